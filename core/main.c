@@ -1,0 +1,5 @@
+// isthmus: the command.
+int main(void)
+{
+    return 0;
+}

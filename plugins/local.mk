@@ -1,0 +1,1 @@
+# One line a plugin: its folder's name.

@@ -1,0 +1,6 @@
+include sdk/lib/local.mk
+if LAB
+include sdk/lab/local.mk
+endif
+pkgconfigdir = $(libdir)/pkgconfig
+pkgconfig_DATA = sdk/isthmus.pc

@@ -1,0 +1,1 @@
+# Whole runs against the lab: TESTS += tests/integration/x.sh
