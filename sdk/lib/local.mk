@@ -13,6 +13,7 @@ sdk_lib_libisthmus_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0
 sdk_lib_libisthmus_la_LIBADD = sdk/lib/libistbase.la $(JANSSON_LIBS) $(YAML_LIBS) $(CRYPTO_LIBS) $(CURL_LIBS) \
 	$(SSH2_LIBS) $(EXPAT_LIBS)
 sdk_lib_libisthmus_la_SOURCES =
+include sdk/lib/plugin/local.mk
 include sdk/lib/http/local.mk
 include sdk/lib/aws/local.mk
 include sdk/lib/kube/local.mk

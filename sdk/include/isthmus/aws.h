@@ -1,5 +1,5 @@
-// isthmus/aws.h: an AWS client: signatures (Signature Version 4), the credential chain, the Query protocol (EC2,
-// IAM, STS, CloudFormation) and REST JSON (EKS), pagination, retries by error class.
+// isthmus/aws.h: an AWS client: signatures (Signature Version 4), the credential chain, the Query protocol
+// (EC2, IAM, STS, CloudFormation) and REST JSON (EKS), pagination, retries by error class.
 #ifndef ISTHMUS_AWS_H
 #define ISTHMUS_AWS_H
 
@@ -13,41 +13,45 @@ typedef struct ist_aws ist_aws; // one account and region; for one thread
 
 typedef struct ist_aws_options {
     uint32_t size;
-    const char *region;      // NULL: AWS_REGION, AWS_DEFAULT_REGION, the profile's
-    const char *profile;     // NULL: AWS_PROFILE, else "default"
-    const char *role_arn;    // assumed with the chain's credentials, or NULL
+    const char *region;   // NULL: AWS_REGION, AWS_DEFAULT_REGION, the profile's
+    const char *profile;  // NULL: AWS_PROFILE, else "default"
+    const char *role_arn; // assumed with the chain's credentials, or NULL
     const char *access_key, *secret_key, *session_token; // explicit: no chain
-    const char *endpoint;    // NULL: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, then AWS's own
-    const char *ca_file;     // NULL: AWS_CA_BUNDLE, then the system's
+    const char *endpoint; // NULL: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, then AWS's own
+    const char *ca_file;  // NULL: AWS_CA_BUNDLE, then the system's
 } ist_aws_options;
 
-IST_EXPORT int32_t ist_aws_new(const ist_env *env, const ist_aws_options *options, ist_aws **aws, ist_error *err);
+IST_EXPORT int32_t ist_aws_new(const ist_env *env, const ist_aws_options *options, ist_aws **aws,
+                               ist_error *err);
 IST_EXPORT void ist_aws_free(ist_aws *aws);
 IST_EXPORT const char *ist_aws_region(const ist_aws *aws); // borrowed
 
-// One Query call. `params` (borrowed; may be NULL): object; nested maps and lists become "Filter.1.Value.1" as the
-// service numbers them. The answer is a tree of the XML: elements that repeat as item/member become arrays, all
-// leaves are strings, the outer "<Action>Response" is stripped. Reads (Describe*, Get*, List*) and nothing else
-// pass in observe and plan. Throttling and server errors are retried; a lost answer of a write is retried only
-// when params hold a ClientToken, otherwise it is IST_ERR_NETWORK and the caller looks by its tag.
-// On an AWS error: err->text is "Code: message (request id)", err->where "EC2 CreateRoute in eu-west-1"; the code
-// alone is ist_aws_error_code().
+// One Query call. `params` (borrowed; may be NULL): object; nested maps and lists become "Filter.1.Value.1"
+// as the service numbers them. The answer is a tree of the XML: elements that repeat as item/member become
+// arrays, all leaves are strings, the outer "<Action>Response" is stripped. Reads (Describe*, Get*, List*)
+// and nothing else pass in observe and plan. Throttling and server errors are retried; a lost answer of a
+// write is retried only when params hold a ClientToken, otherwise it is IST_ERR_NETWORK and the caller looks
+// by its tag. On an AWS error: err->text is "Code: message (request id)", err->where "EC2 CreateRoute in
+// eu-west-1"; the code alone is ist_aws_error_code().
 IST_EXPORT int32_t ist_aws_query(ist_aws *aws, const char *service, const char *action, const json_t *params,
                                  json_t **answer, ist_error *err);
-// The same, following NextToken/nextToken/Marker: `list` names the array ("vpcSet"); *items is the whole of it.
-IST_EXPORT int32_t ist_aws_query_all(ist_aws *aws, const char *service, const char *action, const json_t *params,
-                                     const char *list, json_t **items, ist_error *err);
+// The same, following NextToken/nextToken/Marker: `list` names the array ("vpcSet"); *items is the whole of
+// it.
+IST_EXPORT int32_t ist_aws_query_all(ist_aws *aws, const char *service, const char *action,
+                                     const json_t *params, const char *list, json_t **items, ist_error *err);
 // One REST JSON call, e.g. ("eks", "GET", "/clusters/aws", NULL).
 IST_EXPORT int32_t ist_aws_rest(ist_aws *aws, const char *service, const char *method, const char *path,
                                 const json_t *body, json_t **answer, ist_error *err);
 // The code of the last AWS error of this client ("RouteAlreadyExists"), "" when there was none. Borrowed.
 IST_EXPORT const char *ist_aws_error_code(const ist_aws *aws);
 
-// A presigned URL good for `seconds`; `headers` (object, may be NULL) are signed too. The caller's (ist_free_secret).
+// A presigned URL good for `seconds`; `headers` (object, may be NULL) are signed too. The caller's
+// (ist_free_secret).
 IST_EXPORT int32_t ist_aws_presign(ist_aws *aws, const char *service, const char *method, const char *path,
-                                   const json_t *query, const json_t *headers, int seconds, char **url, ist_error *err);
-// A bearer token for an EKS cluster: "k8s-aws-v1." + base64url of a presigned GetCallerIdentity with x-k8s-aws-id
-// signed. Good until *expires_ms (clock; 14 minutes). Registered as a secret. The caller's.
+                                   const json_t *query, const json_t *headers, int seconds, char **url,
+                                   ist_error *err);
+// A bearer token for an EKS cluster: "k8s-aws-v1." + base64url of a presigned GetCallerIdentity with
+// x-k8s-aws-id signed. Good until *expires_ms (clock; 14 minutes). Registered as a secret. The caller's.
 IST_EXPORT int32_t ist_aws_eks_token(ist_aws *aws, const char *cluster, char **token, int64_t *expires_ms,
                                      ist_error *err);
 // Tags as a filter-ready object, and the value of a tag in an answer's tagSet (borrowed, NULL when absent).

@@ -24,14 +24,15 @@ IST_EXPORT uint32_t ist_operation_of(const ist_env *env); // IST_OP_..., 0 witho
 IST_EXPORT int32_t ist_sleep_ms(const ist_env *env, int64_t ms);
 // Waits for poll(2) events on fd, at most `ms` (-1: the deadline only); IST_AGAIN when that passed first.
 IST_EXPORT int32_t ist_wait_fd(const ist_env *env, int fd, short events, int64_t ms);
-IST_EXPORT int64_t ist_now_ms(const ist_env *env);      // monotonic
-IST_EXPORT int64_t ist_clock_ms(const ist_env *env);    // since 1970
+IST_EXPORT int64_t ist_now_ms(const ist_env *env);       // monotonic
+IST_EXPORT int64_t ist_clock_ms(const ist_env *env);     // since 1970
 IST_EXPORT int64_t ist_remaining_ms(const ist_env *env); // until the deadline; INT64_MAX without one
 
 // Telling.
 IST_EXPORT void ist_log(const ist_env *env, uint32_t level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-IST_EXPORT void ist_progress(const ist_env *env, const char *format, ...) __attribute__((format(printf, 2, 3)));
+IST_EXPORT void ist_progress(const ist_env *env, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 IST_EXPORT void ist_secret(const ist_env *env, const char *text); // registers it; NULL and "" are ignored
 // Reports err (as host->fail) and returns its code: the last line of an operation that failed.
 IST_EXPORT int32_t ist_report(const ist_env *env, const ist_error *err);
@@ -40,11 +41,12 @@ IST_EXPORT int32_t ist_report(const ist_env *env, const ist_error *err);
 // but where a parameter says "steals".
 IST_EXPORT json_t *ist_json(const ist_env *env, const ist_value *value);
 IST_EXPORT ist_value *ist_value_of(const ist_env *env, const json_t *json);
-IST_EXPORT json_t *ist_inputs(const ist_env *env);       // object
-IST_EXPORT json_t *ist_observed(const ist_env *env);     // what observe set, or null
-IST_EXPORT json_t *ist_recorded(const ist_env *env);     // object: resource -> {status, token, generation, data}
-IST_EXPORT void ist_set_observed(const ist_env *env, json_t *observed);             // steals
-IST_EXPORT void ist_set_output(const ist_env *env, const char *name, json_t *value); // steals; NULL: nothing is set
+IST_EXPORT json_t *ist_inputs(const ist_env *env);   // object
+IST_EXPORT json_t *ist_observed(const ist_env *env); // what observe set, or null
+IST_EXPORT json_t *ist_recorded(const ist_env *env); // object: resource -> {status, token, generation, data}
+IST_EXPORT void ist_set_observed(const ist_env *env, json_t *observed); // steals
+IST_EXPORT void ist_set_output(const ist_env *env, const char *name,
+                               json_t *value); // steals; NULL: nothing is set
 IST_EXPORT void ist_change(const ist_env *env, uint32_t action, const char *resource, const char *reason);
 // before and after are stolen; NULL before: was not there; NULL after: known after apply.
 IST_EXPORT void ist_change_field(const ist_env *env, const char *resource, const char *field, json_t *before,
@@ -53,7 +55,8 @@ IST_EXPORT void ist_change_secret(const ist_env *env, const char *resource, cons
 IST_EXPORT void ist_check(const ist_env *env, const char *name, uint32_t result, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 // The journal; data is stolen. token receives 64 hex digits.
-IST_EXPORT int32_t ist_intent(const ist_env *env, const char *resource, json_t *data, char token[65], ist_error *err);
+IST_EXPORT int32_t ist_intent(const ist_env *env, const char *resource, json_t *data, char token[65],
+                              ist_error *err);
 IST_EXPORT int32_t ist_outcome(const ist_env *env, const char *resource, json_t *data, ist_error *err);
 
 #ifdef __cplusplus

@@ -8,13 +8,14 @@
 extern "C" {
 #endif
 
-// Of a fixed size, so that nothing needs freeing. A function that fails fills it once, whole; one that succeeds
-// does not touch it. `err` may be NULL everywhere.
+// Of a fixed size, so that nothing needs freeing. A function that fails fills it once, whole; one that
+// succeeds does not touch it. `err` may be NULL everywhere.
 typedef struct ist_error {
-    int32_t code;     // IST_ERR_..., or IST_AGAIN
-    char where[192];  // the call: "EC2 CreateRoute in eu-west-1", "GET https://.../v3/clusters/", "aws.yaml:12:3"
-    char text[768];   // one line, what happened in the other side's words where it has any
-    char hint[256];   // what to do about it, or ""
+    int32_t code;    // IST_ERR_..., or IST_AGAIN
+    char where[192]; // the call: "EC2 CreateRoute in eu-west-1", "GET https://.../v3/clusters/",
+                     // "aws.yaml:12:3"
+    char text[768];  // one line, what happened in the other side's words where it has any
+    char hint[256];  // what to do about it, or ""
 } ist_error;
 
 // Fills *err and returns `code`, so that `return ist_fail(err, ...)` reads well.

@@ -12,50 +12,51 @@ extern "C" {
 typedef struct ist_http ist_http; // one session: connections are kept and reused; for one thread
 
 typedef struct ist_http_options {
-    uint32_t size;             // sizeof(ist_http_options)
-    const char *ca_file;       // PEM bundle to trust instead of the system's; NULL: the system's
-    const char *ca_pem;        // the same inline; wins over ca_file
+    uint32_t size;       // sizeof(ist_http_options)
+    const char *ca_file; // PEM bundle to trust instead of the system's; NULL: the system's
+    const char *ca_pem;  // the same inline; wins over ca_file
     const char *client_cert_pem, *client_key_pem;
-    const char *proxy;         // NULL: from the environment (https_proxy, no_proxy)
-    const char *pinned_key;    // "sha256//..." of the server's public key, or NULL
-    int insecure;              // 1: do not verify. Only where the user wrote so by name; warns
-    int64_t connect_ms;        // 0: 10 s
-    int64_t request_ms;        // 0: 60 s; the operation's deadline cuts it
-    size_t max_body;           // 0: 64 MiB
-    const char *user_agent;    // NULL: isthmus/VERSION
+    const char *proxy;      // NULL: from the environment (https_proxy, no_proxy)
+    const char *pinned_key; // "sha256//..." of the server's public key, or NULL
+    int insecure;           // 1: do not verify. Only where the user wrote so by name; warns
+    int64_t connect_ms;     // 0: 10 s
+    int64_t request_ms;     // 0: 60 s; the operation's deadline cuts it
+    size_t max_body;        // 0: 64 MiB
+    const char *user_agent; // NULL: isthmus/VERSION
 } ist_http_options;
 
 typedef struct ist_http_request {
     uint32_t size;
     const char *method;
     const char *url;
-    const char *const *headers;  // "Name: value", ..., NULL; borrowed for the call
-    const char *body;            // borrowed; NULL: none
+    const char *const *headers; // "Name: value", ..., NULL; borrowed for the call
+    const char *body;           // borrowed; NULL: none
     size_t body_len;
-    int read;                    // 1: changes nothing on the other side
-    int idempotent;              // 1: may be sent again after a lost answer (GET, HEAD, PUT, DELETE are anyway)
-    int tries;                   // at most so many; 0: 5
-    int follow;                  // 1: follow redirects to the same host
-    int64_t request_ms;          // 0: the session's
-    const char *label;           // of errors and traces: "CCP login"; NULL: method and URL without query
+    int read;           // 1: changes nothing on the other side
+    int idempotent;     // 1: may be sent again after a lost answer (GET, HEAD, PUT, DELETE are anyway)
+    int tries;          // at most so many; 0: 5
+    int follow;         // 1: follow redirects to the same host
+    int64_t request_ms; // 0: the session's
+    const char *label;  // of errors and traces: "CCP login"; NULL: method and URL without query
 } ist_http_request;
 
 typedef struct ist_http_response {
     int status;
-    char *body;       // owned by the response; NUL-terminated, "" when empty
+    char *body; // owned by the response; NUL-terminated, "" when empty
     size_t body_len;
-    json_t *headers;  // object, names in lower case, repeated ones joined by ", " (set-cookie: by newline)
+    json_t *headers; // object, names in lower case, repeated ones joined by ", " (set-cookie: by newline)
 } ist_http_response;
 
 IST_EXPORT int32_t ist_http_new(const ist_env *env, const ist_http_options *options, ist_http **session,
                                 ist_error *err);
 IST_EXPORT void ist_http_free(ist_http *session);
-// IST_OK with any HTTP status; network failures, deadlines and refusals are errors. 429, 502, 503, 504 and lost
-// connections of idempotent requests are retried with full jitter, Retry-After honoured.
-IST_EXPORT int32_t ist_http_send(ist_http *session, const ist_http_request *request, ist_http_response *response,
-                                 ist_error *err);
+// IST_OK with any HTTP status; network failures, deadlines and refusals are errors. 429, 502, 503, 504 and
+// lost connections of idempotent requests are retried with full jitter, Retry-After honoured.
+IST_EXPORT int32_t ist_http_send(ist_http *session, const ist_http_request *request,
+                                 ist_http_response *response, ist_error *err);
 IST_EXPORT void ist_http_response_free(ist_http_response *response); // its contents; zeroes it
-IST_EXPORT const char *ist_http_header(const ist_http_response *response, const char *name); // borrowed, or NULL
+IST_EXPORT const char *ist_http_header(const ist_http_response *response,
+                                       const char *name); // borrowed, or NULL
 // Percent-encodes as RFC 3986 (and SigV4) want it; '/' is kept when keep_slash.
 IST_EXPORT char *ist_url_encode(const char *text, int keep_slash);
 IST_EXPORT char *ist_form_encode(const json_t *fields); // object of strings -> "a=b&c=d"

@@ -13,15 +13,18 @@ typedef struct ist_kube ist_kube; // one cluster; for one thread
 
 typedef struct ist_kube_options {
     uint32_t size;
-    const char *name;       // of the cluster in messages: "aws"
-    const char *kubeconfig; // a path, several joined by ':', or the text itself (begins with '{' or holds a newline)
-    const char *context;    // NULL: current-context
-    const char *manager;    // field manager; NULL: "isthmus"
+    const char *name; // of the cluster in messages: "aws"
+    const char
+        *kubeconfig; // a path, several joined by ':', or the text itself (begins with '{' or holds a newline)
+    const char *context; // NULL: current-context
+    const char *manager; // field manager; NULL: "isthmus"
 } ist_kube_options;
 
-// Credentials of the user entry: client certificate, token, tokenFile, username/password, exec (aws-iam-authenticator
-// and `aws eks get-token` are minted in process; others are run with a deadline). The server's CA as given.
-IST_EXPORT int32_t ist_kube_new(const ist_env *env, const ist_kube_options *options, ist_kube **kube, ist_error *err);
+// Credentials of the user entry: client certificate, token, tokenFile, username/password, exec
+// (aws-iam-authenticator and `aws eks get-token` are minted in process; others are run with a deadline). The
+// server's CA as given.
+IST_EXPORT int32_t ist_kube_new(const ist_env *env, const ist_kube_options *options, ist_kube **kube,
+                                ist_error *err);
 IST_EXPORT void ist_kube_free(ist_kube *kube);
 IST_EXPORT const char *ist_kube_name(const ist_kube *kube);
 IST_EXPORT const char *ist_kube_server(const ist_kube *kube);
@@ -41,42 +44,50 @@ IST_EXPORT int32_t ist_kube_kind_of(ist_kube *kube, const char *api, const char 
                                     ist_error *err);
 
 // Objects by (api, kind, namespace or NULL, name). Answers are new references.
-IST_EXPORT int32_t ist_kube_get(ist_kube *kube, const char *api, const char *kind, const char *ns, const char *name,
-                                json_t **object, ist_error *err); // IST_ERR_NOT_FOUND quietly
+IST_EXPORT int32_t ist_kube_get(ist_kube *kube, const char *api, const char *kind, const char *ns,
+                                const char *name, json_t **object,
+                                ist_error *err); // IST_ERR_NOT_FOUND quietly
 IST_EXPORT int32_t ist_kube_list(ist_kube *kube, const char *api, const char *kind, const char *ns,
                                  const char *label_selector, const char *field_selector, json_t **items,
-                                 char **resource_version, ist_error *err); // paged; resource_version may be NULL
+                                 char **resource_version,
+                                 ist_error *err); // paged; resource_version may be NULL
 // Server-side apply. force: take fields over from other managers. Conflict: IST_ERR_CONFLICT, owners in text.
-IST_EXPORT int32_t ist_kube_apply(ist_kube *kube, const json_t *object, int force, json_t **applied, ist_error *err);
-IST_EXPORT int32_t ist_kube_apply_dry(ist_kube *kube, const json_t *object, json_t **applied, ist_error *err); // a read
+IST_EXPORT int32_t ist_kube_apply(ist_kube *kube, const json_t *object, int force, json_t **applied,
+                                  ist_error *err);
+IST_EXPORT int32_t ist_kube_apply_dry(ist_kube *kube, const json_t *object, json_t **applied,
+                                      ist_error *err); // a read
 IST_EXPORT int32_t ist_kube_create(ist_kube *kube, const json_t *object, json_t **created, ist_error *err);
-IST_EXPORT int32_t ist_kube_patch(ist_kube *kube, const char *api, const char *kind, const char *ns, const char *name,
-                                  const char *patch_type, const json_t *patch, json_t **patched, ist_error *err);
+IST_EXPORT int32_t ist_kube_patch(ist_kube *kube, const char *api, const char *kind, const char *ns,
+                                  const char *name, const char *patch_type, const json_t *patch,
+                                  json_t **patched, ist_error *err);
 // Only if uid (and resource_version) still fit; either may be NULL. Gone already is IST_OK.
-IST_EXPORT int32_t ist_kube_delete(ist_kube *kube, const char *api, const char *kind, const char *ns, const char *name,
-                                   const char *uid, const char *resource_version, ist_error *err);
+IST_EXPORT int32_t ist_kube_delete(ist_kube *kube, const char *api, const char *kind, const char *ns,
+                                   const char *name, const char *uid, const char *resource_version,
+                                   ist_error *err);
 // Any other request; `path` with its query.
-IST_EXPORT int32_t ist_kube_raw(ist_kube *kube, const char *method, const char *path, const json_t *body, int *status,
-                                json_t **answer, ist_error *err);
+IST_EXPORT int32_t ist_kube_raw(ist_kube *kube, const char *method, const char *path, const json_t *body,
+                                int *status, json_t **answer, ist_error *err);
 
 // A watch over a list that is held in memory: first everything, then changes; 410, bookmarks and lost
 // connections are dealt with inside. Several watches of one client share a connection where HTTP/2 is spoken.
 typedef struct ist_kube_watch ist_kube_watch;
 typedef struct ist_kube_event {
-    int type;             // 'A' added or changed, 'D' deleted, 'S' synced (the first list, or a re-list, is complete)
+    int type; // 'A' added or changed, 'D' deleted, 'S' synced (the first list, or a re-list, is complete)
     const json_t *object; // borrowed until the next call; for 'D' the last state; NULL for 'S'
 } ist_kube_event;
 IST_EXPORT int32_t ist_kube_watch_new(ist_kube *kube, const char *api, const char *kind, const char *ns,
                                       const char *label_selector, ist_kube_watch **watch, ist_error *err);
 IST_EXPORT void ist_kube_watch_free(ist_kube_watch *watch);
-// Waits at most ms over all `count` watches (of any clients) for something to read; IST_AGAIN when nothing came.
-IST_EXPORT int32_t ist_kube_watch_wait(const ist_env *env, ist_kube_watch *const *watches, size_t count, int64_t ms,
-                                       ist_error *err);
-// The next event that has arrived; IST_AGAIN when there is none now. An unreachable server is IST_ERR_NETWORK once
-// per try, and the watch goes on trying at the next call.
+// Waits at most ms over all `count` watches (of any clients) for something to read; IST_AGAIN when nothing
+// came.
+IST_EXPORT int32_t ist_kube_watch_wait(const ist_env *env, ist_kube_watch *const *watches, size_t count,
+                                       int64_t ms, ist_error *err);
+// The next event that has arrived; IST_AGAIN when there is none now. An unreachable server is IST_ERR_NETWORK
+// once per try, and the watch goes on trying at the next call.
 IST_EXPORT int32_t ist_kube_watch_next(ist_kube_watch *watch, ist_kube_event *event, ist_error *err);
 
-// Waits until a workload (Deployment, DaemonSet, ReplicationController, ...) has rolled out, or Namespace is active.
+// Waits until a workload (Deployment, DaemonSet, ReplicationController, ...) has rolled out, or Namespace is
+// active.
 IST_EXPORT int32_t ist_kube_rollout(ist_kube *kube, const json_t *object, ist_error *err);
 
 #ifdef __cplusplus

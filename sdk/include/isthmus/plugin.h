@@ -1,9 +1,9 @@
 // isthmus/plugin.h: the whole ABI between Isthmus and a plugin. It needs nothing but libc.
 //
 // A plugin is one shared object NAME.so that manages one kind of thing. It exports one function,
-// `ist_plugin_entry`, which is handed the host's table and returns a constant descriptor. All else goes through
-// these two tables. Both carry their size and grow only at the end: compare `size` (or use IST_HAS) before using
-// a member newer than the minor version you were built for.
+// `ist_plugin_entry`, which is handed the host's table and returns a constant descriptor. All else goes
+// through these two tables. Both carry their size and grow only at the end: compare `size` (or use IST_HAS)
+// before using a member newer than the minor version you were built for.
 //
 // No enum, bool, off_t, FILE * or type of another library crosses; trees of data cross as opaque ist_value.
 // Strings are UTF-8 and NUL-terminated. Everything a host function returns is borrowed and lives until the
@@ -27,34 +27,37 @@ extern "C" {
 #define IST_EXPORT __attribute__((visibility("default")))
 
 // Is `member` within the bytes that the other side really has?
-#define IST_HAS(table, member)                                                                                 \
+#define IST_HAS(table, member)                                                                               \
     ((table)->size >= offsetof(__typeof__(*(table)), member) + sizeof((table)->member))
 
 typedef struct ist_value ist_value; // a node of a tree of data; owned by the host
 typedef struct ist_call ist_call;   // one operation under way; valid until the operation returns
 
-// ---- results -------------------------------------------------------------------------------------------------
-// An operation returns IST_OK or one of these after it called host->fail() with the same code.
-#define IST_OK             0
-#define IST_ERR_INTERNAL   (-1)  // a defect of the plugin
-#define IST_ERR_INPUT      (-2)  // an input is wrong: say which
-#define IST_ERR_NOT_FOUND  (-3)  // what an input names does not exist
-#define IST_ERR_CONFLICT   (-4)  // exists and belongs to somebody else, or changed meanwhile
-#define IST_ERR_DENIED     (-5)  // credentials or permissions
-#define IST_ERR_NETWORK    (-6)  // could not be reached
-#define IST_ERR_TIMEOUT    (-7)  // the deadline passed
-#define IST_ERR_CANCELLED  (-8)  // the user wants to stop
-#define IST_ERR_REMOTE     (-9)  // the other side answered with an error
-#define IST_ERR_READ_ONLY  (-10) // a write was tried in observe, plan or verify
-#define IST_ERR_QUESTION   (-11) // what is true cannot be determined: stop and ask the user
-#define IST_ERR_LIMIT      (-12) // a size, depth or quota
-#define IST_AGAIN          (-20) // start this operation anew, observing first
+// ---- results
+// ------------------------------------------------------------------------------------------------- An
+// operation returns IST_OK or one of these after it called host->fail() with the same code.
+#define IST_OK            0
+#define IST_ERR_INTERNAL  (-1)  // a defect of the plugin
+#define IST_ERR_INPUT     (-2)  // an input is wrong: say which
+#define IST_ERR_NOT_FOUND (-3)  // what an input names does not exist
+#define IST_ERR_CONFLICT  (-4)  // exists and belongs to somebody else, or changed meanwhile
+#define IST_ERR_DENIED    (-5)  // credentials or permissions
+#define IST_ERR_NETWORK   (-6)  // could not be reached
+#define IST_ERR_TIMEOUT   (-7)  // the deadline passed
+#define IST_ERR_CANCELLED (-8)  // the user wants to stop
+#define IST_ERR_REMOTE    (-9)  // the other side answered with an error
+#define IST_ERR_READ_ONLY (-10) // a write was tried in observe, plan or verify
+#define IST_ERR_QUESTION  (-11) // what is true cannot be determined: stop and ask the user
+#define IST_ERR_LIMIT     (-12) // a size, depth or quota
+#define IST_AGAIN         (-20) // start this operation anew, observing first
 
-// ---- operations ----------------------------------------------------------------------------------------------
-// All are idempotent and use no globals; two instances coexist. An operation runs on one thread, and host calls
-// are made from that thread only, except cancelled() and log().
+// ---- operations
+// ---------------------------------------------------------------------------------------------- All are
+// idempotent and use no globals; two instances coexist. An operation runs on one thread, and host calls are
+// made from that thread only, except cancelled() and log().
 #define IST_OP_OBSERVE 1u // read the world; set_observed() and the outputs. Writes nothing.
-#define IST_OP_PLAN    2u // compare inputs with observed(); change() each difference; the outputs that are
+#define IST_OP_PLAN                                                                                          \
+    2u                    // compare inputs with observed(); change() each difference; the outputs that are
                           // already known (one that is not set is unknown until applied). Writes nothing.
 #define IST_OP_APPLY   3u // make the changes that plan told of, given observed(); then set the outputs
 #define IST_OP_DESTROY 4u // remove what recorded() says was made, and nothing else
@@ -79,8 +82,9 @@ typedef struct ist_call ist_call;   // one operation under way; valid until the 
 #define IST_LOG_DEBUG 4u
 #define IST_LOG_TRACE 5u // one HTTP exchange or SSH line; the host redacts registered secrets
 
-// ---- values --------------------------------------------------------------------------------------------------
-// kind(): strings hold text; bytes that are not UTF-8 are IST_BYTES. Maps keep their order of insertion.
+// ---- values
+// -------------------------------------------------------------------------------------------------- kind():
+// strings hold text; bytes that are not UTF-8 are IST_BYTES. Maps keep their order of insertion.
 #define IST_NULL   0u
 #define IST_BOOL   1u
 #define IST_INT    2u
@@ -90,7 +94,8 @@ typedef struct ist_call ist_call;   // one operation under way; valid until the 
 #define IST_LIST   6u
 #define IST_MAP    7u
 
-// ---- the host's table ----------------------------------------------------------------------------------------
+// ---- the host's table
+// ----------------------------------------------------------------------------------------
 typedef struct ist_host {
     uint32_t size, major, minor;
 
@@ -98,10 +103,10 @@ typedef struct ist_host {
     uint32_t (*kind)(const ist_value *v);
     int64_t (*get_int)(const ist_value *v); // bools: 0 or 1
     double (*get_real)(const ist_value *v);
-    const char *(*get_bytes)(const ist_value *v, size_t *len);  // strings and bytes; len may be NULL
-    size_t (*count)(const ist_value *v);                        // of a list or map
-    const ist_value *(*at)(const ist_value *v, size_t i);       // i-th of a list or map; NULL past the end
-    const char *(*key_at)(const ist_value *v, size_t i);        // i-th key of a map
+    const char *(*get_bytes)(const ist_value *v, size_t *len);    // strings and bytes; len may be NULL
+    size_t (*count)(const ist_value *v);                          // of a list or map
+    const ist_value *(*at)(const ist_value *v, size_t i);         // i-th of a list or map; NULL past the end
+    const char *(*key_at)(const ist_value *v, size_t i);          // i-th key of a map
     const ist_value *(*get)(const ist_value *v, const char *key); // of a map; NULL when absent
 
     // Making values. They belong to the call. add() and put() take the child into the parent: a child has one
@@ -118,17 +123,17 @@ typedef struct ist_host {
     void (*release)(ist_value *v); // optional: frees a value without a parent early (long watches)
 
     // What the operation was given.
-    uint32_t (*operation)(ist_call *);              // IST_OP_...
-    const char *(*step)(ist_call *);                // "router", "net[eu]"
-    const ist_value *(*inputs)(ist_call *);         // map: every row of the input table that has a value
-    const ist_value *(*observed)(ist_call *);       // what observe set; IST_NULL in observe
+    uint32_t (*operation)(ist_call *);        // IST_OP_...
+    const char *(*step)(ist_call *);          // "router", "net[eu]"
+    const ist_value *(*inputs)(ist_call *);   // map: every row of the input table that has a value
+    const ist_value *(*observed)(ist_call *); // what observe set; IST_NULL in observe
     // What state knows this step made: map of resource name -> {status: "intent"|"done", token: string,
     // generation: int, data: what intent() or outcome() stored}. Empty for a step never applied.
     const ist_value *(*recorded)(ist_call *);
     // The outputs that the last apply recorded, without the secret ones; an empty map before.
     const ist_value *(*last_outputs)(ist_call *);
-    const char *(*run_dir)(ist_call *);             // a private folder (0700) of this step and run for files
-    int32_t (*wants_trace)(ist_call *);             // 1: log(IST_LOG_TRACE) lines are wanted
+    const char *(*run_dir)(ist_call *); // a private folder (0700) of this step and run for files
+    int32_t (*wants_trace)(ist_call *); // 1: log(IST_LOG_TRACE) lines are wanted
 
     // What the operation tells.
     void (*set_observed)(ist_call *, const ist_value *v);
@@ -146,9 +151,9 @@ typedef struct ist_host {
 
     // The journal (apply and destroy). intent() is durable when it returns, before the call that acts. The
     // server's own choice of id makes it needed: `token` (64 hex digits and NUL; HMAC of installation, step,
-    // resource, generation) goes as ClientToken or as a tag in the same call; an intent found in recorded() is
-    // looked for before anything is created again. outcome() records that it exists, with what destroy needs
-    // (ids); data NULL: that it is gone. Objects whose name we choose may share one intent for a batch.
+    // resource, generation) goes as ClientToken or as a tag in the same call; an intent found in recorded()
+    // is looked for before anything is created again. outcome() records that it exists, with what destroy
+    // needs (ids); data NULL: that it is gone. Objects whose name we choose may share one intent for a batch.
     int32_t (*intent)(ist_call *, const char *resource, const ist_value *data, char token[65]);
     int32_t (*outcome)(ist_call *, const char *resource, const ist_value *data);
 
@@ -167,20 +172,21 @@ typedef struct ist_host {
     void (*print)(ist_call *, const char *text);
 } ist_host;
 
-// ---- the plugin's table --------------------------------------------------------------------------------------
+// ---- the plugin's table
+// --------------------------------------------------------------------------------------
 
 // Flags of a field.
 #define IST_REQUIRED       0x1u
-#define IST_SECRET         0x2u  // never in state, plans, logs or traces
-#define IST_FORCES_REPLACE 0x4u  // a change of it cannot be made in place
-#define IST_ELSEWHERE      0x8u  // accepted so that one file can serve several steps; no effect in this one
+#define IST_SECRET         0x2u // never in state, plans, logs or traces
+#define IST_FORCES_REPLACE 0x4u // a change of it cannot be made in place
+#define IST_ELSEWHERE      0x8u // accepted so that one file can serve several steps; no effect in this one
 #define IST_DEPRECATED     0x10u
 
-// One row of a table of inputs or outputs. `name` is a path: "name", "subnet.cidr", "clusters[].kubeconfig" (of
-// each item), "kubeconfigs{}" is not needed: maps say their value in the type. A row with children has the type
-// "object", "list(object)" or "map(object)" and stands before them; children of map(object) are "name{}.child".
-// `type`: bool int real string text cidr ipv4 duration size path url secret regex kubeconfig next-hop any object
-// enum(a|b|c) list(T) set(T) map(T). `def` is YAML text, NULL for none.
+// One row of a table of inputs or outputs. `name` is a path: "name", "subnet.cidr", "clusters[].kubeconfig"
+// (of each item), "kubeconfigs{}" is not needed: maps say their value in the type. A row with children has
+// the type "object", "list(object)" or "map(object)" and stands before them; children of map(object) are
+// "name{}.child". `type`: bool int real string text cidr ipv4 duration size path url secret regex kubeconfig
+// next-hop any object enum(a|b|c) list(T) set(T) map(T). `def` is YAML text, NULL for none.
 typedef struct ist_field {
     const char *name;
     const char *type;
@@ -203,7 +209,8 @@ typedef struct ist_command {
     const char *doc;
     const ist_option *options;
     uint32_t option_count, option_size;
-    int32_t (*run)(const ist_host *, ist_call *, const ist_value *args); // map: option -> value, "args" -> list
+    int32_t (*run)(const ist_host *, ist_call *,
+                   const ist_value *args); // map: option -> value, "args" -> list
 } ist_command;
 
 typedef int32_t ist_operation(const ist_host *host, ist_call *call);
@@ -224,9 +231,11 @@ typedef struct ist_plugin {
     uint32_t command_count, command_size;
     // observe and plan are required; apply and destroy come together, or a verify-only plugin has neither.
     ist_operation *observe, *plan, *apply, *destroy, *verify, *watch;
-    // What data of older versions looks like is the plugin's own matter: the version its records are written in.
+    // What data of older versions looks like is the plugin's own matter: the version its records are written
+    // in.
     uint32_t record_version;
-    // The least permissions this plugin needs, printed by `isthmus plugin show NAME --iam-policy`; may be NULL.
+    // The least permissions this plugin needs, printed by `isthmus plugin show NAME --iam-policy`; may be
+    // NULL.
     const char *const *permissions; // "ec2:DescribeVpcs", ..., NULL
 } ist_plugin;
 

@@ -1,5 +1,5 @@
-// isthmus/schema.h: the types of the input tables: what each accepts, how it is normalised, and when two values
-// mean the same. One place, used by the core to validate and by plugins to compare.
+// isthmus/schema.h: the types of the input tables: what each accepts, how it is normalised, and when two
+// values mean the same. One place, used by the core to validate and by plugins to compare.
 #ifndef ISTHMUS_SCHEMA_H
 #define ISTHMUS_SCHEMA_H
 
@@ -11,14 +11,15 @@ extern "C" {
 
 // Is `type` of a field well formed ("list(cidr)", "enum(a|b)")? 1 or 0.
 IST_EXPORT int ist_type_valid(const char *type);
-// Checks `value` against `type` and hands back the normal form (new reference): cidr with host bits cleared only
-// where they were clear (else an error that names the network address), durations as integer milliseconds, sizes
-// as bytes, sets sorted and unique, next-hop as {kind, id}. Errors say what was expected: "expected a CIDR such
-// as 10.1.0.0/16, found \"10.1.0.0/33\": prefix length over 32".
+// Checks `value` against `type` and hands back the normal form (new reference): cidr with host bits cleared
+// only where they were clear (else an error that names the network address), durations as integer
+// milliseconds, sizes as bytes, sets sorted and unique, next-hop as {kind, id}. Errors say what was expected:
+// "expected a CIDR such as 10.1.0.0/16, found \"10.1.0.0/33\": prefix length over 32".
 IST_EXPORT int32_t ist_type_normalise(const char *type, const json_t *value, json_t **normal, ist_error *err);
 // Do two values mean the same under this type? Order in sets and spelling never make a difference. 1 or 0.
 IST_EXPORT int ist_type_equal(const char *type, const json_t *a, const json_t *b);
-// JSON Schema (draft 2020-12) of a table of fields, for editors and `plugin show --output json`. New reference.
+// JSON Schema (draft 2020-12) of a table of fields, for editors and `plugin show --output json`. New
+// reference.
 IST_EXPORT json_t *ist_fields_schema(const ist_field *fields, size_t count);
 
 // Networks. Addresses are host byte order; text is dotted.
@@ -26,7 +27,8 @@ typedef struct ist_net4 {
     uint32_t address;
     uint8_t prefix;
 } ist_net4;
-IST_EXPORT int32_t ist_net4_parse(const char *text, ist_net4 *net, ist_error *err); // "a.b.c.d/p", or an address: /32
+IST_EXPORT int32_t ist_net4_parse(const char *text, ist_net4 *net,
+                                  ist_error *err); // "a.b.c.d/p", or an address: /32
 IST_EXPORT int ist_net4_overlap(ist_net4 a, ist_net4 b);
 IST_EXPORT int ist_net4_contains(ist_net4 net, uint32_t address);
 IST_EXPORT void ist_net4_text(ist_net4 net, char text[19]);

@@ -1,5 +1,5 @@
-// isthmus/yaml.h: YAML documents as JSON trees (manifests, kubeconfigs). The core's configuration has a reader
-// of its own, which keeps lines and columns.
+// isthmus/yaml.h: YAML documents as JSON trees (manifests, kubeconfigs). The core's configuration has a
+// reader of its own, which keeps lines and columns.
 #ifndef ISTHMUS_YAML_H
 #define ISTHMUS_YAML_H
 
@@ -9,12 +9,13 @@
 extern "C" {
 #endif
 
-// All documents of a stream as a JSON array (empty documents are left out). Duplicate keys, unknown tags, more
-// than 64 levels, 16 MiB or 10,000 expanded alias nodes are errors with "name:line:column". YAML 1.2 core schema:
-// only true/false are booleans.
+// All documents of a stream as a JSON array (empty documents are left out). Duplicate keys, unknown tags,
+// more than 64 levels, 16 MiB or 10,000 expanded alias nodes are errors with "name:line:column". YAML 1.2
+// core schema: only true/false are booleans.
 IST_EXPORT int32_t ist_yaml_parse_all(const char *text, size_t len, const char *name, json_t **documents,
                                       ist_error *err);
-IST_EXPORT int32_t ist_yaml_parse(const char *text, size_t len, const char *name, json_t **document, ist_error *err);
+IST_EXPORT int32_t ist_yaml_parse(const char *text, size_t len, const char *name, json_t **document,
+                                  ist_error *err);
 IST_EXPORT char *ist_yaml_text(const json_t *json); // block style, the caller's (ist_free)
 
 #ifdef __cplusplus

@@ -1,2 +1,2 @@
-# libisthmus: base
-sdk_lib_libistbase_la_SOURCES += %D%/base.c
+# What both the core and libisthmus stand on.
+sdk_lib_libistbase_la_SOURCES += %D%/alloc.c %D%/error.c %D%/json.c

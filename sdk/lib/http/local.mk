@@ -1,2 +1,1 @@
 # libisthmus: http
-sdk_lib_libisthmus_la_SOURCES += %D%/base.c

@@ -1,0 +1,81 @@
+// How a function says what went wrong.
+#include <isthmus/error.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void copy_line(char *to, size_t size, const char *from)
+{
+    size_t n = 0;
+    for (; from && from[n] && n + 1 < size; n++)
+        to[n] = from[n] == '\n' || from[n] == '\r' ? ' ' : from[n];
+    to[n] = '\0';
+}
+
+int32_t ist_fail(ist_error *err, int32_t code, const char *where, const char *format, ...)
+{
+    if (!err)
+        return code;
+    char text[sizeof(err->text)];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    err->code = code;
+    // `where` may be err's own, when a caller adds to what a callee said.
+    char place[sizeof(err->where)];
+    copy_line(place, sizeof(place), where);
+    memcpy(err->where, place, sizeof(place));
+    copy_line(err->text, sizeof(err->text), text);
+    err->hint[0] = '\0';
+    return code;
+}
+
+void ist_hint(ist_error *err, const char *format, ...)
+{
+    if (!err)
+        return;
+    char text[sizeof(err->hint)];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    copy_line(err->hint, sizeof(err->hint), text);
+}
+
+const char *ist_code_name(int32_t code)
+{
+    switch (code) {
+    case IST_OK:
+        return "ok";
+    case IST_ERR_INTERNAL:
+        return "internal";
+    case IST_ERR_INPUT:
+        return "input";
+    case IST_ERR_NOT_FOUND:
+        return "not found";
+    case IST_ERR_CONFLICT:
+        return "conflict";
+    case IST_ERR_DENIED:
+        return "denied";
+    case IST_ERR_NETWORK:
+        return "network";
+    case IST_ERR_TIMEOUT:
+        return "timeout";
+    case IST_ERR_CANCELLED:
+        return "cancelled";
+    case IST_ERR_REMOTE:
+        return "remote";
+    case IST_ERR_READ_ONLY:
+        return "read only";
+    case IST_ERR_QUESTION:
+        return "question";
+    case IST_ERR_LIMIT:
+        return "limit";
+    case IST_AGAIN:
+        return "again";
+    default:
+        return "unknown";
+    }
+}
