@@ -1,0 +1,41 @@
+// The wire between core and worker: frames of a 4-byte big-endian length and that many bytes of JSON, over a
+// SOCK_STREAM socketpair. 16 MiB and depth 64 at most. Bytes that are not UTF-8 travel as {"$b64": "..."}; a
+// map that has a key beginning with '$' gets one more '$' in front of it, so that nothing a user writes is
+// mistaken.
+//
+// core -> worker
+//   {"type":"op","op":"observe","step":S,"inputs":{},"observed":X,"recorded":{},"outputs":{},"run_dir":S,
+//    "timeout_ms":N,"trace":bool}
+//   {"type":"command","word":S,"name":S,"args":{},...as above}
+//   {"type":"answer","code":N,"token":S}       to the intent or outcome that is waiting
+//   {"type":"cancel"}
+// worker -> core
+//   {"type":"hello","plugin":{...the descriptor as data...}} or {"type":"refused","where":S,"text":S}
+//   {"type":"log","level":N,"text":S}          {"type":"progress","text":S,"fraction":N}
+//   {"type":"secret","value":S}                to redact from now on; never stored
+//   {"type":"observed","value":X}              {"type":"output","name":S,"value":X}
+//   {"type":"change","action":N,"resource":S,"reason":S}
+//   {"type":"field","resource":S,"field":S,"before":X,"after":X,"secret":bool}   absent: none, not known
+//   {"type":"check","name":S,"result":N,"evidence":S}
+//   {"type":"intent","resource":S,"data":X}    waits for an answer   {"type":"outcome","resource":S,"data":X}
+//   too
+//   {"type":"print","text":S}
+//   {"type":"result","code":N,"where":S,"text":S,"hint":S}   the operation has ended
+#ifndef CORE_HOST_WIRE_H
+#define CORE_HOST_WIRE_H
+
+#include <isthmus/error.h>
+#include <jansson.h>
+
+#define WIRE_MAX_FRAME (16u << 20)
+#define WIRE_MAX_DEPTH 64
+
+// Blocking send of one frame (the worker's side, and the core's: sockets hold a frame or the peer is dead).
+int wire_send(int fd, const json_t *message, ist_error *err);
+// A reader that takes what is there: 1 and *message (new reference), 0 nothing whole yet, -1 end or broken.
+struct wire_reader;
+struct wire_reader *wire_reader_new(int fd);
+int wire_read(struct wire_reader *reader, json_t **message, ist_error *err);
+void wire_reader_free(struct wire_reader *reader);
+
+#endif
