@@ -7,17 +7,17 @@
 struct lab_cluster;
 
 struct lab_cluster_spec {
-    const char *name;       // "ccp" (on premises, there from the start) or the EKS cluster's name
-    const char *version;    // "1.29"
-    const char *pod_cidr;   // on premises; NULL on EKS, where lab_aws_pod_address() gives them
+    const char *name;     // "ccp" (on premises, there from the start) or the EKS cluster's name
+    const char *version;  // "1.29"
+    const char *pod_cidr; // on premises; NULL on EKS, where lab_aws_pod_address() gives them
     const char *service_cidr;
-    const json_t *nodes;    // array of {name, address}; borrowed
-    bool eks;               // bearer tokens are lab_aws_token_arn()'s; DaemonSet kube-system/aws-node exists
+    const json_t *nodes; // array of {name, address}; borrowed
+    bool eks;            // bearer tokens are lab_aws_token_arn()'s; DaemonSet kube-system/aws-node exists
 };
 
-// Starts a cluster's API server: https://127.<slot>.0.<host>:<port>. Its admin kubeconfig (client certificate)
-// lands in DIR/<name>.kubeconfig. Objects every cluster has: namespaces default, kube-system (with a uid),
-// default/kubernetes, the nodes; on EKS also DaemonSet aws-node and its pods.
+// Starts a cluster's API server: https://127.<slot>.0.<host>:<port>. Its admin kubeconfig (client
+// certificate) lands in DIR/<name>.kubeconfig. Objects every cluster has: namespaces default, kube-system
+// (with a uid), default/kubernetes, the nodes; on EKS also DaemonSet aws-node and its pods.
 struct lab_cluster *lab_kube_create(struct lab *lab, const struct lab_cluster_spec *spec);
 void lab_kube_delete(struct lab *lab, const char *name);
 struct lab_cluster *lab_kube_find(struct lab *lab, const char *name);
@@ -26,7 +26,8 @@ const char *lab_kube_url(const struct lab_cluster *cluster);
 char *lab_kube_admin_kubeconfig(struct lab_cluster *cluster);
 
 // Objects as the server would answer them; borrowed until the lock is released. `ns` NULL: cluster scope.
-const json_t *lab_kube_get(struct lab_cluster *cluster, const char *resource, const char *ns, const char *name);
+const json_t *lab_kube_get(struct lab_cluster *cluster, const char *resource, const char *ns,
+                           const char *name);
 // New array of borrowed objects of a resource ("pods"), of one namespace or (NULL) all.
 json_t *lab_kube_list(struct lab_cluster *cluster, const char *resource, const char *ns);
 

@@ -1,5 +1,6 @@
 // Can one pod reach another? Derived from all that exists in the lab: services and DNS, policies, routes,
-// security groups, source/dest check, the tunnel, SNAT. Undoing any single piece changes the answer and names it.
+// security groups, source/dest check, the tunnel, SNAT. Undoing any single piece changes the answer and names
+// it.
 #ifndef LAB_NET_H
 #define LAB_NET_H
 
@@ -15,8 +16,8 @@ struct lab_flow {
 
 struct lab_answer {
     bool reachable;
-    uint32_t seen;  // the source address that the receiver sees
-    char why[256];  // what is missing, when not reachable
+    uint32_t seen; // the source address that the receiver sees
+    char why[256]; // what is missing, when not reachable
 };
 
 void lab_net_reach(struct lab *lab, const struct lab_flow *flow, struct lab_answer *answer);

@@ -5,8 +5,9 @@
 #include "../lab.h"
 
 // An instance from a router image has started. It listens for SSH on `public_address` (127.<slot>.x.y, host
-// order; the Elastic IP once it is associated) at the port in lab->env ISTHMUS_ROUTER_PORT, knows `user` ec2-user with the key
-// pair's public key (OpenSSH line), and has applied the user data's ios-config lines. Strings are copied.
+// order; the Elastic IP once it is associated) at the port in lab->env ISTHMUS_ROUTER_PORT, knows `user`
+// ec2-user with the key pair's public key (OpenSSH line), and has applied the user data's ios-config lines.
+// Strings are copied.
 void lab_router_boot(struct lab *lab, const char *instance_id, const char *user_data, const char *public_key,
                      uint32_t private_outside, uint32_t private_inside);
 void lab_router_address(struct lab *lab, const char *instance_id, uint32_t public_address); // 0: taken away
@@ -16,7 +17,8 @@ void lab_router_shutdown(struct lab *lab, const char *instance_id);
 // identities, transform, NHRP key and NHS, tunnel key, OSPF area and timers ...)? False with the first piece
 // that does not fit in why, in the field's words.
 bool lab_router_tunnel_up(struct lab *lab, char *why, size_t size);
-// Where the launched router, and the hub, would send `dst`: true if over the tunnel (the route is there by OSPF).
+// Where the launched router, and the hub, would send `dst`: true if over the tunnel (the route is there by
+// OSPF).
 bool lab_router_spoke_routes(struct lab *lab, uint32_t dst, char *why, size_t size);
 bool lab_router_hub_routes(struct lab *lab, uint32_t dst, char *why, size_t size);
 
