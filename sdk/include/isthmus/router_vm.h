@@ -1,0 +1,63 @@
+// isthmus/router_vm.h: a router as a virtual machine in a VPC, the same for every endpoint plugin: one
+// CloudFormation stack with two network interfaces, a security group, the instance and an Elastic IP, changed
+// through change sets only. No routes, no rules of other groups, and no secret: user data is bootstrap,
+// written once, so that a later change of configuration never restarts the machine.
+#ifndef ISTHMUS_ROUTER_VM_H
+#define ISTHMUS_ROUTER_VM_H
+
+#include <isthmus/aws.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ist_router_vm {
+    uint32_t size;
+    const char *stack; // "<prefix>-csr"
+    const char *description;
+    const char *vpc_id;
+    const char *public_subnet;  // id, of the outside interface
+    const char *private_subnet; // id, of the inside interface (source/dest check off)
+    const char *public_address; // of the outside interface, inside its subnet
+    const char *private_address;
+    const char *ami;
+    const char *instance_type;
+    const char *key_name;      // an EC2 key pair
+    const char *inbound_ssh;   // CIDR
+    const char *const *inside; // CIDRs from which everything is allowed, NULL-terminated
+    const char *user_data;     // clear text
+    const json_t *tags;        // object, put on the stack (which puts them on all it makes); may be NULL
+} ist_router_vm;
+
+// The template (JSON, as CreateChangeSet takes it); the caller's (ist_free).
+IST_EXPORT char *ist_router_vm_template(const ist_router_vm *vm);
+
+// What exists, by Describe calls only: null without a stack, else {stack: {name, id, status, reason, token?},
+// template: object, differs: [field...] against `vm`, instance: {id, state, type, ami, key},
+// outside_eni, inside_eni, security_group, public_ip, allocation, key_fingerprint?}. `stack_id` (may be NULL)
+// is asked for instead of the name: a deleted stack of the same name is then not mistaken for it.
+IST_EXPORT int32_t ist_router_vm_observe(ist_aws *aws, const ist_router_vm *vm, const char *stack_id,
+                                         json_t **seen, ist_error *err);
+// Are the two addresses free, or the stack's own? IST_ERR_CONFLICT names the holder and the next free
+// address.
+IST_EXPORT int32_t ist_router_vm_addresses(ist_aws *aws, const ist_router_vm *vm, const json_t *seen,
+                                           ist_error *err);
+// Creates or updates the stack by a change set and waits until it is complete. `token` (ClientToken, 64 hex)
+// makes it safe to call again after a kill: a change set or stack of that token is taken up where it stands.
+// A stack that is stuck (ROLLBACK_COMPLETE, REVIEW_IN_PROGRESS without change set, *_FAILED) and holds our
+// tag is removed and made anew when it never worked; an update that rolled back is an error with the first
+// failed resource and its reason. *stack_id is the caller's.
+IST_EXPORT int32_t ist_router_vm_apply(const ist_env *env, ist_aws *aws, const ist_router_vm *vm,
+                                       const char *token, char **stack_id, ist_error *err);
+// Deletes the stack and waits until it is gone; one that is gone already is success.
+IST_EXPORT int32_t ist_router_vm_destroy(const ist_env *env, ist_aws *aws, const char *stack_id,
+                                         ist_error *err);
+
+// Day-0 user data of IOS-XE. lines: configuration, NULL-terminated, no secrets. form 1: ios-config-N="line"
+// (CSR 1000v); form 2: "Section: IOS configuration" and plain lines (Catalyst 8000V). The caller's.
+IST_EXPORT char *ist_router_vm_ios_user_data(const char *const *lines, int form);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
