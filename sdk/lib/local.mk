@@ -19,3 +19,4 @@ include sdk/lib/aws/local.mk
 include sdk/lib/kube/local.mk
 include sdk/lib/ssh/local.mk
 include sdk/lib/ios/local.mk
+include sdk/lib/router/local.mk

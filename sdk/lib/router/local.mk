@@ -1,0 +1,1 @@
+# libisthmus: launching of a router VM
