@@ -1,4 +1,7 @@
+# UNIT_TESTS are programs; INTEGRATION_TESTS, REAL_TESTS and BENCHES are shell scripts. All but the last print TAP.
 if CMOCKA
 include tests/unit/local.mk
 endif
 include tests/integration/local.mk
+include tests/real/local.mk
+include tests/bench/local.mk

@@ -1,1 +1,1 @@
-# Whole runs against the lab: TESTS += tests/integration/x.sh
+# Whole runs against the lab: INTEGRATION_TESTS += %D%/x.sh

@@ -1,3 +1,3 @@
-# One program a subject: check_PROGRAMS += tests/unit/test-x; TESTS += tests/unit/test-x
+# One program a subject: check_PROGRAMS += tests/unit/test-x; UNIT_TESTS += tests/unit/test-x
 UNIT_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 UNIT_LIBS = $(CMOCKA_LIBS) $(JANSSON_LIBS)

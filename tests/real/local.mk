@@ -1,0 +1,1 @@
+# Against real counterparts, skipped with the reason where they are not there: REAL_TESTS += %D%/x/x.sh
