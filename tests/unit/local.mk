@@ -1,3 +1,9 @@
 # One program a subject: check_PROGRAMS += tests/unit/test-x; UNIT_TESTS += tests/unit/test-x
 UNIT_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 UNIT_LIBS = $(CMOCKA_LIBS) $(JANSSON_LIBS)
+
+check_PROGRAMS += tests/unit/test-http
+UNIT_TESTS += tests/unit/test-http
+tests_unit_test_http_SOURCES = %D%/test-http.c %D%/httpd.c %D%/httpd.h
+tests_unit_test_http_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_test_http_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)

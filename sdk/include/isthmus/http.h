@@ -16,7 +16,7 @@ typedef struct ist_http_options {
     const char *ca_file; // PEM bundle to trust instead of the system's; NULL: the system's
     const char *ca_pem;  // the same inline; wins over ca_file
     const char *client_cert_pem, *client_key_pem;
-    const char *proxy;      // NULL: from the environment (https_proxy, no_proxy)
+    const char *proxy;      // NULL: from the environment (https_proxy, no_proxy); "": none
     const char *pinned_key; // "sha256//..." of the server's public key, or NULL
     int insecure;           // 1: do not verify. Only where the user wrote so by name; warns
     int64_t connect_ms;     // 0: 10 s
@@ -38,6 +38,7 @@ typedef struct ist_http_request {
     int follow;         // 1: follow redirects to the same host
     int64_t request_ms; // 0: the session's
     const char *label;  // of errors and traces: "CCP login"; NULL: method and URL without query
+    int secret;         // 1: the bodies hold credentials nobody registered yet: never traced
 } ist_http_request;
 
 typedef struct ist_http_response {

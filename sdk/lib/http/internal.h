@@ -1,0 +1,51 @@
+// What the parts of libisthmus share of an HTTP session. Not installed.
+#ifndef IST_HTTP_INTERNAL_H
+#define IST_HTTP_INTERNAL_H
+
+#include <isthmus/alloc.h>
+#include <isthmus/http.h>
+#include <isthmus/retry.h>
+#include <curl/curl.h>
+
+// How far the last request of a session came. A caller that retries by itself (AWS) asks for it.
+enum http_fate {
+    HTTP_ANSWERED, // a status came back, whatever it was
+    HTTP_UNSENT,   // failed before a byte of the request left: safe to send again, whatever it does
+    HTTP_LOST,     // sent, at least partly, and no whole answer: what the other side did is not known
+    HTTP_HOPELESS, // will fail again: verification, malformed URL, too large, refused, cancelled
+};
+
+struct ist_http {
+    ist_env env;
+    ist_http_options options; // every pointer in it is owned
+    CURLM *multi;             // keeps the connections
+    int idle_fds;
+    enum http_fate fate;
+};
+
+// An easy handle with everything the session says (trust, proxy, certificates, user agent, time to connect),
+// for callers that drive curl themselves (watches). The caller's: curl_easy_cleanup(). Never NULL.
+CURL *http_easy(const ist_http *session);
+
+// One exchange, no retries, no redirects followed. Sets session->fate. `where` names it in errors.
+int32_t http_exchange(ist_http *session, const ist_http_request *request, const char *where,
+                      ist_http_response *response, ist_error *err);
+
+// Fills `where` (a label, or "METHOD scheme://host/path": no user, no query).
+void http_where(const ist_http_request *request, char *where, size_t size);
+// IST_OK, or IST_ERR_READ_ONLY when the operation may not write and the request is not marked as a read.
+int32_t http_check_read_only(const ist_env *env, const ist_http_request *request, const char *where,
+                             ist_error *err);
+
+// Traces (nothing unless wanted). Headers that authenticate are left out whole, credentials in a query are
+// cut.
+void http_trace_request(const ist_env *env, const ist_http_request *request);
+void http_trace_response(const ist_env *env, const ist_http_request *request,
+                         const ist_http_response *response, int64_t elapsed_ms);
+void http_trace_failure(const ist_env *env, const ist_http_request *request, const char *why);
+// Does a header of this name carry credentials? `len` bytes of name.
+int http_header_is_secret(const char *name, size_t len);
+// The URL without user information and with credentials in the query replaced by "***". The caller's.
+char *http_url_for_trace(const char *url);
+
+#endif
