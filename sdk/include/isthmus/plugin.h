@@ -124,7 +124,7 @@ typedef struct ist_host {
 
     // What the operation was given.
     uint32_t (*operation)(ist_call *);        // IST_OP_...
-    const char *(*step)(ist_call *);          // "router", "net[eu]"
+    const char *(*step)(ist_call *);          // pipeline and step: "stars/router", "stars/net[eu]"
     const ist_value *(*inputs)(ist_call *);   // map: every row of the input table that has a value
     const ist_value *(*observed)(ist_call *); // what observe set; IST_NULL in observe
     // What state knows this step made: map of resource name -> {status: "intent"|"done", token: string,

@@ -1,0 +1,60 @@
+// isthmus/kube_set.h: a set of objects that one step keeps in a cluster: told apart from everybody else's by
+// ownership labels, compared with what is wanted, and made so. What plugins that generate objects stand on.
+#ifndef ISTHMUS_KUBE_SET_H
+#define ISTHMUS_KUBE_SET_H
+
+#include <isthmus/kube.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define IST_LABEL_MANAGED_BY     "app.kubernetes.io/managed-by" // value "isthmus"
+#define IST_LABEL_OWNER          "isthmus.dev/owner"            // value: ist_kube_owner()
+#define IST_LABEL_SOURCE_CLUSTER "isthmus.dev/source-cluster"
+
+// The label value that stands for this step: "stars.services"; characters that a label cannot hold and
+// anything over 63 of them end in a hash, so that two steps never share one. The caller's (ist_free).
+IST_EXPORT char *ist_kube_owner(const ist_env *env);
+// Writes the two ownership labels into object.metadata.labels.
+IST_EXPORT void ist_kube_own(json_t *object, const char *owner);
+// Did any Isthmus write this object?
+IST_EXPORT int ist_kube_is_ours(const json_t *object);
+
+// How `live` differs from `wanted`: array of {field, before, after}, empty when it does not. Maps under
+// metadata may hold more than wanted; elsewhere a key that nobody asked for is a difference unless its name
+// stands in `server_set` (NULL-terminated; may be NULL) or its value is empty. Lists are compared whole, in
+// order.
+IST_EXPORT json_t *ist_kube_diff(const json_t *wanted, const json_t *live, const char *const *server_set);
+
+// What would have to be done in one cluster so that exactly `wanted` (array; borrowed) exists of `kinds`
+// ({api, kind} pairs, ended by NULL; in the order of creation) under `owner`. *actions: array of {action:
+// "create"| "update"|"delete", object (wanted, or the live one's identity for delete), fields, uid},
+// creations in the order of kinds, deletions last and reversed. An object of that name which is not ours is
+// left alone and told in *refused: array of {object: "Service stars/frontend", reason}. A kind that the
+// cluster does not serve is an error only when something of it is wanted. Reads only.
+typedef struct ist_kube_kind_name {
+    const char *api, *kind;
+    const char *const *server_set; // fields that the server fills in: not a difference
+} ist_kube_kind_name;
+IST_EXPORT int32_t ist_kube_set_compare(ist_kube *kube, const char *owner, const json_t *wanted,
+                                        const ist_kube_kind_name *kinds, json_t **actions, json_t **refused,
+                                        ist_error *err);
+// Tells the actions as changes of a plan: "Service stars/frontend in aws".
+IST_EXPORT void ist_kube_set_report(const ist_env *env, const char *cluster, const json_t *actions);
+// Carries them out: server-side apply, forced, for what is ours; deletes by uid. Stops at the first error;
+// what was done stays done. `finish` (may be NULL) may change an object just before it is applied: an
+// ownerReference whose uid is known only now. `applied`: object of "Kind namespace/name" -> what the server
+// answered so far; borrowed.
+typedef void ist_kube_finish(void *arg, json_t *object, const json_t *applied);
+IST_EXPORT int32_t ist_kube_set_apply(ist_kube *kube, const json_t *actions, ist_kube_finish *finish,
+                                      void *arg, ist_error *err);
+// Deletes everything of `kinds` that carries `owner`, in reverse order of kinds. Namespaces only when nothing
+// but what every namespace has is left in them.
+IST_EXPORT int32_t ist_kube_set_delete(ist_kube *kube, const char *owner, const ist_kube_kind_name *kinds,
+                                       ist_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,308 @@
+// A set of objects that one step keeps in a cluster: whose they are, what is missing, and making it so.
+#include <isthmus/alloc.h>
+#include <isthmus/kube_set.h>
+
+#include <ctype.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LABEL_MAX 63
+
+char *ist_kube_owner(const ist_env *env)
+{
+    const char *step = env && env->host ? env->host->step(env->call) : "alone";
+    char *label = ist_strdup(step);
+    int exact = strlen(label) <= LABEL_MAX;
+    for (char *c = label; *c; c++) {
+        if (*c == '/')
+            *c = '.';
+        else if (!isalnum((unsigned char)*c) && *c != '-' && *c != '_' && *c != '.') {
+            *c = '-';
+            exact = 0;
+        }
+    }
+    if (exact)
+        return label;
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    SHA256((const unsigned char *)step, strlen(step), digest);
+    char *hashed = ist_printf("%.40s-%02x%02x%02x%02x%02x", label, digest[0], digest[1], digest[2], digest[3],
+                              digest[4]);
+    ist_free(label);
+    return hashed;
+}
+
+// The child map of that name, made when it is not there. Borrowed.
+static json_t *child_map(json_t *object, const char *key)
+{
+    json_t *child = json_object_get(object, key);
+    if (!json_is_object(child)) {
+        child = json_object();
+        json_object_set_new(object, key, child);
+    }
+    return child;
+}
+
+void ist_kube_own(json_t *object, const char *owner)
+{
+    json_t *labels = child_map(child_map(object, "metadata"), "labels");
+    json_object_set_new(labels, IST_LABEL_MANAGED_BY, json_string("isthmus"));
+    json_object_set_new(labels, IST_LABEL_OWNER, json_string(owner));
+}
+
+static const char *label_of(const json_t *object, const char *label)
+{
+    return json_string_value(json_object_get(ist_json_at(object, "metadata.labels"), label));
+}
+
+int ist_kube_is_ours(const json_t *object)
+{
+    return label_of(object, IST_LABEL_OWNER) != NULL;
+}
+
+// "Service stars/frontend", "Namespace stars". The caller's.
+static char *name_of(const json_t *object)
+{
+    const char *ns = ist_json_str(object, "metadata.namespace");
+    return ist_printf("%s %s%s%s", ist_json_str_or(object, "kind", "?"), ns ? ns : "", ns ? "/" : "",
+                      ist_json_str_or(object, "metadata.name", "?"));
+}
+
+static const ist_kube_kind_name *kind_named(const ist_kube_kind_name *kinds, const char *kind)
+{
+    for (; kinds->kind; kinds++)
+        if (kind && !strcmp(kinds->kind, kind))
+            return kinds;
+    return NULL;
+}
+
+// Every object of one kind that carries `owner`, by name_of(), into *live.
+static int32_t list_owned(ist_kube *kube, const ist_kube_kind_name *kind, const char *owner, json_t *live,
+                          ist_error *err)
+{
+    char *selector = ist_printf(IST_LABEL_OWNER "=%s", owner);
+    json_t *items = NULL, *item;
+    size_t i;
+    int32_t rc = ist_kube_list(kube, kind->api, kind->kind, NULL, selector, NULL, &items, NULL, err);
+    ist_free(selector);
+    if (rc != IST_OK)
+        return rc;
+    json_array_foreach(items, i, item)
+    {
+        // Items of a list do not repeat what they are.
+        json_object_set_new(item, "kind", json_string(kind->kind));
+        json_object_set_new(item, "apiVersion", json_string(kind->api));
+        char *name = name_of(item);
+        json_object_set(live, name, item);
+        ist_free(name);
+    }
+    json_decref(items);
+    return IST_OK;
+}
+
+static json_t *action_new(const char *action, const json_t *object, json_t *fields, const char *uid)
+{
+    return json_pack("{s:s, s:O, s:o, s:s*}", "action", action, "object", object, "fields", fields, "uid",
+                     uid);
+}
+
+static void refuse(json_t *refused, const char *name, const char *reason)
+{
+    json_array_append_new(refused, json_pack("{s:s, s:s}", "object", name, "reason", reason));
+}
+
+// What one wanted object needs: nothing, an update, a creation, or to be left alone.
+static int32_t compare_one(ist_kube *kube, const json_t *wanted, const ist_kube_kind_name *kind, json_t *live,
+                           json_t *actions, json_t *refused, ist_error *err)
+{
+    char *name = name_of(wanted);
+    json_t *owned = json_object_get(live, name), *other = NULL;
+    int32_t rc = IST_OK;
+    if (owned) {
+        json_t *fields = ist_kube_diff(wanted, owned, kind->server_set);
+        if (json_array_size(fields))
+            json_array_append_new(actions,
+                                  action_new("update", wanted, fields, ist_json_str(owned, "metadata.uid")));
+        else
+            json_decref(fields);
+        json_object_del(live, name);
+        goto out;
+    }
+    rc = ist_kube_get(kube, kind->api, kind->kind, ist_json_str(wanted, "metadata.namespace"),
+                      ist_json_str(wanted, "metadata.name"), &other, err);
+    if (rc == IST_ERR_NOT_FOUND) {
+        rc = IST_OK;
+        json_array_append_new(actions, action_new("create", wanted, json_array(), NULL));
+    } else if (rc == IST_OK && strcmp(kind->kind, "Namespace") != 0) {
+        // A namespace that is there already serves as it is; any other name that is taken is somebody else's.
+        refuse(refused, name,
+               label_of(other, IST_LABEL_OWNER) ? "another step of Isthmus keeps it"
+                                                : "it exists and is not Isthmus's");
+    }
+out:
+    json_decref(other);
+    ist_free(name);
+    return rc;
+}
+
+// Whatever is left in `live` is wanted no more. Deletions run against the order of kinds.
+static void delete_rest(const ist_kube_kind_name *kinds, const json_t *live, json_t *actions)
+{
+    size_t count = 0;
+    while (kinds[count].kind)
+        count++;
+    const char *name;
+    json_t *object;
+    while (count-- > 0) {
+        json_object_foreach((json_t *)(uintptr_t)live, name, object)
+        {
+            if (strcmp(ist_json_str_or(object, "kind", ""), kinds[count].kind) != 0)
+                continue;
+            json_t *identity =
+                json_pack("{s:s, s:s, s:{s:s, s:s*}}", "apiVersion", kinds[count].api, "kind",
+                          kinds[count].kind, "metadata", "name", ist_json_str_or(object, "metadata.name", ""),
+                          "namespace", ist_json_str(object, "metadata.namespace"));
+            json_array_append_new(
+                actions, action_new("delete", identity, json_array(), ist_json_str(object, "metadata.uid")));
+            json_decref(identity);
+        }
+    }
+}
+
+int32_t ist_kube_set_compare(ist_kube *kube, const char *owner, const json_t *wanted,
+                             const ist_kube_kind_name *kinds, json_t **actions, json_t **refused,
+                             ist_error *err)
+{
+    json_t *live = json_object(), *todo = json_array(), *left_alone = json_array(), *object;
+    size_t i;
+    int32_t rc = IST_OK;
+    for (const ist_kube_kind_name *kind = kinds; kind->kind && rc == IST_OK; kind++)
+        rc = list_owned(kube, kind, owner, live, err);
+    for (const ist_kube_kind_name *kind = kinds; kind->kind && rc == IST_OK; kind++) {
+        json_array_foreach(wanted, i, object)
+        {
+            if (rc == IST_OK && kind_named(kinds, ist_json_str(object, "kind")) == kind)
+                rc = compare_one(kube, object, kind, live, todo, left_alone, err);
+        }
+    }
+    if (rc == IST_OK) {
+        delete_rest(kinds, live, todo);
+        *actions = json_incref(todo);
+        *refused = json_incref(left_alone);
+    }
+    json_decref(live);
+    json_decref(todo);
+    json_decref(left_alone);
+    return rc;
+}
+
+void ist_kube_set_report(const ist_env *env, const char *cluster, const json_t *actions)
+{
+    size_t i, j;
+    json_t *action, *field;
+    json_array_foreach(actions, i, action)
+    {
+        char *name = name_of(json_object_get(action, "object"));
+        char *resource = ist_printf("%s in %s", name, cluster);
+        const char *what = ist_json_str_or(action, "action", "");
+        ist_change(env,
+                   !strcmp(what, "create")   ? IST_CREATE
+                   : !strcmp(what, "update") ? IST_UPDATE
+                                             : IST_DELETE,
+                   resource, NULL);
+        json_array_foreach(json_object_get(action, "fields"), j, field)
+        {
+            ist_change_field(env, resource, ist_json_str_or(field, "field", ""),
+                             json_incref(json_object_get(field, "before")),
+                             json_incref(json_object_get(field, "after")));
+        }
+        ist_free(resource);
+        ist_free(name);
+    }
+}
+
+int32_t ist_kube_set_apply(ist_kube *kube, const json_t *actions, ist_kube_finish *finish, void *arg,
+                           ist_error *err)
+{
+    json_t *applied = json_object(), *action;
+    size_t i;
+    int32_t rc = IST_OK;
+    json_array_foreach(actions, i, action)
+    {
+        json_t *object = json_object_get(action, "object");
+        if (rc != IST_OK)
+            break;
+        if (!strcmp(ist_json_str_or(action, "action", ""), "delete")) {
+            rc = ist_kube_delete(kube, ist_json_str(object, "apiVersion"), ist_json_str(object, "kind"),
+                                 ist_json_str(object, "metadata.namespace"),
+                                 ist_json_str(object, "metadata.name"), ist_json_str(action, "uid"), NULL,
+                                 err);
+            continue;
+        }
+        json_t *copy = json_deep_copy(object), *answer = NULL;
+        if (finish)
+            finish(arg, copy, applied);
+        rc = ist_kube_apply(kube, copy, 1, &answer, err);
+        if (rc == IST_OK) {
+            char *name = name_of(object);
+            json_object_set_new(applied, name, answer);
+            ist_free(name);
+        }
+        json_decref(copy);
+    }
+    json_decref(applied);
+    return rc;
+}
+
+// Does a namespace hold anything but what every namespace has? 1, 0, or an error below zero.
+static int32_t namespace_in_use(ist_kube *kube, const char *ns, ist_error *err)
+{
+    static const ist_kube_kind_name looked_at[] = {{"v1", "Pod", NULL},
+                                                   {"v1", "Service", NULL},
+                                                   {"apps/v1", "Deployment", NULL},
+                                                   {"networking.k8s.io/v1", "NetworkPolicy", NULL},
+                                                   {NULL, NULL, NULL}};
+    for (const ist_kube_kind_name *kind = looked_at; kind->kind; kind++) {
+        json_t *items = NULL;
+        int32_t rc = ist_kube_list(kube, kind->api, kind->kind, ns, NULL, NULL, &items, NULL, err);
+        size_t count = json_array_size(items);
+        json_decref(items);
+        if (rc != IST_OK && rc != IST_ERR_NOT_FOUND)
+            return rc;
+        if (count)
+            return 1;
+    }
+    return 0;
+}
+
+int32_t ist_kube_set_delete(ist_kube *kube, const char *owner, const ist_kube_kind_name *kinds,
+                            ist_error *err)
+{
+    json_t *live = json_object(), *actions = json_array(), *action;
+    size_t i;
+    int32_t rc = IST_OK;
+    for (const ist_kube_kind_name *kind = kinds; kind->kind && rc == IST_OK; kind++)
+        rc = list_owned(kube, kind, owner, live, err);
+    if (rc == IST_OK)
+        delete_rest(kinds, live, actions);
+    json_array_foreach(actions, i, action)
+    {
+        const json_t *object = json_object_get(action, "object");
+        const char *name = ist_json_str(object, "metadata.name");
+        if (rc != IST_OK)
+            break;
+        if (!strcmp(ist_json_str_or(object, "kind", ""), "Namespace")) {
+            int32_t used = namespace_in_use(kube, name, err);
+            if (used < 0)
+                rc = used;
+            if (used)
+                continue;
+        }
+        rc = ist_kube_delete(kube, ist_json_str(object, "apiVersion"), ist_json_str(object, "kind"),
+                             ist_json_str(object, "metadata.namespace"), name, ist_json_str(action, "uid"),
+                             NULL, err);
+    }
+    json_decref(live);
+    json_decref(actions);
+    return rc;
+}
