@@ -4,8 +4,7 @@
 #ifndef ISTHMUS_ENV_H
 #define ISTHMUS_ENV_H
 
-#include <isthmus/error.h>
-#include <jansson.h>
+#include <isthmus/json.h>
 
 #ifdef __cplusplus
 extern "C" {
