@@ -16,6 +16,8 @@ IST_EXPORT int32_t ist_yaml_parse_all(const char *text, size_t len, const char *
                                       ist_error *err);
 IST_EXPORT int32_t ist_yaml_parse(const char *text, size_t len, const char *name, json_t **document,
                                   ist_error *err);
+// What an unquoted scalar means: null, bool, int, real or string. New reference; NULL when it is not UTF-8.
+IST_EXPORT json_t *ist_yaml_scalar(const char *text);
 IST_EXPORT char *ist_yaml_text(const json_t *json); // block style, the caller's (ist_free)
 
 #ifdef __cplusplus

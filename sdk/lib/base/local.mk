@@ -1,2 +1,3 @@
 # What both the core and libisthmus stand on.
 sdk_lib_libistbase_la_SOURCES += %D%/alloc.c %D%/error.c %D%/json.c
+sdk_lib_libistbase_la_SOURCES += %D%/net4.c %D%/yaml_scalar.c

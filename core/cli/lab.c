@@ -1,0 +1,55 @@
+// `isthmus lab ...` and `isthmus version`: the small commands.
+#include "cli/cli.h"
+
+#include <isthmus/alloc.h>
+
+#include <config.h>
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+int cmd_version(const struct cli *cli)
+{
+    (void)cli;
+    printf("isthmus %s\n", PACKAGE_VERSION);
+    return 0;
+}
+
+// The lab beside the program in its build tree (core/isthmus -> sdk/lab/isthmus-lab), else as installed.
+// libtool puts the real program into core/.libs.
+static char *lab_program(void)
+{
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    if (n > 0) {
+        self[n] = '\0';
+        for (int up = 0; up < 3; up++) {
+            char *slash = strrchr(self, '/');
+            if (!slash)
+                break;
+            *slash = '\0';
+            char *path = ist_printf("%s/sdk/lab/isthmus-lab", self);
+            if (access(path, X_OK) == 0)
+                return path;
+            ist_free(path);
+        }
+    }
+    return ist_strdup(IST_LIBEXECDIR "/isthmus-lab");
+}
+
+int cmd_lab(const struct cli *cli)
+{
+    char *program = lab_program();
+    char **argv = ist_calloc(cli->arg_count + 2, sizeof(char *));
+    argv[0] = program;
+    for (size_t i = 0; i < cli->arg_count; i++)
+        argv[i + 1] = ist_strdup(cli->args[i]);
+    execv(program, argv);
+    int rc = cli_error("the lab is built when libmicrohttpd, gnutls and libssh are there",
+                       "cannot start %s: %s", program, strerror(errno));
+    for (size_t i = 0; argv[i]; i++)
+        ist_free(argv[i]);
+    ist_free(argv);
+    return rc;
+}

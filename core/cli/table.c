@@ -1,0 +1,76 @@
+// The table of options and of commands: what can be typed, and what it means. Order is that of the help.
+#include "cli/cli.h"
+
+const struct cli_option cli_options[OPT_COUNT] = {
+    [OPT_DIR] = {"--dir", 'C', "DIR",
+                 "read the configuration from DIR (default: ./conf.d, else /etc/isthmus/conf.d)", false},
+    [OPT_SET] =
+        {"--set", 0, "PATH=VALUE",
+         "set a value over the configuration: vars.x=1 (or x=1), pipelines.P.steps.S.with.K=V; VALUE is YAML",
+         true},
+    [OPT_OUTPUT] = {"--output", 0, "FORMAT", "text, json or jsonl (one object a line, as it happens)", false},
+    [OPT_YES] = {"--yes", 'y', NULL, "do not ask", false},
+    [OPT_JOBS] = {"--jobs", 'j', "N", "steps at the same time, 1 to 64", false},
+    [OPT_ONLY] = {"--only", 0, "STEP", "change this step alone; what it needs is read, not changed", true},
+    [OPT_FORGET] = {"--forget", 0, "STEP",
+                    "let go of what this step made, because its system cannot be reached", true},
+    [OPT_OUT] = {"--out", 'o', "FILE", "write the plan to FILE, for `isthmus apply FILE`", false},
+    [OPT_DETAILED_EXITCODE] = {"--detailed-exitcode", 0, NULL, "exit 2 when there are changes", false},
+    [OPT_ALLOW_DEFERRED] = {"--allow-deferred", 0, NULL,
+                            "let steps that could not be planned beforehand update, replace and delete",
+                            false},
+    [OPT_ORIGIN] = {"--origin", 0, NULL, "say for each value in which file and line it stands", false},
+    [OPT_INPUTS] = {"--inputs", 'i', "FILE", "the inputs of the plugin, YAML", false},
+    [OPT_IN_PROCESS] = {"--in-process", 0, NULL, "run the plugin without a worker, for a debugger", false},
+    [OPT_IAM_POLICY] = {"--iam-policy", 0, NULL, "print the least permissions the plugin needs", false},
+    [OPT_MAN] = {"--man", 0, NULL, "print the manual page as roff", false},
+    [OPT_COMPLETION] = {"--completion", 0, "SHELL", "print what completes words in SHELL: bash", false},
+    [OPT_VERBOSE] = {"--verbose", 'v', NULL, "say more", false},
+    [OPT_TRACE] = {"--trace", 0, NULL, "show every exchange with the other side, secrets left out", false},
+    [OPT_HELP] = {"--help", 'h', NULL, "say how this is used", false},
+    [OPT_VERSION] = {"--version", 0, NULL, "print the version", false},
+};
+
+const struct cli_command cli_commands[] = {
+    // Working on a pipeline.
+    {"validate", "[PIPELINE]", "check the configuration, and say all that is wrong with it", 0, 0, 1, false,
+     NULL},
+    {"plan", "[PIPELINE]", "show what apply would change; changes nothing",
+     OPT(JOBS) | OPT(ONLY) | OPT(OUT) | OPT(DETAILED_EXITCODE), 0, 1, false, NULL},
+    {"apply", "[PIPELINE | FILE]", "make the world as the pipeline says, or carry out the plan in FILE",
+     OPT(JOBS) | OPT(ONLY) | OPT(YES) | OPT(ALLOW_DEFERRED) | OPT(DETAILED_EXITCODE), 0, 1, false, NULL},
+    {"verify", "[PIPELINE]", "prove that what was applied works", OPT(JOBS) | OPT(ONLY), 0, 1, false, NULL},
+    {"status", "[PIPELINE]", "show what is there, and what watches it", 0, 0, 1, false, NULL},
+    {"destroy", "[PIPELINE]", "remove what Isthmus made, and nothing else",
+     OPT(JOBS) | OPT(ONLY) | OPT(YES) | OPT(FORGET), 0, 1, false, NULL},
+    {"watch", "[PIPELINE]", "keep it so until stopped", OPT(ONLY), 0, 1, false, NULL},
+    {"graph", "[PIPELINE]", "print the steps and what each needs, for Graphviz", 0, 0, 1, false, NULL},
+    {"config show", "", "print the configuration, merged from all files", OPT(ORIGIN), 0, 0, false, NULL},
+    // Plugins.
+    {"plugin list", "", "list the plugins that can be found", 0, 0, 0, false, NULL},
+    {"plugin show", "NAME", "show a plugin's inputs, outputs and commands", OPT(IAM_POLICY), 1, 1, false,
+     NULL},
+    {"plugin run", "NAME OP",
+     "run one operation of a plugin alone: observe, plan, apply, destroy, verify, watch",
+     OPT(INPUTS) | OPT(IN_PROCESS) | OPT(YES) | OPT(OUT), 2, 2, false, NULL},
+    {"plugin new", "NAME", "write the skeleton of a plugin into the folder NAME", 0, 1, 1, false, NULL},
+    {"plugin check", "FILE.so", "check a plugin as the loader does, and that its reads only read",
+     OPT(INPUTS), 1, 1, false, NULL},
+    // State.
+    {"state list", "[PIPELINE]", "list the steps that state knows", 0, 0, 1, false, NULL},
+    {"state show", "PIPELINE STEP", "show what state knows of a step", 0, 2, 2, false, NULL},
+    {"state rm", "PIPELINE STEP", "make state forget a step; what it made stays", OPT(YES), 2, 2, false,
+     NULL},
+    {"state mv", "PIPELINE STEP NEW", "give a step in state another name", 0, 3, 3, false, NULL},
+    {"state export", "[FILE]", "write the whole state as JSON", 0, 0, 1, false, NULL},
+    {"state import", "FILE", "read a state written by export", OPT(YES), 1, 1, false, NULL},
+    {"state unlock", "", "say who holds the state, and take the lock from a dead holder", OPT(YES), 0, 0,
+     false, NULL},
+    {"state history", "[PIPELINE]", "list the runs", 0, 0, 1, false, NULL},
+    // The rest.
+    {"lab", "WORD...", "run the simulators: up, down, log, snapshot, faults (see `isthmus lab --help`)", 0, 0,
+     -1, true, cmd_lab},
+    {"version", "", "print the version", 0, 0, 0, false, cmd_version},
+    {"help", "[COMMAND]", "say how a command is used", OPT(MAN) | OPT(COMPLETION), 0, 2, false, cmd_help},
+};
+const size_t cli_command_count = sizeof(cli_commands) / sizeof(cli_commands[0]);
