@@ -1,7 +1,6 @@
 // The wire between core and worker: frames of a 4-byte big-endian length and that many bytes of JSON, over a
-// SOCK_STREAM socketpair. 16 MiB and depth 64 at most. Bytes that are not UTF-8 travel as {"$b64": "..."}; a
-// map that has a key beginning with '$' gets one more '$' in front of it, so that nothing a user writes is
-// mistaken.
+// SOCK_STREAM socketpair. 16 MiB and depth 64 at most. Bytes that are not UTF-8 travel as {"$b64": "..."}: a
+// map of that one key, of base64 with padding, of bytes that are not UTF-8; any other map is what it says.
 //
 // core -> worker
 //   {"type":"op","op":"observe","step":S,"inputs":{},"observed":X,"recorded":{},"outputs":{},"run_dir":S,
@@ -13,7 +12,7 @@
 //   {"type":"hello","plugin":{...the descriptor as data...}} or {"type":"refused","where":S,"text":S}
 //   {"type":"log","level":N,"text":S}          {"type":"progress","text":S,"fraction":N}
 //   {"type":"secret","value":S}                to redact from now on; never stored
-//   {"type":"observed","value":X}              {"type":"output","name":S,"value":X}
+//   {"type":"observed","value":X}              {"type":"output","name":S,"value":X,"secret":bool}
 //   {"type":"change","action":N,"resource":S,"reason":S}
 //   {"type":"field","resource":S,"field":S,"before":X,"after":X,"secret":bool}   absent: none, not known
 //   {"type":"check","name":S,"result":N,"evidence":S}
