@@ -212,8 +212,11 @@ static int unknown_command(const char *group, const char *word)
     }
     const char *near = word ? nearest(word, names, count) : NULL;
     const char *in = group ? group : "", *gap = group ? " " : "";
-    if (!word)
-        return cli_error(ist_printf("`isthmus help %s` lists them", in), "`%s` needs a second word", in);
+    if (!word) {
+        char hint[80];
+        snprintf(hint, sizeof(hint), "`isthmus help %s` lists them", in);
+        return cli_error(hint, "`%s` needs a second word", in);
+    }
     if (near)
         return cli_error(NULL, "unknown command `%s%s%s`, did you mean `%s%s%s`?", in, gap, word, in, gap,
                          near);
