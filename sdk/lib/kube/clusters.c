@@ -1,0 +1,146 @@
+// The clusters of a step: connected, told apart by what they are.
+#include <isthmus/alloc.h>
+#include <isthmus/kube_keeper.h>
+
+#include <string.h>
+
+static int32_t read_cidrs(ist_cluster *cluster, const json_t *cidrs, ist_error *err)
+{
+    size_t i;
+    json_t *cidr;
+    cluster->pod_cidrs = ist_calloc(json_array_size(cidrs), sizeof(*cluster->pod_cidrs));
+    json_array_foreach(cidrs, i, cidr)
+    {
+        int32_t rc = ist_net4_parse(json_string_value(cidr), &cluster->pod_cidrs[i], err);
+        if (rc != IST_OK)
+            return rc;
+        cluster->pod_cidr_count++;
+    }
+    return IST_OK;
+}
+
+// The uid that an earlier run recorded for this cluster, NULL when there is none. Borrowed.
+static const char *recorded_uid(const json_t *recorded, const char *name)
+{
+    const char *resource;
+    json_t *record;
+    json_object_foreach((json_t *)(uintptr_t)recorded, resource, record)
+    {
+        if (!strcmp(ist_json_str_or(record, "data.cluster", ""), name))
+            return ist_json_str(record, "data.uid");
+    }
+    return NULL;
+}
+
+static int32_t identify(const ist_clusters *clusters, ist_cluster *cluster, const json_t *recorded,
+                        ist_error *err)
+{
+    const char *uid = NULL, *before = recorded_uid(recorded, cluster->name);
+    int32_t rc = ist_kube_uid(cluster->kube, &uid, err);
+    if (rc != IST_OK)
+        return rc;
+    for (size_t i = 0; i < clusters->count; i++)
+        if (!strcmp(clusters->items[i].uid, uid))
+            return ist_fail(err, IST_ERR_INPUT, cluster->name,
+                            "is the same cluster as %s: both have the uid %s", clusters->items[i].name, uid);
+    if (before && strcmp(before, uid) != 0) {
+        ist_fail(err, IST_ERR_QUESTION, cluster->name,
+                 "is another cluster than before: its uid was %s and is %s", before, uid);
+        ist_hint(err, "if it was made anew, let go of the old one with --forget");
+        return IST_ERR_QUESTION;
+    }
+    cluster->uid = ist_strdup(uid);
+    return IST_OK;
+}
+
+static void cluster_clear(ist_cluster *cluster)
+{
+    ist_kube_free(cluster->kube);
+    ist_free(cluster->name);
+    ist_free(cluster->uid);
+    ist_free(cluster->pod_cidrs);
+}
+
+static int32_t open_one(const ist_env *env, ist_clusters *clusters, const char *name, const char *kubeconfig,
+                        const json_t *cidrs, const json_t *recorded, ist_error *err)
+{
+    ist_cluster *cluster = &clusters->items[clusters->count];
+    ist_kube_options options = {.size = sizeof(options), .name = name, .kubeconfig = kubeconfig};
+    cluster->name = ist_strdup(name);
+    int32_t rc = read_cidrs(cluster, cidrs, err);
+    if (rc == IST_OK)
+        rc = ist_kube_new(env, &options, &cluster->kube, err);
+    if (rc == IST_OK)
+        rc = identify(clusters, cluster, recorded, err);
+    if (rc == IST_OK)
+        clusters->count++;
+    else
+        cluster_clear(cluster);
+    return rc;
+}
+
+// Name -> kubeconfig of all clusters that the inputs name. New reference.
+static json_t *kubeconfigs_of(const json_t *inputs)
+{
+    json_t *all = json_object(), *cluster;
+    size_t i;
+    json_array_foreach(json_object_get(inputs, "clusters"), i, cluster)
+    {
+        json_t *kubeconfig = json_object_get(cluster, "kubeconfig");
+        if (ist_json_str(cluster, "name") && kubeconfig)
+            json_object_set(all, ist_json_str(cluster, "name"), kubeconfig);
+    }
+    json_object_update(all, json_object_get(inputs, "kubeconfigs"));
+    return all;
+}
+
+int32_t ist_clusters_open(const ist_env *env, const json_t *inputs, const json_t *recorded,
+                          ist_clusters **clusters, ist_error *err)
+{
+    json_t *all = kubeconfigs_of(inputs), *kubeconfig;
+    ist_clusters *opened = ist_calloc(1, sizeof(*opened));
+    const char *name;
+    int32_t rc = IST_OK;
+    opened->items = ist_calloc(json_object_size(all), sizeof(*opened->items));
+    json_object_foreach(all, name, kubeconfig)
+    {
+        if (rc == IST_OK)
+            rc = open_one(env, opened, name, json_string_value(kubeconfig),
+                          json_object_get(json_object_get(inputs, "pod_cidrs"), name), recorded, err);
+    }
+    json_decref(all);
+    if (rc == IST_OK)
+        *clusters = opened;
+    else
+        ist_clusters_free(opened);
+    return rc;
+}
+
+void ist_clusters_free(ist_clusters *clusters)
+{
+    if (!clusters)
+        return;
+    for (size_t i = 0; i < clusters->count; i++)
+        cluster_clear(&clusters->items[i]);
+    ist_free(clusters->items);
+    ist_free(clusters);
+}
+
+ist_cluster *ist_clusters_find(const ist_clusters *clusters, const char *name)
+{
+    for (size_t i = 0; name && i < clusters->count; i++)
+        if (!strcmp(clusters->items[i].name, name))
+            return &clusters->items[i];
+    return NULL;
+}
+
+int ist_cluster_has_pod(const ist_cluster *cluster, const char *address)
+{
+    uint32_t ip;
+    if (!address || ist_ipv4_parse(address, &ip) != IST_OK)
+        return 0;
+    for (size_t i = 0; i < cluster->pod_cidr_count; i++)
+        if (ist_net4_contains(cluster->pod_cidrs[i], ip))
+            return 1;
+    return cluster->pod_cidr_count == 0;
+}
