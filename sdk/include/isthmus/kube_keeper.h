@@ -45,11 +45,16 @@ typedef struct ist_keeper {
     // (array of strings: what was left out, and why). Reads only; called again whenever something watched has
     // changed.
     int32_t (*generate)(const ist_env *env, const json_t *inputs, const ist_clusters *clusters,
-                        json_t *wanted, json_t *notes, ist_error *err);
+                        json_t *wanted, json_t *notes, json_t *outputs, ist_error *err);
     ist_kube_finish *finish; // see kube_set.h; may be NULL
 } ist_keeper;
 
-// The operations, whole: a plugin's observe is `return ist_keeper_observe(&env, &keeper);`.
+// One operation of such a plugin, whole: IST_KEEPER_OPERATION(observe, keeper) defines `observe`.
+#define IST_KEEPER_OPERATION(operation, keeper)                                                              \
+    static int32_t operation(const ist_host *host, ist_call *call)                                           \
+    {                                                                                                        \
+        return ist_keeper_##operation(&(ist_env){host, call}, &(keeper));                                    \
+    }
 IST_EXPORT int32_t ist_keeper_observe(const ist_env *env, const ist_keeper *keeper);
 IST_EXPORT int32_t ist_keeper_plan(const ist_env *env, const ist_keeper *keeper);
 IST_EXPORT int32_t ist_keeper_apply(const ist_env *env, const ist_keeper *keeper);

@@ -14,6 +14,7 @@ struct reading {
     json_t *inputs;
     json_t *todo;  // object: cluster -> {uid, actions, refused}
     json_t *notes; // array of strings
+    json_t *outputs;
 };
 
 static void reading_free(struct reading *reading)
@@ -23,6 +24,7 @@ static void reading_free(struct reading *reading)
     json_decref(reading->inputs);
     json_decref(reading->todo);
     json_decref(reading->notes);
+    json_decref(reading->outputs);
 }
 
 static int32_t reading_open(const ist_env *env, struct reading *reading, ist_error *err)
@@ -31,7 +33,8 @@ static int32_t reading_open(const ist_env *env, struct reading *reading, ist_err
     *reading = (struct reading){.owner = ist_kube_owner(env),
                                 .inputs = ist_inputs(env),
                                 .todo = json_object(),
-                                .notes = json_array()};
+                                .notes = json_array(),
+                                .outputs = json_object()};
     int32_t rc = ist_clusters_open(env, reading->inputs, recorded, &reading->clusters, err);
     json_decref(recorded);
     return rc;
@@ -59,7 +62,8 @@ static int32_t reading_take(const ist_env *env, struct reading *reading, const i
     json_t *wanted = json_object();
     json_array_clear(reading->notes);
     json_object_clear(reading->todo);
-    int32_t rc = keeper->generate(env, reading->inputs, reading->clusters, wanted, reading->notes, err);
+    int32_t rc = keeper->generate(env, reading->inputs, reading->clusters, wanted, reading->notes,
+                                  reading->outputs, err);
     for (size_t i = 0; i < reading->clusters->count && rc == IST_OK; i++) {
         const ist_cluster *cluster = &reading->clusters->items[i];
         rc = compare_cluster(reading, keeper, cluster, json_object_get(wanted, cluster->name), err);
@@ -82,6 +86,15 @@ static void tell_notes(const ist_env *env, const json_t *todo, const json_t *not
     }
 }
 
+// They follow from what was read alone, so that observe, plan and apply all know them.
+static void set_outputs(const ist_env *env, const json_t *outputs)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)outputs, name, value)
+        ist_set_output(env, name, json_incref(value));
+}
+
 int32_t ist_keeper_observe(const ist_env *env, const ist_keeper *keeper)
 {
     struct reading reading;
@@ -90,7 +103,9 @@ int32_t ist_keeper_observe(const ist_env *env, const ist_keeper *keeper)
     if (rc == IST_OK)
         rc = reading_take(env, &reading, keeper, &err);
     if (rc == IST_OK)
-        ist_set_observed(env, json_pack("{s:O, s:O}", "clusters", reading.todo, "notes", reading.notes));
+        ist_set_observed(env, json_pack("{s:O, s:O, s:O}", "clusters", reading.todo, "notes", reading.notes,
+                                        "outputs", reading.outputs));
+    set_outputs(env, rc == IST_OK ? reading.outputs : NULL);
     reading_free(&reading);
     return rc == IST_OK ? rc : ist_report(env, &err);
 }
@@ -103,6 +118,7 @@ int32_t ist_keeper_plan(const ist_env *env, const ist_keeper *keeper)
     tell_notes(env, clusters, json_object_get(observed, "notes"));
     json_object_foreach(clusters, cluster, part)
         ist_kube_set_report(env, cluster, json_object_get(part, "actions"));
+    set_outputs(env, json_object_get(observed, "outputs"));
     json_decref(observed);
     return IST_OK;
 }
@@ -138,6 +154,8 @@ int32_t ist_keeper_apply(const ist_env *env, const ist_keeper *keeper)
         if (cluster)
             rc = apply_cluster(env, keeper, cluster, json_object_get(part, "actions"), &err);
     }
+    if (rc == IST_OK)
+        set_outputs(env, json_object_get(observed, "outputs"));
     reading_free(&reading);
     json_decref(observed);
     return rc == IST_OK ? rc : ist_report(env, &err);
