@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static const ist_field inputs[] = {
+static const ist_field input_table[] = {
     {"clusters", "list(object)", NULL, IST_REQUIRED, "0.1",
      "The clusters, and which services of each are mirrored"},
     {"clusters[].name", "string", NULL, IST_REQUIRED, "0.1", "Name of the cluster in messages and labels"},
@@ -20,11 +20,9 @@ static const ist_field inputs[] = {
     {"create_namespaces", "bool", "false", 0, "0.1", "Make a namespace that a target lacks"},
 };
 
-static const ist_field outputs[] = {
+static const ist_field output_table[] = {
     {"services", "list(string)", NULL, 0, "0.1", "What is mirrored: namespace/name of its cluster"},
 };
-
-static const char *const permissions[] = {NULL};
 
 static const char *const service_defaults[] = {"clusterIP",  "clusterIPs",
                                                "ipFamilies", "ipFamilyPolicy",
@@ -50,11 +48,11 @@ static const ist_kube_kind_name watched[] = {
 };
 
 // The rules of one cluster, NULL when it is not in the list. Borrowed.
-static const json_t *rules_of(const json_t *inputs_given, const char *cluster)
+static const json_t *rules_of(const json_t *given, const char *cluster)
 {
     size_t i;
     json_t *entry;
-    json_array_foreach(json_object_get(inputs_given, "clusters"), i, entry)
+    json_array_foreach(json_object_get(given, "clusters"), i, entry)
     {
         if (!strcmp(ist_json_str_or(entry, "name", ""), cluster))
             return json_object_get(entry, "services");
@@ -143,11 +141,11 @@ static const ist_plugin plugin = {
     .version = "0.1.0",
     .build = "",
     .doc = "Mirrors the services of each cluster into the others, with the addresses of their pods",
-    .inputs = inputs,
-    .input_count = sizeof(inputs) / sizeof(*inputs),
+    .inputs = input_table,
+    .input_count = sizeof(input_table) / sizeof(*input_table),
     .field_size = sizeof(ist_field),
-    .outputs = outputs,
-    .output_count = sizeof(outputs) / sizeof(*outputs),
+    .outputs = output_table,
+    .output_count = sizeof(output_table) / sizeof(*output_table),
     .observe = observe,
     .plan = plan,
     .apply = apply,
@@ -155,7 +153,6 @@ static const ist_plugin plugin = {
     .verify = verify,
     .watch = watch,
     .record_version = 1,
-    .permissions = permissions,
 };
 
 const ist_plugin *ist_plugin_entry(const ist_host *host)
