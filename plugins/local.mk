@@ -1,1 +1,2 @@
 # One line a plugin: its folder's name.
+include plugins/test-file/local.mk
