@@ -1,4 +1,5 @@
 # Host, wire, worker and the plugins of the tests.
+
 # A host in the test's own process, for unit tests of plugins: LDADD tests/unit/libfakehost.la.
 check_LTLIBRARIES += tests/unit/libfakehost.la
 tests_unit_libfakehost_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core
@@ -12,12 +13,6 @@ tests_unit_test_host_value_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(to
 tests_unit_test_host_value_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_host_value_LDADD = tests/unit/libfakehost.la $(UNIT_LIBS)
 tests_unit_test_host_value_SOURCES = %D%/test-host-value.c
-check_PROGRAMS += tests/unit/test-state
-UNIT_TESTS += tests/unit/test-state
-tests_unit_test_state_SOURCES = %D%/test-state.c $(STATE_SOURCES)
-tests_unit_test_state_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core
-tests_unit_test_state_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS) $(CRYPTO_CFLAGS)
-tests_unit_test_state_LDADD = sdk/lib/libistbase.la $(UNIT_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS)
 
 check_PROGRAMS += tests/unit/test-plugin-file
 UNIT_TESTS += tests/unit/test-plugin-file

@@ -9,3 +9,10 @@ UNIT_TESTS += tests/unit/test-http
 tests_unit_test_http_SOURCES = %D%/test-http.c %D%/httpd.c %D%/httpd.h
 tests_unit_test_http_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_http_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
+
+check_PROGRAMS += tests/unit/test-state
+UNIT_TESTS += tests/unit/test-state
+tests_unit_test_state_SOURCES = %D%/test-state.c $(STATE_SOURCES)
+tests_unit_test_state_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core
+tests_unit_test_state_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_test_state_LDADD = sdk/lib/libistbase.la $(UNIT_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS)
