@@ -25,9 +25,26 @@ void render_secret(struct render *render, const char *value, size_t len);
 // Redacts into a new string (ist_free); for what is written elsewhere: plan files, history.
 char *render_redact(const struct render *render, const char *text);
 
-// Events: {event:
-// "step-start"|"progress"|"log"|"plan"|"deferred"|"step-done"|"step-failed"|"check"|"summary"|..., step,
-// ...}. Text formats it; jsonl prints it as it is (with time); json collects them into one document.
+// The same for a tree: new reference; the tree itself when no secret is in it.
+json_t *render_redact_json(const struct render *render, json_t *json);
+
+// Events are objects with a member `event`; text formats them, jsonl prints them as they are (with `time`),
+// json collects them into one document by kind:
+//   pass        {text: "planning stars", steps: N}              what the live part shows from now on
+//   step-start  {step, operation: "observe"|"plan"|"apply"|"destroy"|"verify"|"watch"}
+//   progress    {step, operation, text, fraction}               what is being waited for
+//   log         {step, level: "error"|"warn"|"info"|"debug"|"trace", text}
+//   plan        {step, plugin, kind: "change"|"destroy"|"replace"|"resume"|"unchanged", reason,
+//                changes: [{action: "create"|"update"|"replace"|"delete", resource, reason,
+//                           fields: [{field, before, after, secret}]}]}  no `after`: known after apply
+//   deferred    {step, plugin, reason}
+//   step-done   {step, operation, result: "applied"|"destroyed"|"unchanged"|..., elapsed_ms}
+//   step-end    {step}                                          leaves the live part, nothing to say
+//   step-failed {step, operation, code, where, text, hint}      error: the same without a step
+//   skipped     {step, because}
+//   check       {step, name, result: "pass"|"fail"|"warn"|"skip", evidence}
+//   question    {text}; line {text}; print {text}: as it is
+//   summary     {text, exit, ...counts}
 void render_event(struct render *render, json_t *event); // steals
 void render_tick(struct render *render);                 // redraws elapsed times on a terminal; cheap
 void render_line(struct render *render, const char *format, ...) __attribute__((format(printf, 2, 3)));

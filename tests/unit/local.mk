@@ -16,3 +16,10 @@ tests_unit_test_state_SOURCES = %D%/test-state.c $(STATE_SOURCES)
 tests_unit_test_state_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core
 tests_unit_test_state_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_state_LDADD = sdk/lib/libistbase.la $(UNIT_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS)
+
+check_PROGRAMS += tests/unit/test-render
+UNIT_TESTS += tests/unit/test-render
+tests_unit_test_render_SOURCES = %D%/test-render.c $(RENDER_SOURCES)
+tests_unit_test_render_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core
+tests_unit_test_render_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_test_render_LDADD = sdk/lib/libistbase.la $(UNIT_LIBS) $(CRYPTO_LIBS)

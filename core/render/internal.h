@@ -1,0 +1,44 @@
+// What the files of render share.
+#ifndef CORE_RENDER_INTERNAL_H
+#define CORE_RENDER_INTERNAL_H
+
+#include "render/redact.h"
+#include "render/render.h"
+
+#include <stdint.h>
+
+// A step at work, as the live part of a terminal shows it.
+struct row {
+    char *step, *doing, *waits; // owned; waits: what it said last, or NULL
+    int64_t since;              // monotonic ms
+};
+
+struct render {
+    struct render_options options;
+    struct redactor *redactor;
+    char *title; // "apply stars"
+    int64_t began;
+    int64_t steps, finished; // of the pass
+    struct row *rows;
+    size_t row_count;
+    int drawn;        // lines of the live part on the screen now
+    int64_t drawn_at; // monotonic ms
+    json_t *document; // json: everything so far
+};
+
+int64_t render_now(void); // monotonic ms
+// "12s", "1m02s", "1h03m".
+void render_elapsed(int64_t ms, char text[32]);
+
+// text.c: one event as text.
+void render_text(struct render *render, const json_t *event);
+// progress.c: the live part.
+void progress_note(struct render *render, const json_t *event); // an event may change it
+void progress_draw(struct render *render);
+void progress_clear(struct render *render); // before other lines are written
+void progress_free(struct render *render);
+
+// Colours by meaning; "" when there is no colour.
+const char *tint(const struct render *render, const char *what);
+
+#endif

@@ -1,0 +1,273 @@
+// Events as people read them.
+#include "render/internal.h"
+
+#include <isthmus/alloc.h>
+#include <isthmus/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VALUE_MAX 120 // characters of a value in a plan
+
+const char *tint(const struct render *render, const char *what)
+{
+    static const struct {
+        const char *what, *code;
+    } codes[] = {{"create", "\033[32m"}, {"pass", "\033[32m"},    {"update", "\033[33m"},
+                 {"warn", "\033[33m"},   {"delete", "\033[31m"},  {"fail", "\033[31m"},
+                 {"error", "\033[31m"},  {"replace", "\033[35m"}, {"bold", "\033[1m"},
+                 {"dim", "\033[2m"},     {"off", "\033[0m"}};
+    for (size_t i = 0; render->options.colour && i < sizeof(codes) / sizeof(*codes); i++)
+        if (strcmp(what, codes[i].what) == 0)
+            return codes[i].code;
+    return "";
+}
+
+// What others wrote must not move the cursor: control characters are shown as '?'. New lines are indented.
+static char *tame(const char *text, const char *indent)
+{
+    ist_buf buf = {0};
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if (*c == '\n' && !c[1])
+            break;
+        if (*c == '\n')
+            ist_buf_printf(&buf, "\n%s", indent);
+        else if (*c == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f)
+            c++, ist_buf_puts(&buf, "?");
+        else
+            ist_buf_add(&buf, (*c < 0x20 && *c != '\t') || *c == 0x7f ? "?" : (const char *)c, 1);
+    }
+    return ist_buf_take(&buf);
+}
+
+static char *tame_of(const json_t *event, const char *key)
+{
+    return tame(ist_json_str_or(event, key, ""), "    ");
+}
+
+static FILE *out_of(struct render *render)
+{
+    progress_clear(render);
+    return render->options.out;
+}
+
+static FILE *err_of(struct render *render)
+{
+    progress_clear(render);
+    fflush(render->options.out);
+    return render->options.err;
+}
+
+static char *value_text(const json_t *value)
+{
+    char *dumped = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    char *text = tame(dumped ? dumped : "(none)", "");
+    free(dumped);
+    if (strlen(text) > VALUE_MAX) {
+        size_t cut = VALUE_MAX;
+        while (cut && ((unsigned char)text[cut] & 0xc0) == 0x80)
+            cut--;
+        char *shorter = ist_printf("%.*s... (%zu characters)", (int)cut, text, strlen(text));
+        ist_free(text);
+        text = shorter;
+    }
+    return text;
+}
+
+static void field_text(struct render *render, const json_t *field, const char *action)
+{
+    FILE *out = render->options.out;
+    char *name = tame_of(field, "field");
+    const json_t *before = json_object_get(field, "before"), *after = json_object_get(field, "after");
+    bool creates = strcmp(action, "create") == 0, deletes = strcmp(action, "delete") == 0;
+    char *was = value_text(before), *will = after ? value_text(after) : ist_strdup("(known after apply)");
+    if (ist_json_bool(field, "secret", 0))
+        fprintf(out, "      %s: %s\n", name, creates ? REDACTED : REDACTED " changes");
+    else if (deletes)
+        fprintf(out, "      %s: %s\n", name, was);
+    else if (creates && !before)
+        fprintf(out, "      %s: %s\n", name, will);
+    else
+        fprintf(out, "      %s: %s -> %s\n", name, was, will);
+    ist_free(name);
+    ist_free(was);
+    ist_free(will);
+}
+
+static void change_text(struct render *render, const json_t *change)
+{
+    static const struct {
+        const char *action, *sign;
+    } signs[] = {{"create", "+"}, {"update", "~"}, {"replace", "-/+"}, {"delete", "-"}};
+    const char *action = ist_json_str_or(change, "action", ""), *sign = "?";
+    for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++)
+        if (strcmp(action, signs[i].action) == 0)
+            sign = signs[i].sign;
+    char *resource = tame_of(change, "resource"), *reason = tame_of(change, "reason");
+    fprintf(render->options.out, "  %s%-3s %-7s%s %s%s%s%s\n", tint(render, action), sign, action,
+            tint(render, "off"), resource, *reason ? "  (" : "", reason, *reason ? ")" : "");
+    const json_t *field;
+    size_t i;
+    json_array_foreach(json_object_get(change, "fields"), i, field) field_text(render, field, action);
+    ist_free(resource);
+    ist_free(reason);
+}
+
+static void plan_text(struct render *render, const json_t *event)
+{
+    const char *kind = ist_json_str_or(event, "kind", "");
+    FILE *out = out_of(render);
+    char *step = tame_of(event, "step"), *plugin = tame_of(event, "plugin"),
+         *reason = tame_of(event, "reason");
+    if (strcmp(kind, "unchanged") == 0) {
+        if (render->options.verbose)
+            fprintf(out, "%s (%s): no change\n", step, plugin);
+    } else {
+        fprintf(out, "%s%s%s (%s)%s%s\n", tint(render, "bold"), step, tint(render, "off"), plugin,
+                *reason ? ": " : "", reason);
+        const json_t *change;
+        size_t i;
+        json_array_foreach(json_object_get(event, "changes"), i, change) change_text(render, change);
+    }
+    ist_free(step);
+    ist_free(plugin);
+    ist_free(reason);
+}
+
+static void deferred_text(struct render *render, const json_t *event)
+{
+    char *step = tame_of(event, "step"), *plugin = tame_of(event, "plugin"),
+         *reason = tame_of(event, "reason");
+    fprintf(out_of(render), "%s%s%s (%s): deferred: %s\n", tint(render, "bold"), step, tint(render, "off"),
+            plugin, reason);
+    ist_free(step);
+    ist_free(plugin);
+    ist_free(reason);
+}
+
+static void failed_text(struct render *render, const json_t *event)
+{
+    FILE *err = err_of(render);
+    char *step = tame_of(event, "step"), *where = tame_of(event, "where"), *text = tame_of(event, "text");
+    char *hint = tame_of(event, "hint");
+    fprintf(err, "%serror%s: %s%s%s%s%s%s\n", tint(render, "error"), tint(render, "off"), step,
+            *step ? ": " : "", where, *where ? ": " : "", text, "");
+    if (*hint)
+        fprintf(err, "  hint: %s\n", hint);
+    ist_free(step);
+    ist_free(where);
+    ist_free(text);
+    ist_free(hint);
+}
+
+static void check_text(struct render *render, const json_t *event)
+{
+    const char *result = ist_json_str_or(event, "result", "");
+    char *step = tame_of(event, "step"), *name = tame_of(event, "name"),
+         *evidence = tame_of(event, "evidence");
+    fprintf(out_of(render), "  %s%-4s%s %s: %s%s%s\n", tint(render, result), result, tint(render, "off"),
+            step, name, *evidence ? "  " : "", evidence);
+    ist_free(step);
+    ist_free(name);
+    ist_free(evidence);
+}
+
+static void log_text(struct render *render, const json_t *event)
+{
+    const char *level = ist_json_str_or(event, "level", "info");
+    bool always = strcmp(level, "error") == 0 || strcmp(level, "warn") == 0;
+    bool verbose = render->options.verbose && (strcmp(level, "info") == 0 || strcmp(level, "debug") == 0);
+    if (!always && !verbose && !(render->options.trace && strcmp(level, "trace") == 0))
+        return;
+    FILE *err = err_of(render);
+    char *step = tame_of(event, "step"), *text = tame_of(event, "text");
+    fprintf(err, "%s%s%s: %s%s%s\n", tint(render, level), level, tint(render, "off"), step, *step ? ": " : "",
+            text);
+    ist_free(step);
+    ist_free(text);
+}
+
+// Plain lines where nothing can be redrawn: that a step begins to act, and each new thing it waits for.
+static void progress_text(struct render *render, const json_t *event, const char *kind)
+{
+    const char *doing = ist_json_str_or(event, "operation", "");
+    bool reads = strcmp(doing, "observe") == 0 || strcmp(doing, "plan") == 0;
+    if (render->options.terminal || (reads && !render->options.verbose))
+        return;
+    char *step = tame_of(event, "step"), *text = tame_of(event, "text");
+    char elapsed[32];
+    render_elapsed(render_now() - render->began, elapsed);
+    if (strcmp(kind, "step-start") == 0)
+        fprintf(err_of(render), "%s: %s\n", step, doing);
+    else
+        fprintf(err_of(render), "%s: %s (%s)\n", step, text, elapsed);
+    ist_free(step);
+    ist_free(text);
+}
+
+static void done_text(struct render *render, const json_t *event)
+{
+    const char *result = ist_json_str(event, "result");
+    if (!result || (strcmp(result, "unchanged") == 0 && !render->options.verbose))
+        return;
+    char elapsed[32];
+    char *step = tame_of(event, "step");
+    render_elapsed(ist_json_int(event, "elapsed_ms", 0), elapsed);
+    fprintf(out_of(render), "%s: %s%s%s (%s)\n", step, tint(render, "pass"), result, tint(render, "off"),
+            elapsed);
+    ist_free(step);
+}
+
+static void skipped_text(struct render *render, const json_t *event)
+{
+    char *step = tame_of(event, "step"), *because = tame_of(event, "because");
+    fprintf(err_of(render), "%sskipped%s: %s: %s\n", tint(render, "warn"), tint(render, "off"), step,
+            because);
+    ist_free(step);
+    ist_free(because);
+}
+
+static void line_text(struct render *render, const json_t *event)
+{
+    char *text = tame(ist_json_str_or(event, "text", ""), "");
+    fprintf(out_of(render), "%s\n", text);
+    ist_free(text);
+}
+
+static void print_text(struct render *render, const json_t *event)
+{
+    const char *text = ist_json_str_or(event, "text", "");
+    char *tamed = tame(text, "");
+    size_t len = strlen(text);
+    fprintf(out_of(render), "%s%s", tamed, len && text[len - 1] == '\n' ? "\n" : "");
+    ist_free(tamed);
+}
+
+static void question_text(struct render *render, const json_t *event)
+{
+    char *text = tame(ist_json_str_or(event, "text", ""), "");
+    fprintf(err_of(render), "%s", text);
+    fflush(render->options.err);
+    ist_free(text);
+}
+
+void render_text(struct render *render, const json_t *event)
+{
+    const char *kind = ist_json_str_or(event, "event", "");
+    progress_note(render, event);
+    if (strcmp(kind, "step-start") == 0 || strcmp(kind, "progress") == 0) {
+        progress_text(render, event, kind);
+        return;
+    }
+    static const struct {
+        const char *kind;
+        void (*write)(struct render *, const json_t *);
+    } writers[] = {{"plan", plan_text},      {"deferred", deferred_text}, {"step-failed", failed_text},
+                   {"error", failed_text},   {"check", check_text},       {"log", log_text},
+                   {"step-done", done_text}, {"skipped", skipped_text},   {"line", line_text},
+                   {"summary", line_text},   {"print", print_text},       {"question", question_text}};
+    for (size_t i = 0; i < sizeof(writers) / sizeof(*writers); i++)
+        if (strcmp(kind, writers[i].kind) == 0)
+            writers[i].write(render, event);
+    if (render->options.terminal)
+        fflush(render->options.out);
+}
