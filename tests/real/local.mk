@@ -1,1 +1,2 @@
 # Against real counterparts, skipped with the reason where they are not there: REAL_TESTS += %D%/x/x.sh
+include tests/real/kube/local.mk

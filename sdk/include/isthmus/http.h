@@ -58,6 +58,27 @@ IST_EXPORT int32_t ist_http_send(ist_http *session, const ist_http_request *requ
 IST_EXPORT void ist_http_response_free(ist_http_response *response); // its contents; zeroes it
 IST_EXPORT const char *ist_http_header(const ist_http_response *response,
                                        const char *name); // borrowed, or NULL
+
+// An answer that is read as it comes, for as long as the other side goes on (watches). The streams of one
+// session share a connection where HTTP/2 is spoken. Never retried: only the caller knows how far it came.
+// request_ms 0: no end. Close every stream before its session is freed.
+typedef struct ist_http_stream ist_http_stream;
+IST_EXPORT int32_t ist_http_stream_open(ist_http *session, const ist_http_request *request,
+                                        ist_http_stream **stream, ist_error *err);
+IST_EXPORT void ist_http_stream_close(ist_http_stream *stream); // NULL is fine
+IST_EXPORT int
+ist_http_stream_status(const ist_http_stream *stream); // 0 until the head of the answer is here
+// Everything that arrived and was not taken yet, without waiting; borrowed until the next call with any
+// stream of the session. *ended: no more will come. Where the connection was lost that is an error, with
+// bytes and len set all the same.
+IST_EXPORT int32_t ist_http_stream_read(ist_http_stream *stream, const char **bytes, size_t *len, int *ended,
+                                        ist_error *err);
+IST_EXPORT void ist_http_stream_take(ist_http_stream *stream, size_t len); // that many bytes are done with
+// Waits at most ms (-1: the deadline only) until one of the streams (of any sessions; NULLs are passed over)
+// has something new; IST_AGAIN when that passed first.
+IST_EXPORT int32_t ist_http_stream_wait(const ist_env *env, ist_http_stream *const *streams, size_t count,
+                                        int64_t ms, ist_error *err);
+
 // Percent-encodes as RFC 3986 (and SigV4) want it; '/' is kept when keep_slash.
 IST_EXPORT char *ist_url_encode(const char *text, int keep_slash);
 IST_EXPORT char *ist_form_encode(const json_t *fields); // object of strings -> "a=b&c=d"

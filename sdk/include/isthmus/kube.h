@@ -89,6 +89,11 @@ IST_EXPORT int32_t ist_kube_watch_next(ist_kube_watch *watch, ist_kube_event *ev
 // Waits until a workload (Deployment, DaemonSet, ReplicationController, ...) has rolled out, or Namespace is
 // active.
 IST_EXPORT int32_t ist_kube_rollout(ist_kube *kube, const json_t *object, ist_error *err);
+// One look at it, without waiting: *ready 1 when it has, else *text (the caller's, ist_free) says what holds
+// it up: "1 of 2 available; pod web-x, container web: ImagePullBackOff: ...". An error where its controller
+// has given up.
+IST_EXPORT int32_t ist_kube_rollout_look(ist_kube *kube, const json_t *object, int *ready, char **text,
+                                         ist_error *err);
 
 #ifdef __cplusplus
 }

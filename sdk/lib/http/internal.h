@@ -19,6 +19,7 @@ struct ist_http {
     ist_env env;
     ist_http_options options; // every pointer in it is owned
     CURLM *multi;             // keeps the connections
+    struct http_hub *hub;     // drives the streams (stream.c); NULL until the first
     int idle_fds;
     enum http_fate fate;
 };
@@ -26,6 +27,8 @@ struct ist_http {
 // An easy handle with everything the session says (trust, proxy, certificates, user agent, time to connect),
 // for callers that drive curl themselves (watches). The caller's: curl_easy_cleanup(). Never NULL.
 CURL *http_easy(const ist_http *session);
+
+void http_hub_free(struct http_hub *hub); // NULL is fine; its streams are closed before
 
 // One exchange, no retries, no redirects followed. Sets session->fate. `where` names it in errors.
 int32_t http_exchange(ist_http *session, const ist_http_request *request, const char *where,

@@ -64,6 +64,7 @@ void ist_http_free(ist_http *session)
 {
     if (session == NULL)
         return;
+    http_hub_free(session->hub);
     curl_multi_cleanup(session->multi);
     ist_http_options *o = &session->options;
     ist_free((char *)o->ca_file);

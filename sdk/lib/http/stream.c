@@ -1,0 +1,313 @@
+// Answers that are read as they come (watches): the streams of a session share one curl multi handle, driven
+// by its socket callbacks so that one poll() can wait over the streams of many sessions.
+#include "internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STREAM_ROOM                                                                                          \
+    (80u << 20) // one unread event or page at most; a reader that falls behind is not waited for
+
+struct http_hub {
+    CURLM *multi;
+    struct pollfd *fds;
+    size_t count, room;
+    int64_t timer_at; // monotonic; -1: none
+    ist_http_stream *first;
+};
+
+struct ist_http_stream {
+    ist_http *session;
+    ist_http_stream *next; // of the same hub
+    CURL *easy;
+    struct curl_slist *list;
+    ist_buf body;
+    size_t taken; // bytes at the front of body that were taken already
+    int fresh;    // something arrived since the last read
+    int ended;
+    CURLcode result;
+    char reason[CURL_ERROR_SIZE];
+    char where[192];
+};
+
+// ---- what curl tells
+// ------------------------------------------------------------------------------------------
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+    (void)easy;
+    (void)socket_arg;
+    struct http_hub *hub = arg;
+    size_t i = 0;
+    while (i < hub->count && hub->fds[i].fd != fd)
+        i++;
+    if (what == CURL_POLL_REMOVE) {
+        if (i < hub->count)
+            hub->fds[i] = hub->fds[--hub->count];
+        return 0;
+    }
+    if (i == hub->count) {
+        if (hub->count == hub->room) {
+            hub->room = hub->room ? 2 * hub->room : 4;
+            hub->fds = ist_realloc(hub->fds, hub->room, sizeof *hub->fds);
+        }
+        hub->count++;
+    }
+    short in = what == CURL_POLL_OUT ? 0 : POLLIN, out = what == CURL_POLL_IN ? 0 : POLLOUT;
+    hub->fds[i] = (struct pollfd){.fd = fd, .events = (short)(in | out)};
+    return 0;
+}
+
+static int on_timer(CURLM *multi, long ms, void *arg)
+{
+    (void)multi;
+    struct http_hub *hub = arg;
+    hub->timer_at = ms < 0 ? -1 : ist_now_ms(NULL) + ms;
+    return 0;
+}
+
+static size_t on_bytes(char *bytes, size_t size, size_t count, void *arg)
+{
+    ist_http_stream *stream = arg;
+    if (stream->taken >
+        stream->body.len / 2) { // only here: what was lent out stays in place until the next read
+        memmove(stream->body.data, stream->body.data + stream->taken, stream->body.len - stream->taken);
+        stream->body.len -= stream->taken;
+        stream->taken = 0;
+    }
+    if (ist_buf_add(&stream->body, bytes, size * count) != IST_OK)
+        return 0;
+    stream->fresh = 1;
+    return size * count;
+}
+
+// ---- one hub a session
+// ----------------------------------------------------------------------------------------
+
+static struct http_hub *hub_of(ist_http *session)
+{
+    if (session->hub)
+        return session->hub;
+    struct http_hub *hub = ist_calloc(1, sizeof *hub);
+    hub->multi = curl_multi_init();
+    if (!hub->multi)
+        abort(); // out of memory, as everywhere
+    hub->timer_at = -1;
+    curl_multi_setopt(hub->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(hub->multi, CURLMOPT_SOCKETDATA, hub);
+    curl_multi_setopt(hub->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(hub->multi, CURLMOPT_TIMERDATA, hub);
+    curl_multi_setopt(hub->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+    session->hub = hub;
+    return hub;
+}
+
+void http_hub_free(struct http_hub *hub)
+{
+    if (!hub)
+        return;
+    curl_multi_cleanup(hub->multi);
+    ist_free(hub->fds);
+    ist_free(hub);
+}
+
+// Who has ended, and how.
+static void hub_settle(struct http_hub *hub)
+{
+    int left;
+    for (CURLMsg *m = curl_multi_info_read(hub->multi, &left); m;
+         m = curl_multi_info_read(hub->multi, &left)) {
+        for (ist_http_stream *stream = hub->first; stream && m->msg == CURLMSG_DONE; stream = stream->next) {
+            if (stream->easy != m->easy_handle)
+                continue;
+            stream->ended = stream->fresh = 1;
+            stream->result = m->data.result;
+        }
+    }
+}
+
+// Lets curl act on what its sockets are ready for, without waiting.
+static void hub_pump(struct http_hub *hub)
+{
+    int running;
+    size_t count = hub->count;
+    struct pollfd *ready = ist_calloc(count + 1, sizeof *ready); // the callbacks change hub->fds meanwhile
+    memcpy(ready, hub->fds ? hub->fds : ready, count * sizeof *ready);
+    if (count && poll(ready, count, 0) > 0)
+        for (size_t i = 0; i < count; i++) {
+            int mask = (ready[i].revents & (POLLIN | POLLHUP) ? CURL_CSELECT_IN : 0) |
+                       (ready[i].revents & POLLOUT ? CURL_CSELECT_OUT : 0) |
+                       (ready[i].revents & (POLLERR | POLLNVAL) ? CURL_CSELECT_ERR : 0);
+            if (mask)
+                curl_multi_socket_action(hub->multi, ready[i].fd, mask, &running);
+        }
+    ist_free(ready);
+    if (hub->timer_at >= 0 && ist_now_ms(NULL) >= hub->timer_at) {
+        hub->timer_at = -1;
+        curl_multi_socket_action(hub->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
+    hub_settle(hub);
+}
+
+// ---- streams
+// --------------------------------------------------------------------------------------------------
+
+int32_t ist_http_stream_open(ist_http *session, const ist_http_request *request, ist_http_stream **stream,
+                             ist_error *err)
+{
+    ist_http_stream *made = ist_calloc(1, sizeof *made);
+    http_where(request, made->where, sizeof made->where);
+    int32_t rc = http_check_read_only(&session->env, request, made->where, err);
+    if (rc != IST_OK) {
+        ist_free(made);
+        return rc;
+    }
+    made->session = session;
+    made->body.max = STREAM_ROOM;
+    made->easy = http_easy(session);
+    for (size_t i = 0; request->headers && request->headers[i]; i++)
+        made->list = curl_slist_append(made->list, request->headers[i]);
+    curl_easy_setopt(made->easy, CURLOPT_URL, request->url);
+    curl_easy_setopt(made->easy, CURLOPT_HTTPHEADER, made->list);
+    curl_easy_setopt(made->easy, CURLOPT_CUSTOMREQUEST, request->method);
+    curl_easy_setopt(made->easy, CURLOPT_WRITEFUNCTION, on_bytes);
+    curl_easy_setopt(made->easy, CURLOPT_WRITEDATA, made);
+    curl_easy_setopt(made->easy, CURLOPT_ERRORBUFFER, made->reason);
+    curl_easy_setopt(made->easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
+    curl_easy_setopt(made->easy, CURLOPT_PIPEWAIT, 1L); // rather share a connection than open another
+    // A peer that went away without a word is found by keep-alive probes, not by waiting for the next event.
+    curl_easy_setopt(made->easy, CURLOPT_TCP_KEEPIDLE, 20L);
+    curl_easy_setopt(made->easy, CURLOPT_TCP_KEEPINTVL, 5L);
+    if (request->request_ms > 0)
+        curl_easy_setopt(made->easy, CURLOPT_TIMEOUT_MS, (long)request->request_ms);
+    http_trace_request(&session->env, request);
+    struct http_hub *hub = hub_of(session);
+    made->next = hub->first;
+    hub->first = made;
+    curl_multi_add_handle(hub->multi, made->easy);
+    *stream = made;
+    return IST_OK;
+}
+
+void ist_http_stream_close(ist_http_stream *stream)
+{
+    if (!stream)
+        return;
+    struct http_hub *hub = stream->session->hub;
+    for (ist_http_stream **at = &hub->first; *at; at = &(*at)->next)
+        if (*at == stream) {
+            *at = stream->next;
+            break;
+        }
+    curl_multi_remove_handle(hub->multi, stream->easy);
+    curl_easy_cleanup(stream->easy);
+    curl_slist_free_all(stream->list);
+    ist_buf_free(&stream->body);
+    ist_free(stream);
+}
+
+int ist_http_stream_status(const ist_http_stream *stream)
+{
+    long status = 0;
+    curl_easy_getinfo(stream->easy, CURLINFO_RESPONSE_CODE, &status);
+    return (int)status;
+}
+
+int32_t ist_http_stream_read(ist_http_stream *stream, const char **bytes, size_t *len, int *ended,
+                             ist_error *err)
+{
+    if (!stream->ended && !stream->fresh)
+        hub_pump(stream->session->hub);
+    stream->fresh = 0;
+    *bytes = stream->body.data ? stream->body.data + stream->taken : "";
+    *len = stream->body.len - stream->taken;
+    *ended = stream->ended;
+    if (!stream->ended || stream->result == CURLE_OK)
+        return IST_OK;
+    if (stream->result == CURLE_WRITE_ERROR)
+        return ist_fail(err, IST_ERR_LIMIT, stream->where, "more than %u bytes at once", STREAM_ROOM);
+    return ist_fail(err, IST_ERR_NETWORK, stream->where, "%s",
+                    stream->reason[0] ? stream->reason : curl_easy_strerror(stream->result));
+}
+
+void ist_http_stream_take(ist_http_stream *stream, size_t len)
+{
+    size_t left = stream->body.len - stream->taken;
+    stream->taken += len < left ? len : left;
+}
+
+// ---- waiting
+// --------------------------------------------------------------------------------------------------
+
+static int any_fresh(ist_http_stream *const *streams, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (streams[i] && streams[i]->fresh)
+            return 1;
+    return 0;
+}
+
+// The hubs of the streams, each once. Returns how many.
+static size_t hubs_of(ist_http_stream *const *streams, size_t count, struct http_hub **hubs)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct http_hub *hub = streams[i] ? streams[i]->session->hub : NULL;
+        size_t k = 0;
+        while (k < n && hubs[k] != hub)
+            k++;
+        if (hub && k == n)
+            hubs[n++] = hub;
+    }
+    return n;
+}
+
+// One poll over everything: IST_OK when something happened or a timer of curl's is due.
+static int32_t wait_once(const ist_env *env, struct http_hub *const *hubs, size_t n, int64_t until)
+{
+    size_t total = 1;
+    for (size_t i = 0; i < n; i++) {
+        total += hubs[i]->count;
+        if (hubs[i]->timer_at >= 0 && hubs[i]->timer_at < until)
+            until = hubs[i]->timer_at;
+    }
+    struct pollfd *fds = ist_calloc(total, sizeof *fds);
+    fds[0] = (struct pollfd){.fd = env && env->host ? env->host->cancel_fd(env->call) : -1, .events = POLLIN};
+    size_t at = 1;
+    for (size_t i = 0; i < n; i++) {
+        if (hubs[i]->count)
+            memcpy(fds + at, hubs[i]->fds, hubs[i]->count * sizeof *fds);
+        at += hubs[i]->count;
+    }
+    int64_t left = until - ist_now_ms(NULL);
+    int got = poll(fds, total, left <= 0 ? 0 : left > 60000 ? 60000 : (int)left);
+    int stop = got > 0 && fds[0].revents;
+    ist_free(fds);
+    return stop ? IST_ERR_CANCELLED : IST_OK;
+}
+
+int32_t ist_http_stream_wait(const ist_env *env, ist_http_stream *const *streams, size_t count, int64_t ms,
+                             ist_error *err)
+{
+    int64_t until = ist_now_ms(NULL) + (ms < 0 ? INT32_MAX : ms);
+    int64_t left = ist_remaining_ms(env);
+    int64_t deadline = left > INT32_MAX ? INT64_MAX : ist_now_ms(NULL) + left;
+    struct http_hub **hubs = ist_calloc(count + 1, sizeof *hubs);
+    size_t n = hubs_of(streams, count, hubs);
+    int32_t rc = IST_OK;
+    while (rc == IST_OK && !any_fresh(streams, count)) {
+        int64_t now = ist_now_ms(NULL);
+        if (now >= deadline)
+            rc = ist_fail(err, IST_ERR_TIMEOUT, "watch", "the deadline of this operation has passed");
+        else if (now >= until)
+            rc = IST_AGAIN;
+        else if (wait_once(env, hubs, n, until < deadline ? until : deadline) != IST_OK)
+            rc = ist_fail(err, IST_ERR_CANCELLED, "watch", "cancelled");
+        for (size_t i = 0; i < n && rc == IST_OK; i++)
+            hub_pump(hubs[i]);
+    }
+    ist_free(hubs);
+    return rc;
+}

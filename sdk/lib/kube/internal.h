@@ -1,0 +1,100 @@
+// What the files of the Kubernetes client share. Not installed.
+#ifndef IST_KUBE_INTERNAL_H
+#define IST_KUBE_INTERNAL_H
+
+#include <isthmus/alloc.h>
+#include <isthmus/json.h>
+#include <isthmus/kube.h>
+
+#define KUBE_PROBE_LABEL "isthmus.dev/probe" // objects that carry it may be written by verify
+
+// What a context of a kubeconfig says about one cluster and its user. All strings are owned; NULL: not given.
+// Source: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
+struct kube_login {
+    char *server, *proxy, *tls_server_name, *ns;
+    char *ca_pem, *cert_pem, *key_pem;
+    char *token, *token_file, *username, *password;
+    json_t *exec;   // the user's exec entry, or NULL
+    char *exec_dir; // what a relative command of it is relative to
+    int insecure;
+};
+
+// Reads one or several kubeconfigs (ist_kube_options.kubeconfig) and picks a context (NULL: the current one).
+// Private keys, passwords and tokens are registered as secrets. On failure *login is empty.
+int32_t kube_login_load(const ist_env *env, const char *kubeconfig, const char *context,
+                        struct kube_login *login, ist_error *err);
+void kube_login_free(struct kube_login *login);
+
+// What an exec entry answered (client.authentication.k8s.io): owned strings; expires 0: never.
+struct kube_credential {
+    char *token, *cert_pem, *key_pem;
+    int64_t expires_ms;
+};
+// Runs the helper of an exec entry, or mints the token in process when it is one of the EKS forms.
+int32_t kube_exec(const ist_env *env, const struct kube_login *login, struct kube_credential *credential,
+                  ist_error *err);
+void kube_credential_free(struct kube_credential *credential);
+
+// Is this exec entry one of the forms whose token ist_aws_eks_token() mints? The strings are borrowed from
+// `exec`.
+struct kube_eks {
+    const char *cluster, *role, *region, *profile;
+};
+int kube_exec_eks(const json_t *exec, struct kube_eks *eks);
+
+// "2026-01-02T03:04:05Z" (fractions and offsets too) as milliseconds since 1970; -1 when it is no such time.
+int64_t kube_time_ms(const char *text);
+// A whole file of at most `max` bytes, NUL-terminated; *len may be NULL.
+int32_t kube_read_file(const char *path, size_t max, char **text, size_t *len, ist_error *err);
+
+struct ist_kube {
+    ist_env env;
+    char *name, *manager;
+    struct kube_login login;
+    ist_http *http;      // made with the first call: an exec entry may hand out the client certificate
+    char *authorization; // "Authorization: Bearer ...", or NULL
+    int64_t expires_ms;  // clock; 0: never
+    int ready;           // credentials were made once
+    json_t *kinds;   // "apps/v1" -> {"Deployment": {resource, namespaced}}; grows only (kinds are borrowed)
+    json_t *fetched; // "apps/v1" -> monotonic time of the last discovery
+    char *uid;
+    int major, minor; // of the server; 0: not asked yet
+    ist_kube_watch *watches;
+};
+
+// Ends the streams of all watches: their session is about to go. They begin again where they were.
+void kube_watches_detach(ist_kube *kube);
+
+// Makes the session and fresh credentials. `again`: the server refused the ones there are (401).
+int32_t kube_connect(ist_kube *kube, int again, ist_error *err);
+
+struct kube_request {
+    const char *method;
+    const char *path;         // with its query
+    const json_t *body;       // borrowed
+    const char *content_type; // NULL: application/json
+    int read;                 // changes nothing there (dry runs too)
+    int idempotent;           // may be repeated after a lost answer
+    int probe;                // writes an object of KUBE_PROBE_LABEL: allowed in verify
+    int raw;                  // the answer may be other than JSON: it comes as a JSON string
+};
+// One exchange, with a second try after 401. IST_OK with any status; the answer is a new reference (NULL:
+// empty).
+int32_t kube_exchange(ist_kube *kube, const struct kube_request *request, int *status, json_t **answer,
+                      ist_error *err);
+// The same, where every status but 2xx is an error in the server's own words. `answer` may be NULL.
+int32_t kube_call(ist_kube *kube, const struct kube_request *request, json_t **answer, ist_error *err);
+int32_t kube_status_error(ist_kube *kube, const struct kube_request *request, int status,
+                          const json_t *answer, ist_error *err);
+
+// "/apis/apps/v1/namespaces/ns/deployments/name"; name NULL: the collection; ns NULL: all namespaces for the
+// collection, the context's for one object. The caller's.
+int32_t kube_path(ist_kube *kube, const char *api, const char *kind, const char *ns, const char *name,
+                  char **path, ist_error *err);
+
+// The query of a list or watch: "?limit=500&labelSelector=...". Any may be NULL or 0. The caller's.
+char *kube_list_query(const char *label_selector, const char *field_selector, int limit, const char *more);
+// Removes what no reader of Isthmus looks at and what is half of an object's size (managedFields).
+void kube_slim(json_t *object);
+
+#endif
