@@ -1,0 +1,78 @@
+# shellcheck shell=bash
+# TAP for shell tests, a lab of one's own, and the program. Sourced; the caller ends with `finish`.
+#   start_lab            DIR, its environment, and the end of it at exit
+#   ok "says what" cmd   one case: passes when cmd succeeds; its output is shown as comments when it does not
+#   skip_all "why"       when a counterpart is missing
+set -uo pipefail
+SRC=${SRC:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
+BUILD=${BUILD:-$SRC/build}
+ISTHMUS=$BUILD/core/isthmus
+TMP=$(mktemp -d "${TMPDIR:-/tmp}/isthmus-test.XXXXXX")
+CASES=0
+FAILED=0
+
+cleanup() {
+    [ ! -d "$TMP/lab" ] || "$ISTHMUS" lab down --dir "$TMP/lab" >/dev/null 2>&1
+    rm -rf "$TMP"
+}
+trap cleanup EXIT
+
+skip_all() {
+    echo "1..0 # SKIP $1"
+    exit 0
+}
+
+finish() {
+    echo "1..$CASES"
+    [ "$FAILED" = 0 ]
+    exit $?
+}
+
+pass_or_fail() { # pass_or_fail STATUS NAME
+    CASES=$((CASES + 1))
+    if [ "$1" = 0 ]; then
+        echo "ok $CASES - $2"
+    else
+        echo "not ok $CASES - $2"
+        FAILED=$((FAILED + 1))
+        sed 's/^/# /' "$TMP/out" 2>/dev/null | tail -40
+    fi
+}
+
+ok() {
+    local name=$1
+    shift
+    "$@" >"$TMP/out" 2>&1
+    pass_or_fail $? "$name"
+}
+
+# exits CODE "says what" cmd...: the exit status is what counts
+exits() {
+    local want=$1 name=$2 got
+    shift 2
+    "$@" >"$TMP/out" 2>&1
+    got=$?
+    [ $got = "$want" ] || echo "exit $got, expected $want" >>"$TMP/out"
+    pass_or_fail $((got != want)) "$name"
+}
+
+says() { # says "text" "says what": the last output holds it
+    grep -qF -- "$1" "$TMP/out"
+    pass_or_fail $? "$2"
+}
+
+start_lab() { # start_lab [OPTIONS]
+    [ -x "$BUILD/sdk/lab/isthmus-lab" ] || skip_all "the lab is not built here"
+    "$ISTHMUS" lab up --dir "$TMP/lab" "$@" >"$TMP/out" 2>&1 || {
+        echo "Bail out! the lab does not start: $(tail -1 "$TMP/out")"
+        exit 1
+    }
+    # shellcheck disable=SC1091
+    . "$TMP/lab/env"
+    export HOME=$TMP
+}
+
+isthmus() { timeout 300 "$ISTHMUS" -C "$SRC/conf.d" "$@"; }
+lab() { "$ISTHMUS" lab "$1" --dir "$TMP/lab" "${@:2}"; }
+# How many calls that change something the lab has seen so far.
+writes() { lab log --output jsonl | grep -c '"write": *true'; }
