@@ -1,2 +1,4 @@
 # One line a plugin: its folder's name.
 include plugins/test-file/local.mk
+include plugins/k8s-netpol/local.mk
+include plugins/k8s-svcmirror/local.mk
