@@ -4,11 +4,7 @@ UNIT_LIBS = $(CMOCKA_LIBS) $(JANSSON_LIBS)
 
 include tests/unit/host.mk
 
-check_PROGRAMS += tests/unit/test-http
-UNIT_TESTS += tests/unit/test-http
-tests_unit_test_http_SOURCES = %D%/test-http.c %D%/httpd.c %D%/httpd.h
-tests_unit_test_http_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
-tests_unit_test_http_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
+include tests/unit/cloud.mk
 
 check_PROGRAMS += tests/unit/test-state
 UNIT_TESTS += tests/unit/test-state

@@ -28,11 +28,11 @@ IST_EXPORT const char *ist_aws_region(const ist_aws *aws); // borrowed
 
 // One Query call. `params` (borrowed; may be NULL): object; nested maps and lists become "Filter.1.Value.1"
 // as the service numbers them. The answer is a tree of the XML: elements that repeat as item/member become
-// arrays, all leaves are strings, the outer "<Action>Response" is stripped. Reads (Describe*, Get*, List*)
-// and nothing else pass in observe and plan. Throttling and server errors are retried; a lost answer of a
-// write is retried only when params hold a ClientToken, otherwise it is IST_ERR_NETWORK and the caller looks
-// by its tag. On an AWS error: err->text is "Code: message (request id)", err->where "EC2 CreateRoute in
-// eu-west-1"; the code alone is ist_aws_error_code().
+// arrays, all leaves are strings, the outer "<Action>Response" and "<Action>Result" are stripped. Reads
+// (Describe*, Get*, List*) and nothing else pass in observe and plan. Throttling and server errors are
+// retried; a lost answer of a write is retried only when params hold a ClientToken, otherwise it is
+// IST_ERR_NETWORK and the caller looks by its tag. On an AWS error: err->text is "Code: message (request
+// id)", err->where "EC2 CreateRoute in eu-west-1"; the code alone is ist_aws_error_code().
 IST_EXPORT int32_t ist_aws_query(ist_aws *aws, const char *service, const char *action, const json_t *params,
                                  json_t **answer, ist_error *err);
 // The same, following NextToken/nextToken/Marker: `list` names the array ("vpcSet"); *items is the whole of

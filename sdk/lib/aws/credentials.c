@@ -1,0 +1,169 @@
+// The chain: what was given, the environment, web identity, the shared files, the container, the instance, in
+// the order of AWS's own tools. Temporary credentials are renewed five minutes before they end.
+#include "internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define RENEW_BEFORE_MS 300000
+
+void aws_credentials_free(struct aws_credentials *c)
+{
+    ist_free(c->access_key);
+    ist_free_secret(c->secret_key);
+    ist_free_secret(c->session_token);
+    ist_free(c->source);
+    *c = (struct aws_credentials){0};
+}
+
+static char *copy(const char *text)
+{
+    return text != NULL ? ist_strdup(text) : NULL;
+}
+
+void aws_credentials_copy(struct aws_credentials *to, const struct aws_credentials *from)
+{
+    *to = (struct aws_credentials){copy(from->access_key), copy(from->secret_key), copy(from->session_token),
+                                   from->expires_ms, copy(from->source)};
+}
+
+// "2026-11-22T10:00:00Z", with or without fractions; 0 when it is something else.
+static int64_t parse_time(const char *text)
+{
+    struct tm at = {0};
+    const char *end = text != NULL ? strptime(text, "%Y-%m-%dT%H:%M:%S", &at) : NULL;
+    return end != NULL ? (int64_t)timegm(&at) * 1000 : 0;
+}
+
+int32_t aws_credentials_from_json(const json_t *answer, const char *where, char *source,
+                                  struct aws_credentials *c, ist_error *err)
+{
+    const char *access = ist_json_str(answer, "AccessKeyId");
+    const char *secret = ist_json_str(answer, "SecretAccessKey");
+    const char *token = ist_json_str(answer, "SessionToken");
+    if (token == NULL)
+        token = ist_json_str(answer, "Token");
+    if (access == NULL || secret == NULL) {
+        const char *message = ist_json_str_or(answer, "Message", "no keys in the answer");
+        ist_free(source);
+        return ist_fail(err, IST_ERR_DENIED, where, "%s", message);
+    }
+    *c = (struct aws_credentials){ist_strdup(access), ist_strdup(secret), copy(token),
+                                  parse_time(ist_json_str(answer, "Expiration")), source};
+    return IST_OK;
+}
+
+int32_t aws_from_environment(ist_aws *aws, struct aws_credentials *c, ist_error *err)
+{
+    (void)aws;
+    const char *access = aws_env("AWS_ACCESS_KEY_ID"), *secret = aws_env("AWS_SECRET_ACCESS_KEY");
+    if (access == NULL && secret == NULL)
+        return IST_ERR_NOT_FOUND;
+    if (access == NULL || secret == NULL)
+        return ist_fail(err, IST_ERR_DENIED, "AWS credentials", "%s is set and %s is not",
+                        access != NULL ? "AWS_ACCESS_KEY_ID" : "AWS_SECRET_ACCESS_KEY",
+                        access != NULL ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID");
+    *c = (struct aws_credentials){.access_key = ist_strdup(access),
+                                  .secret_key = ist_strdup(secret),
+                                  .session_token = copy(aws_env("AWS_SESSION_TOKEN")),
+                                  .source = ist_strdup("environment")};
+    return IST_OK;
+}
+
+static int32_t from_web_identity_environment(ist_aws *aws, struct aws_credentials *c, ist_error *err)
+{
+    const char *file = aws_env("AWS_WEB_IDENTITY_TOKEN_FILE"), *role = aws_env("AWS_ROLE_ARN");
+    if (file == NULL || role == NULL)
+        return IST_ERR_NOT_FOUND;
+    return aws_from_web_identity(aws, file, role, aws_env("AWS_ROLE_SESSION_NAME"), c, err);
+}
+
+static int32_t from_options(const ist_aws_options *o, struct aws_credentials *c)
+{
+    if (o->access_key == NULL || o->secret_key == NULL)
+        return IST_ERR_NOT_FOUND;
+    *c = (struct aws_credentials){.access_key = ist_strdup(o->access_key),
+                                  .secret_key = ist_strdup(o->secret_key),
+                                  .session_token = copy(o->session_token),
+                                  .source = ist_strdup("given keys")};
+    return IST_OK;
+}
+
+// The first source that has something; a source that has something broken ends the search.
+static int32_t walk_chain(ist_aws *aws, struct aws_credentials *c, ist_error *err)
+{
+    int32_t rc = from_options(&aws->options, c);
+    // A profile that was asked for by name goes before the environment, as with AWS's own tools.
+    if (rc == IST_ERR_NOT_FOUND && aws->options.profile != NULL) {
+        rc = aws_from_profile(aws, aws->options.profile, 0, c, err);
+        if (rc == IST_ERR_NOT_FOUND)
+            return ist_fail(err, IST_ERR_DENIED, "AWS credentials", "profile %s has none, or does not exist",
+                            aws->options.profile);
+    }
+    if (rc == IST_ERR_NOT_FOUND)
+        rc = aws_from_environment(aws, c, err);
+    if (rc == IST_ERR_NOT_FOUND)
+        rc = from_web_identity_environment(aws, c, err);
+    if (rc == IST_ERR_NOT_FOUND)
+        rc = aws_from_profile(aws, aws_profile_name(aws), 0, c, err);
+    if (rc == IST_ERR_NOT_FOUND)
+        rc = aws_from_container(aws, c, err);
+    if (rc == IST_ERR_NOT_FOUND)
+        rc = aws_from_instance(aws, c, err);
+    if (rc == IST_ERR_NOT_FOUND) {
+        ist_fail(err, IST_ERR_DENIED, "AWS credentials", "none found");
+        ist_hint(err, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in ~/.aws, or run on an "
+                      "instance with a role");
+        rc = IST_ERR_DENIED;
+    }
+    return rc;
+}
+
+static int32_t fetch(ist_aws *aws, struct aws_credentials *c, ist_error *err)
+{
+    struct aws_credentials base = {0};
+    int32_t rc = walk_chain(aws, &base, err);
+    if (rc != IST_OK)
+        return rc;
+    ist_secret(&aws->env, base.secret_key);
+    ist_secret(&aws->env, base.session_token);
+    if (aws->options.role_arn == NULL) {
+        *c = base;
+        return IST_OK;
+    }
+    rc = aws_assume_role(aws, &base, aws->options.role_arn, "isthmus", NULL, 0, c, err);
+    aws_credentials_free(&base);
+    return rc;
+}
+
+int32_t aws_credentials(ist_aws *aws, const struct aws_credentials **c, ist_error *err)
+{
+    struct aws_credentials *have = &aws->credentials;
+    const int64_t left = have->expires_ms - ist_clock_ms(&aws->env) - aws->skew_ms;
+    if (have->access_key != NULL && (have->expires_ms == 0 || left > RENEW_BEFORE_MS)) {
+        *c = have;
+        return IST_OK;
+    }
+    struct aws_credentials fresh = {0};
+    ist_error failed = {0};
+    const int32_t rc = fetch(aws, &fresh, &failed);
+    if (rc == IST_OK) {
+        aws_credentials_free(have);
+        *have = fresh;
+        ist_secret(&aws->env, have->secret_key);
+        ist_secret(&aws->env, have->session_token);
+        ist_log(&aws->env, IST_LOG_DEBUG, "AWS credentials from %s", have->source);
+    } else if (have->access_key == NULL || left <= 0) {
+        if (err != NULL)
+            *err = failed;
+        return rc;
+    } // else: what we have is good for some minutes yet, and the next call tries again
+    *c = have;
+    return IST_OK;
+}
+
+void aws_credentials_drop(ist_aws *aws)
+{
+    aws_credentials_free(&aws->credentials);
+}

@@ -1,0 +1,125 @@
+// What the parts of the AWS client share. Not installed.
+#ifndef IST_AWS_INTERNAL_H
+#define IST_AWS_INTERNAL_H
+
+#include "../http/internal.h"
+
+#include <isthmus/alloc.h>
+#include <isthmus/aws.h>
+#include <isthmus/json.h>
+
+// ---- credentials ----
+
+struct aws_credentials {
+    char *access_key, *secret_key;
+    char *session_token; // NULL: long-lived keys
+    int64_t expires_ms;  // clock; 0: never
+    char *source;        // for people: "environment", "profile dev, role arn:..."
+};
+
+void aws_credentials_free(struct aws_credentials *c); // its contents; zeroes it
+void aws_credentials_copy(struct aws_credentials *to, const struct aws_credentials *from);
+
+struct ist_aws {
+    ist_env env;
+    ist_aws_options options; // every pointer in it is owned
+    char *region;
+    ist_http *http;
+    json_t *profiles; // of the shared files, or NULL until needed: {"dev": {"region": ...}}
+    struct aws_credentials credentials;
+    int64_t skew_ms; // what the services' clock is ahead of ours
+    char error_code[128];
+};
+
+// The sources of the chain. IST_ERR_NOT_FOUND, without touching *c: this source has nothing, ask the next.
+int32_t aws_from_environment(ist_aws *aws, struct aws_credentials *c, ist_error *err);
+int32_t aws_from_web_identity(ist_aws *aws, const char *token_file, const char *role_arn, const char *session,
+                              struct aws_credentials *c, ist_error *err);
+int32_t aws_from_profile(ist_aws *aws, const char *profile, int depth, struct aws_credentials *c,
+                         ist_error *err);
+int32_t aws_from_container(ist_aws *aws, struct aws_credentials *c, ist_error *err);
+int32_t aws_from_instance(ist_aws *aws, struct aws_credentials *c, ist_error *err);
+// A role by `base`'s word; external_id may be NULL, seconds 0 for the role's default.
+int32_t aws_assume_role(ist_aws *aws, const struct aws_credentials *base, const char *role_arn,
+                        const char *session, const char *external_id, int seconds, struct aws_credentials *c,
+                        ist_error *err);
+// From {AccessKeyId, SecretAccessKey, SessionToken|Token, Expiration} as STS and the metadata services
+// answer.
+int32_t aws_credentials_from_json(const json_t *answer, const char *where, char *source,
+                                  struct aws_credentials *c, ist_error *err); // takes source
+
+// Current credentials, fetched or renewed when needed; borrowed from the client.
+int32_t aws_credentials(ist_aws *aws, const struct aws_credentials **c, ist_error *err);
+void aws_credentials_drop(ist_aws *aws); // they were refused: the next call fetches them anew
+
+// ---- the shared files ----
+
+// Adds the sections of an INI file to `profiles` (object, later files win key by key). In the config file
+// sections are called "profile NAME". Never fails: lines that are not understood are skipped, as AWS does.
+void aws_config_parse(const char *text, size_t len, int is_config, json_t *profiles);
+// Both files, read once; borrowed. An unreadable file is an empty one.
+const json_t *aws_profiles(ist_aws *aws);
+// A setting of a profile, or NULL; borrowed.
+const char *aws_profile_setting(ist_aws *aws, const char *profile, const char *key);
+const char *aws_profile_name(const ist_aws *aws); // options, AWS_PROFILE, "default"
+// A small file as text; NULL when it cannot be read or is over 1 MiB.
+char *aws_read_file(const char *path);
+const char *aws_env(const char *name); // NULL when unset or empty
+
+// ---- endpoints ----
+
+struct aws_endpoint {
+    char url[512];           // "https://ec2.eu-west-1.amazonaws.com", no slash at the end
+    char host[256];          // as the Host header says it
+    char path[256];          // of an endpoint that has one, without a slash at the end; usually ""
+    char signing_region[64]; // global services sign with one region of their partition
+};
+int32_t aws_endpoint(ist_aws *aws, const char *service, struct aws_endpoint *endpoint, ist_error *err);
+const char *aws_service_title(const char *service); // "EC2", as errors name it
+
+// ---- XML ----
+
+// A tree as isthmus/aws.h describes. DOCTYPEs, more than 64 levels, 500,000 elements or 16 MiB are refused.
+int32_t aws_xml_parse(const char *text, size_t len, const char *where, json_t **tree, ist_error *err);
+
+// ---- errors ----
+
+struct aws_fault {
+    char code[128];
+    char message[512];
+    char request_id[64];
+};
+enum aws_class {
+    AWS_FINAL,     // the answer stands
+    AWS_THROTTLED, // nothing was done: ask again later, whatever it was
+    AWS_TRANSIENT, // may or may not have been done
+    AWS_EXPIRED,   // credentials: once more with fresh ones
+    AWS_SKEWED,    // our clock: once more with the server's
+};
+void aws_fault_read(const ist_http_response *response, struct aws_fault *fault);
+enum aws_class aws_fault_class(int status, const char *code);
+int32_t aws_fault_fail(const struct aws_fault *fault, int status, const char *where, ist_error *err);
+
+// ---- calls ----
+
+struct aws_call {
+    const char *service; // "ec2"
+    const char *action;  // for people: "CreateRoute", "GET /clusters/aws"
+    const char *method, *path;
+    const char *query; // NULL: none
+    const char *body;  // NULL: none
+    size_t body_len;
+    const char *content_type; // of the body
+    int read;                 // changes nothing
+    int repeatable;           // reads, and writes that carry a token: may be sent again after a lost answer
+    int secret;               // the answer holds credentials
+    const struct aws_credentials *as; // NULL: the chain's
+    int anonymous;                    // not signed (web identity)
+};
+// The answer of a call that succeeded (2xx); anything else is an error, after what retries its class allows.
+int32_t aws_send(ist_aws *aws, const struct aws_call *call, ist_http_response *response, ist_error *err);
+// Query over aws_send(); `as` and `anonymous` as above.
+int32_t aws_query_as(ist_aws *aws, const char *service, const char *action, const json_t *params,
+                     const struct aws_credentials *as, int anonymous, json_t **answer, ist_error *err);
+
+#endif

@@ -1,0 +1,19 @@
+# HTTP, AWS and the plugins that stand on them.
+check_PROGRAMS += tests/unit/test-http
+UNIT_TESTS += tests/unit/test-http
+tests_unit_test_http_SOURCES = %D%/test-http.c %D%/httpd.c %D%/httpd.h
+tests_unit_test_http_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_test_http_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
+
+# The signer is tested from the inside: its canonical forms are nobody else's business.
+check_PROGRAMS += tests/unit/test-sigv4
+UNIT_TESTS += tests/unit/test-sigv4
+tests_unit_test_sigv4_SOURCES = %D%/test-sigv4.c sdk/lib/aws/sigv4.c sdk/lib/http/url.c
+tests_unit_test_sigv4_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_test_sigv4_LDADD = sdk/lib/libistbase.la $(UNIT_LIBS) $(CRYPTO_LIBS)
+
+check_PROGRAMS += tests/unit/test-aws
+UNIT_TESTS += tests/unit/test-aws
+tests_unit_test_aws_SOURCES = %D%/test-aws.c %D%/httpd.c %D%/httpd.h
+tests_unit_test_aws_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_test_aws_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
