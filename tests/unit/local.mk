@@ -33,3 +33,5 @@ tests_unit_test_svcmirror_SOURCES = %D%/test-svcmirror.c plugins/k8s-svcmirror/m
 tests_unit_test_svcmirror_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-svcmirror
 tests_unit_test_svcmirror_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_svcmirror_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
+
+include tests/unit/router.mk

@@ -1,0 +1,173 @@
+// What the files of the lab's routers share: a device, its configuration as a tree, a person's session with
+// it.
+#ifndef LAB_ROUTER_DEVICE_H
+#define LAB_ROUTER_DEVICE_H
+
+#include "router.h"
+
+#include <stdio.h>
+
+// ---- grammar: what may be typed in which mode ----
+
+struct rule {
+    const char *mode;    // "config", "config-if": also what the prompt shows
+    const char *pattern; // "ip nhrp nhs <ip> nbma <ip> multicast"
+    const char *enters;  // the mode of the section that this line opens, or NULL
+    unsigned key;        // two lines with the same first words are the same setting; 0: all words count
+    const char *hidden;  // the default: accepted and not shown
+    bool on;             // on by default: only `no ...` is shown
+};
+
+enum match_result { MATCH_OK, MATCH_INVALID, MATCH_INCOMPLETE, MATCH_AMBIGUOUS };
+
+struct match {
+    enum match_result result;
+    const struct rule *rule;
+    size_t at;   // offset of the word that was not understood
+    char *text;  // abbreviations expanded, arguments in canonical form; owned
+    char *shown; // the same with secrets cut; owned
+    char *key;   // the words that tell this setting from another; owned
+};
+
+// Holds `text` against the rules of `mode`. `negated`: after `no`, where trailing arguments may be left out.
+void grammar_match(const char *mode, const char *text, bool negated, struct match *match);
+void match_free(struct match *match);
+// The same for a table of patterns without modes (exec commands); *index is the row.
+enum match_result grammar_words(const char *const *patterns, size_t count, const char *text, size_t *index,
+                                char **canonical, size_t *at);
+// The whole name of an interface as a person abbreviates it ("gi1" -> "GigabitEthernet1"), NULL: none.
+// malloc'd.
+char *grammar_interface(const char *word);
+unsigned rule_order(const struct rule *rule);
+extern const struct rule lab_ios_rules[];
+extern const size_t lab_ios_rule_count;
+
+// ---- configuration ----
+
+struct line {
+    char *text;
+    char *key;
+    const struct rule *rule; // NULL for the root
+    struct line *parent;
+    struct line **child;
+    size_t count, room;
+};
+
+struct line *config_new(void);
+void config_free(struct line *root);
+// One typed line inside `section`. Returns NULL and the line that was opened or set in *into (NULL after a
+// removal), or what the device says about it (malloc'd, "% ..."). *match describes it in either case.
+char *config_apply(struct line *section, const char *mode, const char *text, struct match *match,
+                   struct line **into);
+char *config_text(const struct line *root, bool redact); // as `show running-config` prints it
+// Lines as they are kept in a file: sections by indentation. What is refused is skipped, as at boot.
+void config_load(struct line *root, const char *text);
+// Lines of `section` that begin with `prefix` words: the i-th, NULL past the end.
+struct line *config_find(const struct line *section, const char *prefix, size_t i);
+// The rest of the first line of `section` after `prefix`, NULL when there is none. Borrowed.
+const char *config_value(const struct line *section, const char *prefix);
+bool config_has(const struct line *section, const char *text);
+bool config_contains(const struct line *root, const struct line *line); // is it still in the tree?
+
+// ---- a router ----
+
+struct router {
+    struct router *next;
+    struct lab *lab;
+    char *id;                 // the instance, or "hub"
+    char *public_key;         // "ssh-ed25519 AAAA...", NULL: nobody may log in
+    uint32_t outside, inside; // addresses of GigabitEthernet1 and 2
+    uint32_t address;         // where it listens; 0: nowhere
+    int listener;             // socket, -1
+    bool gone;
+    struct line *running;
+    char *startup;     // text
+    char *host_key;    // file
+    int64_t booted_ms; // monotonic
+    unsigned vtys;     // bits of the lines in use
+    struct session *sessions;
+
+    // The confirmed change under way.
+    char *backup; // what it goes back to, NULL: none
+    int64_t revert_at_ms;
+    int revert_minutes;
+    char *revert_user;
+    unsigned revert_serial; // so that a late timer knows that it is late
+    unsigned archived;
+
+    // How far the tunnel is, and since when.
+    int64_t fits_since_ms; // 0: it does not fit
+    unsigned long config_serial;
+};
+
+const char *router_hostname(const struct router *router);
+struct router *router_hub(struct lab *lab);
+struct router *router_spoke(struct lab *lab); // the launched one; NULL
+struct line *router_interface(const struct router *router, const char *name);
+void router_changed(struct router *router); // after every change of its configuration
+void router_reload(struct router *router);  // back to the startup configuration; sessions end
+void router_listen(struct router *router);  // (re)opens the SSH listener for router->address
+
+// ---- a session ----
+
+struct session {
+    struct session *next;
+    struct router *router;
+    char *user;
+    unsigned vty;
+    bool closing;
+    bool privileged;
+    const char *mode;    // NULL: exec
+    struct line *at;     // the section being configured
+    unsigned long epoch; // config tree this session's `at` belongs to
+    unsigned length, width;
+    bool monitor;
+    bool slow_echo;
+    char *typed; // the line being typed
+    size_t typed_len;
+    char ask;       // a question is open: 'c' [confirm], 'm' --More--
+    char *ask_for;  // what a confirmation would do
+    char *rest;     // output still to be paged
+    struct buffer { // what goes out next
+        char *data;
+        size_t len, room;
+    } out;
+};
+
+void say(struct session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *session_prompt(const struct session *session); // malloc'd
+void session_greet(struct session *session);
+// Bytes from the other side; lines are executed. Called with the lab's lock held. Returns how long to wait
+// before what is in `out` is sent (a fault), in milliseconds.
+int64_t session_type(struct session *session, const char *bytes, size_t len);
+void session_leave_config(struct session *session);
+// Executes one exec command and prints its answer.
+void exec_command(struct session *session, const char *line);
+bool show_command(struct session *session, const char *line, FILE *out); // false: not understood
+void archive_command(struct session *session, const char *canonical);    // configure ..., write memory
+void archive_timer_show(struct router *router, FILE *out);
+void archive_show(struct router *router, FILE *out);
+// A log line of the device: to every session that has `terminal monitor`, or to `only`.
+void router_log(struct router *router, struct session *only, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+// ---- the tunnel ----
+
+enum stage { STAGE_CONFIG, STAGE_IKE, STAGE_IPSEC, STAGE_NHRP, STAGE_OSPF, STAGE_UP };
+// How far the two ends get, and what stops them.
+enum stage tunnel_stage(struct lab *lab, bool settled, char *why, size_t size);
+// The address of an interface that is up; false when it has none.
+bool router_interface_address(const struct router *router, const char *name, uint32_t *address, int *prefix);
+// The OSPF area that a network statement puts `address` into, NULL: none. Borrowed.
+const char *router_ospf_area(const struct router *router, uint32_t address);
+struct route {
+    uint32_t network;
+    int prefix;
+    char code[8]; // "C", "L", "S", "S*", "O", "O IA", "O E2"
+    uint32_t via;
+    char interface[32];
+};
+// The routing table; returns how many of at most `room`.
+size_t router_routes(struct router *router, struct route *routes, size_t room);
+
+#endif

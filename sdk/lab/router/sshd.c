@@ -1,0 +1,391 @@
+// The routers' SSH server (libssh): a listener a router, a thread a connection.
+#include "device.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libssh/callbacks.h>
+#include <libssh/libssh.h>
+#include <libssh/server.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define VTYS 16
+
+struct connection {
+    struct router *router;
+    int fd;
+    ssh_session ssh;
+    ssh_channel channel;
+    struct session *session;
+    char user[64];
+    char *public_key; // what may log in
+    char *command;    // of an exec request, NULL: a shell
+    struct ssh_channel_callbacks_struct callbacks;
+    bool authenticated, shell, closed, failed;
+    unsigned width;
+};
+
+// ---- logging in ----
+
+static int on_pubkey(ssh_session ssh, const char *user, struct ssh_key_struct *key, char state, void *arg)
+{
+    struct connection *c = arg;
+    ssh_key known = NULL;
+    char type[32], base64[4096];
+    (void)ssh;
+    snprintf(c->user, sizeof c->user, "%s", user);
+    if (strcmp(user, "ec2-user") != 0 || !c->public_key ||
+        sscanf(c->public_key, "%31s %4095s", type, base64) != 2 ||
+        ssh_pki_import_pubkey_base64(base64, ssh_key_type_from_name(type), &known) != SSH_OK)
+        return SSH_AUTH_DENIED;
+    bool same = ssh_key_cmp(known, key, SSH_KEY_CMP_PUBLIC) == 0;
+    ssh_key_free(known);
+    if (!same)
+        return SSH_AUTH_DENIED;
+    if (state == SSH_PUBLICKEY_STATE_NONE)
+        return SSH_AUTH_SUCCESS;
+    c->authenticated = state == SSH_PUBLICKEY_STATE_VALID;
+    return c->authenticated ? SSH_AUTH_SUCCESS : SSH_AUTH_DENIED;
+}
+
+// `username X password 0 Y` in the running configuration.
+static int on_password(ssh_session ssh, const char *user, const char *password, void *arg)
+{
+    struct connection *c = arg;
+    struct lab *lab = c->router->lab;
+    char *head = lab_format("username %s", user);
+    snprintf(c->user, sizeof c->user, "%s", user);
+    (void)ssh;
+    pthread_mutex_lock(&lab->lock);
+    const char *rest = config_value(c->router->running, head),
+               *word = rest ? strstr(rest, "password 0 ") : NULL;
+    c->authenticated = word && !strcmp(word + 11, password);
+    pthread_mutex_unlock(&lab->lock);
+    free(head);
+    if (!c->authenticated)
+        usleep(300000); // a real one takes about 2 s to say no
+    return c->authenticated ? SSH_AUTH_SUCCESS : SSH_AUTH_DENIED;
+}
+
+// ---- the channel ----
+
+static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t len, int is_stderr, void *arg);
+
+static int on_pty(ssh_session ssh, ssh_channel channel, const char *term, int cols, int rows, int py, int px,
+                  void *arg)
+{
+    struct connection *c = arg;
+    (void)ssh, (void)channel, (void)term, (void)rows, (void)py, (void)px;
+    c->width = cols > 0 ? (unsigned)cols : 80;
+    return 0;
+}
+
+static int on_shell(ssh_session ssh, ssh_channel channel, void *arg)
+{
+    (void)ssh, (void)channel;
+    ((struct connection *)arg)->shell = true;
+    return 0;
+}
+
+static int on_exec(ssh_session ssh, ssh_channel channel, const char *command, void *arg)
+{
+    struct connection *c = arg;
+    (void)ssh, (void)channel;
+    free(c->command);
+    c->command = lab_strdup(command);
+    c->shell = true;
+    return 0;
+}
+
+static void on_close(ssh_session ssh, ssh_channel channel, void *arg)
+{
+    (void)ssh, (void)channel;
+    ((struct connection *)arg)->closed = true;
+}
+
+static ssh_channel on_open(ssh_session ssh, void *arg)
+{
+    struct connection *c = arg;
+    if (c->channel)
+        return NULL;
+    c->channel = ssh_channel_new(ssh);
+    // At once: the client's next requests may come in the same read.
+    ssh_set_channel_callbacks(c->channel, &c->callbacks);
+    return c->channel;
+}
+
+// Sends what the session wants to say; slow echo goes a character at a time.
+static void flush(struct connection *c)
+{
+    struct lab *lab = c->router->lab;
+    pthread_mutex_lock(&lab->lock);
+    char *data = c->session->out.data;
+    size_t len = c->session->out.len;
+    bool slow = c->session->slow_echo;
+    memset(&c->session->out, 0, sizeof c->session->out);
+    pthread_mutex_unlock(&lab->lock);
+    size_t sent = 0;
+    while (sent < len && !c->failed) {
+        size_t chunk = slow ? 1 : len - sent;
+        int n = ssh_channel_write(c->channel, data + sent, (uint32_t)chunk);
+        if (n <= 0)
+            c->failed = true;
+        else
+            sent += (size_t)n;
+        if (slow)
+            usleep(2000);
+    }
+    free(data);
+}
+
+static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t len, int is_stderr, void *arg)
+{
+    struct connection *c = arg;
+    struct lab *lab = c->router->lab;
+    (void)ssh, (void)channel, (void)is_stderr;
+    if (!c->session)
+        return 0;
+    pthread_mutex_lock(&lab->lock);
+    int64_t wait = session_type(c->session, data, len);
+    pthread_mutex_unlock(&lab->lock);
+    if (wait > 0)
+        usleep((useconds_t)(wait * 1000));
+    flush(c);
+    return (int)len;
+}
+
+// ---- a session's life ----
+
+static bool enter_session(struct connection *c)
+{
+    struct lab *lab = c->router->lab;
+    struct session *s = lab_calloc(1, sizeof *s);
+    s->router = c->router;
+    s->user = lab_strdup(c->user);
+    s->privileged = true;
+    s->width = c->width;
+    pthread_mutex_lock(&lab->lock);
+    while (s->vty < VTYS && (c->router->vtys & 1u << s->vty))
+        s->vty++;
+    bool room = s->vty < VTYS;
+    if (room) {
+        c->router->vtys |= 1u << s->vty;
+        s->next = c->router->sessions;
+        c->router->sessions = s;
+        c->session = s;
+        if (!c->command) {
+            session_greet(s);
+        } else {
+            s->length = 0;
+            exec_command(s, c->command);
+            s->closing = true;
+        }
+    }
+    pthread_mutex_unlock(&lab->lock);
+    if (!room) {
+        free(s->user);
+        free(s);
+    }
+    return room;
+}
+
+static void leave_session(struct connection *c)
+{
+    struct lab *lab = c->router->lab;
+    struct session *s = c->session, **at;
+    if (!s)
+        return;
+    pthread_mutex_lock(&lab->lock);
+    for (at = &c->router->sessions; *at && *at != s; at = &(*at)->next)
+        ;
+    if (*at)
+        *at = s->next;
+    c->router->vtys &= ~(1u << s->vty);
+    pthread_mutex_unlock(&lab->lock);
+    free(s->user);
+    free(s->typed);
+    free(s->ask_for);
+    free(s->rest);
+    free(s->out.data);
+    free(s);
+    c->session = NULL;
+}
+
+static bool must_close(struct connection *c)
+{
+    struct lab *lab = c->router->lab;
+    pthread_mutex_lock(&lab->lock);
+    bool close_it = c->session ? c->session->closing : c->router->gone;
+    if (c->session && c->session->out.len && !close_it) {
+        pthread_mutex_unlock(&lab->lock);
+        flush(c); // a log line for this terminal
+        return false;
+    }
+    pthread_mutex_unlock(&lab->lock);
+    return close_it || c->failed || c->closed;
+}
+
+static void converse(struct connection *c, ssh_event event)
+{
+    int64_t give_up = lab_mono_ms() + 30000;
+    while (!c->shell && lab_mono_ms() < give_up) {
+        if (ssh_event_dopoll(event, 200) == SSH_ERROR || (!c->shell && must_close(c)))
+            return;
+    }
+    if (!c->shell || !enter_session(c))
+        return;
+    flush(c);
+    while (!must_close(c)) {
+        if (ssh_event_dopoll(event, 50) == SSH_ERROR)
+            return;
+    }
+    flush(c);
+    if (c->command)
+        ssh_channel_request_send_exit_status(c->channel, 0);
+    ssh_channel_send_eof(c->channel);
+    ssh_channel_close(c->channel);
+    ssh_blocking_flush(c->ssh, 200);
+    for (int i = 0; i < 20 && ssh_is_connected(c->ssh); i++) { // the other side hangs up
+        if (ssh_event_dopoll(event, 50) == SSH_ERROR)
+            break;
+    }
+}
+
+static ssh_bind new_bind(struct router *router)
+{
+    ssh_bind bind = ssh_bind_new();
+    if (!bind || ssh_bind_options_set(bind, SSH_BIND_OPTIONS_HOSTKEY, router->host_key) != SSH_OK) {
+        ssh_bind_free(bind);
+        return NULL;
+    }
+    return bind;
+}
+
+static void *serve(void *arg)
+{
+    struct connection *c = arg;
+    ssh_event event = ssh_event_new();
+    ssh_bind bind = new_bind(c->router);
+    c->ssh = ssh_new();
+    struct ssh_server_callbacks_struct server = {.userdata = c,
+                                                 .auth_pubkey_function = on_pubkey,
+                                                 .auth_password_function = on_password,
+                                                 .channel_open_request_session_function = on_open};
+    c->callbacks = (struct ssh_channel_callbacks_struct){.userdata = c,
+                                                         .channel_data_function = on_data,
+                                                         .channel_pty_request_function = on_pty,
+                                                         .channel_shell_request_function = on_shell,
+                                                         .channel_exec_request_function = on_exec,
+                                                         .channel_eof_function = on_close,
+                                                         .channel_close_function = on_close};
+    ssh_callbacks_init(&server);
+    ssh_callbacks_init(&c->callbacks);
+    if (bind && c->ssh && event && ssh_bind_accept_fd(bind, c->ssh, c->fd) == SSH_OK) {
+        ssh_set_server_callbacks(c->ssh, &server);
+        ssh_set_auth_methods(c->ssh, SSH_AUTH_METHOD_PUBLICKEY | SSH_AUTH_METHOD_PASSWORD);
+        if (ssh_handle_key_exchange(c->ssh) == SSH_OK && ssh_event_add_session(event, c->ssh) == SSH_OK) {
+            int64_t give_up = lab_mono_ms() + 30000;
+            while ((!c->authenticated || !c->channel) && lab_mono_ms() < give_up && !must_close(c)) {
+                if (ssh_event_dopoll(event, 200) == SSH_ERROR)
+                    break;
+            }
+            if (c->authenticated && c->channel)
+                converse(c, event);
+        }
+    } else {
+        close(c->fd);
+    }
+    leave_session(c);
+    ssh_event_free(event);
+    ssh_disconnect(c->ssh);
+    ssh_free(c->ssh);
+    ssh_bind_free(bind);
+    free(c->public_key);
+    free(c->command);
+    free(c);
+    return NULL;
+}
+
+// ---- the listener ----
+
+struct listen_arg {
+    struct router *router;
+    int fd;
+};
+
+static void take(struct router *router, int fd)
+{
+    struct lab *lab = router->lab;
+    struct connection *c = lab_calloc(1, sizeof *c);
+    pthread_t thread;
+    c->router = router;
+    c->fd = fd;
+    pthread_mutex_lock(&lab->lock);
+    const struct lab_fault *fault = lab_fault_take(lab, "router", "connect");
+    bool refuse = router->gone || (fault && strncmp(fault->effect, "cut", 3) == 0);
+    c->public_key = router->public_key ? lab_strdup(router->public_key) : NULL;
+    pthread_mutex_unlock(&lab->lock);
+    if (refuse || pthread_create(&thread, NULL, serve, c) != 0) {
+        close(fd);
+        free(c->public_key);
+        free(c);
+        return;
+    }
+    pthread_detach(thread);
+}
+
+static void *listen_on(void *arg)
+{
+    struct listen_arg *a = arg;
+    struct lab *lab = a->router->lab;
+    for (;;) {
+        struct pollfd p = {.fd = a->fd, .events = POLLIN};
+        int ready = poll(&p, 1, 200);
+        pthread_mutex_lock(&lab->lock);
+        bool mine = a->router->listener == a->fd && !lab->stopping;
+        pthread_mutex_unlock(&lab->lock);
+        if (!mine)
+            break;
+        if (ready <= 0)
+            continue;
+        int fd = accept4(a->fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0)
+            take(a->router, fd);
+    }
+    close(a->fd);
+    free(a);
+    return NULL;
+}
+
+void router_listen(struct router *router)
+{
+    struct lab *lab = router->lab;
+    const char *port = json_string_value(json_object_get(lab->env, "ISTHMUS_ROUTER_PORT"));
+    router->listener = -1; // the thread of the old one sees it and ends
+    if (!router->address)
+        return;
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)strtoul(port ? port : "8022", NULL, 10)),
+                                  .sin_addr.s_addr = htonl(router->address)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on); // beside the old one, for its last 200 ms
+    struct listen_arg *arg = lab_calloc(1, sizeof *arg);
+    *arg = (struct listen_arg){.router = router, .fd = fd};
+    pthread_t thread;
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 16) != 0) {
+        lab_log(lab, "router %s: cannot listen: %s", router->id, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        free(arg);
+        return;
+    }
+    router->listener = fd;
+    if (pthread_create(&thread, NULL, listen_on, arg) == 0)
+        pthread_detach(thread);
+}

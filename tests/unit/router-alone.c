@@ -1,0 +1,92 @@
+// The lab's routers without the rest of the lab, for tests of SSH and IOS: a hub, and a spoke as EC2 would
+// have booted it. Usage: router-alone DIR PUBLIC-KEY-FILE; says "ready ADDRESS PORT" on standard output.
+// Standard input is a line a command: "fault KEY=VALUE ...", "clear", "snapshot"; end of file ends it.
+#include "core.h"
+#include "router/router.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char user_data[] = "ios-config-1=\"hostname spoke-router-in-the-cloud\"\n"
+                                "ios-config-2=\"username operator privilege 15 password 0 operator-pw\"\n";
+
+static char *slurp(const char *path)
+{
+    char *text = lab_calloc(1, 8192);
+    FILE *in = fopen(path, "re");
+    if (!in || !fread(text, 1, 8191, in))
+        fprintf(stderr, "router-alone: cannot read %s\n", path);
+    if (in)
+        fclose(in);
+    return text;
+}
+
+static void add_fault(struct lab *lab, char *words)
+{
+    json_t *rule = json_object();
+    char *save = NULL;
+    for (char *w = strtok_r(words, ",\n", &save); w; w = strtok_r(NULL, ",\n", &save)) {
+        char *equals = strchr(w, '=');
+        if (!equals)
+            continue;
+        *equals = 0;
+        json_object_set_new(rule, w, json_string(equals + 1));
+    }
+    char *why = lab_fault_add(lab, rule);
+    printf("%s\n", why ? why : "ok");
+    free(why);
+    json_decref(rule);
+}
+
+static void command(struct lab *lab, char *line)
+{
+    pthread_mutex_lock(&lab->lock);
+    if (!strncmp(line, "fault ", 6)) {
+        add_fault(lab, line + 6);
+    } else if (!strncmp(line, "clear", 5)) {
+        lab_fault_clear(lab);
+        puts("ok");
+    } else {
+        json_t *all = lab_snapshot_take(lab);
+        json_dumpf(all, stdout, JSON_COMPACT | JSON_SORT_KEYS);
+        putchar('\n');
+        json_decref(all);
+    }
+    pthread_mutex_unlock(&lab->lock);
+    fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    static struct lab lab;
+    char line[1024], port[16];
+    if (argc != 3)
+        return 2;
+    signal(SIGPIPE, SIG_IGN);
+    lab.dir = argv[1];
+    lab.slot = (uint8_t)(200 + getpid() % 50);
+    lab.env = json_object();
+    pthread_mutex_init(&lab.lock, NULL);
+    pthread_cond_init(&lab.changed, NULL);
+    snprintf(port, sizeof port, "%d", 20000 + getpid() % 10000);
+    lab_export(&lab, "ISTHMUS_ROUTER_PORT", port);
+    if (lab_journal_open(&lab) != 0 || lab_timers_start(&lab) != 0)
+        return 1;
+    lab_faults_open(&lab);
+    char *key = slurp(argv[2]);
+    uint32_t address = 127u << 24 | (uint32_t)lab.slot << 16 | 50u << 8 | 9;
+    pthread_mutex_lock(&lab.lock);
+    lab_router_start(&lab);
+    lab_router_boot(&lab, "i-spoke", user_data, key, 0x0a006a0a, 0x0a006d0a); // 10.0.106.10 and 10.0.109.10
+    lab_router_address(&lab, "i-spoke", address);
+    pthread_mutex_unlock(&lab.lock);
+    free(key);
+    printf("ready 127.%u.50.9 %s 127.%u.100.1\n", lab.slot, port, lab.slot);
+    fflush(stdout);
+    while (fgets(line, sizeof line, stdin))
+        command(&lab, line);
+    return 0;
+}
