@@ -28,7 +28,8 @@ WEAK char *lab_kube_admin_kubeconfig(struct lab_cluster *cluster)
     (void)cluster;
     return NULL;
 }
-WEAK const json_t *lab_kube_get(struct lab_cluster *cluster, const char *resource, const char *ns, const char *name)
+WEAK const json_t *lab_kube_get(struct lab_cluster *cluster, const char *resource, const char *ns,
+                                const char *name)
 {
     (void)cluster, (void)resource, (void)ns, (void)name;
     return NULL;

@@ -42,7 +42,8 @@ static void keep_view(struct lab *lab)
         return;
     }
     struct aws_view *view = lab_calloc(1, sizeof *view);
-    *view = (struct aws_view){.older = aws->views, .until = lab_mono_ms(), .store = json_deep_copy(aws->store)};
+    *view =
+        (struct aws_view){.older = aws->views, .until = lab_mono_ms(), .store = json_deep_copy(aws->store)};
     aws->views = view;
 }
 
@@ -62,7 +63,8 @@ static json_t *store_for(const struct lab *lab, const struct lab_request *rq)
 // The same refusal has other names in EC2.
 static void ec2_words(struct aws_call *c)
 {
-    if (c->status == 403 && (!strcmp(c->code, "InvalidClientTokenId") || !strcmp(c->code, "SignatureDoesNotMatch"))) {
+    if (c->status == 403 &&
+        (!strcmp(c->code, "InvalidClientTokenId") || !strcmp(c->code, "SignatureDoesNotMatch"))) {
         bool expired = strstr(c->message, "Signature expired");
         aws_fail(c, expired ? 400 : 401, expired ? "RequestExpired" : "AuthFailure",
                  expired ? "Request has expired."
@@ -77,11 +79,12 @@ static void reply_error(const struct aws_service *service, struct aws_call *c, s
     char *id = lab_id("", 32), *text;
     json_t *body;
     if (service == &aws_ec2) {
-        body = json_pack("{s{s{ssss}}ss}", "Errors", "Error", "Code", c->code, "Message", c->message, "RequestID", id);
+        body = json_pack("{s{s{ssss}}ss}", "Errors", "Error", "Code", c->code, "Message", c->message,
+                         "RequestID", id);
         text = aws_xml("Response", NULL, body, "item");
     } else {
-        body = json_pack("{s{ssssss}ss}", "Error", "Type", c->status < 500 ? "Sender" : "Receiver", "Code", c->code,
-                         "Message", c->message, "RequestId", id);
+        body = json_pack("{s{ssssss}ss}", "Error", "Type", c->status < 500 ? "Sender" : "Receiver", "Code",
+                         c->code, "Message", c->message, "RequestId", id);
         text = aws_xml("ErrorResponse", service->xmlns, body, "member");
     }
     lab_reply_text(reply, c->status, "text/xml;charset=UTF-8", text);
@@ -89,9 +92,11 @@ static void reply_error(const struct aws_service *service, struct aws_call *c, s
     free(id);
 }
 
-static void reply_answer(const struct aws_service *service, const char *action, json_t *answer, struct lab_reply *reply)
+static void reply_answer(const struct aws_service *service, const char *action, json_t *answer,
+                         struct lab_reply *reply)
 {
-    char *root = lab_format("%sResponse", action), *result = lab_format("%sResult", action), *id = lab_id("", 32);
+    char *root = lab_format("%sResponse", action), *result = lab_format("%sResult", action),
+         *id = lab_id("", 32);
     json_t *body;
     if (service == &aws_ec2) {
         body = json_pack("{ss}", "requestId", id);
@@ -124,11 +129,12 @@ static void reply_refusal(const struct lab_request *rq, struct aws_call *c, stru
     if (service || !aws_eks_handles(rq->path)) {
         reply_error(service ? service : &aws_sts, c, reply);
     } else {
-        static const char *const names[][2] = {{"InvalidClientTokenId", "UnrecognizedClientException"},
-                                               {"SignatureDoesNotMatch", "InvalidSignatureException"},
-                                               {"ExpiredToken", "ExpiredTokenException"},
-                                               {"MissingAuthenticationToken", "MissingAuthenticationTokenException"},
-                                               {"IncompleteSignature", "IncompleteSignatureException"}};
+        static const char *const names[][2] = {
+            {"InvalidClientTokenId", "UnrecognizedClientException"},
+            {"SignatureDoesNotMatch", "InvalidSignatureException"},
+            {"ExpiredToken", "ExpiredTokenException"},
+            {"MissingAuthenticationToken", "MissingAuthenticationTokenException"},
+            {"IncompleteSignature", "IncompleteSignatureException"}};
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
             if (!strcmp(c->code, names[i][0]))
                 snprintf(c->code, sizeof c->code, "%s", names[i][1]);
@@ -257,7 +263,8 @@ static char *secret_key(void)
 
 int lab_aws_start(struct lab *lab)
 {
-    static const struct lab_service service = {.name = "aws", .identify = identify, .act = act, .refuse = refuse};
+    static const struct lab_service service = {
+        .name = "aws", .identify = identify, .act = act, .refuse = refuse};
     struct lab_aws *aws = lab->aws = lab_calloc(1, sizeof *aws);
     aws->store = json_object();
     for (const struct aws_type *t = aws_types; t->name; t++)
@@ -271,11 +278,13 @@ int lab_aws_start(struct lab *lab)
     if (port < 0)
         return -1;
     aws->endpoint_host = lab_format("127.%u.0.1:%d", lab->slot, port);
-    char *key = lab_id("AKIA", 16), *secret = secret_key(), *url = lab_format("https://%s", aws->endpoint_host);
+    char *key = lab_id("AKIA", 16), *secret = secret_key(),
+         *url = lab_format("https://%s", aws->endpoint_host);
     char *ca = lab_format("%s/ca.crt", lab->dir), *eip = lab_format("127.%u.200.1", lab->slot);
     json_object_set_new(aws->keys, key,
-                        json_pack("{ssssss}", "secret", secret, "arn", "arn:aws:iam::" AWS_ACCOUNT ":user/operator",
-                                  "user_id", "AIDALABOPERATOR000000"));
+                        json_pack("{ssssss}", "secret", secret, "arn",
+                                  "arn:aws:iam::" AWS_ACCOUNT ":user/operator", "user_id",
+                                  "AIDALABOPERATOR000000"));
     lab_export(lab, "AWS_ACCESS_KEY_ID", key);
     lab_export(lab, "AWS_SECRET_ACCESS_KEY", secret);
     lab_export(lab, "AWS_REGION", AWS_REGION);

@@ -123,7 +123,8 @@ json_t *aws_token_used(struct aws_call *c, bool *done)
             answer = json_incref(json_object_get(earlier, "answer"));
         else
             aws_fail(c, 400, "IdempotentParameterMismatch",
-                     "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).");
+                     "Arguments on this idempotent request are inconsistent with arguments used in previous "
+                     "request(s).");
         free(digest);
     }
     free(key);
@@ -135,7 +136,8 @@ json_t *aws_token_done(struct aws_call *c, json_t *answer)
     char *key = token_key(c);
     if (key && answer) {
         char *digest = digest_of(c);
-        json_object_set_new(c->aws->client_tokens, key, json_pack("{sssO}", "digest", digest, "answer", answer));
+        json_object_set_new(c->aws->client_tokens, key,
+                            json_pack("{sssO}", "digest", digest, "answer", answer));
         free(digest);
     }
     free(key);

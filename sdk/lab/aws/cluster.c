@@ -16,8 +16,8 @@ struct making {
     struct lab *lab;
     const char *name;
     const json_t *spec;
-    json_t *made; // ids
-    char *why;    // the first failure
+    json_t *made;                                                              // ids
+    char *why;                                                                 // the first failure
     const char *vpc, *igw, *nat, *public_table, *worker_group, *control_group; // borrowed from `made`
     const char *public_subnets[SUBNETS], *private_subnets[SUBNETS];
     json_t *nodes;
@@ -49,10 +49,11 @@ static const char *make(struct making *m, const char *action, json_t *p, const c
 
 static json_t *tagged(const struct making *m, json_t *p, const char *type, const char *suffix)
 {
-    char *name = lab_format("%s-%s", m->name, suffix), *owned = lab_format("kubernetes.io/cluster/%s", m->name);
+    char *name = lab_format("%s-%s", m->name, suffix),
+         *owned = lab_format("kubernetes.io/cluster/%s", m->name);
     json_object_set_new(p, "TagSpecification",
-                        json_pack("[{sss[{ssss}{ssss}]}]", "ResourceType", type, "Tag", "Key", "Name", "Value", name,
-                                  "Key", owned, "Value", "owned"));
+                        json_pack("[{sss[{ssss}{ssss}]}]", "ResourceType", type, "Tag", "Key", "Name",
+                                  "Value", name, "Key", owned, "Value", "owned"));
     free(name);
     free(owned);
     return p;
@@ -71,12 +72,14 @@ static void make_subnets(struct making *m, const char *kind, const char **ids)
     const json_t *cidrs = aws_list(&c, path);
     free(path);
     for (size_t i = 0; i < SUBNETS && i < json_array_size(cidrs); i++) {
-        char *suffix = lab_format("%s-subnet%zu", kind, i + 1), *zone = lab_format(AWS_REGION "%c", (char)('a' + i));
+        char *suffix = lab_format("%s-subnet%zu", kind, i + 1),
+             *zone = lab_format(AWS_REGION "%c", (char)('a' + i));
         const char *cidr = json_string_value(json_array_get(cidrs, i));
-        ids[i] = make(m, "CreateSubnet",
-                      tagged(m, json_pack("{ss* ss* ss}", "VpcId", m->vpc, "CidrBlock", cidr, "AvailabilityZone", zone),
-                             "subnet", suffix),
-                      "subnet.subnetId");
+        ids[i] = make(
+            m, "CreateSubnet",
+            tagged(m, json_pack("{ss* ss* ss}", "VpcId", m->vpc, "CidrBlock", cidr, "AvailabilityZone", zone),
+                   "subnet", suffix),
+            "subnet.subnetId");
         free(suffix);
         free(zone);
     }
@@ -87,27 +90,35 @@ static void make_network(struct making *m)
     m->vpc = make(m, "CreateVpc",
                   tagged(m, json_pack("{ss}", "CidrBlock", word(m->spec, "vpc_sizing.subnet")), "vpc", "vpc"),
                   "vpc.vpcId");
-    make(m, "ModifyVpcAttribute", json_pack("{ss* s{ss}}", "VpcId", m->vpc, "EnableDnsHostnames", "Value", "true"), NULL);
-    m->igw = make(m, "CreateInternetGateway", tagged(m, json_object(), "internet-gateway", "internet-gateway"),
-                  "internetGateway.internetGatewayId");
-    make(m, "AttachInternetGateway", json_pack("{ss* ss*}", "VpcId", m->vpc, "InternetGatewayId", m->igw), NULL);
+    make(m, "ModifyVpcAttribute",
+         json_pack("{ss* s{ss}}", "VpcId", m->vpc, "EnableDnsHostnames", "Value", "true"), NULL);
+    m->igw =
+        make(m, "CreateInternetGateway", tagged(m, json_object(), "internet-gateway", "internet-gateway"),
+             "internetGateway.internetGatewayId");
+    make(m, "AttachInternetGateway", json_pack("{ss* ss*}", "VpcId", m->vpc, "InternetGatewayId", m->igw),
+         NULL);
     make_subnets(m, "public", m->public_subnets);
     make_subnets(m, "private", m->private_subnets);
     m->public_table = make_table(m, "public-route-table");
-    make(m, "CreateRoute", json_pack("{ss* ss ss*}", "RouteTableId", m->public_table, "DestinationCidrBlock", "0.0.0.0/0",
-                                     "GatewayId", m->igw), NULL);
+    make(m, "CreateRoute",
+         json_pack("{ss* ss ss*}", "RouteTableId", m->public_table, "DestinationCidrBlock", "0.0.0.0/0",
+                   "GatewayId", m->igw),
+         NULL);
     for (size_t i = 0; i < SUBNETS && m->public_subnets[i]; i++) {
         make(m, "AssociateRouteTable",
              json_pack("{ss* ss*}", "RouteTableId", m->public_table, "SubnetId", m->public_subnets[i]), NULL);
-        make(m, "ModifySubnetAttribute", json_pack("{ss* s{ss}}", "SubnetId", m->public_subnets[i], "MapPublicIpOnLaunch",
-                                                   "Value", "true"), NULL);
+        make(m, "ModifySubnetAttribute",
+             json_pack("{ss* s{ss}}", "SubnetId", m->public_subnets[i], "MapPublicIpOnLaunch", "Value",
+                       "true"),
+             NULL);
     }
 }
 
 static void make_private_side(struct making *m)
 {
-    const char *address = make(m, "AllocateAddress", tagged(m, json_pack("{ss}", "Domain", "vpc"), "elastic-ip", "nat"),
-                               "allocationId");
+    const char *address =
+        make(m, "AllocateAddress", tagged(m, json_pack("{ss}", "Domain", "vpc"), "elastic-ip", "nat"),
+             "allocationId");
     m->nat = make(m, "CreateNatGateway",
                   tagged(m, json_pack("{ss* ss*}", "SubnetId", m->public_subnets[0], "AllocationId", address),
                          "natgateway", "nat-gateway"),
@@ -115,10 +126,12 @@ static void make_private_side(struct making *m)
     for (size_t i = 0; i < SUBNETS && m->private_subnets[i]; i++) {
         char *suffix = lab_format("private-route-table%zu", i + 1);
         const char *table = make_table(m, suffix);
-        make(m, "CreateRoute", json_pack("{ss* ss ss*}", "RouteTableId", table, "DestinationCidrBlock", "0.0.0.0/0",
-                                         "NatGatewayId", m->nat), NULL);
-        make(m, "AssociateRouteTable", json_pack("{ss* ss*}", "RouteTableId", table, "SubnetId", m->private_subnets[i]),
+        make(m, "CreateRoute",
+             json_pack("{ss* ss ss*}", "RouteTableId", table, "DestinationCidrBlock", "0.0.0.0/0",
+                       "NatGatewayId", m->nat),
              NULL);
+        make(m, "AssociateRouteTable",
+             json_pack("{ss* ss*}", "RouteTableId", table, "SubnetId", m->private_subnets[i]), NULL);
         free(suffix);
     }
 }
@@ -126,10 +139,12 @@ static void make_private_side(struct making *m)
 static const char *make_group(struct making *m, const char *suffix, const char *description)
 {
     char *name = lab_format("%s-%s", m->name, suffix);
-    const char *id = make(m, "CreateSecurityGroup",
-                          tagged(m, json_pack("{ss ss ss*}", "GroupName", name, "GroupDescription", description, "VpcId",
-                                              m->vpc), "security-group", suffix),
-                          "groupId");
+    const char *id = make(
+        m, "CreateSecurityGroup",
+        tagged(m,
+               json_pack("{ss ss ss*}", "GroupName", name, "GroupDescription", description, "VpcId", m->vpc),
+               "security-group", suffix),
+        "groupId");
     free(name);
     return id;
 }
@@ -138,15 +153,17 @@ static void allow(struct making *m, const char *to, const char *from, const char
 {
     char *first = lab_format("%d", low), *last = lab_format("%d", high);
     make(m, "AuthorizeSecurityGroupIngress",
-         json_pack("{ss* s[{ss ss ss s[{ss*}]}]}", "GroupId", to, "IpPermissions", "IpProtocol", protocol, "FromPort",
-                   first, "ToPort", last, "UserIdGroupPairs", "GroupId", from), NULL);
+         json_pack("{ss* s[{ss ss ss s[{ss*}]}]}", "GroupId", to, "IpPermissions", "IpProtocol", protocol,
+                   "FromPort", first, "ToPort", last, "UserIdGroupPairs", "GroupId", from),
+         NULL);
     free(first);
     free(last);
 }
 
 static void make_groups(struct making *m)
 {
-    m->control_group = make_group(m, "control plane security group", "Cluster communication with worker nodes");
+    m->control_group =
+        make_group(m, "control plane security group", "Cluster communication with worker nodes");
     m->worker_group = make_group(m, "worker group", "Security group for all nodes in the cluster");
     allow(m, m->worker_group, m->worker_group, "-1", -1, -1);
     allow(m, m->worker_group, m->control_group, "tcp", 1025, 65535);
@@ -160,7 +177,8 @@ static const char *worker_image(const struct making *m)
     json_t *image;
     if (*wanted)
         return wanted;
-    json_object_foreach (aws_all(&c, "image"), key, image) {
+    json_object_foreach(aws_all(&c, "image"), key, image)
+    {
         if (aws_is(image, "imageOwnerAlias", "amazon"))
             found = key;
     }
@@ -178,16 +196,18 @@ static void make_workers(struct making *m)
     for (json_int_t i = 0; i < (count > 0 ? count : 2) && !m->why; i++) {
         char *suffix = lab_format("worker-%d", (int)i + 1);
         json_t *p = json_pack("{ss ss ss s[s] ss}", "ImageId", worker_image(m), "InstanceType",
-                              *type ? type : "m5.large", "MaxCount", "1", "SecurityGroupId", m->worker_group, "SubnetId",
-                              m->private_subnets[i % subnets]);
+                              *type ? type : "m5.large", "MaxCount", "1", "SecurityGroupId", m->worker_group,
+                              "SubnetId", m->private_subnets[i % subnets]);
         if (*key)
             json_object_set_new(p, "KeyName", json_string(key));
-        const char *id = make(m, "RunInstances", tagged(m, p, "instance", suffix), "instancesSet.0.instanceId");
+        const char *id =
+            make(m, "RunInstances", tagged(m, p, "instance", suffix), "instancesSet.0.instanceId");
         free(suffix);
         const json_t *instance = id ? aws_get(&c, "instance", id) : NULL;
         if (instance)
-            json_array_append_new(m->nodes, json_pack("{sOsO}", "name", json_object_get(instance, "privateDnsName"),
-                                                      "address", json_object_get(instance, "privateIpAddress")));
+            json_array_append_new(m->nodes,
+                                  json_pack("{sOsO}", "name", json_object_get(instance, "privateDnsName"),
+                                            "address", json_object_get(instance, "privateIpAddress")));
     }
 }
 
@@ -200,12 +220,12 @@ static void becomes_active(struct lab *lab, void *arg)
     json_t *cluster = aws_get(&c, "cluster", arg);
     if (cluster && aws_is(cluster, "status", "CREATING")) {
         const char *ca = lab_tls_ca_pem(lab);
-        struct lab_cluster *api = lab_kube_create(
-            lab, &(struct lab_cluster_spec){.name = arg,
-                                            .version = lab->kube_version,
-                                            .service_cidr = SERVICE_CIDR,
-                                            .nodes = json_object_get(cluster, "_nodes"),
-                                            .eks = true});
+        struct lab_cluster *api =
+            lab_kube_create(lab, &(struct lab_cluster_spec){.name = arg,
+                                                            .version = lab->kube_version,
+                                                            .service_cidr = SERVICE_CIDR,
+                                                            .nodes = json_object_get(cluster, "_nodes"),
+                                                            .eks = true});
         json_object_set_new(cluster, "status", json_string(api ? "ACTIVE" : "FAILED"));
         if (api) {
             char *data = lab_base64(ca, strlen(ca));
@@ -223,14 +243,15 @@ static void add_cluster(struct making *m)
     json_t *subnets = json_array();
     for (size_t i = 0; i < SUBNETS && m->private_subnets[i]; i++)
         json_array_append_new(subnets, json_string(m->private_subnets[i]));
-    json_t *cluster = json_pack(
-        "{ss ss si ss ss ss s{so s[s] ss sb sb s[s]} s{ss ss} s{} ss s{} so so}", "name", m->name, "arn", arn,
-        "createdAt", (int)time(NULL), "version", m->lab->kube_version, "status", "CREATING", "roleArn",
-        "arn:aws:iam::" AWS_ACCOUNT ":role/AWSServiceRoleForAmazonEKS", "resourcesVpcConfig", "subnetIds", subnets,
-        "securityGroupIds", m->control_group, "vpcId", m->vpc, "endpointPublicAccess", 1, "endpointPrivateAccess", 0,
-        "publicAccessCidrs", "0.0.0.0/0", "kubernetesNetworkConfig", "serviceIpv4Cidr", SERVICE_CIDR, "ipFamily", "ipv4",
-        "tags", "_accessRole", word(m->spec, "access_role_arn"), "_addons", "_made", json_incref(m->made), "_nodes",
-        json_incref(m->nodes));
+    json_t *cluster =
+        json_pack("{ss ss si ss ss ss s{so s[s] ss sb sb s[s]} s{ss ss} s{} ss s{} so so}", "name", m->name,
+                  "arn", arn, "createdAt", (int)time(NULL), "version", m->lab->kube_version, "status",
+                  "CREATING", "roleArn", "arn:aws:iam::" AWS_ACCOUNT ":role/AWSServiceRoleForAmazonEKS",
+                  "resourcesVpcConfig", "subnetIds", subnets, "securityGroupIds", m->control_group, "vpcId",
+                  m->vpc, "endpointPublicAccess", 1, "endpointPrivateAccess", 0, "publicAccessCidrs",
+                  "0.0.0.0/0", "kubernetesNetworkConfig", "serviceIpv4Cidr", SERVICE_CIDR, "ipFamily", "ipv4",
+                  "tags", "_accessRole", word(m->spec, "access_role_arn"), "_addons", "_made",
+                  json_incref(m->made), "_nodes", json_incref(m->nodes));
     free(arn);
     json_object_set_new(json_object_get(m->lab->aws->store, "cluster"), m->name, cluster);
     lab_after(m->lab, m->lab->eks_ms, becomes_active, lab_strdup(m->name));
@@ -274,7 +295,8 @@ static void loosen(struct aws_call *c, const char *id)
     const char *key;
     void *next;
     size_t i;
-    json_array_foreach (json_object_get(table, "associationSet"), i, association) {
+    json_array_foreach(json_object_get(table, "associationSet"), i, association)
+    {
         if (!aws_get(c, "subnet", aws_text(association, "subnetId")))
             json_array_remove(json_object_get(table, "associationSet"), i--);
     }
@@ -282,8 +304,10 @@ static void loosen(struct aws_call *c, const char *id)
     if (*vpc)
         json_decref(aws_do(c->lab, "DetachInternetGateway",
                            json_pack("{ssss}", "InternetGatewayId", id, "VpcId", vpc), NULL));
-    json_object_foreach_safe (aws_all(c, "security-group-rule"), next, key, rule) {
-        if (aws_is(json_object_get(rule, "referencedGroupInfo"), "groupId", id) && aws_get(c, "security-group", id))
+    json_object_foreach_safe(aws_all(c, "security-group-rule"), next, key, rule)
+    {
+        if (aws_is(json_object_get(rule, "referencedGroupInfo"), "groupId", id) &&
+            aws_get(c, "security-group", id))
             aws_remove(c, "security-group-rule", key);
     }
 }
@@ -295,7 +319,8 @@ static size_t unmake(struct lab *lab, const json_t *made)
     size_t left = 0, i;
     json_t *entry;
     for (size_t k = 0; k < sizeof removals / sizeof *removals; k++) {
-        json_array_foreach (made, i, entry) {
+        json_array_foreach(made, i, entry)
+        {
             const char *id = json_string_value(entry);
             if (strncmp(id, removals[k].prefix, strlen(removals[k].prefix)) != 0)
                 continue;
@@ -316,7 +341,8 @@ static size_t unmake(struct lab *lab, const json_t *made)
 
 int lab_aws_create_cluster(struct lab *lab, const json_t *spec, char **why)
 {
-    struct making m = {.lab = lab, .spec = spec, .name = word(spec, "name"), .made = json_array(), .nodes = json_array()};
+    struct making m = {
+        .lab = lab, .spec = spec, .name = word(spec, "name"), .made = json_array(), .nodes = json_array()};
     m.why = order_wrong(&m);
     lab->aws->in_setup = true;
     if (!m.why)

@@ -24,12 +24,13 @@ json_t *ec2_main_table(struct aws_call *c, const char *vpc);
 json_t *ec2_table_of_subnet(const struct aws_call *c, const json_t *subnet); // borrowed
 json_t *ec2_add_group(struct aws_call *c, const char *vpc, const char *name, const char *description);
 json_t *ec2_first_group(const struct aws_call *c, const char *vpc, const char *name); // borrowed or NULL
-// A new interface: borrowed, or NULL after aws_fail(). groups: array of ids (borrowed; NULL: the VPC's default).
+// A new interface: borrowed, or NULL after aws_fail(). groups: array of ids (borrowed; NULL: the VPC's
+// default).
 json_t *ec2_add_eni(struct aws_call *c, const char *subnet, const char *wanted, const json_t *groups,
                     const char *description);
 void ec2_attach_eni(json_t *eni, const char *instance, int device, bool with_instance);
 void ec2_detach_eni(json_t *eni);
-void ec2_drop_eni(struct aws_call *c, const char *id); // with its Elastic IP's association
+void ec2_drop_eni(struct aws_call *c, const char *id);                 // with its Elastic IP's association
 json_t *ec2_address_of_eni(const struct aws_call *c, const char *eni); // its Elastic IP, borrowed or NULL
 bool ec2_is_router(const struct aws_call *c, const json_t *instance);
 const char *ec2_zone(const struct aws_call *c, const char *subnet);

@@ -1,4 +1,5 @@
-// Elastic IPs. They are addresses of this lab's own loopback network, so that a router can be reached on its one.
+// Elastic IPs. They are addresses of this lab's own loopback network, so that a router can be reached on its
+// one.
 #include "ec2.h"
 #include "../router/router.h"
 
@@ -26,8 +27,9 @@ static json_t *allocate(struct aws_call *c)
     char *ip = json_object_size(aws_all(c, "elastic-ip")) < QUOTA ? free_address(c, pool) : NULL;
     if (!ip)
         return aws_fail(c, 400, "AddressLimitExceeded", "The maximum number of addresses has been reached.");
-    json_t *address = aws_add(c, "elastic-ip", json_pack("{ss ss ss ss}", "publicIp", ip, "domain", "vpc",
-                                                         "publicIpv4Pool", "amazon", "networkBorderGroup", AWS_REGION));
+    json_t *address = aws_add(c, "elastic-ip",
+                              json_pack("{ss ss ss ss}", "publicIp", ip, "domain", "vpc", "publicIpv4Pool",
+                                        "amazon", "networkBorderGroup", AWS_REGION));
     free(ip);
     return address ? json_pack("{ss ss ss ss}", "publicIp", aws_text(address, "publicIp"), "allocationId",
                                aws_text(address, "allocationId"), "domain", "vpc", "publicIpv4Pool", "amazon")
@@ -43,12 +45,14 @@ static json_t *describe(struct aws_call *c)
     if (!answer || !wanted)
         return answer;
     json_t *found = json_array();
-    json_array_foreach (wanted, i, ip) {
+    json_array_foreach(wanted, i, ip)
+    {
         json_t *address = aws_first(c, "elastic-ip", "publicIp", json_string_value(ip));
         if (!address) {
             json_decref(found);
             json_decref(answer);
-            return aws_fail(c, 400, "InvalidAddress.NotFound", "Address '%s' not found.", json_string_value(ip));
+            return aws_fail(c, 400, "InvalidAddress.NotFound", "Address '%s' not found.",
+                            json_string_value(ip));
         }
         json_array_append(found, address);
     }
@@ -91,7 +95,8 @@ static json_t *call_interface(struct aws_call *c)
                         "Either instance ID or network interface id must be specified");
     if (!aws_find(c, "instance", instance))
         return NULL;
-    json_object_foreach (aws_all(c, "network-interface"), key, eni) {
+    json_object_foreach(aws_all(c, "network-interface"), key, eni)
+    {
         json_t *attachment = json_object_get(eni, "attachment");
         if (aws_is(attachment, "instanceId", instance) &&
             json_integer_value(json_object_get(attachment, "deviceIndex")) == 0)
@@ -104,7 +109,8 @@ static bool has_internet(const struct aws_call *c, const char *vpc)
 {
     const char *key;
     json_t *gateway;
-    json_object_foreach (aws_all(c, "internet-gateway"), key, gateway) {
+    json_object_foreach(aws_all(c, "internet-gateway"), key, gateway)
+    {
         if (aws_is(json_array_get(json_object_get(gateway, "attachmentSet"), 0), "vpcId", vpc))
             return true;
     }
@@ -124,11 +130,13 @@ static json_t *associate(struct aws_call *c)
         return aws_fail(c, 400, "Gateway.NotAttached", "Network %s is not attached to any internet gateway",
                         aws_text(eni, "vpcId"));
     if (*aws_text(address, "associationId") && !again)
-        return aws_fail(c, 400, "Resource.AlreadyAssociated", "resource %s is already associated with associate-id %s",
+        return aws_fail(c, 400, "Resource.AlreadyAssociated",
+                        "resource %s is already associated with associate-id %s",
                         aws_text(address, "allocationId"), aws_text(address, "associationId"));
     if (other && other != address && !again)
-        return aws_fail(c, 400, "Resource.AlreadyAssociated", "resource %s is already associated with associate-id %s",
-                        id, aws_text(other, "associationId"));
+        return aws_fail(c, 400, "Resource.AlreadyAssociated",
+                        "resource %s is already associated with associate-id %s", id,
+                        aws_text(other, "associationId"));
     if (other)
         unlink_address(c, other);
     unlink_address(c, address);
@@ -153,7 +161,8 @@ static json_t *disassociate(struct aws_call *c)
     if (!id)
         return NULL;
     if (!address)
-        return aws_fail(c, 400, "InvalidAssociationID.NotFound", "The association ID '%s' does not exist", id);
+        return aws_fail(c, 400, "InvalidAssociationID.NotFound", "The association ID '%s' does not exist",
+                        id);
     unlink_address(c, address);
     return aws_true();
 }
@@ -164,14 +173,13 @@ static json_t *release(struct aws_call *c)
     if (!address)
         return NULL;
     if (*aws_text(address, "associationId"))
-        return aws_fail(c, 400, "InvalidIPAddress.InUse", "Address %s is in use.", aws_text(address, "publicIp"));
+        return aws_fail(c, 400, "InvalidIPAddress.InUse", "Address %s is in use.",
+                        aws_text(address, "publicIp"));
     aws_remove(c, "elastic-ip", aws_str(c, "AllocationId"));
     return aws_true();
 }
 
-const struct aws_action aws_address_actions[] = {{"AllocateAddress", allocate, true},
-                                                 {"DescribeAddresses", describe, false},
-                                                 {"AssociateAddress", associate, true},
-                                                 {"DisassociateAddress", disassociate, true},
-                                                 {"ReleaseAddress", release, true},
-                                                 {NULL, NULL, false}};
+const struct aws_action aws_address_actions[] = {
+    {"AllocateAddress", allocate, true},   {"DescribeAddresses", describe, false},
+    {"AssociateAddress", associate, true}, {"DisassociateAddress", disassociate, true},
+    {"ReleaseAddress", release, true},     {NULL, NULL, false}};

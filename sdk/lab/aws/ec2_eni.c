@@ -14,8 +14,10 @@ json_t *aws_eni_of(const struct aws_call *c, uint32_t address)
     const char *key;
     json_t *eni, *found = NULL, *held;
     size_t i;
-    json_object_foreach (aws_all(c, "network-interface"), key, eni) {
-        json_array_foreach (json_object_get(eni, "privateIpAddressesSet"), i, held) {
+    json_object_foreach(aws_all(c, "network-interface"), key, eni)
+    {
+        json_array_foreach(json_object_get(eni, "privateIpAddressesSet"), i, held)
+        {
             if (aws_is(held, "privateIpAddress", text))
                 found = eni;
         }
@@ -40,9 +42,11 @@ bool aws_take_address(struct aws_call *c, const json_t *subnet, const char *want
     uint32_t size = ~lab_mask(prefix) + 1;
     if (wanted && *wanted) {
         if (!lab_parse_ip(wanted, &ip) || (ip & lab_mask(prefix)) != network) {
-            aws_fail(c, 400, "InvalidParameterValue", "Address does not fall within the subnet's address range");
+            aws_fail(c, 400, "InvalidParameterValue",
+                     "Address does not fall within the subnet's address range");
         } else if (ip - network < 4 || ip - network == size - 1) {
-            aws_fail(c, 400, "InvalidParameterValue", "Address %s is in subnet's reserved address range", wanted);
+            aws_fail(c, 400, "InvalidParameterValue", "Address %s is in subnet's reserved address range",
+                     wanted);
         } else if (aws_eni_of(c, ip)) {
             aws_fail(c, 400, "InvalidIPAddress.InUse", "Address %s is in use.", wanted);
         } else {
@@ -59,7 +63,8 @@ bool aws_take_address(struct aws_call *c, const json_t *subnet, const char *want
         *address = lab_ip(network + host);
         return true;
     }
-    aws_fail(c, 400, "InsufficientFreeAddressesInSubnet", "The specified subnet does not have enough free addresses.");
+    aws_fail(c, 400, "InsufficientFreeAddressesInSubnet",
+             "The specified subnet does not have enough free addresses.");
     return false;
 }
 
@@ -72,10 +77,11 @@ json_t *ec2_address_of_eni(const struct aws_call *c, const char *eni)
 static json_t *association_of(const struct aws_call *c, const json_t *eni)
 {
     const json_t *address = ec2_address_of_eni(c, aws_text(eni, "networkInterfaceId"));
-    return address ? json_pack("{ss ss ss ss ss}", "publicIp", aws_text(address, "publicIp"), "publicDnsName", "",
-                               "ipOwnerId", AWS_ACCOUNT, "allocationId", aws_text(address, "allocationId"),
-                               "associationId", aws_text(address, "associationId"))
-                   : NULL;
+    return address
+               ? json_pack("{ss ss ss ss ss}", "publicIp", aws_text(address, "publicIp"), "publicDnsName", "",
+                           "ipOwnerId", AWS_ACCOUNT, "allocationId", aws_text(address, "allocationId"),
+                           "associationId", aws_text(address, "associationId"))
+               : NULL;
 }
 
 json_t *ec2_eni_view(struct aws_call *c, const json_t *object)
@@ -83,11 +89,14 @@ json_t *ec2_eni_view(struct aws_call *c, const json_t *object)
     json_t *view = json_copy((json_t *)(uintptr_t)object), *groups = json_array(), *id, *held;
     json_t *association = association_of(c, object), *addresses = json_array();
     size_t i;
-    json_array_foreach (json_object_get(object, "_groups"), i, id) {
+    json_array_foreach(json_object_get(object, "_groups"), i, id)
+    {
         const json_t *group = aws_get(c, "security-group", json_string_value(id));
-        json_array_append_new(groups, json_pack("{sOss}", "groupId", id, "groupName", aws_text(group, "groupName")));
+        json_array_append_new(groups,
+                              json_pack("{sOss}", "groupId", id, "groupName", aws_text(group, "groupName")));
     }
-    json_array_foreach (json_object_get(object, "privateIpAddressesSet"), i, held) {
+    json_array_foreach(json_object_get(object, "privateIpAddressesSet"), i, held)
+    {
         json_t *shown = json_copy(held);
         if (association && json_is_true(json_object_get(held, "primary")))
             json_object_set(shown, "association", association);
@@ -104,11 +113,14 @@ static bool groups_valid(struct aws_call *c, const json_t *groups, const char *v
 {
     size_t i;
     json_t *id;
-    json_array_foreach (groups, i, id) {
+    json_array_foreach(groups, i, id)
+    {
         const json_t *group = aws_find(c, "security-group", json_string_value(id));
         if (group && !aws_is(group, "vpcId", vpc))
-            aws_fail(c, 400, "InvalidParameterValue", "The security group '%s' belongs to another network than the "
-                                                      "subnet", json_string_value(id));
+            aws_fail(c, 400, "InvalidParameterValue",
+                     "The security group '%s' belongs to another network than the "
+                     "subnet",
+                     json_string_value(id));
         if (c->status)
             return false;
     }
@@ -120,7 +132,8 @@ json_t *ec2_add_eni(struct aws_call *c, const char *subnet_id, const char *wante
 {
     const json_t *subnet = aws_find(c, "subnet", subnet_id);
     char *address = NULL;
-    if (!subnet || !groups_valid(c, groups, aws_text(subnet, "vpcId")) || !aws_take_address(c, subnet, wanted, &address))
+    if (!subnet || !groups_valid(c, groups, aws_text(subnet, "vpcId")) ||
+        !aws_take_address(c, subnet, wanted, &address))
         return NULL;
     char *hex = lab_id("", 8), *dns = lab_format("ip-%s.%s.compute.internal", address, AWS_REGION);
     char *mac = lab_format("06:%.2s:%.2s:%.2s:%.2s:01", hex, hex + 2, hex + 4, hex + 6);
@@ -128,18 +141,19 @@ json_t *ec2_add_eni(struct aws_call *c, const char *subnet_id, const char *wante
         *p = *p == '.' ? '-' : *p;
     json_t *own = groups ? json_deep_copy(groups) : json_array();
     if (!json_array_size(own))
-        json_array_append(own, json_object_get(ec2_first_group(c, aws_text(subnet, "vpcId"), "default"), "groupId"));
+        json_array_append(
+            own, json_object_get(ec2_first_group(c, aws_text(subnet, "vpcId"), "default"), "groupId"));
     struct aws_call inner = *c;
     if (strcmp(c->action, "CreateNetworkInterface") != 0)
         inner.p = NULL; // the tags of the call are another object's
     json_t *eni = aws_add(
         &inner, "network-interface",
         json_pack("{ss ss ss ss ss sb ss ss ss sb ss s[{ss ss sb}] so}", "subnetId", subnet_id, "vpcId",
-                  aws_text(subnet, "vpcId"), "availabilityZone", aws_text(subnet, "availabilityZone"), "description",
-                  description ? description : "", "interfaceType", "interface", "requesterManaged", 0, "status",
-                  "available", "macAddress", mac, "privateIpAddress", address, "sourceDestCheck", 1, "privateDnsName",
-                  dns, "privateIpAddressesSet", "privateIpAddress", address, "privateDnsName", dns, "primary", 1,
-                  "_groups", own));
+                  aws_text(subnet, "vpcId"), "availabilityZone", aws_text(subnet, "availabilityZone"),
+                  "description", description ? description : "", "interfaceType", "interface",
+                  "requesterManaged", 0, "status", "available", "macAddress", mac, "privateIpAddress",
+                  address, "sourceDestCheck", 1, "privateDnsName", dns, "privateIpAddressesSet",
+                  "privateIpAddress", address, "privateDnsName", dns, "primary", 1, "_groups", own));
     if (!eni)
         aws_fail(c, inner.status, inner.code, "%s", inner.message);
     free(address), free(hex), free(dns), free(mac);
@@ -151,9 +165,9 @@ void ec2_attach_eni(json_t *eni, const char *instance, int device, bool with_ins
     char *id = lab_id("eni-attach-", 17), *now = lab_now();
     json_object_set_new(eni, "status", json_string("in-use"));
     json_object_set_new(eni, "attachment",
-                        json_pack("{ss ss ss si ss ss sb}", "attachmentId", id, "instanceId", instance, "instanceOwnerId",
-                                  AWS_ACCOUNT, "deviceIndex", device, "status", "attached", "attachTime", now,
-                                  "deleteOnTermination", (int)with_instance));
+                        json_pack("{ss ss ss si ss ss sb}", "attachmentId", id, "instanceId", instance,
+                                  "instanceOwnerId", AWS_ACCOUNT, "deviceIndex", device, "status", "attached",
+                                  "attachTime", now, "deleteOnTermination", (int)with_instance));
     free(id);
     free(now);
 }
@@ -205,7 +219,8 @@ static json_t *create_eni(struct aws_call *c)
     json_t *eni = ec2_add_eni(c, subnet, wanted, call_groups(c), aws_str(c, "Description"));
     if (!eni)
         return NULL;
-    json_object_set_new(eni, "_clientToken", json_string(aws_str(c, "ClientToken") ? aws_str(c, "ClientToken") : ""));
+    json_object_set_new(eni, "_clientToken",
+                        json_string(aws_str(c, "ClientToken") ? aws_str(c, "ClientToken") : ""));
     return aws_token_done(c, json_pack("{so}", "networkInterface", ec2_eni_view(c, eni)));
 }
 
@@ -254,9 +269,10 @@ static json_t *describe_eni_attribute(struct aws_call *c)
     json_t *view = ec2_eni_view(c, eni), *value = json_object_get(view, attribute);
     json_t *answer = json_pack("{ss}", "networkInterfaceId", aws_text(eni, "networkInterfaceId"));
     if (value)
-        json_object_set_new(answer, attribute, json_is_object(value) || json_is_array(value)
-                                                   ? json_incref(value)
-                                                   : json_pack("{sO}", "value", value));
+        json_object_set_new(answer, attribute,
+                            json_is_object(value) || json_is_array(value)
+                                ? json_incref(value)
+                                : json_pack("{sO}", "value", value));
     json_decref(view);
     return answer;
 }
@@ -281,7 +297,8 @@ static json_t *detach_eni(struct aws_call *c)
     json_t *eni;
     if (!id)
         return NULL;
-    json_object_foreach (aws_all(c, "network-interface"), key, eni) {
+    json_object_foreach(aws_all(c, "network-interface"), key, eni)
+    {
         json_t *attachment = json_object_get(eni, "attachment");
         if (!aws_is(attachment, "attachmentId", id))
             continue;
@@ -294,11 +311,12 @@ static json_t *detach_eni(struct aws_call *c)
     return aws_fail(c, 400, "InvalidAttachmentID.NotFound", "The attachment '%s' does not exist.", id);
 }
 
-const struct aws_action aws_eni_actions[] = {{"CreateNetworkInterface", create_eni, true},
-                                             {"DescribeNetworkInterfaces", describe_enis, false},
-                                             {"DeleteNetworkInterface", delete_eni, true},
-                                             {"ModifyNetworkInterfaceAttribute", modify_eni, true},
-                                             {"DescribeNetworkInterfaceAttribute", describe_eni_attribute, false},
-                                             {"AttachNetworkInterface", attach_eni, true},
-                                             {"DetachNetworkInterface", detach_eni, true},
-                                             {NULL, NULL, false}};
+const struct aws_action aws_eni_actions[] = {
+    {"CreateNetworkInterface", create_eni, true},
+    {"DescribeNetworkInterfaces", describe_enis, false},
+    {"DeleteNetworkInterface", delete_eni, true},
+    {"ModifyNetworkInterfaceAttribute", modify_eni, true},
+    {"DescribeNetworkInterfaceAttribute", describe_eni_attribute, false},
+    {"AttachNetworkInterface", attach_eni, true},
+    {"DetachNetworkInterface", detach_eni, true},
+    {NULL, NULL, false}};

@@ -31,11 +31,11 @@ static void add_image(struct aws_call *c, size_t i)
 {
     char *location = lab_format("%s/%s", images[i].alias, images[i].name);
     json_t *image =
-        json_pack("{ss ss ss ss ss ss ss ss ss ss ss ss sb sb}", "imageId", images[i].id, "imageLocation", location,
-                  "imageState", "available", "imageOwnerId", images[i].owner, "imageOwnerAlias", images[i].alias, "name",
-                  images[i].name, "creationDate", images[i].created, "architecture", "x86_64", "imageType", "machine",
-                  "rootDeviceType", "ebs", "rootDeviceName", "/dev/xvda", "virtualizationType", "hvm", "isPublic", 1,
-                  "_router", (int)images[i].router);
+        json_pack("{ss ss ss ss ss ss ss ss ss ss ss ss sb sb}", "imageId", images[i].id, "imageLocation",
+                  location, "imageState", "available", "imageOwnerId", images[i].owner, "imageOwnerAlias",
+                  images[i].alias, "name", images[i].name, "creationDate", images[i].created, "architecture",
+                  "x86_64", "imageType", "machine", "rootDeviceType", "ebs", "rootDeviceName", "/dev/xvda",
+                  "virtualizationType", "hvm", "isPublic", 1, "_router", (int)images[i].router);
     if (images[i].code)
         json_object_set_new(image, "productCodes",
                             json_pack("[{ssss}]", "productCode", images[i].code, "type", "marketplace"));
@@ -51,11 +51,12 @@ static json_t *describe_images(struct aws_call *c)
     if (!answer || !owners)
         return answer;
     json_t *kept = json_array();
-    json_array_foreach (json_object_get(answer, "imagesSet"), i, image) {
+    json_array_foreach(json_object_get(answer, "imagesSet"), i, image)
+    {
         bool owned = false;
-        json_array_foreach (owners, j, owner)
-            owned = owned || aws_is(image, "imageOwnerId", json_string_value(owner)) ||
-                    aws_is(image, "imageOwnerAlias", json_string_value(owner));
+        json_array_foreach(owners, j, owner) owned =
+            owned || aws_is(image, "imageOwnerId", json_string_value(owner)) ||
+            aws_is(image, "imageOwnerAlias", json_string_value(owner));
         if (owned)
             json_array_append(kept, image);
     }
@@ -82,7 +83,8 @@ static void put_mpint(FILE *out, const EVP_PKEY *key, const char *what)
     bytes[0] = 0;
     bool sign = len && bytes[1] & 0x80; // a leading zero keeps it positive
     uint32_t size = (uint32_t)len + sign;
-    fprintf(out, "%c%c%c%c", (int)(size >> 24 & 255), (int)(size >> 16 & 255), (int)(size >> 8 & 255), (int)(size & 255));
+    fprintf(out, "%c%c%c%c", (int)(size >> 24 & 255), (int)(size >> 16 & 255), (int)(size >> 8 & 255),
+            (int)(size & 255));
     fwrite(bytes + !sign, 1, size, out);
     BN_free(number);
 }
@@ -121,8 +123,8 @@ static json_t *add_key(struct aws_call *c, const char *name, const char *public_
     char *now = lab_now();
     json_t *pair = aws_add(c, "key-pair",
                            json_pack("{ss ss ss ss ss}", "keyName", name, "keyFingerprint", print, "keyType",
-                                     strncmp(public_key, "ssh-ed25519", 11) ? "rsa" : "ed25519", "createTime", now,
-                                     "_publicKey", public_key));
+                                     strncmp(public_key, "ssh-ed25519", 11) ? "rsa" : "ed25519", "createTime",
+                                     now, "_publicKey", public_key));
     free(now);
     return pair;
 }
@@ -162,8 +164,8 @@ static json_t *create_key(struct aws_call *c)
     const char *name = aws_need(c, "KeyName");
     char *pem = NULL;
     json_t *pair = name_free(c, name) ? make_key(c, name, &pem) : NULL;
-    json_t *answer = pair ? json_pack("{sO sO sO ss}", "keyPairId", json_object_get(pair, "keyPairId"), "keyName",
-                                      json_object_get(pair, "keyName"), "keyFingerprint",
+    json_t *answer = pair ? json_pack("{sO sO sO ss}", "keyPairId", json_object_get(pair, "keyPairId"),
+                                      "keyName", json_object_get(pair, "keyName"), "keyFingerprint",
                                       json_object_get(pair, "keyFingerprint"), "keyMaterial", pem)
                           : NULL;
     free(pem);
@@ -200,12 +202,14 @@ static json_t *describe_keys(struct aws_call *c)
     if (!answer || !names)
         return answer;
     json_t *found = json_array();
-    json_array_foreach (names, i, name) {
+    json_array_foreach(names, i, name)
+    {
         json_t *pair = aws_first(c, "key-pair", "keyName", json_string_value(name));
         if (!pair) {
             json_decref(found);
             json_decref(answer);
-            return aws_fail(c, 400, "InvalidKeyPair.NotFound", "The key pair '%s' does not exist", json_string_value(name));
+            return aws_fail(c, 400, "InvalidKeyPair.NotFound", "The key pair '%s' does not exist",
+                            json_string_value(name));
         }
         json_array_append_new(found, ec2_key_view(c, pair));
     }
@@ -236,9 +240,7 @@ void aws_image_start(struct lab *lab)
     free(pem);
 }
 
-const struct aws_action aws_image_actions[] = {{"DescribeImages", describe_images, false},
-                                               {"CreateKeyPair", create_key, true},
-                                               {"ImportKeyPair", import_key, true},
-                                               {"DescribeKeyPairs", describe_keys, false},
-                                               {"DeleteKeyPair", delete_key, true},
-                                               {NULL, NULL, false}};
+const struct aws_action aws_image_actions[] = {
+    {"DescribeImages", describe_images, false}, {"CreateKeyPair", create_key, true},
+    {"ImportKeyPair", import_key, true},        {"DescribeKeyPairs", describe_keys, false},
+    {"DeleteKeyPair", delete_key, true},        {NULL, NULL, false}};

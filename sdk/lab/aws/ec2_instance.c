@@ -10,8 +10,12 @@ enum { BOOT_MS = 200, TERMINATE_MS = 200, MAX_USER_DATA = 16384 };
 
 static json_t *state_of(int code)
 {
-    const char *name = code == 0 ? "pending" : code == 16 ? "running" : code == 32 ? "shutting-down"
-                     : code == 48 ? "terminated" : code == 64 ? "stopping" : "stopped";
+    const char *name = code == 0    ? "pending"
+                       : code == 16 ? "running"
+                       : code == 32 ? "shutting-down"
+                       : code == 48 ? "terminated"
+                       : code == 64 ? "stopping"
+                                    : "stopped";
     return json_pack("{siss}", "code", code, "name", name);
 }
 
@@ -40,7 +44,8 @@ static json_t *device(const struct aws_call *c, const char *instance, int index)
 {
     const char *key;
     json_t *eni;
-    json_object_foreach (aws_all(c, "network-interface"), key, eni) {
+    json_object_foreach(aws_all(c, "network-interface"), key, eni)
+    {
         json_t *attachment = json_object_get(eni, "attachment");
         if (attachment && aws_is(attachment, "instanceId", instance) &&
             json_integer_value(json_object_get(attachment, "deviceIndex")) == index)
@@ -93,11 +98,12 @@ static void boot(struct lab *lab, void *arg)
         if (ec2_is_router(&c, instance)) {
             const json_t *key = aws_first(&c, "key-pair", "keyName", aws_text(instance, "keyName"));
             const json_t *outside = device(&c, arg, 0), *inside = device(&c, arg, 1);
-            const json_t *address = outside ? ec2_address_of_eni(&c, aws_text(outside, "networkInterfaceId")) : NULL;
+            const json_t *address =
+                outside ? ec2_address_of_eni(&c, aws_text(outside, "networkInterfaceId")) : NULL;
             char *user_data = lab_unbase64(aws_text(instance, "_userData"), NULL);
             uint32_t ip;
-            lab_router_boot(lab, arg, user_data ? user_data : "", aws_text(key, "_publicKey"), address_of(outside),
-                            address_of(inside));
+            lab_router_boot(lab, arg, user_data ? user_data : "", aws_text(key, "_publicKey"),
+                            address_of(outside), address_of(inside));
             if (address && lab_parse_ip(aws_text(address, "publicIp"), &ip))
                 lab_router_address(lab, arg, ip);
             free(user_data);
@@ -118,7 +124,8 @@ static json_t *launch_eni(struct aws_call *c, const json_t *specification)
     }
     const char *subnet = aws_text(specification, "SubnetId");
     if (!*subnet)
-        return aws_fail(c, 400, "MissingInput", "No subnets found for the default VPC. Please specify a subnet.");
+        return aws_fail(c, 400, "MissingInput",
+                        "No subnets found for the default VPC. Please specify a subnet.");
     const json_t *groups = json_object_get(specification, "SecurityGroupId");
     return ec2_add_eni(c, subnet, aws_text(specification, "PrivateIpAddress"), groups,
                        aws_text(specification, "Description"));
@@ -130,8 +137,8 @@ static json_t *specifications(const struct aws_call *c)
     const json_t *list = aws_list(c, "NetworkInterface");
     if (list)
         return json_deep_copy(list);
-    json_t *one = json_pack("{ss ss* ss*}", "DeviceIndex", "0", "SubnetId", aws_str(c, "SubnetId"), "PrivateIpAddress",
-                            aws_str(c, "PrivateIpAddress"));
+    json_t *one = json_pack("{ss ss* ss*}", "DeviceIndex", "0", "SubnetId", aws_str(c, "SubnetId"),
+                            "PrivateIpAddress", aws_str(c, "PrivateIpAddress"));
     if (aws_list(c, "SecurityGroupId"))
         json_object_set_new(one, "SecurityGroupId", json_deep_copy(aws_list(c, "SecurityGroupId")));
     return json_pack("[o]", one);
@@ -150,7 +157,8 @@ static bool launch_valid(struct aws_call *c, const json_t *list)
         return false;
     }
     if (!strchr(aws_str(c, "InstanceType") ? aws_str(c, "InstanceType") : "m1.small", '.')) {
-        aws_fail(c, 400, "InvalidParameterValue", "Invalid value '%s' for InstanceType.", aws_str(c, "InstanceType"));
+        aws_fail(c, 400, "InvalidParameterValue", "Invalid value '%s' for InstanceType.",
+                 aws_str(c, "InstanceType"));
         return false;
     }
     char *user_data = lab_unbase64(aws_str(c, "UserData") ? aws_str(c, "UserData") : "", NULL);
@@ -159,11 +167,13 @@ static bool launch_valid(struct aws_call *c, const json_t *list)
         aws_fail(c, 400, user_data ? "InvalidParameterValue" : "InvalidUserData.Malformed",
                  user_data ? "User data is limited to 16384 bytes" : "Invalid BASE64 encoding of user data.");
     free(user_data);
-    json_array_foreach (list, i, specification) {
+    json_array_foreach(list, i, specification)
+    {
         const json_t *eni = aws_get(c, "network-interface", aws_text(specification, "NetworkInterfaceId"));
         const char *its = ec2_zone(c, eni ? aws_text(eni, "subnetId") : aws_text(specification, "SubnetId"));
         if (zone && strcmp(zone, its) != 0)
-            aws_fail(c, 400, "InvalidParameterCombination", "You may not specify interfaces in different zones");
+            aws_fail(c, 400, "InvalidParameterCombination",
+                     "You may not specify interfaces in different zones");
         zone = its;
     }
     return !c->status;
@@ -174,8 +184,9 @@ static void name_parts(json_t *instance, const struct aws_call *c, const json_t 
     static const char *const copied[] = {"privateIpAddress", "privateDnsName", "subnetId", "vpcId"};
     for (size_t i = 0; i < sizeof copied / sizeof *copied; i++)
         json_object_set(instance, copied[i], json_object_get(eni, copied[i]));
-    json_object_set_new(instance, "placement", json_pack("{sOss}", "availabilityZone",
-                                                         json_object_get(eni, "availabilityZone"), "tenancy", "default"));
+    json_object_set_new(instance, "placement",
+                        json_pack("{sOss}", "availabilityZone", json_object_get(eni, "availabilityZone"),
+                                  "tenancy", "default"));
     if (json_object_get(image, "productCodes"))
         json_object_set(instance, "productCodes", json_object_get(image, "productCodes"));
     if (aws_str(c, "ClientToken"))
@@ -192,7 +203,8 @@ static json_t *launch(struct aws_call *c, const json_t *list, const char *reserv
     json_t *enis = json_array(), *specification, *eni, *instance = NULL;
     const json_t *image = aws_get(c, "image", aws_str(c, "ImageId"));
     size_t i;
-    json_array_foreach (list, i, specification) {
+    json_array_foreach(list, i, specification)
+    {
         eni = launch_eni(c, specification);
         if (eni)
             json_array_append(enis, eni);
@@ -200,20 +212,22 @@ static json_t *launch(struct aws_call *c, const json_t *list, const char *reserv
     if (!c->status) {
         char *now = lab_now();
         const char *type = aws_str(c, "InstanceType");
-        json_t *object = json_pack("{ss ss ss so si ss s{ss} ss ss ss ss ss ss}", "imageId", aws_str(c, "ImageId"),
-                                   "reservationId", reservation, "instanceType", type ? type : "m1.small",
-                                   "instanceState", state_of(0), "amiLaunchIndex", 0, "launchTime", now, "monitoring",
-                                   "state", "disabled", "architecture", "x86_64", "rootDeviceType", "ebs",
-                                   "rootDeviceName", "/dev/xvda", "virtualizationType", "hvm", "hypervisor", "xen",
-                                   "dnsName", "");
+        json_t *object =
+            json_pack("{ss ss ss so si ss s{ss} ss ss ss ss ss ss}", "imageId", aws_str(c, "ImageId"),
+                      "reservationId", reservation, "instanceType", type ? type : "m1.small", "instanceState",
+                      state_of(0), "amiLaunchIndex", 0, "launchTime", now, "monitoring", "state", "disabled",
+                      "architecture", "x86_64", "rootDeviceType", "ebs", "rootDeviceName", "/dev/xvda",
+                      "virtualizationType", "hvm", "hypervisor", "xen", "dnsName", "");
         free(now);
         name_parts(object, c, json_array_get(enis, 0), image);
         instance = aws_add(c, "instance", object);
     }
-    json_array_foreach (list, i, specification) {
+    json_array_foreach(list, i, specification)
+    {
         eni = json_array_get(enis, i);
         bool given = *aws_text(specification, "NetworkInterfaceId");
-        const char *flag = aws_text(specification, "DeleteOnTermination"), *id = aws_text(instance, "instanceId");
+        const char *flag = aws_text(specification, "DeleteOnTermination"),
+                   *id = aws_text(instance, "instanceId");
         if (instance)
             ec2_attach_eni(eni, id, (int)strtol(aws_text(specification, "DeviceIndex"), NULL, 10),
                            *flag ? !strcmp(flag, "true") : !given);
@@ -230,11 +244,13 @@ static json_t *reservation_of(struct aws_call *c, const char *id)
 {
     const char *key;
     json_t *instance, *set = json_array();
-    json_object_foreach (aws_all(c, "instance"), key, instance) {
+    json_object_foreach(aws_all(c, "instance"), key, instance)
+    {
         if (aws_is(instance, "reservationId", id))
             json_array_append_new(set, ec2_instance_view(c, instance));
     }
-    return json_pack("{ss ss s[] so}", "reservationId", id, "ownerId", AWS_ACCOUNT, "groupSet", "instancesSet", set);
+    return json_pack("{ss ss s[] so}", "reservationId", id, "ownerId", AWS_ACCOUNT, "groupSet",
+                     "instancesSet", set);
 }
 
 static json_t *run_instances(struct aws_call *c)
@@ -274,9 +290,9 @@ static json_t *describe_instances(struct aws_call *c)
         json_decref(set);
         return NULL;
     }
-    json_array_foreach (json_object_get(found, "instancesSet"), i, instance)
-        json_array_append_new(set, json_pack("{ss ss s[] s[O]}", "reservationId", aws_text(instance, "reservationId"),
-                                             "ownerId", AWS_ACCOUNT, "groupSet", "instancesSet", instance));
+    json_array_foreach(json_object_get(found, "instancesSet"), i, instance) json_array_append_new(
+        set, json_pack("{ss ss s[] s[O]}", "reservationId", aws_text(instance, "reservationId"), "ownerId",
+                       AWS_ACCOUNT, "groupSet", "instancesSet", instance));
     json_object_del(found, "instancesSet");
     json_object_set_new(found, "reservationSet", set);
     return found;
@@ -287,14 +303,15 @@ static json_t *describe_status(struct aws_call *c)
     json_t *found = aws_describe(c, "instance"), *set = json_array(), *instance;
     size_t i;
     bool all = aws_bool(c, "IncludeAllInstances", false);
-    json_array_foreach (json_object_get(found, "instancesSet"), i, instance) {
+    json_array_foreach(json_object_get(found, "instancesSet"), i, instance)
+    {
         if (code_of(instance) != 16 && !all)
             continue;
         const char *status = code_of(instance) == 16 ? "ok" : "not-applicable";
-        json_array_append_new(
-            set, json_pack("{sO s{ss} s{ss} sO}", "instanceId", json_object_get(instance, "instanceId"), "instanceStatus",
-                           "status", status, "systemStatus", "status", status, "instanceState",
-                           json_object_get(instance, "instanceState")));
+        json_array_append_new(set, json_pack("{sO s{ss} s{ss} sO}", "instanceId",
+                                             json_object_get(instance, "instanceId"), "instanceStatus",
+                                             "status", status, "systemStatus", "status", status,
+                                             "instanceState", json_object_get(instance, "instanceState")));
     }
     json_t *answer = found ? json_pack("{sO}", "instanceStatusSet", set) : NULL;
     json_decref(found);
@@ -329,13 +346,14 @@ static json_t *modify_attribute(struct aws_call *c)
         return NULL;
     json_t *eni = device(c, aws_text(instance, "instanceId"), 0);
     if (aws_str(c, "UserData.Value"))
-        return aws_fail(c, 400, "IncorrectInstanceState",
-                        "The instance '%s' is not in the 'stopped' state.", aws_text(instance, "instanceId"));
-    if (check && eni && device(c, aws_text(instance, "instanceId"), 1))
-        return aws_fail(c, 400, "InvalidInstanceID",
-                        "There are multiple interfaces attached to instance '%s'. Please specify an interface ID for the "
-                        "operation instead.",
+        return aws_fail(c, 400, "IncorrectInstanceState", "The instance '%s' is not in the 'stopped' state.",
                         aws_text(instance, "instanceId"));
+    if (check && eni && device(c, aws_text(instance, "instanceId"), 1))
+        return aws_fail(
+            c, 400, "InvalidInstanceID",
+            "There are multiple interfaces attached to instance '%s'. Please specify an interface ID for the "
+            "operation instead.",
+            aws_text(instance, "instanceId"));
     if (check && eni)
         json_object_set_new(eni, "sourceDestCheck", json_boolean(!strcmp(check, "true")));
     return aws_true();
@@ -365,13 +383,15 @@ static json_t *terminate_instances(struct aws_call *c)
 {
     json_t *set = json_array(), *id;
     size_t i;
-    json_array_foreach (aws_list(c, "InstanceId"), i, id) {
+    json_array_foreach(aws_list(c, "InstanceId"), i, id)
+    {
         if (!aws_find(c, "instance", json_string_value(id))) {
             json_decref(set);
             return NULL;
         }
     }
-    json_array_foreach (aws_list(c, "InstanceId"), i, id) {
+    json_array_foreach(aws_list(c, "InstanceId"), i, id)
+    {
         json_t *instance = aws_get(c, "instance", json_string_value(id));
         int before = code_of(instance);
         if (before != 48 && before != 32) {
@@ -380,8 +400,8 @@ static json_t *terminate_instances(struct aws_call *c)
                 lab_router_shutdown(c->lab, json_string_value(id));
             lab_after(c->lab, TERMINATE_MS, terminated, lab_strdup(json_string_value(id)));
         }
-        json_array_append_new(set, json_pack("{sOsoso}", "instanceId", id, "currentState", state_of(code_of(instance)),
-                                             "previousState", state_of(before)));
+        json_array_append_new(set, json_pack("{sOsoso}", "instanceId", id, "currentState",
+                                             state_of(code_of(instance)), "previousState", state_of(before)));
     }
     return json_pack("{so}", "instancesSet", set);
 }

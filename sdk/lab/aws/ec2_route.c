@@ -10,9 +10,9 @@ enum { ROUTES_PER_TABLE = 500 };
 static json_t *associate(json_t *table, const char *subnet)
 {
     char *id = lab_id("rtbassoc-", 17);
-    json_t *association =
-        json_pack("{ss ss sb ss* s{ss}}", "routeTableAssociationId", id, "routeTableId", aws_text(table, "routeTableId"),
-                  "main", subnet == NULL, "subnetId", subnet, "associationState", "state", "associated");
+    json_t *association = json_pack("{ss ss sb ss* s{ss}}", "routeTableAssociationId", id, "routeTableId",
+                                    aws_text(table, "routeTableId"), "main", subnet == NULL, "subnetId",
+                                    subnet, "associationState", "state", "associated");
     json_array_append_new(json_object_get(table, "associationSet"), association);
     free(id);
     return association;
@@ -21,9 +21,10 @@ static json_t *associate(json_t *table, const char *subnet)
 static json_t *add_table(struct aws_call *c, const char *vpc)
 {
     return aws_add(c, "route-table",
-                   json_pack("{ss s[{ss ss ss ss}] s[] s[]}", "vpcId", vpc, "routeSet", "destinationCidrBlock",
-                             aws_text(aws_get(c, "vpc", vpc), "cidrBlock"), "gatewayId", "local", "state", "active",
-                             "origin", "CreateRouteTable", "associationSet", "propagatingVgwSet"));
+                   json_pack("{ss s[{ss ss ss ss}] s[] s[]}", "vpcId", vpc, "routeSet",
+                             "destinationCidrBlock", aws_text(aws_get(c, "vpc", vpc), "cidrBlock"),
+                             "gatewayId", "local", "state", "active", "origin", "CreateRouteTable",
+                             "associationSet", "propagatingVgwSet"));
 }
 
 json_t *ec2_main_table(struct aws_call *c, const char *vpc)
@@ -41,11 +42,14 @@ json_t *ec2_table_of_subnet(const struct aws_call *c, const json_t *subnet)
     const char *key;
     json_t *table, *main_table = NULL, *association;
     size_t i;
-    json_object_foreach (aws_all(c, "route-table"), key, table) {
-        json_array_foreach (json_object_get(table, "associationSet"), i, association) {
+    json_object_foreach(aws_all(c, "route-table"), key, table)
+    {
+        json_array_foreach(json_object_get(table, "associationSet"), i, association)
+        {
             if (aws_is(association, "subnetId", aws_text(subnet, "subnetId")))
                 return table;
-            if (json_is_true(json_object_get(association, "main")) && aws_is(table, "vpcId", aws_text(subnet, "vpcId")))
+            if (json_is_true(json_object_get(association, "main")) &&
+                aws_is(table, "vpcId", aws_text(subnet, "vpcId")))
                 main_table = table;
         }
     }
@@ -72,7 +76,8 @@ json_t *ec2_route_table_view(struct aws_call *c, const json_t *object)
 {
     json_t *view = json_copy((json_t *)(uintptr_t)object), *routes = json_array(), *route;
     size_t i;
-    json_array_foreach (json_object_get(object, "routeSet"), i, route) {
+    json_array_foreach(json_object_get(object, "routeSet"), i, route)
+    {
         json_t *shown = json_copy(route);
         json_t *eni = aws_get(c, "network-interface", aws_text(route, "networkInterfaceId"));
         const char *instance = aws_text(json_object_get(eni, "attachment"), "instanceId");
@@ -115,7 +120,8 @@ static json_t *delete_table(struct aws_call *c)
 static json_t *route_to(const json_t *table, const char *cidr, size_t *at)
 {
     json_t *route;
-    json_array_foreach (json_object_get(table, "routeSet"), *at, route) {
+    json_array_foreach(json_object_get(table, "routeSet"), (*at), route)
+    {
         if (aws_is(route, "destinationCidrBlock", cidr))
             return route;
     }
@@ -140,10 +146,10 @@ static json_t *target_route(struct aws_call *c, const char *cidr, const json_t *
         const json_t *place = i == 0 ? json_array_get(json_object_get(target, "attachmentSet"), 0) : target;
         if (!aws_is(place, "vpcId", aws_text(table, "vpcId")))
             return aws_fail(c, 400, "InvalidParameterValue",
-                            "route table %s and %s %s belong to different networks", aws_text(table, "routeTableId"),
-                            targets[i].type, id);
-        return json_pack("{ssssssss}", "destinationCidrBlock", cidr, targets[i].member, id, "state", "active", "origin",
-                         "CreateRoute");
+                            "route table %s and %s %s belong to different networks",
+                            aws_text(table, "routeTableId"), targets[i].type, id);
+        return json_pack("{ssssssss}", "destinationCidrBlock", cidr, targets[i].member, id, "state", "active",
+                         "origin", "CreateRoute");
     }
     return aws_fail(c, 400, "MissingParameter", "The request must contain a route target");
 }
@@ -199,8 +205,8 @@ static json_t *delete_route(struct aws_call *c)
         return NULL;
     json_t *route = route_to(table, cidr, &at), *answer = NULL;
     if (!route)
-        aws_fail(c, 400, "InvalidRoute.NotFound", "no route with destination-cidr-block %s in route table %s", cidr,
-                 aws_text(table, "routeTableId"));
+        aws_fail(c, 400, "InvalidRoute.NotFound", "no route with destination-cidr-block %s in route table %s",
+                 cidr, aws_text(table, "routeTableId"));
     else if (aws_is(route, "gatewayId", "local"))
         aws_fail(c, 400, "InvalidParameterValue", "cannot remove local route %s in route table %s", cidr,
                  aws_text(table, "routeTableId"));
@@ -216,8 +222,10 @@ static json_t *find_association(struct aws_call *c, const char *id, json_t **tab
 {
     const char *key;
     json_t *association;
-    json_object_foreach (aws_all(c, "route-table"), key, *table) {
-        json_array_foreach (json_object_get(*table, "associationSet"), *at, association) {
+    json_object_foreach(aws_all(c, "route-table"), key, *table)
+    {
+        json_array_foreach(json_object_get(*table, "associationSet"), (*at), association)
+        {
             if (aws_is(association, "routeTableAssociationId", id))
                 return association;
         }
@@ -227,8 +235,8 @@ static json_t *find_association(struct aws_call *c, const char *id, json_t **tab
 
 static json_t *associated(const json_t *association)
 {
-    return json_pack("{sss{ss}}", "associationId", aws_text(association, "routeTableAssociationId"), "associationState",
-                     "state", "associated");
+    return json_pack("{sss{ss}}", "associationId", aws_text(association, "routeTableAssociationId"),
+                     "associationState", "state", "associated");
 }
 
 static json_t *associate_table(struct aws_call *c)
@@ -239,7 +247,8 @@ static json_t *associate_table(struct aws_call *c)
     if (!subnet)
         return NULL;
     json_t *now = ec2_table_of_subnet(c, subnet);
-    json_array_foreach (json_object_get(now, "associationSet"), i, association) {
+    json_array_foreach(json_object_get(now, "associationSet"), i, association)
+    {
         if (!aws_is(association, "subnetId", aws_text(subnet, "subnetId")))
             continue;
         if (now == table)
@@ -260,7 +269,8 @@ static json_t *disassociate_table(struct aws_call *c)
     if (!association)
         return NULL;
     if (json_is_true(json_object_get(association, "main")))
-        return aws_fail(c, 400, "InvalidParameterValue", "cannot disassociate the main route table association %s", id);
+        return aws_fail(c, 400, "InvalidParameterValue",
+                        "cannot disassociate the main route table association %s", id);
     json_array_remove(json_object_get(table, "associationSet"), at);
     return aws_true();
 }

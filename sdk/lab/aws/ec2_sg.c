@@ -1,4 +1,5 @@
-// Security groups and their rules. A rule is an object of its own; a group's permissions are derived from them.
+// Security groups and their rules. A rule is an object of its own; a group's permissions are derived from
+// them.
 #include "ec2.h"
 
 #include <stdio.h>
@@ -11,7 +12,8 @@ json_t *ec2_first_group(const struct aws_call *c, const char *vpc, const char *n
 {
     const char *key;
     json_t *group;
-    json_object_foreach (aws_all(c, "security-group"), key, group) {
+    json_object_foreach(aws_all(c, "security-group"), key, group)
+    {
         if (aws_is(group, "vpcId", vpc) && aws_is(group, "groupName", name))
             return group;
     }
@@ -26,9 +28,9 @@ static bool same(const json_t *a, const json_t *b, const char *key)
 
 static bool same_rule(const json_t *a, const json_t *b)
 {
-    return same(a, b, "groupId") && same(a, b, "isEgress") && same(a, b, "ipProtocol") && same(a, b, "fromPort") &&
-           same(a, b, "toPort") && same(a, b, "cidrIpv4") && same(a, b, "cidrIpv6") && same(a, b, "prefixListId") &&
-           same(a, b, "referencedGroupInfo");
+    return same(a, b, "groupId") && same(a, b, "isEgress") && same(a, b, "ipProtocol") &&
+           same(a, b, "fromPort") && same(a, b, "toPort") && same(a, b, "cidrIpv4") &&
+           same(a, b, "cidrIpv6") && same(a, b, "prefixListId") && same(a, b, "referencedGroupInfo");
 }
 
 // ---- what Describe shows ----
@@ -38,7 +40,8 @@ static json_t *permission_for(json_t *list, const json_t *rule)
 {
     size_t i;
     json_t *permission;
-    json_array_foreach (list, i, permission) {
+    json_array_foreach(list, i, permission)
+    {
         if (same(permission, rule, "ipProtocol") && same(permission, rule, "fromPort") &&
             same(permission, rule, "toPort"))
             return permission;
@@ -76,7 +79,8 @@ json_t *ec2_group_view(struct aws_call *c, const json_t *object)
 {
     json_t *view = json_copy((json_t *)(uintptr_t)object), *in = json_array(), *out = json_array(), *rule;
     const char *key;
-    json_object_foreach (aws_all(c, "security-group-rule"), key, rule) {
+    json_object_foreach(aws_all(c, "security-group-rule"), key, rule)
+    {
         if (same(rule, object, "groupId"))
             show_rule(json_is_true(json_object_get(rule, "isEgress")) ? out : in, rule);
     }
@@ -89,8 +93,9 @@ json_t *ec2_group_view(struct aws_call *c, const json_t *object)
 
 json_t *ec2_add_group(struct aws_call *c, const char *vpc, const char *name, const char *description)
 {
-    json_t *group = aws_add(c, "security-group",
-                            json_pack("{ssssss}", "groupName", name, "groupDescription", description, "vpcId", vpc));
+    json_t *group =
+        aws_add(c, "security-group",
+                json_pack("{ssssss}", "groupName", name, "groupDescription", description, "vpcId", vpc));
     if (!group)
         return NULL;
     const char *id = aws_text(group, "groupId");
@@ -100,13 +105,13 @@ json_t *ec2_add_group(struct aws_call *c, const char *vpc, const char *name, con
     struct aws_call inner = *c; // the group's tags are not its rules'
     inner.p = NULL;
     aws_add(&inner, "security-group-rule",
-            json_pack("{ss ss sb ss si si ss}", "groupId", id, "groupOwnerId", AWS_ACCOUNT, "isEgress", 1, "ipProtocol",
-                      "-1", "fromPort", -1, "toPort", -1, "cidrIpv4", "0.0.0.0/0"));
+            json_pack("{ss ss sb ss si si ss}", "groupId", id, "groupOwnerId", AWS_ACCOUNT, "isEgress", 1,
+                      "ipProtocol", "-1", "fromPort", -1, "toPort", -1, "cidrIpv4", "0.0.0.0/0"));
     if (!strcmp(name, "default"))
         aws_add(&inner, "security-group-rule",
-                json_pack("{ss ss sb ss si si s{ssss}}", "groupId", id, "groupOwnerId", AWS_ACCOUNT, "isEgress", 0,
-                          "ipProtocol", "-1", "fromPort", -1, "toPort", -1, "referencedGroupInfo", "groupId", id,
-                          "userId", AWS_ACCOUNT));
+                json_pack("{ss ss sb ss si si s{ssss}}", "groupId", id, "groupOwnerId", AWS_ACCOUNT,
+                          "isEgress", 0, "ipProtocol", "-1", "fromPort", -1, "toPort", -1,
+                          "referencedGroupInfo", "groupId", id, "userId", AWS_ACCOUNT));
     return group;
 }
 
@@ -118,14 +123,17 @@ static json_t *create_group(struct aws_call *c)
         return NULL;
     const char *id = aws_text(vpc, "vpcId");
     if (!strncmp(name, "sg-", 3) || strlen(name) > 255)
-        return aws_fail(c, 400, "InvalidParameterValue", "Value (%s) for parameter GroupName is invalid.", name);
+        return aws_fail(c, 400, "InvalidParameterValue", "Value (%s) for parameter GroupName is invalid.",
+                        name);
     if (!strcmp(name, "default"))
         return aws_fail(c, 400, "InvalidParameterValue", "Cannot use reserved security group name: default");
     if (ec2_first_group(c, id, name))
-        return aws_fail(c, 400, "InvalidGroup.Duplicate", "The security group '%s' already exists for VPC '%s'", name, id);
+        return aws_fail(c, 400, "InvalidGroup.Duplicate",
+                        "The security group '%s' already exists for VPC '%s'", name, id);
     json_t *group = ec2_add_group(c, id, name, description);
     return group ? json_pack("{sbsssOss}", "return", 1, "groupId", aws_text(group, "groupId"), "tagSet",
-                             json_object_get(group, "tagSet"), "securityGroupArn", aws_text(group, "securityGroupArn"))
+                             json_object_get(group, "tagSet"), "securityGroupArn",
+                             aws_text(group, "securityGroupArn"))
                  : NULL;
 }
 
@@ -134,7 +142,8 @@ static json_t *describe_groups(struct aws_call *c)
     const json_t *names = aws_list(c, "GroupName");
     if (!names)
         return aws_describe(c, "security-group");
-    return aws_fail(c, 400, "InvalidParameterValue", "Group names only work in a default VPC, which there is none of");
+    return aws_fail(c, 400, "InvalidParameterValue",
+                    "Group names only work in a default VPC, which there is none of");
 }
 
 static bool group_in_use(const struct aws_call *c, const json_t *group)
@@ -142,14 +151,18 @@ static bool group_in_use(const struct aws_call *c, const json_t *group)
     const char *key, *id = aws_text(group, "groupId");
     json_t *other, *used;
     size_t i;
-    json_object_foreach (aws_all(c, "network-interface"), key, other) {
-        json_array_foreach (json_object_get(other, "_groups"), i, used) {
+    json_object_foreach(aws_all(c, "network-interface"), key, other)
+    {
+        json_array_foreach(json_object_get(other, "_groups"), i, used)
+        {
             if (!strcmp(json_string_value(used), id))
                 return true;
         }
     }
-    json_object_foreach (aws_all(c, "security-group-rule"), key, other) {
-        if (!aws_is(other, "groupId", id) && aws_is(json_object_get(other, "referencedGroupInfo"), "groupId", id))
+    json_object_foreach(aws_all(c, "security-group-rule"), key, other)
+    {
+        if (!aws_is(other, "groupId", id) &&
+            aws_is(json_object_get(other, "referencedGroupInfo"), "groupId", id))
             return true;
     }
     return false;
@@ -165,11 +178,13 @@ static json_t *delete_group(struct aws_call *c)
     char *id = lab_strdup(aws_text(group, "groupId"));
     json_t *answer = NULL;
     if (aws_is(group, "groupName", "default")) {
-        aws_fail(c, 400, "CannotDelete", "the specified group: \"%s\" name: \"default\" cannot be deleted by a user", id);
+        aws_fail(c, 400, "CannotDelete",
+                 "the specified group: \"%s\" name: \"default\" cannot be deleted by a user", id);
     } else if (group_in_use(c, group)) {
         aws_fail(c, 400, "DependencyViolation", "resource %s has a dependent object", id);
     } else {
-        json_object_foreach_safe (aws_all(c, "security-group-rule"), next, key, rule) {
+        json_object_foreach_safe(aws_all(c, "security-group-rule"), next, key, rule)
+        {
             if (aws_is(rule, "groupId", id))
                 aws_remove(c, "security-group-rule", key);
         }
@@ -189,7 +204,8 @@ struct rule_base {
 
 static const char *protocol_name(const char *text)
 {
-    static const char *const names[][2] = {{"6", "tcp"}, {"17", "udp"}, {"1", "icmp"}, {"58", "icmpv6"}, {"all", "-1"}};
+    static const char *const names[][2] = {
+        {"6", "tcp"}, {"17", "udp"}, {"1", "icmp"}, {"58", "icmpv6"}, {"all", "-1"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (!strcmp(text, names[i][0]))
             return names[i][1];
@@ -207,13 +223,15 @@ static json_t *bare_rule(struct aws_call *c, const struct rule_base *base, const
     if (!*protocol)
         return aws_fail(c, 400, "MissingParameter", "The request must contain the parameter ipProtocol");
     if (ports && (!first || !last))
-        return aws_fail(c, 400, "InvalidParameterValue", "Invalid value 'Must specify both from and to ports with TCP/UDP.'"
-                                                         " for portRange.");
+        return aws_fail(c, 400, "InvalidParameterValue",
+                        "Invalid value 'Must specify both from and to ports with TCP/UDP.'"
+                        " for portRange.");
     long low = ports ? strtol(first, NULL, 10) : -1, high = ports ? strtol(last, NULL, 10) : -1;
     if (ports && strcmp(protocol, "icmp") != 0 && (low < 0 || high > 65535 || low > high))
         return aws_fail(c, 400, "InvalidParameterValue", "Invalid port range: %ld-%ld", low, high);
     return json_pack("{ssss sb ss sI sI}", "groupId", base->group, "groupOwnerId", AWS_ACCOUNT, "isEgress",
-                     (int)base->egress, "ipProtocol", protocol, "fromPort", (json_int_t)low, "toPort", (json_int_t)high);
+                     (int)base->egress, "ipProtocol", protocol, "fromPort", (json_int_t)low, "toPort",
+                     (json_int_t)high);
 }
 
 static void describe_rule(json_t *rule, const json_t *from)
@@ -224,13 +242,15 @@ static void describe_rule(json_t *rule, const json_t *from)
 }
 
 // Appends a rule for each peer of one permission; false after aws_fail().
-static bool permission_rules(struct aws_call *c, const struct rule_base *base, const json_t *from, json_t *rules)
+static bool permission_rules(struct aws_call *c, const struct rule_base *base, const json_t *from,
+                             json_t *rules)
 {
     size_t i, before = json_array_size(rules);
     json_t *peer, *bare = bare_rule(c, base, from), *rule;
     if (!bare)
         return false;
-    json_array_foreach (json_object_get(from, "IpRanges"), i, peer) {
+    json_array_foreach(json_object_get(from, "IpRanges"), i, peer)
+    {
         char *cidr = ec2_cidr(c, aws_text(peer, "CidrIp"));
         if (!cidr)
             break;
@@ -240,20 +260,23 @@ static bool permission_rules(struct aws_call *c, const struct rule_base *base, c
         json_array_append_new(rules, rule);
         free(cidr);
     }
-    json_array_foreach (json_object_get(from, "Ipv6Ranges"), i, peer) {
+    json_array_foreach(json_object_get(from, "Ipv6Ranges"), i, peer)
+    {
         rule = json_copy(bare);
         json_object_set(rule, "cidrIpv6", json_object_get(peer, "CidrIpv6"));
         describe_rule(rule, peer);
         json_array_append_new(rules, rule);
     }
-    json_array_foreach (json_object_get(from, "PrefixListIds"), i, peer) {
+    json_array_foreach(json_object_get(from, "PrefixListIds"), i, peer)
+    {
         rule = json_copy(bare);
         json_object_set(rule, "prefixListId", json_object_get(peer, "PrefixListId"));
         describe_rule(rule, peer);
         json_array_append_new(rules, rule);
     }
     const json_t *groups = json_object_get(from, "UserIdGroupPairs");
-    json_array_foreach (groups ? groups : json_object_get(from, "Groups"), i, peer) {
+    json_array_foreach(groups ? groups : json_object_get(from, "Groups"), i, peer)
+    {
         if (c->status || !aws_find(c, "security-group", aws_text(peer, "GroupId")))
             break;
         rule = json_copy(bare);
@@ -274,7 +297,8 @@ static json_t *call_rules(struct aws_call *c, const struct rule_base *base)
     json_t *rules = json_array(), *permission;
     const json_t *list = aws_list(c, "IpPermissions");
     size_t i;
-    json_array_foreach (list, i, permission) {
+    json_array_foreach(list, i, permission)
+    {
         if (!permission_rules(c, base, permission, rules))
             break;
     }
@@ -284,7 +308,8 @@ static json_t *call_rules(struct aws_call *c, const struct rule_base *base)
         if (aws_str(c, "CidrIp"))
             json_object_set_new(flat, "IpRanges", json_pack("[{ss}]", "CidrIp", aws_str(c, "CidrIp")));
         if (aws_str(c, "SourceSecurityGroupId"))
-            json_object_set_new(flat, "Groups", json_pack("[{ss}]", "GroupId", aws_str(c, "SourceSecurityGroupId")));
+            json_object_set_new(flat, "Groups",
+                                json_pack("[{ss}]", "GroupId", aws_str(c, "SourceSecurityGroupId")));
         permission_rules(c, base, flat, rules);
         json_decref(flat);
     }
@@ -298,7 +323,8 @@ static json_t *stored_rule(const struct aws_call *c, const json_t *rule)
 {
     const char *key;
     json_t *other;
-    json_object_foreach (aws_all(c, "security-group-rule"), key, other) {
+    json_object_foreach(aws_all(c, "security-group-rule"), key, other)
+    {
         if (same_rule(other, rule))
             return other;
     }
@@ -310,8 +336,9 @@ static size_t count_rules(const struct aws_call *c, const struct rule_base *base
     const char *key;
     json_t *rule;
     size_t count = 0;
-    json_object_foreach (aws_all(c, "security-group-rule"), key, rule)
-        count += aws_is(rule, "groupId", base->group) && json_is_true(json_object_get(rule, "isEgress")) == base->egress;
+    json_object_foreach(aws_all(c, "security-group-rule"), key, rule) count +=
+        aws_is(rule, "groupId", base->group) &&
+        json_is_true(json_object_get(rule, "isEgress")) == base->egress;
     return count;
 }
 
@@ -323,7 +350,8 @@ static json_t *authorize(struct aws_call *c, bool egress)
     size_t i;
     if (!rules)
         return NULL;
-    json_array_foreach (rules, i, rule) {
+    json_array_foreach(rules, i, rule)
+    {
         const char *cidr = aws_text(rule, "cidrIpv4"), *protocol = aws_text(rule, "ipProtocol");
         if (stored_rule(c, rule))
             aws_fail(c, 400, "InvalidPermission.Duplicate",
@@ -339,7 +367,8 @@ static json_t *authorize(struct aws_call *c, bool egress)
         return NULL;
     }
     set = json_array();
-    json_array_foreach (rules, i, rule) {
+    json_array_foreach(rules, i, rule)
+    {
         json_t *added = aws_add(c, "security-group-rule", json_incref(rule));
         if (added)
             json_array_append(set, added);
@@ -369,17 +398,20 @@ static json_t *rules_to_revoke(struct aws_call *c, const struct rule_base *base)
     json_t *ids = json_array(), *entry;
     json_t *rules = named ? NULL : call_rules(c, base);
     size_t i;
-    json_array_foreach (named, i, entry) {
+    json_array_foreach(named, i, entry)
+    {
         json_t *rule = aws_find(c, "security-group-rule", json_string_value(entry));
         if (rule && aws_is(rule, "groupId", base->group))
             json_array_append(ids, entry);
     }
-    json_array_foreach (rules, i, entry) {
+    json_array_foreach(rules, i, entry)
+    {
         json_t *rule = stored_rule(c, entry);
         if (rule)
             json_array_append(ids, json_object_get(rule, "securityGroupRuleId"));
         else
-            aws_fail(c, 400, "InvalidPermission.NotFound", "The specified rule does not exist in this security group.");
+            aws_fail(c, 400, "InvalidPermission.NotFound",
+                     "The specified rule does not exist in this security group.");
     }
     json_decref(rules);
     if (!c->status)
@@ -396,8 +428,7 @@ static json_t *revoke(struct aws_call *c, bool egress)
     size_t i;
     if (!ids)
         return NULL;
-    json_array_foreach (ids, i, id)
-        aws_remove(c, "security-group-rule", json_string_value(id));
+    json_array_foreach(ids, i, id) aws_remove(c, "security-group-rule", json_string_value(id));
     json_decref(ids);
     return aws_true();
 }

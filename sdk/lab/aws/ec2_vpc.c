@@ -10,8 +10,10 @@ char *ec2_cidr(struct aws_call *c, const char *text)
     uint32_t network;
     int prefix;
     if (!lab_parse_cidr(text, &network, &prefix)) {
-        aws_fail(c, 400, "InvalidParameterValue", "Value (%s) for parameter cidrBlock is invalid. This is not a valid "
-                                                  "CIDR block.", text ? text : "");
+        aws_fail(c, 400, "InvalidParameterValue",
+                 "Value (%s) for parameter cidrBlock is invalid. This is not a valid "
+                 "CIDR block.",
+                 text ? text : "");
         return NULL;
     }
     char *ip = lab_ip(network & lab_mask(prefix)), *cidr = lab_format("%s/%d", ip, prefix);
@@ -21,7 +23,8 @@ char *ec2_cidr(struct aws_call *c, const char *text)
 
 json_t *ec2_dependency(struct aws_call *c, const char *what, const char *id)
 {
-    return aws_fail(c, 400, "DependencyViolation", "The %s '%s' has dependencies and cannot be deleted.", what, id);
+    return aws_fail(c, 400, "DependencyViolation", "The %s '%s' has dependencies and cannot be deleted.",
+                    what, id);
 }
 
 bool ec2_used(const struct aws_call *c, const char *type, const char *key, const char *id)
@@ -62,11 +65,12 @@ static json_t *create_vpc(struct aws_call *c)
         return aws_fail(c, 400, "InvalidVpc.Range", "The CIDR '%s' is invalid.", wanted);
     }
     char *association = lab_id("vpc-cidr-assoc-", 17);
-    json_t *vpc = aws_add(c, "vpc", json_pack("{ss ss ss ss sb s[{ss ss s{ss}}] sb sb}", "cidrBlock", cidr, "state",
-                                              "available", "dhcpOptionsId", "dopt-0a1b2c3d4e5f60718", "instanceTenancy",
-                                              "default", "isDefault", 0, "cidrBlockAssociationSet", "cidrBlock", cidr,
-                                              "associationId", association, "cidrBlockState", "state", "associated",
-                                              "_dnsSupport", 1, "_dnsHostnames", 0));
+    json_t *vpc = aws_add(c, "vpc",
+                          json_pack("{ss ss ss ss sb s[{ss ss s{ss}}] sb sb}", "cidrBlock", cidr, "state",
+                                    "available", "dhcpOptionsId", "dopt-0a1b2c3d4e5f60718", "instanceTenancy",
+                                    "default", "isDefault", 0, "cidrBlockAssociationSet", "cidrBlock", cidr,
+                                    "associationId", association, "cidrBlockState", "state", "associated",
+                                    "_dnsSupport", 1, "_dnsHostnames", 0));
     free(association);
     free(cidr);
     if (!vpc)
@@ -92,15 +96,18 @@ static bool vpc_in_use(const struct aws_call *c, const char *id)
     json_t *object;
     if (ec2_used(c, "subnet", "vpcId", id) || ec2_used(c, "network-interface", "vpcId", id))
         return true;
-    json_object_foreach (aws_all(c, "security-group"), key, object) {
+    json_object_foreach(aws_all(c, "security-group"), key, object)
+    {
         if (aws_is(object, "vpcId", id) && !aws_is(object, "groupName", "default"))
             return true;
     }
-    json_object_foreach (aws_all(c, "route-table"), key, object) {
+    json_object_foreach(aws_all(c, "route-table"), key, object)
+    {
         if (aws_is(object, "vpcId", id) && !json_is_true(json_object_get(object, "_main")))
             return true;
     }
-    json_object_foreach (aws_all(c, "internet-gateway"), key, object) {
+    json_object_foreach(aws_all(c, "internet-gateway"), key, object)
+    {
         if (aws_is(json_array_get(json_object_get(object, "attachmentSet"), 0), "vpcId", id))
             return true;
     }
@@ -120,12 +127,14 @@ static json_t *delete_vpc(struct aws_call *c)
         free(id);
         return NULL;
     }
-    json_object_foreach_safe (aws_all(c, "route-table"), next, key, object) {
+    json_object_foreach_safe(aws_all(c, "route-table"), next, key, object)
+    {
         if (aws_is(object, "vpcId", id))
             aws_remove(c, "route-table", key);
     }
     json_t *group = ec2_first_group(c, id, "default");
-    json_object_foreach_safe (aws_all(c, "security-group-rule"), next, key, object) {
+    json_object_foreach_safe(aws_all(c, "security-group-rule"), next, key, object)
+    {
         if (aws_is(object, "groupId", aws_text(group, "groupId")))
             aws_remove(c, "security-group-rule", key);
     }
@@ -144,7 +153,8 @@ static json_t *modify_vpc_attribute(struct aws_call *c)
     if (aws_str(c, "EnableDnsSupport.Value"))
         json_object_set_new(vpc, "_dnsSupport", json_boolean(aws_bool(c, "EnableDnsSupport.Value", true)));
     if (aws_str(c, "EnableDnsHostnames.Value"))
-        json_object_set_new(vpc, "_dnsHostnames", json_boolean(aws_bool(c, "EnableDnsHostnames.Value", false)));
+        json_object_set_new(vpc, "_dnsHostnames",
+                            json_boolean(aws_bool(c, "EnableDnsHostnames.Value", false)));
     return aws_true();
 }
 
@@ -171,7 +181,8 @@ json_t *ec2_subnet_view(struct aws_call *c, const json_t *object)
     int prefix;
     lab_parse_cidr(aws_text(object, "cidrBlock"), &network, &prefix);
     int64_t left = ((int64_t)1 << (32 - prefix)) - 5;
-    json_object_foreach (aws_all(c, "network-interface"), key, eni) {
+    json_object_foreach(aws_all(c, "network-interface"), key, eni)
+    {
         if (aws_is(eni, "subnetId", aws_text(object, "subnetId")))
             left -= (int64_t)json_array_size(json_object_get(eni, "privateIpAddressesSet"));
     }
@@ -183,7 +194,8 @@ static bool subnet_overlaps(const struct aws_call *c, const char *vpc, const cha
 {
     const char *key;
     json_t *other;
-    json_object_foreach (aws_all(c, "subnet"), key, other) {
+    json_object_foreach(aws_all(c, "subnet"), key, other)
+    {
         if (aws_is(other, "vpcId", vpc) &&
             (within(cidr, aws_text(other, "cidrBlock")) || within(aws_text(other, "cidrBlock"), cidr)))
             return true;
@@ -204,9 +216,11 @@ static json_t *create_subnet(struct aws_call *c)
         aws_fail(c, 400, "InvalidSubnet.Range", "The CIDR '%s' is invalid.", wanted);
     } else if (subnet_overlaps(c, aws_text(vpc, "vpcId"), cidr)) {
         aws_fail(c, 400, "InvalidSubnet.Conflict", "The CIDR '%s' conflicts with another subnet", wanted);
-    } else if (strncmp(zone, AWS_REGION, stem) != 0 || !zone[stem] || !strchr("abcd", zone[stem]) || zone[stem + 1]) {
+    } else if (strncmp(zone, AWS_REGION, stem) != 0 || !zone[stem] || !strchr("abcd", zone[stem]) ||
+               zone[stem + 1]) {
         aws_fail(c, 400, "InvalidParameterValue",
-                 "Value (%s) for parameter availabilityZone is invalid. Subnets can currently only be created in the "
+                 "Value (%s) for parameter availabilityZone is invalid. Subnets can currently only be "
+                 "created in the "
                  "following availability zones: us-west-2a, us-west-2b, us-west-2c, us-west-2d.",
                  zone);
     } else {
@@ -236,9 +250,11 @@ static void forget_associations(struct aws_call *c, const char *subnet)
     const char *key;
     json_t *table, *association;
     size_t i;
-    json_object_foreach (aws_all(c, "route-table"), key, table) {
+    json_object_foreach(aws_all(c, "route-table"), key, table)
+    {
         json_t *set = json_object_get(table, "associationSet");
-        json_array_foreach (set, i, association) {
+        json_array_foreach(set, i, association)
+        {
             if (aws_is(association, "subnetId", subnet)) {
                 json_array_remove(set, i);
                 break;
@@ -292,11 +308,13 @@ static json_t *attach_igw(struct aws_call *c)
     if (!vpc)
         return NULL;
     const char *id = aws_text(vpc, "vpcId");
-    json_object_foreach (aws_all(c, "internet-gateway"), key, other) {
+    json_object_foreach(aws_all(c, "internet-gateway"), key, other)
+    {
         json_t *attachment = json_array_get(json_object_get(other, "attachmentSet"), 0);
         if (attachment && (other == gateway || aws_is(attachment, "vpcId", id)))
-            return aws_fail(c, 400, "Resource.AlreadyAssociated", "resource %s is already attached to network %s",
-                            aws_str(c, "InternetGatewayId"), aws_text(attachment, "vpcId"));
+            return aws_fail(c, 400, "Resource.AlreadyAssociated",
+                            "resource %s is already attached to network %s", aws_str(c, "InternetGatewayId"),
+                            aws_text(attachment, "vpcId"));
     }
     json_object_set_new(gateway, "attachmentSet", json_pack("[{ssss}]", "vpcId", id, "state", "available"));
     return aws_true();
@@ -313,13 +331,15 @@ static json_t *detach_igw(struct aws_call *c)
     if (!attachment || !aws_is(attachment, "vpcId", aws_text(vpc, "vpcId")))
         return aws_fail(c, 400, "Gateway.NotAttached", "resource %s is not attached to network %s",
                         aws_str(c, "InternetGatewayId"), aws_text(vpc, "vpcId"));
-    json_object_foreach (aws_all(c, "elastic-ip"), key, address) {
+    json_object_foreach(aws_all(c, "elastic-ip"), key, address)
+    {
         json_t *eni = aws_get(c, "network-interface", aws_text(address, "networkInterfaceId"));
         if (eni && aws_is(eni, "vpcId", aws_text(vpc, "vpcId")))
-            return aws_fail(c, 400, "DependencyViolation",
-                            "Network %s has some mapped public address(es). Please unmap those public address(es) before "
-                            "detaching the gateway.",
-                            aws_text(vpc, "vpcId"));
+            return aws_fail(
+                c, 400, "DependencyViolation",
+                "Network %s has some mapped public address(es). Please unmap those public address(es) before "
+                "detaching the gateway.",
+                aws_text(vpc, "vpcId"));
     }
     json_object_set_new(gateway, "attachmentSet", json_array());
     return aws_true();
@@ -358,7 +378,8 @@ static json_t *create_nat(struct aws_call *c)
     if (!address)
         return NULL;
     if (*aws_text(address, "associationId"))
-        return aws_fail(c, 400, "InvalidIPAddress.InUse", "The specified Elastic IP address '%s' is already associated.",
+        return aws_fail(c, 400, "InvalidIPAddress.InUse",
+                        "The specified Elastic IP address '%s' is already associated.",
                         aws_text(address, "publicIp"));
     json_t *eni = ec2_add_eni(c, aws_text(subnet, "subnetId"), NULL, NULL, "Interface for NAT Gateway");
     if (!eni)
@@ -373,10 +394,10 @@ static json_t *create_nat(struct aws_call *c)
     json_t *gateway = aws_add(
         c, "natgateway",
         json_pack("{ss ss ss ss ss s[{ss ss ss ss}]}", "subnetId", aws_text(subnet, "subnetId"), "vpcId",
-                  aws_text(subnet, "vpcId"), "state", "pending", "connectivityType", "public", "createTime", now,
-                  "natGatewayAddressSet", "allocationId", aws_text(address, "allocationId"), "publicIp",
-                  aws_text(address, "publicIp"), "privateIp", aws_text(eni, "privateIpAddress"), "networkInterfaceId",
-                  aws_text(eni, "networkInterfaceId")));
+                  aws_text(subnet, "vpcId"), "state", "pending", "connectivityType", "public", "createTime",
+                  now, "natGatewayAddressSet", "allocationId", aws_text(address, "allocationId"), "publicIp",
+                  aws_text(address, "publicIp"), "privateIp", aws_text(eni, "privateIpAddress"),
+                  "networkInterfaceId", aws_text(eni, "networkInterfaceId")));
     free(now);
     free(association);
     if (!gateway)

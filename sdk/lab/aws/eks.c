@@ -6,18 +6,11 @@
 #include <string.h>
 #include <time.h>
 
-static json_t *error(struct aws_call *c, int status, const char *code, const char *format, const char *what)
-{
-    char *text = lab_format(format, what);
-    aws_fail(c, status, code, "%s", text);
-    free(text);
-    return NULL;
-}
-
 static json_t *cluster_of(struct aws_call *c, const char *name)
 {
     json_t *cluster = aws_get(c, "cluster", name);
-    return cluster ? cluster : error(c, 404, "ResourceNotFoundException", "No cluster found for name: %s.", name);
+    return cluster ? cluster
+                   : aws_fail(c, 404, "ResourceNotFoundException", "No cluster found for name: %s.", name);
 }
 
 // Without the lab's own members.
@@ -26,7 +19,8 @@ static json_t *shown(const json_t *object)
     json_t *copy = json_copy((json_t *)(uintptr_t)object), *value;
     const char *key;
     void *next;
-    json_object_foreach_safe (copy, next, key, value) {
+    json_object_foreach_safe(copy, next, key, value)
+    {
         if (*key == '_')
             json_object_del(copy, key);
     }
@@ -44,8 +38,7 @@ static json_t *list_clusters(struct aws_call *c, const struct parts *p)
     json_t *names = json_array(), *cluster;
     const char *name;
     (void)p;
-    json_object_foreach (aws_all(c, "cluster"), name, cluster)
-        json_array_append_new(names, json_string(name));
+    json_object_foreach(aws_all(c, "cluster"), name, cluster) json_array_append_new(names, json_string(name));
     char *limit = lab_query_get(p->rq, "maxResults"), *token = lab_query_get(p->rq, "nextToken");
     json_t *answer = aws_page(c, "clusters", names, limit, token);
     free(limit);
@@ -61,13 +54,14 @@ static json_t *describe_cluster(struct aws_call *c, const struct parts *p)
 
 static json_t *list_nodegroups(struct aws_call *c, const struct parts *p)
 {
-    return cluster_of(c, p->cluster) ? json_pack("{s[]}", "nodegroups") : NULL; // the platform's workers are its own
+    return cluster_of(c, p->cluster) ? json_pack("{s[]}", "nodegroups")
+                                     : NULL; // the platform's workers are its own
 }
 
 static json_t *describe_nodegroup(struct aws_call *c, const struct parts *p)
 {
     return cluster_of(c, p->cluster)
-               ? error(c, 404, "ResourceNotFoundException", "No node group found for name: %s.", p->item)
+               ? aws_fail(c, 404, "ResourceNotFoundException", "No node group found for name: %s.", p->item)
                : NULL;
 }
 
@@ -86,8 +80,7 @@ static json_t *list_addons(struct aws_call *c, const struct parts *p)
         json_decref(names);
         return NULL;
     }
-    json_object_foreach (addons, name, addon)
-        json_array_append_new(names, json_string(name));
+    json_object_foreach(addons, name, addon) json_array_append_new(names, json_string(name));
     return json_pack("{so}", "addons", names);
 }
 
@@ -95,7 +88,8 @@ static json_t *find_addon(struct aws_call *c, const struct parts *p)
 {
     json_t *addon = json_object_get(addons_of(c, p), p->item);
     if (!addon && !c->status)
-        aws_fail(c, 404, "ResourceNotFoundException", "No addon: %s found in cluster: %s", p->item, p->cluster);
+        aws_fail(c, 404, "ResourceNotFoundException", "No addon: %s found in cluster: %s", p->item,
+                 p->cluster);
     return addon;
 }
 
@@ -117,7 +111,8 @@ static bool take_configuration(struct aws_call *c, json_t *addon, const json_t *
     if (good)
         json_object_set(addon, "configurationValues", value);
     else
-        aws_fail(c, 400, "InvalidParameterException", "ConfigurationValue provided in request is not supported");
+        aws_fail(c, 400, "InvalidParameterException",
+                 "ConfigurationValue provided in request is not supported");
     return good;
 }
 
@@ -128,11 +123,11 @@ static json_t *create_addon(struct aws_call *c, const struct parts *p)
     if (!addons)
         return NULL;
     if (json_object_get(addons, name))
-        return error(c, 409, "ResourceInUseException", "Addon already exists: %s", name);
+        return aws_fail(c, 409, "ResourceInUseException", "Addon already exists: %s", name);
     char *arn = lab_format("arn:aws:eks:" AWS_REGION ":" AWS_ACCOUNT ":addon/%s/%s", p->cluster, name);
-    json_t *addon = json_pack("{ss ss ss ss ss s{s[]} s{} si}", "addonName", name, "clusterName", p->cluster, "status",
-                              "ACTIVE", "addonVersion", "v1.16.4-eksbuild.2", "addonArn", arn, "health", "issues", "tags",
-                              "createdAt", (int)time(NULL));
+    json_t *addon = json_pack("{ss ss ss ss ss s{s[]} s{} si}", "addonName", name, "clusterName", p->cluster,
+                              "status", "ACTIVE", "addonVersion", "v1.16.4-eksbuild.2", "addonArn", arn,
+                              "health", "issues", "tags", "createdAt", (int)time(NULL));
     free(arn);
     if (!take_configuration(c, addon, p->body)) {
         json_decref(addon);
@@ -167,8 +162,8 @@ static json_t *delete_addon(struct aws_call *c, const struct parts *p)
 
 static json_t *describe_update(struct aws_call *c, const struct parts *p)
 {
-    return cluster_of(c, p->cluster) ? json_pack("{s{ss ss ss s[]}}", "update", "id", p->item, "status", "Successful",
-                                                 "type", "AddonUpdate", "errors")
+    return cluster_of(c, p->cluster) ? json_pack("{s{ss ss ss s[]}}", "update", "id", p->item, "status",
+                                                 "Successful", "type", "AddonUpdate", "errors")
                                      : NULL;
 }
 

@@ -4,17 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRUST_ACCOUNT                                                                                                   \
-    "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::" AWS_ACCOUNT    \
-    ":root\"},\"Action\":\"sts:AssumeRole\"}]}"
-#define TRUST_SERVICE(name)                                                                                             \
-    "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"" name                   \
+#define TRUST_ACCOUNT                                                                                        \
+    "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam:" \
+    ":" AWS_ACCOUNT ":root\"},\"Action\":\"sts:AssumeRole\"}]}"
+#define TRUST_SERVICE(name)                                                                                  \
+    "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"" name    \
     ".amazonaws.com\"},\"Action\":\"sts:AssumeRole\"}]}"
 
 static const struct {
     const char *name, *id, *trust, *description;
 } roles[] = {
-    {"AWSServiceRoleForAmazonEKS", "AROALABEKSSERVICE0001", TRUST_SERVICE("eks"), "Amazon EKS manages clusters"},
+    {"AWSServiceRoleForAmazonEKS", "AROALABEKSSERVICE0001", TRUST_SERVICE("eks"),
+     "Amazon EKS manages clusters"},
     {"k8s-ccp-user", "AROALABK8SCCPUSER0001", TRUST_ACCOUNT, "Access to clusters of the container platform"},
     {"k8s-node-instance-role", "AROALABNODEINSTANCE01", TRUST_SERVICE("ec2"), "Worker nodes"},
 };
@@ -23,10 +24,11 @@ void aws_iam_start(struct lab *lab)
 {
     json_t *all = json_object();
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
-        char *arn = lab_format("arn:aws:iam::" AWS_ACCOUNT ":role/%s", roles[i].name), *trust = aws_encode(roles[i].trust);
+        char *arn = lab_format("arn:aws:iam::" AWS_ACCOUNT ":role/%s", roles[i].name),
+             *trust = aws_encode(roles[i].trust);
         json_object_set_new(all, roles[i].name,
-                            json_pack("{ss ss ss ss ss ss ss si}", "Path", "/", "RoleName", roles[i].name, "RoleId",
-                                      roles[i].id, "Arn", arn, "CreateDate", "2024-01-15T09:30:00Z",
+                            json_pack("{ss ss ss ss ss ss ss si}", "Path", "/", "RoleName", roles[i].name,
+                                      "RoleId", roles[i].id, "Arn", arn, "CreateDate", "2024-01-15T09:30:00Z",
                                       "AssumeRolePolicyDocument", trust, "Description", roles[i].description,
                                       "MaxSessionDuration", 3600));
         free(arn);
@@ -39,7 +41,8 @@ static json_t *list_roles(struct aws_call *c)
 {
     json_t *found = json_array(), *role;
     const char *name, *prefix = aws_str(c, "PathPrefix");
-    json_object_foreach (aws_all(c, "role"), name, role) {
+    json_object_foreach(aws_all(c, "role"), name, role)
+    {
         if (!prefix || !strncmp(aws_text(role, "Path"), prefix, strlen(prefix)))
             json_array_append(found, role);
     }

@@ -1,7 +1,7 @@
 // What the files of the lab's AWS share: the store, a call, and the tables that say what is served.
 //
-// Every resource is a JSON object in the very shape in which a Describe call answers it (names of its XML), kept in
-// store[type][id]. Members that begin with "_" are the lab's own and never leave it.
+// Every resource is a JSON object in the very shape in which a Describe call answers it (names of its XML),
+// kept in store[type][id]. Members that begin with "_" are the lab's own and never leave it.
 #ifndef LAB_AWS_INNER_H
 #define LAB_AWS_INNER_H
 
@@ -28,8 +28,9 @@ struct aws_call {
     struct lab_aws *aws;
     json_t *store;      // aws->store, or an older one when a fault rule asks for a stale read
     const char *action; // "CreateVpc"
-    const json_t *p;    // parameters, nested: {"Filter": [{"Name": "vpc-id", "Value": ["vpc-1"]}]}; values are text
-    const char *arn;    // the caller
+    const json_t
+        *p; // parameters, nested: {"Filter": [{"Name": "vpc-id", "Value": ["vpc-1"]}]}; values are text
+    const char *arn; // the caller
     const char *user_id;
     int status; // of the error
     char code[80];
@@ -45,10 +46,10 @@ struct aws_action {
 
 // A service that speaks the Query protocol.
 struct aws_service {
-    const char *name;   // as in a credential scope: "ec2"
-    const char *label;  // in the journal: "EC2"
+    const char *name;  // as in a credential scope: "ec2"
+    const char *label; // in the journal: "EC2"
     const char *xmlns;
-    const char *item;   // what an element of a list is called: "item" or "member"
+    const char *item;                       // what an element of a list is called: "item" or "member"
     const struct aws_action *const *tables; // NULL-terminated list of tables, each ended by a NULL name
 };
 extern const struct aws_service aws_ec2, aws_sts, aws_iam, aws_cfn;
@@ -58,7 +59,8 @@ extern const struct aws_action aws_vpc_actions[], aws_route_actions[], aws_sg_ac
 // ---- call.c: calls, errors, parameters ----
 json_t *aws_fail(struct aws_call *c, int status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5))); // always NULL
-// Does one call of EC2 in the name of the lab (or of a stack): a new answer, or NULL with *why (malloc'd, "code: text").
+// Does one call of EC2 in the name of the lab (or of a stack): a new answer, or NULL with *why (malloc'd,
+// "code: text").
 json_t *aws_do(struct lab *lab, const char *action, json_t *parameters, char **why); // steals parameters
 const struct aws_action *aws_find_action(const struct aws_service *service, const char *name);
 // A parameter by its dotted path ("Placement.AvailabilityZone", "Filter.0.Name"); NULL when absent. Borrowed.
@@ -68,11 +70,11 @@ const char *aws_need(struct aws_call *c, const char *path); // or NULL after Mis
 bool aws_bool(const struct aws_call *c, const char *path, bool otherwise);
 // The list at a path: borrowed; NULL when absent, which jansson's array functions take for an empty one.
 const json_t *aws_list(const struct aws_call *c, const char *path);
-// Idempotency by the call's ClientToken: the earlier answer (new reference; *done set), or NULL: go on and call
-// aws_token_done(). A token used with other parameters fails the call (*done set).
+// Idempotency by the call's ClientToken: the earlier answer (new reference; *done set), or NULL: go on and
+// call aws_token_done(). A token used with other parameters fails the call (*done set).
 json_t *aws_token_used(struct aws_call *c, bool *done);
 json_t *aws_token_done(struct aws_call *c, json_t *answer); // returns answer
-json_t *aws_true(void); // {"return": true}
+json_t *aws_true(void);                                     // {"return": true}
 
 // ---- store.c: objects, tags, filters, pages ----
 struct aws_type {
@@ -99,8 +101,8 @@ json_t *aws_find_arg(struct aws_call *c, const char *type, const char *path); //
 json_t *aws_add(struct aws_call *c, const char *type, json_t *object);
 void aws_remove(struct aws_call *c, const char *type, const char *id);
 json_t *aws_view_of(struct aws_call *c, const char *type, const json_t *object); // new reference
-json_t *aws_describe(struct aws_call *c, const char *type);                     // the whole Describe call
-const char *aws_tag(const json_t *object, const char *key);                     // borrowed or NULL
+json_t *aws_describe(struct aws_call *c, const char *type);                      // the whole Describe call
+const char *aws_tag(const json_t *object, const char *key);                      // borrowed or NULL
 const char *aws_text(const json_t *object, const char *key); // text member, "" when absent
 bool aws_is(const json_t *object, const char *key, const char *value);
 // The first object of a type whose member has this value; NULL: none. Borrowed.
@@ -109,9 +111,9 @@ json_t *aws_first(const struct aws_call *c, const char *type, const char *key, c
 json_t *aws_page(struct aws_call *c, const char *set, json_t *all, const char *limit, const char *token);
 
 // ---- query.c, xml.c ----
-json_t *aws_form_parse(const char *form); // nested parameters; new reference
+json_t *aws_form_parse(const char *form);       // nested parameters; new reference
 char *aws_decode(const char *text, size_t len); // percent and plus; malloc'd
-char *aws_encode(const char *text); // RFC 3986 unreserved kept; malloc'd
+char *aws_encode(const char *text);             // RFC 3986 unreserved kept; malloc'd
 char *aws_xml(const char *root, const char *xmlns, const json_t *body, const char *item); // malloc'd
 
 // ---- sigv4.c ----
@@ -130,11 +132,12 @@ struct aws_message {
     const char *(*header)(const void *arg, const char *name);
     const void *arg;
 };
-// True if `m` is signed by one of the lab's keys, by header or presigned; else status, code and message say why (the
-// code in the words of STS; other services rename it). Always free *out with aws_signed_free.
+// True if `m` is signed by one of the lab's keys, by header or presigned; else status, code and message say
+// why (the code in the words of STS; other services rename it). Always free *out with aws_signed_free.
 bool aws_verify(struct lab_aws *aws, const struct aws_message *m, struct aws_signed *out);
 void aws_signed_free(struct aws_signed *s);
-char *aws_scope_service(const struct lab_request *rq); // of the credential scope, unverified; malloc'd or NULL
+char *
+aws_scope_service(const struct lab_request *rq); // of the credential scope, unverified; malloc'd or NULL
 
 // ---- what each part gives the others ----
 void aws_iam_start(struct lab *lab);

@@ -1,4 +1,5 @@
-// Packets through the VPC: derived from routes, interfaces, source/dest checks, security groups and NAT, as they are.
+// Packets through the VPC: derived from routes, interfaces, source/dest checks, security groups and NAT, as
+// they are.
 #include "ec2.h"
 #include "../kube/kube.h"
 
@@ -21,14 +22,16 @@ static bool in_cidr(const char *cidr, uint32_t address)
 {
     uint32_t network;
     int prefix;
-    return lab_parse_cidr(cidr, &network, &prefix) && (address & lab_mask(prefix)) == (network & lab_mask(prefix));
+    return lab_parse_cidr(cidr, &network, &prefix) &&
+           (address & lab_mask(prefix)) == (network & lab_mask(prefix));
 }
 
 static json_t *subnet_of(const struct aws_call *c, uint32_t address)
 {
     const char *key;
     json_t *subnet;
-    json_object_foreach (aws_all(c, "subnet"), key, subnet) {
+    json_object_foreach(aws_all(c, "subnet"), key, subnet)
+    {
         if (in_cidr(aws_text(subnet, "cidrBlock"), address))
             return subnet;
     }
@@ -49,7 +52,8 @@ static const json_t *best_route(const json_t *table, uint32_t dst)
     json_t *route, *best = NULL;
     int longest = -1, prefix;
     uint32_t network;
-    json_array_foreach (json_object_get(table, "routeSet"), i, route) {
+    json_array_foreach(json_object_get(table, "routeSet"), i, route)
+    {
         if (lab_parse_cidr(aws_text(route, "destinationCidrBlock"), &network, &prefix) && prefix > longest &&
             (dst & lab_mask(prefix)) == network) {
             longest = prefix;
@@ -64,7 +68,8 @@ static json_t *router_eni(struct aws_call *c, int index)
 {
     const char *key;
     json_t *eni;
-    json_object_foreach (aws_all(c, "network-interface"), key, eni) {
+    json_object_foreach(aws_all(c, "network-interface"), key, eni)
+    {
         json_t *attachment = json_object_get(eni, "attachment");
         const json_t *instance = aws_get(c, "instance", aws_text(attachment, "instanceId"));
         if (instance && ec2_is_router(c, instance) && !ec2_instance_gone(instance) &&
@@ -75,9 +80,9 @@ static json_t *router_eni(struct aws_call *c, int index)
 }
 
 struct packet {
-    uint32_t peer;     // the other end, as the interface sees it
+    uint32_t peer; // the other end, as the interface sees it
     const char *protocol;
-    int port;          // 0 for ICMP and bare IP protocols
+    int port; // 0 for ICMP and bare IP protocols
 };
 
 static bool rule_fits(struct aws_call *c, const json_t *rule, const struct packet *p)
@@ -97,7 +102,8 @@ static bool rule_fits(struct aws_call *c, const json_t *rule, const struct packe
     const char *group = aws_text(json_object_get(rule, "referencedGroupInfo"), "groupId");
     json_t *eni = *group ? aws_eni_of(c, p->peer) : NULL, *id;
     size_t i;
-    json_array_foreach (json_object_get(eni, "_groups"), i, id) {
+    json_array_foreach(json_object_get(eni, "_groups"), i, id)
+    {
         if (!strcmp(json_string_value(id), group))
             return true;
     }
@@ -110,10 +116,12 @@ static bool groups_pass(struct aws_call *c, const json_t *eni, bool egress, cons
     const char *key;
     json_t *rule, *id;
     size_t i;
-    json_object_foreach (aws_all(c, "security-group-rule"), key, rule) {
+    json_object_foreach(aws_all(c, "security-group-rule"), key, rule)
+    {
         if (json_is_true(json_object_get(rule, "isEgress")) != egress || !rule_fits(c, rule, p))
             continue;
-        json_array_foreach (json_object_get(eni, "_groups"), i, id) {
+        json_array_foreach(json_object_get(eni, "_groups"), i, id)
+        {
             if (aws_is(rule, "groupId", json_string_value(id)))
                 return true;
         }
@@ -123,18 +131,24 @@ static bool groups_pass(struct aws_call *c, const json_t *eni, bool egress, cons
 
 static struct packet packet_of(uint32_t peer, int proto, int port)
 {
-    return (struct packet){.peer = peer, .protocol = proto == 1 ? "icmp" : proto == 6 ? "tcp" : "udp", .port = port};
+    return (struct packet){.peer = peer,
+                           .protocol = proto == 1   ? "icmp"
+                                       : proto == 6 ? "tcp"
+                                                    : "udp",
+                           .port = port};
 }
 
-static bool passes(struct aws_call *c, const json_t *eni, bool egress, const struct packet *p, char *why, size_t size)
+static bool passes(struct aws_call *c, const json_t *eni, bool egress, const struct packet *p, char *why,
+                   size_t size)
 {
     if (groups_pass(c, eni, egress, p))
         return true;
-    const json_t *group = aws_get(c, "security-group",
-                                  json_string_value(json_array_get(json_object_get(eni, "_groups"), 0)));
+    const json_t *group =
+        aws_get(c, "security-group", json_string_value(json_array_get(json_object_get(eni, "_groups"), 0)));
     char *peer = lab_ip(p->peer);
     no(why, size, "security group %s of %s does not allow %s%s%.0d %s %s", aws_text(group, "groupName"),
-       aws_text(eni, "networkInterfaceId"), p->protocol, p->port ? " port " : "", p->port, egress ? "to" : "from", peer);
+       aws_text(eni, "networkInterfaceId"), p->protocol, p->port ? " port " : "", p->port,
+       egress ? "to" : "from", peer);
     if (p->port)
         no(why, size, "security group %s of %s does not allow %s port %d %s %s", aws_text(group, "groupName"),
            aws_text(eni, "networkInterfaceId"), p->protocol, p->port, egress ? "to" : "from", peer);
@@ -143,8 +157,8 @@ static bool passes(struct aws_call *c, const json_t *eni, bool egress, const str
 }
 
 // The table that sends `dst` from this subnet to the router's private interface.
-static bool routed_to_router(struct aws_call *c, const json_t *subnet, uint32_t dst, const json_t *inside, char *why,
-                             size_t size)
+static bool routed_to_router(struct aws_call *c, const json_t *subnet, uint32_t dst, const json_t *inside,
+                             char *why, size_t size)
 {
     const json_t *table = ec2_table_of_subnet(c, subnet), *route = best_route(table, dst);
     const char *id = aws_text(inside, "networkInterfaceId");
@@ -157,7 +171,8 @@ static bool routed_to_router(struct aws_call *c, const json_t *subnet, uint32_t 
     return good;
 }
 
-bool lab_aws_path_out(struct lab *lab, uint32_t src, uint32_t dst, int proto, int port, char *why, size_t size)
+bool lab_aws_path_out(struct lab *lab, uint32_t src, uint32_t dst, int proto, int port, char *why,
+                      size_t size)
 {
     struct aws_call c = aws_self(lab);
     const json_t *from = aws_eni_of(&c, src), *subnet = subnet_of(&c, src), *inside = router_eni(&c, 1);
@@ -208,10 +223,12 @@ bool lab_aws_path_tunnel(struct lab *lab, char *why, size_t size)
         return no(why, size, "the router's public interface %s has no Elastic IP", id);
     if (strncmp(gateway, "igw-", 4) != 0 ||
         !json_array_size(json_object_get(aws_get(&c, "internet-gateway", gateway), "attachmentSet")))
-        return no(why, size, "route table %s of the router's public subnet has no route to an internet gateway",
+        return no(why, size,
+                  "route table %s of the router's public subnet has no route to an internet gateway",
                   called(table, "routeTableId"));
-    // Behind an Elastic IP the tunnel is ESP in UDP 4500; the exchange begins on UDP 500. The router answers from
-    // the same ports and keeps what it began itself open, so its own egress decides, and ingress for the hub's part.
+    // Behind an Elastic IP the tunnel is ESP in UDP 4500; the exchange begins on UDP 500. The router answers
+    // from the same ports and keeps what it began itself open, so its own egress decides, and ingress for the
+    // hub's part.
     for (int i = 0; i < 2; i++) {
         struct packet p = {.peer = hub, .protocol = "udp", .port = i ? 4500 : 500};
         if (!passes(&c, outside, true, &p, why, size) || !passes(&c, outside, false, &p, why, size))
@@ -226,8 +243,8 @@ bool lab_aws_path_tunnel(struct lab *lab, char *why, size_t size)
 static const char *cni_variable(struct lab *lab, const char *cluster_name, const char *name, json_t **keep)
 {
     struct aws_call c = aws_self(lab);
-    const json_t *addon = json_object_get(
-        json_object_get(aws_get(&c, "cluster", cluster_name), "_addons"), "vpc-cni");
+    const json_t *addon =
+        json_object_get(json_object_get(aws_get(&c, "cluster", cluster_name), "_addons"), "vpc-cni");
     if (addon) {
         json_t *values = *keep = json_loads(aws_text(addon, "configurationValues"), 0, NULL);
         return aws_text(json_object_get(values, "env"), name);
@@ -237,8 +254,10 @@ static const char *cni_variable(struct lab *lab, const char *cluster_name, const
     const json_t *pod = json_object_get(json_object_get(json_object_get(set, "spec"), "template"), "spec");
     json_t *container, *variable;
     size_t i, j;
-    json_array_foreach (json_object_get(pod, "containers"), i, container) {
-        json_array_foreach (json_object_get(container, "env"), j, variable) {
+    json_array_foreach(json_object_get(pod, "containers"), i, container)
+    {
+        json_array_foreach(json_object_get(container, "env"), j, variable)
+        {
             if (aws_is(container, "name", "aws-node") && aws_is(variable, "name", name))
                 return aws_text(variable, "value");
         }
@@ -302,7 +321,8 @@ void lab_aws_pod_release(struct lab *lab, uint32_t address)
     json_t *eni = aws_eni_of(&c, address), *set = json_object_get(eni, "privateIpAddressesSet"), *held;
     char *text = lab_ip(address);
     size_t i;
-    json_array_foreach (set, i, held) {
+    json_array_foreach(set, i, held)
+    {
         if (aws_is(held, "privateIpAddress", text) && !json_is_true(json_object_get(held, "primary"))) {
             json_array_remove(set, i);
             json_object_set_new(lab->aws->cooling, text, json_integer(lab_mono_ms()));

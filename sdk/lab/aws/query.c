@@ -10,7 +10,10 @@ enum { MAX_DEPTH = 16 };
 
 static int hex(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 char *aws_decode(const char *text, size_t len)
@@ -64,7 +67,8 @@ static bool is_list(const json_t *tree)
 {
     const char *key;
     json_t *value;
-    json_object_foreach ((json_t *)(uintptr_t)tree, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)tree, key, value)
+    {
         if (!*key || strspn(key, "0123456789") != strlen(key) || strlen(key) > 6)
             return false;
     }
@@ -82,8 +86,7 @@ static json_t *listed(json_t *tree)
     size_t count = json_object_size(tree), i = 0;
     const char **keys = lab_calloc(count, sizeof *keys), *key;
     json_t *value, *list = json_array();
-    json_object_foreach (tree, key, value)
-        keys[i++] = key;
+    json_object_foreach(tree, key, value) keys[i++] = key;
     qsort(keys, count, sizeof *keys, by_number);
     for (i = 0; i < count; i++)
         json_array_append(list, json_object_get(tree, keys[i]));
@@ -99,7 +102,7 @@ static json_t *normal(json_t *tree)
     void *next;
     if (!json_is_object(tree))
         return tree;
-    json_object_foreach_safe (tree, next, key, value)
+    json_object_foreach_safe(tree, next, key, value)
         json_object_set_new(tree, key, normal(json_incref(value)));
     json_t *member = json_object_size(tree) == 1 ? json_object_get(tree, "member") : NULL;
     json_t *result = is_list(tree) ? listed(tree) : json_is_array(member) ? json_incref(member) : NULL;
@@ -159,13 +162,13 @@ static void content(FILE *out, const json_t *value, const char *item)
     json_t *member;
     size_t i;
     if (json_is_object(value)) {
-        json_object_foreach ((json_t *)(uintptr_t)value, key, member) {
+        json_object_foreach((json_t *)(uintptr_t)value, key, member)
+        {
             if (*key != '_')
                 element(out, key, member, item);
         }
     } else if (json_is_array(value)) {
-        json_array_foreach (value, i, member)
-            element(out, item, member, item);
+        json_array_foreach(value, i, member) element(out, item, member, item);
     } else if (json_is_string(value)) {
         escaped(out, json_string_value(value));
     } else if (json_is_integer(value)) {

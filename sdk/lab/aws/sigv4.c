@@ -17,11 +17,12 @@ enum { SKEW = 300, MAX_EXPIRES = 604800 };
 // The parts of a signature, cut out of one scratch copy.
 struct claim {
     bool presigned;
-    char *credential, *date, *region, *service, *terminator; // of the credential scope; credential is the key id
+    char *credential, *date, *region, *service,
+        *terminator; // of the credential scope; credential is the key id
     char *signed_headers, *signature;
-    char *when;     // X-Amz-Date
-    long expires;   // presigned
-    char *token;    // session token or NULL
+    char *when;   // X-Amz-Date
+    long expires; // presigned
+    char *token;  // session token or NULL
 };
 
 static bool refuse(struct aws_signed *out, int status, const char *code, const char *format, ...)
@@ -77,7 +78,8 @@ static void put_query(FILE *out, const char *query, bool presigned)
     struct pair *pairs = lab_calloc(room, sizeof *pairs);
     for (const char *p = query; *p;) {
         size_t len = strcspn(p, "&"), name = strcspn(p, "=&");
-        char *n = aws_decode(p, name), *v = name < len ? aws_decode(p + name + 1, len - name - 1) : lab_strdup("");
+        char *n = aws_decode(p, name),
+             *v = name < len ? aws_decode(p + name + 1, len - name - 1) : lab_strdup("");
         if (len && !(presigned && !strcmp(n, "X-Amz-Signature")))
             pairs[count++] = (struct pair){aws_encode(n), aws_encode(v)};
         free(n);
@@ -178,7 +180,8 @@ static char *field(char *text, const char *name)
     return at ? at + strlen(name) : NULL;
 }
 
-static bool claim_of_header(const struct aws_message *m, const char *header, struct claim *claim, struct aws_signed *out)
+static bool claim_of_header(const struct aws_message *m, const char *header, struct claim *claim,
+                            struct aws_signed *out)
 {
     const char *prefix = "AWS4-HMAC-SHA256 ";
     if (strncmp(header, prefix, strlen(prefix)) != 0)
@@ -198,7 +201,8 @@ static bool claim_of_header(const struct aws_message *m, const char *header, str
     claim->when = (char *)(uintptr_t)when;
     claim->token = (char *)(uintptr_t)token;
     if (!cut_scope(credential, claim))
-        return refuse(out, 400, "IncompleteSignature", "Credential must have exactly 5 slash-delimited elements.");
+        return refuse(out, 400, "IncompleteSignature",
+                      "Credential must have exactly 5 slash-delimited elements.");
     return true;
 }
 
@@ -229,7 +233,8 @@ static bool claim_of_query(const struct aws_message *m, struct claim *claim, str
     for (size_t i = 0; i < 6; i++)
         free(values[i]);
     if (!whole || !cut_scope(all + at[0], claim))
-        return refuse(out, 400, "IncompleteSignature", "AWS query-string parameters must include the whole signature.");
+        return refuse(out, 400, "IncompleteSignature",
+                      "AWS query-string parameters must include the whole signature.");
     return true;
 }
 
@@ -238,20 +243,24 @@ static bool timely(const struct claim *claim, struct aws_signed *out)
     struct tm tm = {0};
     const char *end = strptime(claim->when, "%Y%m%dT%H%M%SZ", &tm);
     if (!end || *end)
-        return refuse(out, 400, "IncompleteSignature", "Date must be in ISO-8601 'basic format'. Got '%s'.", claim->when);
+        return refuse(out, 400, "IncompleteSignature", "Date must be in ISO-8601 'basic format'. Got '%s'.",
+                      claim->when);
     int64_t signed_at = (int64_t)timegm(&tm), now = (int64_t)time(NULL);
     if (strncmp(claim->when, claim->date, 8) != 0)
-        return refuse(out, 403, "SignatureDoesNotMatch",
-                      "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP");
+        return refuse(
+            out, 403, "SignatureDoesNotMatch",
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP");
     if (claim->presigned && (claim->expires < 1 || claim->expires > MAX_EXPIRES))
-        return refuse(out, 400, "AuthorizationQueryParametersError", "X-Amz-Expires must be between 1 and 604800");
+        return refuse(out, 400, "AuthorizationQueryParametersError",
+                      "X-Amz-Expires must be between 1 and 604800");
     int64_t life = claim->presigned ? claim->expires : SKEW;
     if (signed_at > now + SKEW)
-        return refuse(out, 403, "SignatureDoesNotMatch", "Signature not yet current: %s is still later than now (5 min.)",
-                      claim->when);
+        return refuse(out, 403, "SignatureDoesNotMatch",
+                      "Signature not yet current: %s is still later than now (5 min.)", claim->when);
     if (now > signed_at + life)
-        return refuse(out, 403, "SignatureDoesNotMatch", "Signature expired: %s is now earlier than the allowed time (%s)",
-                      claim->when, claim->presigned ? "X-Amz-Expires" : "5 min.");
+        return refuse(out, 403, "SignatureDoesNotMatch",
+                      "Signature expired: %s is now earlier than the allowed time (%s)", claim->when,
+                      claim->presigned ? "X-Amz-Expires" : "5 min.");
     return true;
 }
 
@@ -288,32 +297,37 @@ bool aws_verify(struct lab_aws *aws, const struct aws_message *m, struct aws_sig
     *out = (struct aws_signed){0};
     const char *header = m->header(m->arg, "Authorization");
     if (header ? !claim_of_header(m, header, &claim, out)
-               : strstr(m->query, "X-Amz-Signature=") ? !claim_of_query(m, &claim, out)
-                                                      : !refuse(out, 403, "MissingAuthenticationToken",
-                                                                "Request is missing Authentication Token"))
+        : strstr(m->query, "X-Amz-Signature=")
+            ? !claim_of_query(m, &claim, out)
+            : !refuse(out, 403, "MissingAuthenticationToken", "Request is missing Authentication Token"))
         return false;
     const json_t *key = json_object_get(aws->keys, claim.credential);
     if (!key)
-        return refuse(out, 403, "InvalidClientTokenId", "The security token included in the request is invalid.");
+        return refuse(out, 403, "InvalidClientTokenId",
+                      "The security token included in the request is invalid.");
     const char *token = json_string_value(json_object_get(key, "token"));
     if (token ? !claim.token || strcmp(token, claim.token) != 0 : claim.token && *claim.token)
-        return refuse(out, 403, "InvalidClientTokenId", "The security token included in the request is invalid");
+        return refuse(out, 403, "InvalidClientTokenId",
+                      "The security token included in the request is invalid");
     json_int_t expires = json_integer_value(json_object_get(key, "expires"));
     if (expires && (json_int_t)time(NULL) >= expires)
         return refuse(out, 403, "ExpiredToken", "The security token included in the request is expired");
     if (!timely(&claim, out))
         return false;
-    bool global = !strcmp(claim.region, "us-east-1") && (!strcmp(claim.service, "iam") || !strcmp(claim.service, "sts"));
+    bool global = !strcmp(claim.region, "us-east-1") &&
+                  (!strcmp(claim.service, "iam") || !strcmp(claim.service, "sts"));
     if (strcmp(claim.region, AWS_REGION) != 0 && !global)
-        return refuse(out, 403, "SignatureDoesNotMatch", "Credential should be scoped to a valid region, not '%s'.",
-                      claim.region);
-    if (!host_signed(claim.signed_headers))
-        return refuse(out, 403, "SignatureDoesNotMatch", "'Host' or ':authority' must be a 'SignedHeader' in the AWS "
-                                                         "Authorization.");
-    if (!right_signature(m, &claim, json_string_value(json_object_get(key, "secret"))))
         return refuse(out, 403, "SignatureDoesNotMatch",
-                      "The request signature we calculated does not match the signature you provided. Check your AWS "
-                      "Secret Access Key and signing method. Consult the service documentation for details.");
+                      "Credential should be scoped to a valid region, not '%s'.", claim.region);
+    if (!host_signed(claim.signed_headers))
+        return refuse(out, 403, "SignatureDoesNotMatch",
+                      "'Host' or ':authority' must be a 'SignedHeader' in the AWS "
+                      "Authorization.");
+    if (!right_signature(m, &claim, json_string_value(json_object_get(key, "secret"))))
+        return refuse(
+            out, 403, "SignatureDoesNotMatch",
+            "The request signature we calculated does not match the signature you provided. Check your AWS "
+            "Secret Access Key and signing method. Consult the service documentation for details.");
     out->key = claim.credential;
     out->service = claim.service;
     out->region = claim.region;

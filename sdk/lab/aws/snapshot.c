@@ -7,11 +7,29 @@
 #include <string.h>
 
 // What differs from run to run though nothing does.
-static const char *const volatile_members[] = {
-    "attachTime", "attachmentId",  "createTime",           "launchTime",       "clientToken",     "reservationId",
-    "macAddress", "createdAt",     "keyFingerprint",       "publicKey",        "associationId",   "CreationTime",
-    "StackId",    "LastUpdatedTime", "availableIpAddressCount", "routeTableAssociationId", "securityGroupArn",
-    "subnetArn",  "dhcpOptionsId", "endpoint",             "certificateAuthority", "arn",         "_clientToken"};
+static const char *const volatile_members[] = {"attachTime",
+                                               "attachmentId",
+                                               "createTime",
+                                               "launchTime",
+                                               "clientToken",
+                                               "reservationId",
+                                               "macAddress",
+                                               "createdAt",
+                                               "keyFingerprint",
+                                               "publicKey",
+                                               "associationId",
+                                               "CreationTime",
+                                               "StackId",
+                                               "LastUpdatedTime",
+                                               "availableIpAddressCount",
+                                               "routeTableAssociationId",
+                                               "securityGroupArn",
+                                               "subnetArn",
+                                               "dhcpOptionsId",
+                                               "endpoint",
+                                               "certificateAuthority",
+                                               "arn",
+                                               "_clientToken"};
 
 static bool is_volatile(const char *key)
 {
@@ -102,7 +120,8 @@ static json_t *canonical_list(const struct lab *lab, const json_t *names, const 
     size_t count = json_array_size(list), i;
     char **texts = lab_calloc(count, sizeof *texts);
     json_t *member, *out = json_array();
-    json_array_foreach (list, i, member) {
+    json_array_foreach(list, i, member)
+    {
         json_t *shown = canonical(lab, names, member);
         texts[i] = json_dumps(shown, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY);
         json_decref(shown);
@@ -127,7 +146,8 @@ static json_t *canonical(const struct lab *lab, const json_t *names, const json_
     if (!json_is_object(value))
         return json_incref((json_t *)(uintptr_t)value);
     json_t *out = json_object();
-    json_object_foreach ((json_t *)(uintptr_t)value, key, member) {
+    json_object_foreach((json_t *)(uintptr_t)value, key, member)
+    {
         if (!is_volatile(key))
             json_object_set_new(out, key, canonical(lab, names, member));
     }
@@ -140,7 +160,8 @@ static json_t *all_names(struct aws_call *c)
     json_t *names = json_object(), *seen = json_object(), *object;
     const char *id;
     for (const struct aws_type *t = aws_types; t->name; t++) {
-        json_object_foreach (aws_all(c, t->name), id, object) {
+        json_object_foreach(aws_all(c, t->name), id, object)
+        {
             if (t->gone && t->gone(object))
                 continue;
             char *name = name_of(t, object);
@@ -163,7 +184,8 @@ json_t *aws_snapshot(struct lab *lab)
     const char *id;
     for (const struct aws_type *t = aws_types; t->name; t++) {
         json_t *list = json_array();
-        json_object_foreach (aws_all(&c, t->name), id, object) {
+        json_object_foreach(aws_all(&c, t->name), id, object)
+        {
             if (!(t->gone && t->gone(object)))
                 json_array_append_new(list, aws_view_of(&c, t->name, object));
         }
@@ -173,7 +195,8 @@ json_t *aws_snapshot(struct lab *lab)
     static const char *const others[] = {"cluster", "stack", "role"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         json_t *list = json_array();
-        json_object_foreach (aws_all(&c, others[i]), id, object) {
+        json_object_foreach(aws_all(&c, others[i]), id, object)
+        {
             if (!aws_is(object, "StackStatus", "DELETE_COMPLETE"))
                 json_array_append(list, object);
         }

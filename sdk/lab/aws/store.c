@@ -46,7 +46,8 @@ json_t *aws_first(const struct aws_call *c, const char *type, const char *key, c
 {
     const char *id;
     json_t *object;
-    json_object_foreach (aws_all(c, type), id, object) {
+    json_object_foreach(aws_all(c, type), id, object)
+    {
         if (aws_is(object, key, value))
             return object;
     }
@@ -57,7 +58,8 @@ const char *aws_tag(const json_t *object, const char *key)
 {
     size_t i;
     json_t *tag;
-    json_array_foreach (json_object_get(object, "tagSet"), i, tag) {
+    json_array_foreach(json_object_get(object, "tagSet"), i, tag)
+    {
         if (aws_is(tag, "key", key))
             return aws_text(tag, "value");
     }
@@ -70,7 +72,8 @@ static bool call_tags(struct aws_call *c, const char *type, json_t *tags)
     size_t i, j;
     json_t *specification, *tag;
     const json_t *list = aws_list(c, "TagSpecification");
-    json_array_foreach (list ? list : aws_list(c, "TagSpecifications"), i, specification) {
+    json_array_foreach(list ? list : aws_list(c, "TagSpecifications"), i, specification)
+    {
         const char *resource = aws_text(specification, "ResourceType");
         if (!*resource) {
             aws_fail(c, 400, "MissingParameter", "The request must contain the parameter ResourceType");
@@ -78,15 +81,14 @@ static bool call_tags(struct aws_call *c, const char *type, json_t *tags)
         }
         bool run = !strcmp(c->action, "RunInstances");
         if (strcmp(resource, type) != 0 && !run) {
-            aws_fail(c, 400, "InvalidParameterValue", "'%s' is not a valid taggable resource type for this operation.",
-                     resource);
+            aws_fail(c, 400, "InvalidParameterValue",
+                     "'%s' is not a valid taggable resource type for this operation.", resource);
             return false;
         }
         if (strcmp(resource, type) != 0)
             continue;
-        json_array_foreach (json_object_get(specification, "Tag"), j, tag)
-            json_array_append_new(
-                tags, json_pack("{ssss}", "key", aws_text(tag, "Key"), "value", aws_text(tag, "Value")));
+        json_array_foreach(json_object_get(specification, "Tag"), j, tag) json_array_append_new(
+            tags, json_pack("{ssss}", "key", aws_text(tag, "Key"), "value", aws_text(tag, "Value")));
     }
     return true;
 }
@@ -129,7 +131,8 @@ static bool matches(const json_t *patterns, const char *text)
 {
     size_t i;
     json_t *pattern;
-    json_array_foreach (patterns, i, pattern) {
+    json_array_foreach(patterns, i, pattern)
+    {
         if (fnmatch(json_string_value(pattern), text, 0) == 0)
             return true;
     }
@@ -142,7 +145,8 @@ static bool path_matches(const json_t *at, const char *path, const json_t *wante
     if (json_is_array(at)) {
         size_t i;
         json_t *member;
-        json_array_foreach (at, i, member) {
+        json_array_foreach(at, i, member)
+        {
             if (path_matches(member, path, wanted))
                 return true;
         }
@@ -179,7 +183,8 @@ static bool filter_path(const char *table, const char *name, char *path, size_t 
     return false;
 }
 
-static bool passes_one(struct aws_call *c, const struct aws_type *t, const json_t *object, const json_t *filter)
+static bool passes_one(struct aws_call *c, const struct aws_type *t, const json_t *object,
+                       const json_t *filter)
 {
     char path[128];
     const char *name = aws_text(filter, "Name");
@@ -191,7 +196,8 @@ static bool passes_one(struct aws_call *c, const struct aws_type *t, const json_
         return value && matches(wanted, value);
     }
     if (!strcmp(name, "tag-key")) {
-        json_array_foreach (json_object_get(object, "tagSet"), i, tag) {
+        json_array_foreach(json_object_get(object, "tagSet"), i, tag)
+        {
             if (matches(wanted, aws_text(tag, "key")))
                 return true;
         }
@@ -207,7 +213,8 @@ static bool passes(struct aws_call *c, const struct aws_type *t, const json_t *o
 {
     size_t i;
     json_t *filter;
-    json_array_foreach (aws_list(c, "Filter"), i, filter) {
+    json_array_foreach(aws_list(c, "Filter"), i, filter)
+    {
         if (!passes_one(c, t, object, filter))
             return false;
     }
@@ -220,9 +227,11 @@ static bool filters_valid(struct aws_call *c, const struct aws_type *t)
     static const json_t *nothing = NULL;
     size_t i;
     json_t *filter;
-    json_array_foreach (aws_list(c, "Filter"), i, filter) {
+    json_array_foreach(aws_list(c, "Filter"), i, filter)
+    {
         if (!json_is_array(json_object_get(filter, "Value"))) {
-            aws_fail(c, 400, "InvalidParameterValue", "The filter '%s' has no value", aws_text(filter, "Name"));
+            aws_fail(c, 400, "InvalidParameterValue", "The filter '%s' has no value",
+                     aws_text(filter, "Name"));
             return false;
         }
         passes_one(c, t, nothing, filter);
@@ -275,20 +284,23 @@ json_t *aws_describe(struct aws_call *c, const char *type)
         return aws_fail(c, 400, "InvalidParameterCombination",
                         "The parameter %s cannot be used with the parameter maxResults", t->ids);
     if (limit && (strtol(limit, NULL, 10) < 5 || strtol(limit, NULL, 10) > 1000))
-        return aws_fail(c, 400, "InvalidParameterValue",
-                        "Value ( %s ) for parameter maxResults is invalid. Expecting a value between 5 and 1000.", limit);
-    json_array_foreach (ids, i, id) {
+        return aws_fail(
+            c, 400, "InvalidParameterValue",
+            "Value ( %s ) for parameter maxResults is invalid. Expecting a value between 5 and 1000.", limit);
+    json_array_foreach(ids, i, id)
+    {
         if (!aws_find(c, type, json_string_value(id)))
             return NULL;
     }
     json_t *found = json_array(), *every = json_object();
     if (ids) {
-        json_array_foreach (ids, i, id)
+        json_array_foreach(ids, i, id)
             json_object_set(every, json_string_value(id), aws_get(c, type, json_string_value(id)));
     } else {
         json_object_update(every, aws_all(c, type));
     }
-    json_object_foreach (every, key, object) {
+    json_object_foreach(every, key, object)
+    {
         json_t *view = aws_view_of(c, type, object);
         if (passes(c, t, view))
             json_array_append(found, view);

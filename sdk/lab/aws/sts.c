@@ -17,20 +17,24 @@ static json_t *session(struct aws_call *c, const json_t *role, const char *name)
     const char *duration = aws_str(c, "DurationSeconds");
     long seconds = duration ? strtol(duration, NULL, 10) : 3600;
     if (seconds < 900 || seconds > 43200)
-        return aws_fail(c, 400, "ValidationError", "1 validation error detected: Value '%s' at 'durationSeconds' failed "
-                                                   "to satisfy constraint", duration);
-    char *key = lab_id("ASIA", 16), *secret = lab_id("", 40), *part = lab_id("", 60), *token = lab_format("IQoJb3JpZ2lu%s", part);
-    char *arn = lab_format("arn:aws:sts::" AWS_ACCOUNT ":assumed-role/%s/%s", aws_text(role, "RoleName"), name);
+        return aws_fail(c, 400, "ValidationError",
+                        "1 validation error detected: Value '%s' at 'durationSeconds' failed "
+                        "to satisfy constraint",
+                        duration);
+    char *key = lab_id("ASIA", 16), *secret = lab_id("", 40), *part = lab_id("", 60),
+         *token = lab_format("IQoJb3JpZ2lu%s", part);
+    char *arn =
+        lab_format("arn:aws:sts::" AWS_ACCOUNT ":assumed-role/%s/%s", aws_text(role, "RoleName"), name);
     char *user_id = lab_format("%s:%s", aws_text(role, "RoleId"), name), when[32];
     time_t until = time(NULL) + seconds;
     struct tm tm;
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&until, &tm));
     json_object_set_new(c->aws->keys, key,
-                        json_pack("{ssssssss sI}", "secret", secret, "token", token, "arn", arn, "user_id", user_id,
-                                  "expires", (json_int_t)until));
-    json_t *answer = json_pack("{s{ssss}s{ssssssss}}", "AssumedRoleUser", "Arn", arn, "AssumedRoleId", user_id,
-                               "Credentials", "AccessKeyId", key, "SecretAccessKey", secret, "SessionToken", token,
-                               "Expiration", when);
+                        json_pack("{ssssssss sI}", "secret", secret, "token", token, "arn", arn, "user_id",
+                                  user_id, "expires", (json_int_t)until));
+    json_t *answer = json_pack("{s{ssss}s{ssssssss}}", "AssumedRoleUser", "Arn", arn, "AssumedRoleId",
+                               user_id, "Credentials", "AccessKeyId", key, "SecretAccessKey", secret,
+                               "SessionToken", token, "Expiration", when);
     free(key), free(secret), free(part), free(token), free(arn), free(user_id);
     return answer;
 }
@@ -42,8 +46,8 @@ static json_t *assume(struct aws_call *c, const char *what)
         return NULL;
     const json_t *role = aws_first(c, "role", "Arn", arn);
     if (!role || strstr(aws_text(role, "AssumeRolePolicyDocument"), "amazonaws.com"))
-        return aws_fail(c, 403, "AccessDenied", "User: %s is not authorized to perform: %s on resource: %s", c->arn, what,
-                        arn);
+        return aws_fail(c, 403, "AccessDenied", "User: %s is not authorized to perform: %s on resource: %s",
+                        c->arn, what, arn);
     return session(c, role, name);
 }
 

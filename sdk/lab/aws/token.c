@@ -1,5 +1,5 @@
-// EKS bearer tokens: "k8s-aws-v1." and the unpadded base64url of a presigned GetCallerIdentity, the cluster's name
-// among its signed headers (the form that aws-iam-authenticator and `aws eks get-token` make).
+// EKS bearer tokens: "k8s-aws-v1." and the unpadded base64url of a presigned GetCallerIdentity, the cluster's
+// name among its signed headers (the form that aws-iam-authenticator and `aws eks get-token` make).
 #include "inner.h"
 
 #include <stdlib.h>

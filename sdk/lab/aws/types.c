@@ -23,9 +23,11 @@ const struct aws_type aws_types[] = {
      .noun = "subnet ID",
      .set = "subnetSet",
      .ids = "SubnetId",
-     .filters = "subnet-id=subnetId vpc-id=vpcId cidr=cidrBlock cidr-block=cidrBlock cidrBlock=cidrBlock state=state "
-                "availability-zone=availabilityZone availabilityZone=availabilityZone default-for-az=defaultForAz "
-                "map-public-ip-on-launch=mapPublicIpOnLaunch owner-id=ownerId",
+     .filters =
+         "subnet-id=subnetId vpc-id=vpcId cidr=cidrBlock cidr-block=cidrBlock cidrBlock=cidrBlock "
+         "state=state "
+         "availability-zone=availabilityZone availabilityZone=availabilityZone default-for-az=defaultForAz "
+         "map-public-ip-on-launch=mapPublicIpOnLaunch owner-id=ownerId",
      .label = "cidrBlock",
      .view = ec2_subnet_view},
     {.name = "internet-gateway",
@@ -55,13 +57,14 @@ const struct aws_type aws_types[] = {
      .noun = "routeTable ID",
      .set = "routeTableSet",
      .ids = "RouteTableId",
-     .filters = "route-table-id=routeTableId vpc-id=vpcId association.subnet-id=associationSet.subnetId "
-                "association.main=associationSet.main owner-id=ownerId "
-                "association.route-table-association-id=associationSet.routeTableAssociationId "
-                "association.route-table-id=associationSet.routeTableId "
-                "route.destination-cidr-block=routeSet.destinationCidrBlock route.gateway-id=routeSet.gatewayId "
-                "route.nat-gateway-id=routeSet.natGatewayId route.instance-id=routeSet.instanceId "
-                "route.state=routeSet.state route.origin=routeSet.origin",
+     .filters =
+         "route-table-id=routeTableId vpc-id=vpcId association.subnet-id=associationSet.subnetId "
+         "association.main=associationSet.main owner-id=ownerId "
+         "association.route-table-association-id=associationSet.routeTableAssociationId "
+         "association.route-table-id=associationSet.routeTableId "
+         "route.destination-cidr-block=routeSet.destinationCidrBlock route.gateway-id=routeSet.gatewayId "
+         "route.nat-gateway-id=routeSet.natGatewayId route.instance-id=routeSet.instanceId "
+         "route.state=routeSet.state route.origin=routeSet.origin",
      .label = "",
      .view = ec2_route_table_view},
     {.name = "security-group",
@@ -71,11 +74,12 @@ const struct aws_type aws_types[] = {
      .noun = "security group",
      .set = "securityGroupInfo",
      .ids = "GroupId",
-     .filters = "group-id=groupId group-name=groupName vpc-id=vpcId description=groupDescription owner-id=ownerId "
-                "ip-permission.cidr=ipPermissions.ipRanges.cidrIp ip-permission.protocol=ipPermissions.ipProtocol "
-                "ip-permission.from-port=ipPermissions.fromPort ip-permission.to-port=ipPermissions.toPort "
-                "ip-permission.group-id=ipPermissions.groups.groupId "
-                "egress.ip-permission.cidr=ipPermissionsEgress.ipRanges.cidrIp",
+     .filters =
+         "group-id=groupId group-name=groupName vpc-id=vpcId description=groupDescription owner-id=ownerId "
+         "ip-permission.cidr=ipPermissions.ipRanges.cidrIp ip-permission.protocol=ipPermissions.ipProtocol "
+         "ip-permission.from-port=ipPermissions.fromPort ip-permission.to-port=ipPermissions.toPort "
+         "ip-permission.group-id=ipPermissions.groups.groupId "
+         "egress.ip-permission.cidr=ipPermissionsEgress.ipRanges.cidrIp",
      .label = "groupName",
      .view = ec2_group_view},
     {.name = "security-group-rule",
@@ -114,8 +118,9 @@ const struct aws_type aws_types[] = {
      .noun = "allocation ID",
      .set = "addressesSet",
      .ids = "AllocationId",
-     .filters = "allocation-id=allocationId association-id=associationId domain=domain instance-id=instanceId "
-                "network-interface-id=networkInterfaceId private-ip-address=privateIpAddress public-ip=publicIp",
+     .filters =
+         "allocation-id=allocationId association-id=associationId domain=domain instance-id=instanceId "
+         "network-interface-id=networkInterfaceId private-ip-address=privateIpAddress public-ip=publicIp",
      .label = "publicIp"},
     {.name = "key-pair",
      .prefix = "key-",
@@ -134,10 +139,12 @@ const struct aws_type aws_types[] = {
      .noun = "image id",
      .set = "imagesSet",
      .ids = "ImageId",
-     .filters = "image-id=imageId name=name state=imageState owner-alias=imageOwnerAlias owner-id=imageOwnerId "
-                "product-code=productCodes.productCode product-code.type=productCodes.type architecture=architecture "
-                "root-device-type=rootDeviceType virtualization-type=virtualizationType is-public=isPublic "
-                "description=description image-type=imageType",
+     .filters =
+         "image-id=imageId name=name state=imageState owner-alias=imageOwnerAlias owner-id=imageOwnerId "
+         "product-code=productCodes.productCode product-code.type=productCodes.type "
+         "architecture=architecture "
+         "root-device-type=rootDeviceType virtualization-type=virtualizationType is-public=isPublic "
+         "description=description image-type=imageType",
      .label = "name"},
     {.name = "instance",
      .prefix = "i-",
@@ -146,14 +153,16 @@ const struct aws_type aws_types[] = {
      .noun = "instance ID",
      .set = "instancesSet",
      .ids = "InstanceId",
-     .filters = "instance-id=instanceId instance-state-name=instanceState.name instance-state-code=instanceState.code "
-                "vpc-id=vpcId subnet-id=subnetId image-id=imageId instance-type=instanceType key-name=keyName "
-                "private-ip-address=privateIpAddress ip-address=ipAddress client-token=clientToken "
-                "network-interface.network-interface-id=networkInterfaceSet.networkInterfaceId "
-                "network-interface.subnet-id=networkInterfaceSet.subnetId "
-                "network-interface.group-id=networkInterfaceSet.groupSet.groupId instance.group-id=groupSet.groupId "
-                "private-dns-name=privateDnsName availability-zone=placement.availabilityZone "
-                "reservation-id=reservationId product-code=productCodes.productCode",
+     .filters =
+         "instance-id=instanceId instance-state-name=instanceState.name "
+         "instance-state-code=instanceState.code "
+         "vpc-id=vpcId subnet-id=subnetId image-id=imageId instance-type=instanceType key-name=keyName "
+         "private-ip-address=privateIpAddress ip-address=ipAddress client-token=clientToken "
+         "network-interface.network-interface-id=networkInterfaceSet.networkInterfaceId "
+         "network-interface.subnet-id=networkInterfaceSet.subnetId "
+         "network-interface.group-id=networkInterfaceSet.groupSet.groupId instance.group-id=groupSet.groupId "
+         "private-dns-name=privateDnsName availability-zone=placement.availabilityZone "
+         "reservation-id=reservationId product-code=productCodes.productCode",
      .label = "",
      .view = ec2_instance_view,
      .gone = ec2_instance_gone},
@@ -168,9 +177,9 @@ const struct aws_type *aws_type(const char *name)
 }
 
 static const struct aws_action *const tables[] = {
-    aws_vpc_actions,     aws_route_actions,    aws_sg_actions,    aws_eni_actions,
-    aws_address_actions, aws_instance_actions, aws_image_actions, aws_meta_actions,
-    NULL};
+    aws_vpc_actions,   aws_route_actions,   aws_sg_actions,
+    aws_eni_actions,   aws_address_actions, aws_instance_actions,
+    aws_image_actions, aws_meta_actions,    NULL};
 
 const struct aws_service aws_ec2 = {.name = "ec2",
                                     .label = "EC2",

@@ -56,9 +56,12 @@ static void login(struct lab *lab, const struct lab_request *rq, struct lab_repl
     char *user = field(rq, "username"), *password = field(rq, "password");
     bool good = user && password && !strcmp(user, USERNAME) && !strcmp(password, PASSWORD);
     if (good) {
-        char *token = lab_id("", 64), *cookie = lab_format("CXAccessToken=%s; Path=/; Secure; HttpOnly", token);
-        json_object_set_new(lab->ccp->sessions, token, json_integer((json_int_t)time(NULL) + SESSION_SECONDS));
-        reply->headers = v3 ? json_pack("{ss}", "X-Auth-Token", token) : json_pack("{ss}", "Set-Cookie", cookie);
+        char *token = lab_id("", 64),
+             *cookie = lab_format("CXAccessToken=%s; Path=/; Secure; HttpOnly", token);
+        json_object_set_new(lab->ccp->sessions, token,
+                            json_integer((json_int_t)time(NULL) + SESSION_SECONDS));
+        reply->headers =
+            v3 ? json_pack("{ss}", "X-Auth-Token", token) : json_pack("{ss}", "Set-Cookie", cookie);
         free(token);
         free(cookie);
     }
@@ -138,7 +141,8 @@ static void refresh(struct lab *lab)
         {"CREATING", "CREATING"}, {"ACTIVE", "READY"}, {"FAILED", "ERROR"}, {"DELETING", "DELETING"}};
     json_t *clusters = lab->ccp->clusters, *cluster;
     size_t i;
-    json_array_foreach (clusters, i, cluster) {
+    json_array_foreach(clusters, i, cluster)
+    {
         const char *name = text_of(cluster, "name"), *status = lab_aws_cluster_status(lab, name);
         if (!status) {
             json_array_remove(clusters, i--);
@@ -148,7 +152,8 @@ static void refresh(struct lab *lab)
             if (!strcmp(status, words[k][0]))
                 json_object_set_new(cluster, "status", json_string(words[k][1]));
         }
-        char *kubeconfig = strcmp(status, "ACTIVE") ? NULL : eks_kubeconfig(lab, name, text_of(cluster, "access_role_arn"));
+        char *kubeconfig =
+            strcmp(status, "ACTIVE") ? NULL : eks_kubeconfig(lab, name, text_of(cluster, "access_role_arn"));
         json_object_set_new(cluster, "kubeconfig", json_string(kubeconfig ? kubeconfig : ""));
         free(kubeconfig);
     }
@@ -159,10 +164,11 @@ static json_t *onprem(struct lab *lab)
 {
     struct lab_cluster *cluster = lab_kube_find(lab, "ccp");
     char *kubeconfig = cluster ? lab_kube_admin_kubeconfig(cluster) : NULL;
-    json_t *shown = cluster ? json_pack("{ss ss ss ss ss ss ss}", "id", lab->ccp->onprem_id, "name", "ccp", "type",
-                                        "vsphere", "provider", lab->ccp->onprem_provider, "status", "READY",
-                                        "kubernetes_version", lab->kube_version, "kubeconfig", kubeconfig)
-                            : NULL;
+    json_t *shown =
+        cluster ? json_pack("{ss ss ss ss ss ss ss}", "id", lab->ccp->onprem_id, "name", "ccp", "type",
+                            "vsphere", "provider", lab->ccp->onprem_provider, "status", "READY",
+                            "kubernetes_version", lab->kube_version, "kubeconfig", kubeconfig)
+                : NULL;
     free(kubeconfig);
     return shown;
 }
@@ -170,7 +176,8 @@ static json_t *onprem(struct lab *lab)
 static json_t *find(struct lab *lab, const char *id, size_t *at)
 {
     json_t *cluster;
-    json_array_foreach (lab->ccp->clusters, *at, cluster) {
+    json_array_foreach(lab->ccp->clusters, (*at), cluster)
+    {
         if (!strcmp(text_of(cluster, "id"), id))
             return cluster;
     }
@@ -189,7 +196,8 @@ static bool provider_known(struct lab *lab, const char *id)
 {
     size_t i;
     json_t *provider;
-    json_array_foreach (lab->ccp->providers, i, provider) {
+    json_array_foreach(lab->ccp->providers, i, provider)
+    {
         if (!strcmp(text_of(provider, "id"), id))
             return true;
     }
@@ -221,7 +229,8 @@ static void create_cluster(struct lab *lab, const struct lab_request *rq, struct
     free(id);
 }
 
-static void one_cluster(struct lab *lab, const struct lab_request *rq, const char *id, struct lab_reply *reply)
+static void one_cluster(struct lab *lab, const struct lab_request *rq, const char *id,
+                        struct lab_reply *reply)
 {
     size_t at;
     json_t *cluster = find(lab, id, &at);
@@ -255,8 +264,8 @@ static void v2_clusters(struct lab *lab, const char *rest, struct lab_reply *rep
 {
     json_t *own = onprem(lab);
     char *env = lab_format("%s/env", lab->ccp->onprem_id);
-    json_t *shown = own ? json_pack("{ss ss ss ss}", "uuid", lab->ccp->onprem_id, "name", "ccp", "state", "READY",
-                                    "kubernetes_version", lab->kube_version)
+    json_t *shown = own ? json_pack("{ss ss ss ss}", "uuid", lab->ccp->onprem_id, "name", "ccp", "state",
+                                    "READY", "kubernetes_version", lab->kube_version)
                         : NULL;
     if (!*rest)
         lab_reply_json(reply, 200, shown ? json_pack("[O]", shown) : json_array());
@@ -325,7 +334,8 @@ static void act(struct lab *lab, void *self, struct lab_request *rq, struct lab_
         lab_reply_json(reply, 200, json_incref(lab->ccp->providers));
     } else if (starts(path, "/v3/clusters", &rest)) {
         refresh(lab);
-        if (rq->path[strlen(rq->path) - 1] != '/') { // the platform's paths end in a slash; it sends one there
+        if (rq->path[strlen(rq->path) - 1] !=
+            '/') { // the platform's paths end in a slash; it sends one there
             char *with = lab_format("%s/", path);
             reply->headers = json_pack("{ss}", "Location", with);
             say(reply, get ? 301 : 308, "");
@@ -369,7 +379,8 @@ static json_t *snapshot(struct lab *lab)
     json_t *out = json_object(), *cluster;
     size_t i;
     refresh(lab);
-    json_array_foreach (lab->ccp->clusters, i, cluster) {
+    json_array_foreach(lab->ccp->clusters, i, cluster)
+    {
         json_t *shown = json_deep_copy(cluster);
         json_object_del(shown, "id");
         json_object_del(shown, "provider");
@@ -381,18 +392,19 @@ static json_t *snapshot(struct lab *lab)
 
 int lab_ccp_start(struct lab *lab)
 {
-    static const struct lab_service service = {.name = "ccp", .identify = identify, .act = act, .refuse = refuse};
+    static const struct lab_service service = {
+        .name = "ccp", .identify = identify, .act = act, .refuse = refuse};
     struct lab_ccp *ccp = lab->ccp = lab_calloc(1, sizeof *ccp);
     char *provider = uuid();
     ccp->sessions = json_object();
     ccp->clusters = json_array();
     ccp->onprem_id = uuid();
     ccp->onprem_provider = uuid();
-    ccp->providers = json_pack("[{ss ss ss ss ss si ss sb}{ss ss ss ss ss si ss sb}]", "id", ccp->onprem_provider, "type",
-                               "vsphere", "name", "vsphere", "description", "on premises", "address", "10.1.0.5", "port",
-                               443, "username", "administrator", "insecure_skip_verify", 1, "id", provider, "type", "aws",
-                               "name", "myAwsProv", "description", "", "address", "", "port", 0, "username", "",
-                               "insecure_skip_verify", 0);
+    ccp->providers = json_pack(
+        "[{ss ss ss ss ss si ss sb}{ss ss ss ss ss si ss sb}]", "id", ccp->onprem_provider, "type", "vsphere",
+        "name", "vsphere", "description", "on premises", "address", "10.1.0.5", "port", 443, "username",
+        "administrator", "insecure_skip_verify", 1, "id", provider, "type", "aws", "name", "myAwsProv",
+        "description", "", "address", "", "port", 0, "username", "", "insecure_skip_verify", 0);
     free(provider);
     int port = lab_http_listen(lab, &service, 2, 0);
     if (port < 0)
