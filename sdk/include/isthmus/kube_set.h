@@ -49,7 +49,11 @@ IST_EXPORT void ist_kube_set_report(const ist_env *env, const char *cluster, con
 typedef void ist_kube_finish(void *arg, json_t *object, const json_t *applied);
 IST_EXPORT int32_t ist_kube_set_apply(ist_kube *kube, const json_t *actions, ist_kube_finish *finish,
                                       void *arg, ist_error *err);
-// Deletes everything of `kinds` that carries `owner`, in reverse order of kinds. Namespaces only when nothing
+// Waits until an object is gone, its finalizers run, with progress; the operation's deadline ends it.
+IST_EXPORT int32_t ist_kube_wait_gone(ist_kube *kube, const char *api, const char *kind, const char *ns,
+                                      const char *name, ist_error *err);
+// Deletes everything of `kinds` that carries `owner`, in reverse order of kinds, and waits until it is gone, so
+// that what is made right after is new. Namespaces only when nothing
 // but what every namespace has is left in them.
 IST_EXPORT int32_t ist_kube_set_delete(ist_kube *kube, const char *owner, const ist_kube_kind_name *kinds,
                                        ist_error *err);

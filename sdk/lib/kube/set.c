@@ -2,12 +2,15 @@
 #include <isthmus/alloc.h>
 #include <isthmus/kube_set.h>
 
+#include "internal.h"
+
 #include <ctype.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
 
-#define LABEL_MAX 63
+#define LABEL_MAX    63
+#define GONE_POLL_MS 150
 
 char *ist_kube_owner(const ist_env *env)
 {
@@ -76,6 +79,18 @@ static const ist_kube_kind_name *kind_named(const ist_kube_kind_name *kinds, con
     return NULL;
 }
 
+static int any_of(const json_t *objects, const char *kind)
+{
+    size_t i;
+    json_t *object;
+    json_array_foreach(objects, i, object)
+    {
+        if (!strcmp(ist_json_str_or(object, "kind", ""), kind))
+            return 1;
+    }
+    return 0;
+}
+
 // Every object of one kind that carries `owner`, by name_of(), into *live.
 static int32_t list_owned(ist_kube *kube, const ist_kube_kind_name *kind, const char *owner, json_t *live,
                           ist_error *err)
@@ -109,6 +124,23 @@ static json_t *action_new(const char *action, const json_t *object, json_t *fiel
 static void refuse(json_t *refused, const char *name, const char *reason)
 {
     json_array_append_new(refused, json_pack("{s:s, s:s}", "object", name, "reason", reason));
+}
+
+// Everything that carries `owner`. A kind that this cluster does not serve holds nothing, and only matters when
+// something of it is wanted (`wanted` may be NULL).
+static int32_t list_all_owned(ist_kube *kube, const ist_kube_kind_name *kinds, const char *owner,
+                              const json_t *wanted, json_t *live, ist_error *err)
+{
+    for (const ist_kube_kind_name *kind = kinds; kind->kind; kind++) {
+        ist_error why;
+        int32_t rc = list_owned(kube, kind, owner, live, &why);
+        if (rc == IST_OK || (rc == IST_ERR_NOT_FOUND && !any_of(wanted, kind->kind)))
+            continue;
+        if (err)
+            *err = why;
+        return rc;
+    }
+    return IST_OK;
 }
 
 // What one wanted object needs: nothing, an update, a creation, or to be left alone.
@@ -175,9 +207,7 @@ int32_t ist_kube_set_compare(ist_kube *kube, const char *owner, const json_t *wa
 {
     json_t *live = json_object(), *todo = json_array(), *left_alone = json_array(), *object;
     size_t i;
-    int32_t rc = IST_OK;
-    for (const ist_kube_kind_name *kind = kinds; kind->kind && rc == IST_OK; kind++)
-        rc = list_owned(kube, kind, owner, live, err);
+    int32_t rc = list_all_owned(kube, kinds, owner, wanted, live, err);
     for (const ist_kube_kind_name *kind = kinds; kind->kind && rc == IST_OK; kind++) {
         json_array_foreach(wanted, i, object)
         {
@@ -275,32 +305,58 @@ static int32_t namespace_in_use(ist_kube *kube, const char *ns, ist_error *err)
     return 0;
 }
 
+int32_t ist_kube_wait_gone(ist_kube *kube, const char *api, const char *kind, const char *ns,
+                           const char *name, ist_error *err)
+{
+    for (;;) {
+        json_t *object = NULL;
+        ist_error why;
+        int32_t rc = ist_kube_get(kube, api, kind, ns, name, &object, &why);
+        json_decref(object);
+        if (rc == IST_ERR_NOT_FOUND)
+            return IST_OK;
+        if (rc != IST_OK) {
+            if (err)
+                *err = why;
+            return rc;
+        }
+        ist_progress(&kube->env, "%s %s in %s: terminating", kind, name, ist_kube_name(kube));
+        rc = ist_sleep_ms(&kube->env, GONE_POLL_MS);
+        if (rc != IST_OK)
+            return ist_fail(err, rc, name, "%s %s is still there", kind, name);
+    }
+}
+
+// One deletion. A namespace that others use stays; one that goes is waited for, since nothing can be made in it
+// before its finalizer has run.
+static int32_t delete_one(ist_kube *kube, const json_t *action, ist_error *err)
+{
+    const json_t *object = json_object_get(action, "object");
+    const char *api = ist_json_str(object, "apiVersion"), *kind = ist_json_str(object, "kind");
+    const char *ns = ist_json_str(object, "metadata.namespace"),
+               *name = ist_json_str(object, "metadata.name");
+    const char *uid = ist_json_str(action, "uid");
+    if (strcmp(kind, "Namespace") != 0)
+        return ist_kube_delete(kube, api, kind, ns, name, uid, NULL, err);
+    int32_t used = namespace_in_use(kube, name, err);
+    if (used)
+        return used < 0 ? used : IST_OK;
+    int32_t rc = ist_kube_delete(kube, api, kind, ns, name, uid, NULL, err);
+    return rc == IST_OK ? ist_kube_wait_gone(kube, api, kind, ns, name, err) : rc;
+}
+
 int32_t ist_kube_set_delete(ist_kube *kube, const char *owner, const ist_kube_kind_name *kinds,
                             ist_error *err)
 {
     json_t *live = json_object(), *actions = json_array(), *action;
     size_t i;
-    int32_t rc = IST_OK;
-    for (const ist_kube_kind_name *kind = kinds; kind->kind && rc == IST_OK; kind++)
-        rc = list_owned(kube, kind, owner, live, err);
+    int32_t rc = list_all_owned(kube, kinds, owner, NULL, live, err);
     if (rc == IST_OK)
         delete_rest(kinds, live, actions);
     json_array_foreach(actions, i, action)
     {
-        const json_t *object = json_object_get(action, "object");
-        const char *name = ist_json_str(object, "metadata.name");
-        if (rc != IST_OK)
-            break;
-        if (!strcmp(ist_json_str_or(object, "kind", ""), "Namespace")) {
-            int32_t used = namespace_in_use(kube, name, err);
-            if (used < 0)
-                rc = used;
-            if (used)
-                continue;
-        }
-        rc = ist_kube_delete(kube, ist_json_str(object, "apiVersion"), ist_json_str(object, "kind"),
-                             ist_json_str(object, "metadata.namespace"), name, ist_json_str(action, "uid"),
-                             NULL, err);
+        if (rc == IST_OK)
+            rc = delete_one(kube, action, err);
     }
     json_decref(live);
     json_decref(actions);
