@@ -2,3 +2,4 @@
 include plugins/test-file/local.mk
 include plugins/k8s-netpol/local.mk
 include plugins/k8s-svcmirror/local.mk
+include plugins/k8s-apply/local.mk

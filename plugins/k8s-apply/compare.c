@@ -1,0 +1,304 @@
+// What a manifest would change: each object is compared with what a dry run of its apply answers, so that a
+// field that the server fills in by itself never makes a difference.
+#include "apply.h"
+
+#include <string.h>
+
+// ---- two objects
+// ----------------------------------------------------------------------------------------------
+
+// What the server counts and stamps, and what kubectl leaves for itself.
+static int is_stamped(const char *path)
+{
+    static const char *const stamped[] = {
+        "status",
+        "metadata.managedFields",
+        "metadata.resourceVersion",
+        "metadata.generation",
+        "metadata.creationTimestamp",
+        "metadata.uid",
+        "metadata.selfLink",
+        "metadata.annotations.'kubectl.kubernetes.io/last-applied-configuration'",
+        "metadata.annotations.'deployment.kubernetes.io/revision'",
+    };
+    for (size_t i = 0; i < sizeof stamped / sizeof *stamped; i++)
+        if (strcmp(path, stamped[i]) == 0)
+            return 1;
+    return 0;
+}
+
+static void compare(const char *path, const json_t *live, const json_t *after, json_t *fields);
+
+static char *child_path(const char *path, const char *key)
+{
+    int plain = strpbrk(key, "./'") == NULL;
+    return ist_printf("%s%s%s%s%s", path, *path ? "." : "", plain ? "" : "'", key, plain ? "" : "'");
+}
+
+static void compare_maps(const char *path, const json_t *live, const json_t *after, json_t *fields)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)live, key, value)
+    {
+        char *child = child_path(path, key);
+        compare(child, value, json_object_get(after, key), fields);
+        ist_free(child);
+    }
+    json_object_foreach((json_t *)(uintptr_t)after, key, value)
+    {
+        if (json_object_get(live, key))
+            continue;
+        char *child = child_path(path, key);
+        compare(child, NULL, value, fields);
+        ist_free(child);
+    }
+}
+
+static void add_field(const char *path, const json_t *before, const json_t *after, json_t *fields)
+{
+    json_t *field = json_pack("{s:s, s:O*, s:O*}", "field", path, "before", before, "after", after);
+    json_array_append_new(fields, field);
+}
+
+static void compare(const char *path, const json_t *live, const json_t *after, json_t *fields)
+{
+    if (is_stamped(path) || json_equal(live, after))
+        return;
+    if (json_is_object(live) && json_is_object(after)) {
+        compare_maps(path, live, after, fields);
+    } else if (json_is_array(live) && json_array_size(live) == json_array_size(after)) {
+        for (size_t i = 0; i < json_array_size(live); i++) {
+            char *child = ist_printf("%s[%zu]", path, i);
+            compare(child, json_array_get(live, i), json_array_get(after, i), fields);
+            ist_free(child);
+        }
+    } else {
+        add_field(path, live, after, fields);
+    }
+}
+
+json_t *compare_fields(const json_t *live, const json_t *after)
+{
+    json_t *fields = json_array();
+    compare("", live, after, fields);
+    return fields;
+}
+
+// ---- one object
+// -----------------------------------------------------------------------------------------------
+
+static json_t *action_new(const char *what, const json_t *id, const json_t *live, const char *reason,
+                          json_t *fields)
+{
+    json_t *action =
+        json_pack("{s:s, s:s*, s:s*, s:o}", "action", what, "uid", ist_json_str(live, "metadata.uid"),
+                  "reason", reason, "fields", fields ? fields : json_array());
+    json_object_update(action, (json_t *)(uintptr_t)id);
+    if (is_kind(id, "Secret")) // of its values only that they change
+        json_object_set_new(action, "secret", json_true());
+    return action;
+}
+
+static const char *whose(const struct work *work, const json_t *live)
+{
+    const char *step = step_of(live);
+    if (step && strcmp(step, work->owner) == 0)
+        return "ours";
+    return step ? "another" : "foreign";
+}
+
+static int32_t conflict(const char *text, const json_t *live, ist_error *err)
+{
+    const char *step = step_of(live);
+    if (step) {
+        ist_fail(err, IST_ERR_CONFLICT, text, "step %s of Isthmus keeps this object", step);
+        ist_hint(err, "an object has one keeper: take it out of one of the two steps");
+    } else {
+        ist_fail(err, IST_ERR_CONFLICT, text, "exists and was not made by Isthmus");
+        ist_hint(err, "`adopt: true` takes it over; it is then left where it is by destroy");
+    }
+    return IST_ERR_CONFLICT;
+}
+
+// Are all labels and annotations of a manifest's namespace there already? Then it serves as it is.
+static int namespace_serves(const json_t *wanted, const json_t *live)
+{
+    static const char *const maps[] = {"metadata.labels", "metadata.annotations"};
+    for (size_t i = 0; i < 2; i++) {
+        const char *key;
+        json_t *value;
+        json_object_foreach(ist_json_at(wanted, maps[i]), key, value)
+        {
+            if (strcmp(key, LABEL_STEP) == 0 || strcmp(key, IST_LABEL_MANAGED_BY) == 0)
+                continue;
+            if (!json_equal(value, json_object_get(ist_json_at(live, maps[i]), key)))
+                return 0;
+        }
+    }
+    return 1;
+}
+
+// The dry run of an object that is there. Fields that cannot be changed in place make it a replacement.
+static int32_t compare_live(const ist_cluster *cluster, const json_t *object, const json_t *id,
+                            const json_t *live, const char *verb, json_t *actions, ist_error *err)
+{
+    json_t *after = NULL;
+    ist_error fault = {0};
+    int32_t rc = ist_kube_apply_dry(cluster->kube, object, &after, &fault);
+    if (rc == IST_OK) {
+        json_t *fields = compare_fields(live, after);
+        if (json_array_size(fields))
+            json_array_append_new(actions, action_new(verb, id, live, NULL, fields));
+        else
+            json_decref(fields);
+        json_decref(after);
+        return IST_OK;
+    }
+    if (rc == IST_ERR_REMOTE && strstr(fault.text, "immutable") && strcmp(verb, "update") == 0) {
+        json_array_append_new(actions, action_new("replace", id, live, fault.text, NULL));
+        return IST_OK;
+    }
+    if (err)
+        *err = fault;
+    return rc;
+}
+
+// An object that is not there yet: the dry run tells early what the server would refuse.
+static int32_t compare_missing(struct work *work, const ist_cluster *cluster, const json_t *object,
+                               const json_t *id, const char *from, json_t *actions, ist_error *err)
+{
+    const char *ns = ist_json_str(id, "namespace");
+    ist_error fault = {0};
+    ist_kube_kind kind;
+    // A kind that a CustomResourceDefinition of this step brings cannot be tried yet.
+    int coming = ist_kube_kind_of(cluster->kube, ist_json_str(id, "apiVersion"), ist_json_str(id, "kind"),
+                                  &kind, NULL) != IST_OK;
+    int32_t rc = coming ? IST_OK : ist_kube_apply_dry(cluster->kube, object, NULL, &fault);
+    if (rc == IST_ERR_NOT_FOUND && ns) {
+        json_t *home = json_pack("{s:s, s:s, s:s, s:s}", "cluster", cluster->name, "apiVersion", "v1", "kind",
+                                 "Namespace", "name", ns);
+        int comes = wanted_of(work, home) != NULL;
+        json_decref(home);
+        if (!comes) {
+            ist_fail(err, IST_ERR_INPUT, from, "namespace %s does not exist in %s", ns, cluster->name);
+            ist_hint(err, "put it in a manifest, or set create_namespaces");
+            return IST_ERR_INPUT;
+        }
+        rc = IST_OK;
+    }
+    if (rc != IST_OK) {
+        if (err)
+            *err = fault;
+        return rc;
+    }
+    json_array_append_new(actions, action_new("create", id, NULL, NULL, NULL));
+    return IST_OK;
+}
+
+static int32_t compare_entry(struct work *work, const json_t *entry, json_t *actions, ist_error *err)
+{
+    const json_t *object = json_object_get(entry, "object");
+    const ist_cluster *cluster = ist_clusters_find(work->clusters, ist_json_str(entry, "cluster"));
+    json_t *id = id_of(cluster->name, object), *live = NULL;
+    char *text = id_text(id);
+    ist_error fault = {0};
+    int32_t rc = live_of(work, id, &live, &fault);
+    const char *owner = rc == IST_OK ? whose(work, live) : "";
+    if (rc == IST_OK && ist_json_str(live, "metadata.deletionTimestamp")) {
+        json_array_append_new(actions,
+                              action_new("create", id, NULL, "the one that is there is being deleted", NULL));
+    } else if (rc == IST_OK && strcmp(owner, "ours") == 0) {
+        rc = compare_live(cluster, object, id, live, "update", actions, err);
+    } else if (rc == IST_OK && is_kind(id, "Namespace") && namespace_serves(object, live)) {
+        rc = IST_OK;
+    } else if (rc == IST_OK && (strcmp(owner, "another") == 0 || !ist_json_bool(work->inputs, "adopt", 0))) {
+        rc = conflict(text, live, err);
+    } else if (rc == IST_OK) {
+        rc = compare_live(cluster, object, id, live, "adopt", actions, err);
+    } else if (rc == IST_ERR_NOT_FOUND) {
+        rc = compare_missing(work, cluster, object, id, ist_json_str_or(entry, "from", "manifests"), actions,
+                             err);
+    } else if (err) {
+        *err = fault;
+    }
+    json_decref(live);
+    json_decref(id);
+    ist_free(text);
+    return rc;
+}
+
+// ---- all of them
+// ----------------------------------------------------------------------------------------------
+
+// What this step made and no manifest asks for any more.
+static int32_t compare_recorded(struct work *work, const ist_cluster *cluster, json_t *actions,
+                                ist_error *err)
+{
+    const json_t *recorded = recorded_in(work, cluster->name);
+    for (size_t i = json_array_size(recorded); i-- > 0;) { // against the order of making
+        const json_t *id = json_array_get(recorded, i);
+        json_t *live = NULL;
+        if (wanted_of(work, id))
+            continue;
+        ist_error fault = {0};
+        int32_t rc = live_of(work, id, &live, &fault);
+        if (rc == IST_OK && strcmp(whose(work, live), "ours") == 0)
+            json_array_append_new(actions, action_new("delete", id, live, "in no manifest any more", NULL));
+        json_decref(live);
+        if (rc != IST_OK && rc != IST_ERR_NOT_FOUND) {
+            if (err)
+                *err = fault;
+            return rc;
+        }
+    }
+    return IST_OK;
+}
+
+int32_t compare_all(struct work *work, json_t **actions, ist_error *err)
+{
+    json_t *made = json_array();
+    int32_t rc = IST_OK;
+    for (size_t i = 0; rc == IST_OK && i < json_array_size(work->wanted); i++)
+        rc = compare_entry(work, json_array_get(work->wanted, i), made, err);
+    for (size_t i = 0; rc == IST_OK && i < work->clusters->count; i++)
+        rc = compare_recorded(work, &work->clusters->items[i], made, err);
+    if (rc == IST_OK)
+        *actions = made;
+    else
+        json_decref(made);
+    return rc;
+}
+
+static uint32_t change_of(const char *action)
+{
+    if (strcmp(action, "create") == 0)
+        return IST_CREATE;
+    if (strcmp(action, "delete") == 0)
+        return IST_DELETE;
+    return strcmp(action, "replace") == 0 ? IST_REPLACE : IST_UPDATE;
+}
+
+void compare_report(const ist_env *env, const json_t *actions)
+{
+    size_t i, k;
+    const json_t *action, *field;
+    json_array_foreach(actions, i, action)
+    {
+        char *name = id_text(action);
+        const char *what = ist_json_str_or(action, "action", "");
+        ist_change(env, change_of(what), name,
+                   strcmp(what, "adopt") == 0 ? "adopted" : ist_json_str(action, "reason"));
+        json_array_foreach(json_object_get(action, "fields"), k, field)
+        {
+            const char *path = ist_json_str_or(field, "field", "");
+            json_t *after = json_object_get(field, "after");
+            if (json_object_get(action, "secret") && strstr(path, "ata"))
+                ist_change_secret(env, name, path);
+            else // NULL would read as "known after apply": a field that goes away is null
+                ist_change_field(env, name, path, json_incref(json_object_get(field, "before")),
+                                 after ? json_incref(after) : json_null());
+        }
+        ist_free(name);
+    }
+}
