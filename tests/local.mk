@@ -5,3 +5,4 @@ endif
 include tests/integration/local.mk
 include tests/real/local.mk
 include tests/bench/local.mk
+include tests/fuzz/local.mk

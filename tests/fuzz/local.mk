@@ -1,0 +1,33 @@
+# A fuzz target is one file fuzz-X.c with LLVMFuzzerTestOneInput and a folder corpus/X. `make check` replays the
+# corpus and mutants of it (replay.c); `make fuzz` lets libFuzzer look for more, FUZZ_SECONDS each.
+FUZZ_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+if FUZZER
+FUZZ_DRIVER =
+FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+FUZZ_DRIVER = tests/fuzz/replay.c
+FUZZ_LINK = $(AM_LDFLAGS)
+endif
+FUZZ_TARGETS = tests/fuzz/fuzz-yaml tests/fuzz/fuzz-json
+check_PROGRAMS += $(FUZZ_TARGETS)
+INTEGRATION_TESTS += tests/fuzz/replay.sh
+
+tests_fuzz_fuzz_yaml_SOURCES = %D%/fuzz-yaml.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_yaml_CFLAGS = $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_yaml_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_yaml_LDADD = sdk/lib/libistbase.la $(JANSSON_LIBS) $(YAML_LIBS)
+
+tests_fuzz_fuzz_json_SOURCES = %D%/fuzz-json.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_json_CFLAGS = $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_json_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_json_LDADD = sdk/lib/libistbase.la $(JANSSON_LIBS)
+
+# fuzz: every target under libFuzzer and the sanitizers, in a build of its own.
+FUZZ_SECONDS = 20
+fuzz:
+	$(MKDIR_P) fuzz && cd fuzz && { test -f Makefile || $(abs_top_srcdir)/configure CC=clang --enable-sanitizers --enable-fuzzer; } && \
+	$(MAKE) $(FUZZ_TARGETS) && for t in $(FUZZ_TARGETS); do \
+	  name=$${t##*fuzz-}; mkdir -p found/$$name; \
+	  ./$$t -max_total_time=$(FUZZ_SECONDS) -timeout=10 found/$$name $(abs_top_srcdir)/tests/fuzz/corpus/$$name || exit 1; \
+	done
+.PHONY: fuzz
