@@ -1,0 +1,99 @@
+// What a cluster has in kube-system from the start: its CNI.
+#include "ctl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void make(struct lab_cluster *cluster, const char *plural, json_t *object)
+{
+    json_decref(kube_make(cluster, plural, object));
+}
+
+static void make_daemons(struct lab_cluster *cluster, const char *name, json_t *containers)
+{
+    json_decref(kube_make(cluster, "serviceaccounts",
+                          json_pack("{s{ss ss}}", "metadata", "name", name, "namespace", "kube-system")));
+    make(cluster, "daemonsets",
+         json_pack("{s{ss ss s{ss}} s{s{s{ss}} s{s{s{ss}} s{sb ss ss s[{ss}] so}}}}", "metadata", "name",
+                   name, "namespace", "kube-system", "labels", "k8s-app", name, "spec", "selector",
+                   "matchLabels", "k8s-app", name, "template", "metadata", "labels", "k8s-app", name, "spec",
+                   "hostNetwork", true, "priorityClassName", "system-node-critical", "serviceAccountName",
+                   name, "tolerations", "operator", "Exists", "containers", containers));
+}
+
+static json_t *env(const char *const (*pairs)[2], size_t n)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_pack("{ss ss}", "name", pairs[i][0], "value", pairs[i][1]));
+    return list;
+}
+
+// The VPC CNI as a new EKS cluster has it: source NAT on, network policies off.
+static void amazon_vpc_cni(struct lab_cluster *cluster)
+{
+    static const char *const pairs[][2] = {{"AWS_VPC_CNI_NODE_PORT_SUPPORT", "true"},
+                                           {"AWS_VPC_ENI_MTU", "9001"},
+                                           {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "false"},
+                                           {"AWS_VPC_K8S_CNI_EXTERNALSNAT", "false"},
+                                           {"AWS_VPC_K8S_CNI_LOGLEVEL", "DEBUG"},
+                                           {"AWS_VPC_K8S_CNI_RANDOMIZESNAT", "prng"},
+                                           {"AWS_VPC_K8S_CNI_VETHPREFIX", "eni"},
+                                           {"ENABLE_IPv4", "true"},
+                                           {"ENABLE_POD_ENI", "false"},
+                                           {"ENABLE_PREFIX_DELEGATION", "false"},
+                                           {"WARM_ENI_TARGET", "1"}};
+    json_t *node =
+        json_pack("{ss ss s[{si ss}] so}", "name", "aws-node", "image",
+                  "602401143452.dkr.ecr.us-west-2.amazonaws.com/amazon-k8s-cni:v1.18.1", "ports",
+                  "containerPort", 61678, "name", "metrics", "env", env(pairs, sizeof pairs / sizeof *pairs));
+    json_t *agent =
+        json_pack("{ss ss s[ss]}", "name", "aws-eks-nodeagent", "image",
+                  "602401143452.dkr.ecr.us-west-2.amazonaws.com/amazon/aws-network-policy-agent:v1.1.1",
+                  "args", "--enable-ipv6=false", "--enable-network-policy=false");
+    make(cluster, "configmaps",
+         json_pack("{s{ss ss} s{ss}}", "metadata", "name", "amazon-vpc-cni", "namespace", "kube-system",
+                   "data", "enable-network-policy-controller", "false"));
+    make_daemons(cluster, "aws-node", json_pack("[oo]", node, agent));
+}
+
+static json_t *ip_pool(const char *name, const char *cidr, bool disabled)
+{
+    json_t *spec = json_pack("{ss sb ss si}", "cidr", cidr, "natOutgoing", !disabled, "ipipMode",
+                             disabled ? "Never" : "Always", "blockSize", 26);
+    if (disabled)
+        json_object_set_new(spec, "disabled", json_true());
+    return json_pack("{s{ss} so}", "metadata", "name", name, "spec", spec);
+}
+
+// Calico, whose pools say where pods keep their address: the disabled one covers the cloud's pods.
+static void calico(struct lab_cluster *cluster)
+{
+    static const char *const kinds[][2] = {{"IPPool", "ippool"},
+                                           {"GlobalNetworkPolicy", "globalnetworkpolicy"},
+                                           {"FelixConfiguration", "felixconfiguration"}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const char *ending = strcmp(kinds[i][0], "GlobalNetworkPolicy") == 0 ? "globalnetworkpolicies" : NULL;
+        char *plural = ending ? lab_strdup(ending) : lab_format("%ss", kinds[i][1]);
+        make(cluster, "customresourcedefinitions",
+             json_pack("{s{so} s{ss ss s{ss ss ss} s[{ss sb sb s{s{ss sb}}}]}}", "metadata", "name",
+                       json_sprintf("%s.crd.projectcalico.org", plural), "spec", "group",
+                       "crd.projectcalico.org", "scope", "Cluster", "names", "plural", plural, "singular",
+                       kinds[i][1], "kind", kinds[i][0], "versions", "name", "v1", "served", true, "storage",
+                       true, "schema", "openAPIV3Schema", "type", "object",
+                       "x-kubernetes-preserve-unknown-fields", true));
+        free(plural);
+    }
+    make(cluster, "ippools", ip_pool("default-ipv4-ippool", cluster->pod_cidr, false));
+    make(cluster, "ippools", ip_pool("cloud-pods", "10.0.0.0/16", true));
+    make_daemons(cluster, "calico-node",
+                 json_pack("[{ss ss}]", "name", "calico-node", "image", "docker.io/calico/node:v3.27.3"));
+}
+
+void kube_system_objects(struct lab_cluster *cluster)
+{
+    if (cluster->eks)
+        amazon_vpc_cni(cluster);
+    else
+        calico(cluster);
+}
