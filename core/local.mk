@@ -14,5 +14,6 @@ include core/render/local.mk
 worker_PROGRAMS += core/isthmus-worker
 core_isthmus_worker_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core
 core_isthmus_worker_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-core_isthmus_worker_LDADD = $(JANSSON_LIBS) $(LIBS)
+core_isthmus_worker_LDADD = core/host/libhost.la sdk/lib/libistbase.la $(JANSSON_LIBS) $(LIBS)
+core_isthmus_worker_LDFLAGS = $(AM_LDFLAGS) -Wl,--as-needed
 core_isthmus_worker_SOURCES = core/worker.c

@@ -197,11 +197,6 @@ static int32_t host_wants_trace(ist_call *call)
 
 // ---- what it tells
 
-static void emit(ist_call *call, json_t *event)
-{
-    call->sink->event(call->sink->arg, event);
-}
-
 // A plugin that uses the host wrongly fails its operation, whatever it returns: the first misuse is told.
 static void misuse(ist_call *call, int32_t code, const char *where, const char *text)
 {
@@ -209,12 +204,19 @@ static void misuse(ist_call *call, int32_t code, const char *where, const char *
         ist_fail(&call->misuse, code, where, "%s", text);
 }
 
+static void emit(ist_call *call, json_t *event)
+{
+    if (call->sink->event(call->sink->arg, event) != IST_OK)
+        misuse(call, IST_ERR_LIMIT, operation_name(call->request->operation),
+               "told of something that is larger than 16 MiB");
+}
+
 static json_t *tree(ist_call *call, const char *where, const ist_value *v)
 {
     json_t *json = value_to_json(v);
     if (json)
         return json;
-    misuse(call, IST_ERR_LIMIT, where, "a value is nested over 64 levels");
+    misuse(call, IST_ERR_LIMIT, where, "a value is nested over 60 levels");
     return json_null();
 }
 

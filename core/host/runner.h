@@ -34,7 +34,8 @@ struct runner_request {
 // Where it goes. Events have the shapes of wire.h ("log" to "result"). event() is called from the thread of
 // the operation, "log" from any.
 struct runner_sink {
-    void (*event)(void *arg, json_t *event); // steals
+    // Steals. IST_OK, or IST_ERR_LIMIT: too large to be told, which fails the operation.
+    int32_t (*event)(void *arg, json_t *event);
     // An intent or outcome that has to be durable: returns the code, and for an intent the token. Steals.
     int32_t (*journal)(void *arg, json_t *event, char token[65]);
     void *arg;

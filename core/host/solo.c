@@ -315,9 +315,10 @@ void solo_end(struct solo *solo, uint32_t operation)
 
 // ---- in this process
 
-static void sink_event(void *arg, json_t *event)
+static int32_t sink_event(void *arg, json_t *event)
 {
     solo_event(arg, event);
+    return IST_OK;
 }
 
 static int32_t sink_journal(void *arg, json_t *event, char token[65])

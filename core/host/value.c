@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define MAX_DEPTH  64
+#define MAX_DEPTH  60 // what stands around a value on the wire brings it to 64
 #define INDEX_FROM 16 // maps of fewer keys are searched in order
 
 struct ist_value {

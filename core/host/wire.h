@@ -25,13 +25,17 @@
 
 #include <isthmus/error.h>
 #include <jansson.h>
+#include <stdbool.h>
 
 #define WIRE_MAX_FRAME (16u << 20)
 #define WIRE_MAX_DEPTH 64
 
-// Blocking send of one frame (the worker's side, and the core's: sockets hold a frame or the peer is dead).
-int wire_send(int fd, const json_t *message, ist_error *err);
-// A reader that takes what is there: 1 and *message (new reference), 0 nothing whole yet, -1 end or broken.
+// Sends one frame; 0, IST_ERR_LIMIT when it is over the limit (nothing was sent), else the wire is broken.
+// `stall_ms`: how long the other side may take nothing before it counts as dead; -1: for ever (the worker's
+// side: the core may be busy with a slow terminal).
+int wire_send(int fd, const json_t *message, int stall_ms, ist_error *err);
+// A reader that takes what is there: 1 and *message (new reference; always an object with a "type"), 0 nothing
+// whole yet, -1 broken (err says how) or at its end (err->code IST_ERR_NOT_FOUND).
 struct wire_reader;
 struct wire_reader *wire_reader_new(int fd);
 int wire_read(struct wire_reader *reader, json_t **message, ist_error *err);

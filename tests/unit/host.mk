@@ -20,3 +20,10 @@ tests_unit_test_plugin_file_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(t
 tests_unit_test_plugin_file_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_plugin_file_LDADD = tests/unit/libfakehost.la $(UNIT_LIBS)
 tests_unit_test_plugin_file_SOURCES = %D%/test-plugin-file.c
+
+check_PROGRAMS += tests/unit/test-host-worker
+UNIT_TESTS += tests/unit/test-host-worker
+tests_unit_test_host_worker_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core
+tests_unit_test_host_worker_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_test_host_worker_LDADD = core/host/libhost.la sdk/lib/libistbase.la $(UNIT_LIBS) $(CRYPTO_LIBS)
+tests_unit_test_host_worker_SOURCES = %D%/test-host-worker.c core/config/diag.c $(HOST_CLIENT_SOURCES)
