@@ -84,6 +84,10 @@ bool cli_colour(FILE *to);
 // Jobs by --jobs, else `otherwise`.
 int cli_jobs(const struct cli *cli, int otherwise);
 
+// The plugins by isthmus.plugins, ISTHMUS_PLUGIN_PATH and so on; config may be NULL. The caller's.
+struct catalog *cli_catalog(const struct config *config);
+// Shows diagnostics in the format asked for: text on stderr, JSON on stdout.
+void cli_diags(const struct cli *cli, const struct diags *diags);
 // Loads configuration and catalog; on failure prints every diagnostic and returns NULL. Warnings are printed
 // too. `catalog` may be NULL when it is not wanted. The caller frees both.
 struct config *cli_load(const struct cli *cli, struct catalog **catalog);

@@ -1,1 +1,1 @@
-core_isthmus_SOURCES += %D%/diag.c
+core_isthmus_SOURCES += %D%/diag.c %D%/node.c %D%/read.c

@@ -15,6 +15,8 @@ struct config_source {
 };
 
 struct config; // the merged conf.d
+// -1 when a file cannot be read; else 0, and what is wrong beyond that is in `diags`, so that the pipelines
+// can be checked too and all is told at once: look at diags_errors() before using anything.
 int config_load(const struct config_source *source, struct diags *diags, struct config **config);
 void config_free(struct config *config);
 const char *
@@ -25,9 +27,10 @@ int config_grace_ms(const struct config *config);
 void config_digest(const struct config *config, const char *pipeline, const unsigned char key[32],
                    char digest[65]);
 size_t config_pipelines(const struct config *config, const char *const **names);
-int config_show(const struct config *config, bool origin, FILE *to);
-
-enum reference_kind { REF_STEP, REF_ENV, REF_FILE, REF_CMD, REF_VAR, REF_EACH };
+// As YAML (origin: each value with its file and line), or as JSON. Secrets, which the plugins' tables tell,
+// are shown as "(secret)". catalog may be NULL: then by the names of keys alone.
+int config_show(const struct config *config, struct catalog *catalog, bool origin, bool json, FILE *to);
+const char *const *config_plugin_dirs(const struct config *config, size_t *count); // isthmus.plugins
 
 struct step {
     const char *name; // "router", or "net[eu]" of a for_each
@@ -39,13 +42,17 @@ struct step {
     bool prevent_destroy;
     int64_t timeout_ms;
     struct place place;
+    const char *base;              // "net": the name in the file
+    const char *each_key;          // "eu"; NULL without for_each
+    const struct node *each_value; // NULL without for_each
 };
 
 struct pipeline {
     const char *name;
     struct step *steps; // in a topological order
     size_t count;
-    struct config *config; // borrowed
+    struct config *config;   // borrowed
+    const struct node *vars; // its own over those of all; NULL: none
 };
 
 // Checks and expands: for_each, when, needs, cycles, unknown plugins, keys, types, outputs, overlap of CIDRs
@@ -64,8 +71,9 @@ struct output_source {
 struct resolved {
     json_t
         *inputs; // object, normalised by type, defaults filled, secrets in clear; NULL when not all is known
-    json_t *public_inputs; // the same with secret values left as {"$ref": "env.X"} or {"$secret": true}: for
-                           // state
+    json_t *public_inputs; // the same for state: secret values are {"$ref": "env.X"} or "steps.a.out",
+                           // {"$text": "a ${env.X}"}, {"$config": "pipelines..."}, or {"$secret": true}; what
+                           // is not known is {"$unknown": "steps.a.out"}
     char **unknown;        // what is not known: "steps.vpc.route_tables"
     size_t unknown_count;
     char **secrets; // values to redact
@@ -74,8 +82,10 @@ struct resolved {
 int step_resolve(const struct pipeline *pipeline, const struct step *step,
                  const struct output_source *outputs, struct diags *diags, struct resolved *resolved);
 void resolved_free(struct resolved *resolved);
-// From what state recorded (public_inputs) back to inputs, references read again: for destroy.
-int inputs_from_record(const struct plugin_info *info, const json_t *public_inputs,
+// From what state recorded (public_inputs) back to inputs, references read again: for destroy. `config` is
+// where secrets written there are read again ({"$config": "pipelines.p.steps.s.with.key"}); NULL, or when
+// they are gone from it: such inputs are left out, with a warning.
+int inputs_from_record(struct config *config, const struct plugin_info *info, const json_t *public_inputs,
                        const struct output_source *outputs, struct diags *diags, struct resolved *resolved);
 
 #endif

@@ -11,6 +11,8 @@ extern "C" {
 
 // Is `type` of a field well formed ("list(cidr)", "enum(a|b)")? 1 or 0.
 IST_EXPORT int ist_type_valid(const char *type);
+// The T of list(T), set(T) or map(T) into `item`; 1, or 0 (item untouched) for every other type or no room.
+IST_EXPORT int ist_type_item(const char *type, char *item, size_t size);
 // Checks `value` against `type` and hands back the normal form (new reference): cidr with host bits cleared
 // only where they were clear (else an error that names the network address), durations as integer
 // milliseconds, sizes as bytes, sets sorted and unique, next-hop as {kind, id}. Errors say what was expected:

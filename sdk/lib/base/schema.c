@@ -48,6 +48,17 @@ int ist_type_valid(const char *type)
     return type && valid(type, strlen(type), 0);
 }
 
+int ist_type_item(const char *type, char *item, size_t size)
+{
+    const char *inner;
+    size_t inner_len;
+    if (!contained(type, strlen(type), &inner, &inner_len) || inner_len >= size)
+        return 0;
+    memcpy(item, inner, inner_len);
+    item[inner_len] = '\0';
+    return 1;
+}
+
 // ---- normal forms
 
 static int32_t normalise(const char *type, size_t len, const json_t *value, json_t **normal, ist_error *err);

@@ -4,11 +4,22 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <yaml.h>
 
 static int append(void *arg, unsigned char *bytes, size_t len)
 {
     return ist_buf_add(arg, bytes, len) == IST_OK;
+}
+
+// What other readers, of YAML 1.1, would take for a boolean.
+static int old_boolean(const char *text)
+{
+    static const char *const words[] = {"y", "n", "yes", "no", "on", "off"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcasecmp(text, words[i]) == 0)
+            return 1;
+    return 0;
 }
 
 static int emit_text(yaml_emitter_t *emitter, const char *text, int is_string)
@@ -18,7 +29,7 @@ static int emit_text(yaml_emitter_t *emitter, const char *text, int is_string)
     if (is_string) {
         // What would read back as something else is quoted; several lines are a block.
         json_t *plain = ist_yaml_scalar(text);
-        if (!json_is_string(plain))
+        if (!json_is_string(plain) || old_boolean(text))
             style = YAML_DOUBLE_QUOTED_SCALAR_STYLE;
         else if (strchr(text, '\n'))
             style = YAML_LITERAL_SCALAR_STYLE;

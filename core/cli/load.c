@@ -1,0 +1,129 @@
+// What nearly every command begins with: the configuration, the catalog, the pipeline; or all that is wrong.
+#include "cli/cli.h"
+
+#include <isthmus/alloc.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+// Where descriptors are cached: XDG_CACHE_HOME, else ~/.cache. NULL: nowhere. The caller's (ist_free).
+static char *cache_path(void)
+{
+    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (xdg && *xdg == '/')
+        return ist_printf("%s/isthmus/plugins.json", xdg);
+    return home && *home == '/' ? ist_printf("%s/.cache/isthmus/plugins.json", home) : NULL;
+}
+
+struct catalog *cli_catalog(const struct config *config)
+{
+    size_t count = 0;
+    const char *const *dirs = config ? config_plugin_dirs(config, &count) : NULL;
+    char *cache = cache_path();
+    struct catalog *catalog = catalog_new(dirs, count, cache);
+    ist_free(cache);
+    return catalog;
+}
+
+void cli_diags(const struct cli *cli, const struct diags *diags)
+{
+    const char *format = cli_value(cli, OPT_OUTPUT);
+    if (!format || strcmp(format, "text") == 0) {
+        diags_print(diags, stderr, cli_colour(stderr));
+        return;
+    }
+    bool lines = strcmp(format, "jsonl") == 0;
+    json_t *list = diags_json(diags), *one;
+    size_t i;
+    if (!lines) {
+        json_t *all = json_pack("{s:b, s:O}", "valid", diags_errors(diags) == 0, "diagnostics", list);
+        json_dumpf(all, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(all);
+    } else {
+        json_array_foreach(list, i, one)
+        {
+            json_object_set_new(one, "event", json_string("diagnostic"));
+            json_dumpf(one, stdout, JSON_COMPACT);
+            putchar('\n');
+        }
+    }
+    json_decref(list);
+}
+
+static struct config *load(const struct cli *cli, struct catalog **catalog, struct diags *diags)
+{
+    struct config_source source = cli_source(cli);
+    struct config *config = NULL;
+    if (config_load(&source, diags, &config))
+        return NULL;
+    if (catalog)
+        *catalog = cli_catalog(config);
+    return config;
+}
+
+struct config *cli_load(const struct cli *cli, struct catalog **catalog)
+{
+    struct diags *diags = diags_new();
+    struct catalog *found = NULL;
+    struct config *config = load(cli, catalog ? &found : NULL, diags);
+    if (config && diags_errors(diags)) {
+        config_free(config);
+        catalog_free(found);
+        found = NULL;
+        config = NULL;
+    }
+    if (diags_count(diags))
+        cli_diags(cli, diags);
+    diags_free(diags);
+    if (config && catalog)
+        *catalog = found;
+    return config;
+}
+
+// The one named, or the only one there is.
+static const char *pick(const struct cli *cli, const struct config *config, struct diags *diags)
+{
+    const char *const *names;
+    size_t count = config_pipelines(config, &names);
+    if (cli_arg(cli, 0))
+        return cli_arg(cli, 0);
+    if (count == 1)
+        return names[0];
+    ist_buf list = {0};
+    for (size_t i = 0; i < count; i++)
+        ist_buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
+    char *text = ist_buf_take(&list);
+    diag_error(diags, (struct place){0}, count ? "which pipeline?" : "the configuration has no pipeline");
+    if (count)
+        diag_hint(diags, "there are %s", text);
+    ist_free(text);
+    return NULL;
+}
+
+int cli_load_pipeline(const struct cli *cli, struct loaded *loaded)
+{
+    struct diags *diags = diags_new();
+    struct loaded made = {0};
+    made.config = load(cli, &made.catalog, diags);
+    const char *name = made.config ? pick(cli, made.config, diags) : NULL;
+    if (name)
+        pipeline_load(made.config, made.catalog, name, diags, &made.pipeline);
+    int rc = diags_errors(diags) || !made.pipeline ? 1 : 0;
+    if (diags_count(diags))
+        cli_diags(cli, diags);
+    diags_free(diags);
+    if (rc)
+        loaded_free(&made);
+    else
+        *loaded = made;
+    return rc;
+}
+
+void loaded_free(struct loaded *loaded)
+{
+    pipeline_free(loaded->pipeline);
+    catalog_free(loaded->catalog);
+    config_free(loaded->config);
+    *loaded = (struct loaded){0};
+}

@@ -1,0 +1,95 @@
+// What the files of core/config share among themselves.
+#ifndef CORE_CONFIG_INTERNAL_H
+#define CORE_CONFIG_INTERNAL_H
+
+#include "config/pipeline.h"
+#include "config/reference.h"
+
+struct command_output { // what ${cmd....} gave, once a run
+    char *command, *text;
+    struct command_output *next;
+};
+
+struct config {
+    struct arena *arena;
+    const struct node *root; // all files merged, --set on top
+    const struct node *vars; // NULL: none
+    char *dir;               // absolute
+    char *state;
+    int jobs, grace_ms;
+    const char **names; // of pipelines
+    size_t name_count;
+    char **plugin_dirs;
+    size_t plugin_dir_count;
+    struct command_output *commands;
+};
+
+struct strings {
+    char **items;
+    size_t count;
+};
+void strings_add(struct strings *strings, const char *text); // once each
+void strings_free(struct strings *strings);                  // the items too
+
+// How often a written key has had an effect: one file may serve several steps.
+struct use {
+    struct place place;
+    const char *key;
+    const char *plugin; // the last that took it without effect
+    bool effective;
+};
+struct uses {
+    struct use *items;
+    size_t count;
+};
+
+// What references mean at one place of the configuration.
+struct scope {
+    struct config *config;
+    struct diags *diags;
+    const struct node *vars;
+    const struct pipeline *pipeline;     // NULL: steps cannot be referred to
+    const struct step *step;             // whose each.* is meant; may be NULL
+    const struct output_source *outputs; // NULL: no output is known yet
+    bool checking;                       // validate: commands are not run
+    struct uses *uses;                   // NULL: not wanted
+    const char *pending[16];             // variables being evaluated: a cycle is an error
+    size_t pending_count;
+    struct strings unknown, secrets;
+};
+void scope_free(struct scope *scope);
+
+struct value {
+    json_t *json;   // owned; NULL: unknown, or failed (and said so)
+    json_t *record; // owned; the form for state; NULL when failed
+    bool secret;    // a secret is somewhere within: the record holds a reference
+    bool failed;
+    char type[128]; // while unknown: the type of the output it will be, or ""
+};
+void value_clear(struct value *value);
+
+// `secret`: the field says so. config_path: where a literal is found again ("vars.x"), or NULL.
+struct value evaluate(struct scope *scope, const struct node *node, const char *type, bool secret,
+                      const char *config_path);
+// A text as "${env.X}" or "a ${env.X}", outside a file; for what state recorded.
+struct value evaluate_text(struct scope *scope, const char *text, const char *type, struct place place);
+// Runs a command without a shell and keeps what it printed; NULL when it failed, with why (size bytes).
+const char *command_output(struct config *config, const char *command, char *why, size_t size);
+
+// A map against a table: unknown keys, types, required ones, defaults. `what` is for messages: "plugin ccp".
+// The values' json is NULL when something in it is unknown.
+struct value table_values(struct scope *scope, const ist_field *fields, size_t count, const struct node *map,
+                          struct place place, const char *what, const char *config_path);
+// Warns of keys without an effect in any step.
+void uses_warn(const struct uses *uses, struct diags *diags);
+
+// References to steps in a node, below it too: told one by one.
+typedef void reference_fn(void *arg, const struct node *node, const struct part *part);
+void node_references(struct arena *arena, const struct node *node, reference_fn *tell, void *arg);
+// "conf.d/stars.yaml" + "stars/x" -> an absolute path beside the file; ~/ is HOME. The caller's (ist_free).
+char *path_beside(const char *file, const char *path);
+
+// Of a role: its outputs as {name, type} pairs ending with NULL; NULL for an unknown role.
+const char *const (*role_outputs(const char *role))[2];
+
+#endif

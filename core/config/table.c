@@ -1,0 +1,386 @@
+// A map of the configuration against a table of fields: unknown keys, types, what is missing, defaults.
+#include "config/internal.h"
+
+#include <isthmus/alloc.h>
+#include <isthmus/schema.h>
+#include <isthmus/yaml.h>
+
+#include <string.h>
+
+#define MAX_KEYS 256
+
+struct table {
+    struct scope *scope;
+    const ist_field *fields;
+    size_t count;
+    const char *what;
+};
+
+// ---- rows by name
+
+static const ist_field *row(const struct table *table, const char *name)
+{
+    for (size_t i = 0; i < table->count; i++)
+        if (strcmp(table->fields[i].name, name) == 0)
+            return &table->fields[i];
+    return NULL;
+}
+
+// What follows the prefix in a row's name, when it is a direct child ("nhrp." + "nhrp.key" -> "key") or leads
+// to one whose own row is left out ("ike.start" under "" -> "ike"). *len: of that word.
+static const char *child_word(const ist_field *field, const char *prefix, size_t *len)
+{
+    size_t n = strlen(prefix);
+    if (strncmp(field->name, prefix, n) != 0)
+        return NULL;
+    const char *word = field->name + n;
+    *len = strcspn(word, ".[{");
+    return *len ? word : NULL;
+}
+
+// The suffix by which children hang below `name`: ".", "[].", "{}." or NULL when it has none.
+static const char *children_of(const struct table *table, const char *name)
+{
+    static const char *const suffixes[] = {".", "[].", "{}."};
+    size_t n = strlen(name);
+    for (size_t i = 0; i < table->count; i++)
+        for (size_t s = 0; s < 3; s++)
+            if (strncmp(table->fields[i].name, name, n) == 0 &&
+                strncmp(table->fields[i].name + n, suffixes[s], strlen(suffixes[s])) == 0)
+                return suffixes[s];
+    return NULL;
+}
+
+// The words that may stand under a prefix, each once; returns how many. They are the caller's (ist_free).
+static size_t known_words(const struct table *table, const char *prefix, char *words[MAX_KEYS])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < table->count && count < MAX_KEYS; i++) {
+        size_t len;
+        const char *word = child_word(&table->fields[i], prefix, &len);
+        bool seen = !word;
+        for (size_t k = 0; k < count && !seen; k++)
+            seen = strncmp(words[k], word, len) == 0 && !words[k][len];
+        if (!seen)
+            words[count++] = ist_strndup(word, len);
+    }
+    return count;
+}
+
+// ---- messages
+
+static void say_unknown_key(const struct table *table, const struct node *node, char *const *words,
+                            size_t count)
+{
+    const char *near = nearest(node->key, (const char *const *)words, count);
+    if (near)
+        diag_error(table->scope->diags, node->key_place, "unknown key `%s` of %s, did you mean `%s`?",
+                   node->key, table->what, near);
+    else
+        diag_error(table->scope->diags, node->key_place, "unknown key `%s` of %s", node->key, table->what);
+    diag_hide_after_key(table->scope->diags);
+    if (near || !count)
+        return;
+    ist_buf list = {0};
+    for (size_t i = 0; i < count; i++)
+        ist_buf_printf(&list, "%s%s", i ? ", " : "", words[i]);
+    char *text = ist_buf_take(&list);
+    diag_hint(table->scope->diags, "there are: %.400s%s", text, strlen(text) > 400 ? "..." : "");
+    ist_free(text);
+}
+
+static void say_missing(const struct table *table, struct place place, const char *name)
+{
+    diag_error(table->scope->diags, place, "`%s` of %s is missing", name, table->what);
+    const ist_field *field = row(table, name);
+    if (field && field->doc && *field->doc)
+        diag_hint(table->scope->diags, "%s: %s", field->type, field->doc);
+}
+
+// The value is no valid `type`: err->where leads from `node` to the place.
+static void say_invalid(const struct table *table, const ist_field *field, const struct node *node,
+                        const ist_error *err)
+{
+    const struct node *inner = path_node(node, err->where);
+    bool secret = field->flags & IST_SECRET || strstr(field->type, "secret");
+    if (secret && strcmp(field->type, "secret") != 0)
+        diag_error(table->scope->diags, (inner ? inner : node)->place, "`%s%s`: expected %s", field->name,
+                   err->where, field->type);
+    else
+        diag_error(table->scope->diags, (inner ? inner : node)->place, "`%s%s`: %s", field->name, err->where,
+                   err->text);
+    if (secret)
+        diag_hide_value(table->scope->diags);
+    else if (err->hint[0])
+        diag_hint(table->scope->diags, "%s", err->hint);
+}
+
+// ---- the type of an output that is not known yet
+
+enum class { CLASS_ANY, CLASS_TEXT, CLASS_NUMBER, CLASS_BOOL, CLASS_LIST, CLASS_MAP };
+
+static enum class class_of(const char *type) {
+    static const char *const either[] = {"any", "next-hop", "kubeconfig", "real"};
+    for (size_t i = 0; i < 4; i++) if (strcmp(type, either[i]) == 0) return CLASS_ANY;
+    if (!*type) return CLASS_ANY;
+    if (strcmp(type, "int") == 0) return CLASS_NUMBER;
+    if (strcmp(type, "bool") == 0) return CLASS_BOOL;
+    if (strncmp(type, "list(", 5) == 0 || strncmp(type, "set(", 4) == 0) return CLASS_LIST;
+    if (strncmp(type, "map(", 4) == 0 || strcmp(type, "object") == 0) return CLASS_MAP;
+    return CLASS_TEXT;
+}
+
+static void check_coming(const struct table *table, const ist_field *field, const struct node *node,
+                         const char *type)
+{
+    enum class wanted = class_of(field->type), coming = class_of(type);
+    if (wanted == CLASS_ANY || coming == CLASS_ANY || wanted == coming ||
+        (wanted == CLASS_TEXT && coming == CLASS_NUMBER))
+        return;
+    diag_error(table->scope->diags, node->place, "`%s` is %s, but %s will be %s", field->name, field->type,
+               node->text ? node->text : "the value", type);
+}
+
+// ---- leaves
+
+static void mark_use(const struct table *table, const struct node *node, bool effective)
+{
+    struct uses *uses = table->scope->uses;
+    if (!uses)
+        return;
+    for (size_t i = 0; i < uses->count; i++) {
+        struct use *use = &uses->items[i];
+        if (use->place.line != node->key_place.line || use->place.column != node->key_place.column ||
+            strcmp(use->place.file, node->key_place.file) != 0)
+            continue;
+        use->effective = use->effective || effective;
+        return;
+    }
+    uses->items = ist_realloc(uses->items, uses->count + 1, sizeof(struct use));
+    uses->items[uses->count++] = (struct use){node->key_place, node->key, table->what, effective};
+}
+
+static struct value leaf(const struct table *table, const ist_field *field, const struct node *node,
+                         const char *config_path)
+{
+    struct scope *scope = table->scope;
+    // A set within types says secret too: list(secret).
+    bool secret = field->flags & IST_SECRET || strstr(field->type, "secret");
+    size_t errors = diags_errors(scope->diags);
+    struct value value = evaluate(scope, node, field->type, secret, config_path);
+    if (value.failed) {
+        if (diags_errors(scope->diags) == errors && !scope->pipeline)
+            diag_error(scope->diags, node->place, "`%s` cannot be evaluated", field->name);
+        return value;
+    }
+    if (!value.json) {
+        if (*value.type)
+            check_coming(table, field, node, value.type);
+        return value;
+    }
+    if (json_is_null(value.json))
+        return value;
+    json_t *normal = NULL;
+    ist_error err = {0};
+    if (ist_type_normalise(field->type, value.json, &normal, &err) != IST_OK) {
+        say_invalid(table, field, node, &err);
+        value_clear(&value);
+        return (struct value){.failed = true};
+    }
+    json_decref(value.json);
+    value.json = normal;
+    if (!value.secret) {
+        json_decref(value.record);
+        value.record = json_incref(normal);
+    }
+    return value;
+}
+
+static struct value default_of(const struct table *table, const ist_field *field)
+{
+    struct value value = {0};
+    json_t *json = NULL, *normal = NULL;
+    if (ist_yaml_parse(field->def, strlen(field->def), "default", &json, NULL) == IST_OK &&
+        !json_is_null(json)) {
+        // A default of text is text, whatever it looks like.
+        if (class_of(field->type) == CLASS_TEXT && json_is_number(json)) {
+            json_decref(json);
+            json = json_string(field->def);
+        }
+        if (ist_type_normalise(field->type, json, &normal, NULL) != IST_OK)
+            diag_error(table->scope->diags, (struct place){0}, "%s: the default of `%s` is no %s",
+                       table->what, field->name, field->type);
+    }
+    json_decref(json);
+    value.json = normal ? normal : json_null();
+    value.record = json_incref(value.json);
+    return value;
+}
+
+// ---- objects
+
+static struct value object(const struct table *table, const char *prefix, const struct node *map,
+                           struct place place, const char *config_path, bool optional);
+
+static void take(struct value *sum, struct value *one, const char *key)
+{
+    sum->secret = sum->secret || one->secret;
+    sum->failed = sum->failed || one->failed;
+    if (!one->json && !one->failed) {
+        json_decref(sum->json);
+        sum->json = NULL;
+    }
+    bool given = one->json && !json_is_null(one->json);
+    if (sum->json && given)
+        key ? json_object_set(sum->json, key, one->json) : json_array_append(sum->json, one->json);
+    if (one->record && (given || !one->json))
+        key ? json_object_set(sum->record, key, one->record) : json_array_append(sum->record, one->record);
+    value_clear(one);
+}
+
+// list(object) and map(object).
+static struct value objects(const struct table *table, const char *prefix, const struct node *node,
+                            const char *name, const char *config_path)
+{
+    bool map = strstr(prefix, "{}.") == prefix + strlen(prefix) - 3;
+    if (node->kind != (map ? NODE_MAP : NODE_LIST)) {
+        // A reference may stand for the whole; its parts are checked by the plugin.
+        if (node->kind == NODE_STRING && text_has_reference(node->text))
+            return evaluate(table->scope, node, "any", false, config_path);
+        diag_error(table->scope->diags, node->place, "`%s`: expected %s, found %s", name,
+                   map ? "a map" : "a list", node_kind_name(node->kind));
+        return (struct value){.failed = true};
+    }
+    struct value sum = {.json = map ? json_object() : json_array(),
+                        .record = map ? json_object() : json_array()};
+    for (size_t i = 0; i < node->count; i++) {
+        const struct node *item = node->items[i];
+        char *path = map ? path_join(config_path, item->key) : ist_printf("%s[%zu]", config_path, i);
+        struct value one = object(table, prefix, item, item->place, path, false);
+        take(&sum, &one, map ? item->key : NULL);
+        ist_free(path);
+    }
+    return sum;
+}
+
+static bool is_required(const struct table *table, const char *name, bool implied)
+{
+    const ist_field *field = row(table, name);
+    if (field)
+        return field->flags & IST_REQUIRED && !field->def;
+    if (!implied)
+        return false;
+    // The row of the object itself is left out: it is needed when one of its children is.
+    size_t n = strlen(name);
+    for (size_t i = 0; i < table->count; i++)
+        if (strncmp(table->fields[i].name, name, n) == 0 && table->fields[i].name[n] == '.' &&
+            table->fields[i].flags & IST_REQUIRED && !table->fields[i].def)
+            return true;
+    return false;
+}
+
+// One known word under the prefix; `node` is NULL when it is not given.
+static struct value member(const struct table *table, const char *name, const struct node *node,
+                           struct place place, const char *config_path)
+{
+    const ist_field *field = row(table, name);
+    const char *children = children_of(table, name);
+    struct value nothing = {.json = json_null(), .record = json_null()};
+    if (node && node->kind == NODE_NULL)
+        node = NULL;
+    if (node && field && field->flags & IST_ELSEWHERE) {
+        mark_use(table, node, false);
+        return nothing;
+    }
+    if (node)
+        mark_use(table, node, true);
+    if (node && field && field->flags & IST_DEPRECATED)
+        diag_warn(table->scope->diags, node->key_place, "`%s` of %s is deprecated%s%s", name, table->what,
+                  field->doc ? ": " : "", field->doc ? field->doc : "");
+    struct value value = nothing;
+    if (children && (node || strcmp(children, ".") == 0)) {
+        char *inner = ist_printf("%s%s", name, children);
+        if (strcmp(children, ".") == 0)
+            value = object(table, inner, node, node ? node->key_place : place, config_path,
+                           !node && !is_required(table, name, true));
+        else
+            value = objects(table, inner, node, name, config_path);
+        ist_free(inner);
+    } else if (node && field) {
+        value = leaf(table, field, node, config_path);
+    }
+    bool absent = value.json && json_is_null(value.json);
+    if (absent && field && field->def && !(field->flags & IST_ELSEWHERE)) {
+        value_clear(&value);
+        return default_of(table, field);
+    }
+    return value;
+}
+
+// optional: an object that is not given; it is there when its defaults make it whole.
+static struct value object(const struct table *table, const char *prefix, const struct node *map,
+                           struct place place, const char *config_path, bool optional)
+{
+    struct scope *scope = table->scope;
+    if (map && map->kind != NODE_MAP && map->kind != NODE_NULL) {
+        if (map->kind == NODE_STRING && text_has_reference(map->text))
+            return evaluate(scope, map, "any", false, config_path);
+        diag_error(scope->diags, map->place, "`%.*s`: expected a map, found %s",
+                   *prefix ? (int)strlen(prefix) - 1 : 5, *prefix ? prefix : "with.",
+                   node_kind_name(map->kind));
+        return (struct value){.failed = true};
+    }
+    struct value sum = {.json = json_object(), .record = json_object()};
+    char *words[MAX_KEYS];
+    size_t count = known_words(table, prefix, words);
+    for (size_t i = 0; map && i < map->count; i++) {
+        bool found = false;
+        for (size_t k = 0; k < count && !found; k++)
+            found = strcmp(words[k], map->items[i]->key) == 0;
+        if (!found) {
+            say_unknown_key(table, map->items[i], words, count);
+            sum.failed = true;
+        }
+    }
+    bool incomplete = false;
+    for (size_t k = 0; k < count; k++) {
+        const struct node *node = map ? node_get(map, words[k]) : NULL;
+        char *name = ist_printf("%s%s", prefix, words[k]), *path = path_join(config_path, words[k]);
+        struct value one = member(table, name, node, node ? node->key_place : place, path);
+        if (one.json && json_is_null(one.json) && !one.failed && is_required(table, name, false)) {
+            incomplete = true;
+            if (!optional) {
+                say_missing(table, place, name);
+                sum.failed = true;
+            }
+        }
+        take(&sum, &one, words[k]);
+        ist_free(name);
+        ist_free(path);
+        ist_free(words[k]);
+    }
+    bool empty = sum.json && !json_object_size(sum.json) && !map;
+    if (optional && *prefix && (incomplete || empty) && !sum.failed) {
+        value_clear(&sum);
+        return (struct value){.json = json_null(), .record = json_null()};
+    }
+    return sum;
+}
+
+struct value table_values(struct scope *scope, const ist_field *fields, size_t count, const struct node *map,
+                          struct place place, const char *what, const char *config_path)
+{
+    struct table table = {scope, fields, count, what};
+    return object(&table, "", map, place, config_path, false);
+}
+
+void uses_warn(const struct uses *uses, struct diags *diags)
+{
+    for (size_t i = 0; i < uses->count; i++) {
+        const struct use *use = &uses->items[i];
+        if (use->effective)
+            continue;
+        diag_warn(diags, use->place, "`%s` has no effect in this pipeline", use->key);
+        diag_hint(diags, "%s accepts it for the sake of other steps that read the same file", use->plugin);
+    }
+}
