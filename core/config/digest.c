@@ -3,6 +3,7 @@
 #include "config/internal.h"
 
 #include <isthmus/alloc.h>
+#include <isthmus/json.h>
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>

@@ -156,8 +156,9 @@ static void mark_use(const struct table *table, const struct node *node, bool ef
         use->effective = use->effective || effective;
         return;
     }
+    const char *what = arena_strndup(table->scope->config->arena, table->what, strlen(table->what));
     uses->items = ist_realloc(uses->items, uses->count + 1, sizeof(struct use));
-    uses->items[uses->count++] = (struct use){node->key_place, node->key, table->what, effective};
+    uses->items[uses->count++] = (struct use){node->key_place, node->key, what, effective};
 }
 
 static struct value leaf(const struct table *table, const ist_field *field, const struct node *node,
