@@ -34,7 +34,7 @@ const struct cli_option cli_options[OPT_COUNT] = {
 const struct cli_command cli_commands[] = {
     // Working on a pipeline.
     {"validate", "[PIPELINE]", "check the configuration, and say all that is wrong with it", 0, 0, 1, false,
-     NULL},
+     cmd_validate},
     {"plan", "[PIPELINE]", "show what apply would change; changes nothing",
      OPT(JOBS) | OPT(ONLY) | OPT(OUT) | OPT(DETAILED_EXITCODE), 0, 1, false, NULL},
     {"apply", "[PIPELINE | FILE]", "make the world as the pipeline says, or carry out the plan in FILE",
@@ -44,8 +44,9 @@ const struct cli_command cli_commands[] = {
     {"destroy", "[PIPELINE]", "remove what Isthmus made, and nothing else",
      OPT(JOBS) | OPT(ONLY) | OPT(YES) | OPT(FORGET), 0, 1, false, NULL},
     {"watch", "[PIPELINE]", "keep it so until stopped", OPT(ONLY), 0, 1, false, NULL},
-    {"graph", "[PIPELINE]", "print the steps and what each needs, for Graphviz", 0, 0, 1, false, NULL},
-    {"config show", "", "print the configuration, merged from all files", OPT(ORIGIN), 0, 0, false, NULL},
+    {"graph", "[PIPELINE]", "print the steps and what each needs, for Graphviz", 0, 0, 1, false, cmd_graph},
+    {"config show", "", "print the configuration, merged from all files", OPT(ORIGIN), 0, 0, false,
+     cmd_config_show},
     // Plugins.
     {"plugin list", "", "list the plugins that can be found", 0, 0, 0, false, NULL},
     {"plugin show", "NAME", "show a plugin's inputs, outputs and commands", OPT(IAM_POLICY), 1, 1, false,

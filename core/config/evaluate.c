@@ -79,6 +79,13 @@ static void register_secrets(struct scope *scope, const json_t *json)
     }
 }
 
+// A kubeconfig that is only named is no secret: its path is kept and shown.
+static bool is_kubeconfig_path(const char *type, const json_t *json)
+{
+    const char *text = json_string_value(json);
+    return strcmp(type, "kubeconfig") == 0 && text && *text != '{' && !strchr(text, '\n');
+}
+
 // Puts {name: text} in place of what state would keep.
 static void conceal(struct scope *scope, struct value *value, const char *name, const char *text)
 {
@@ -138,7 +145,9 @@ static void settle_path(struct value *value, const char *type, const struct node
                         const struct text *parsed)
 {
     const char *text = json_string_value(value->json);
-    if (strcmp(type, "path") != 0 || !text || !*text)
+    bool path_like =
+        strcmp(type, "path") == 0 || (is_kubeconfig_path(type, value->json) && !strchr(text, ':'));
+    if (!path_like || !text || !*text)
         return;
     const struct part *first = parsed && parsed->count ? &parsed->parts[0] : NULL;
     bool here = !first || first->literal || first->kind == REF_VAR || first->kind == REF_EACH;
@@ -551,7 +560,7 @@ static struct value literal(struct scope *scope, const struct node *node, const 
     else
         json = node_json(node);
     struct value value = known(json);
-    if (secret)
+    if (secret && !is_kubeconfig_path(type, json))
         conceal(scope, &value, "$config", config_path);
     return value;
 }
@@ -581,7 +590,7 @@ static struct value scalar(struct scope *scope, const struct node *node, const c
     else
         value = joined(scope, node, &parsed, type, secret);
     settle_path(&value, type, node, &parsed);
-    if (secret && !value.secret) {
+    if (secret && !value.secret && !is_kubeconfig_path(type, value.json)) {
         if (alone && parsed.parts[0].kind == REF_EACH)
             conceal(scope, &value, "$secret", NULL);
         else
