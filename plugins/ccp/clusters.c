@@ -1,0 +1,248 @@
+// Clusters and providers: finding them, waiting for them.
+#include "ccp.h"
+
+#include <isthmus/yaml.h>
+
+#include <regex.h>
+#include <string.h>
+
+#define POLL_FIRST_MS 400
+#define POLL_MAX_MS   10000
+
+static int has_text(const json_t *object, const char *key, const char *text)
+{
+    const char *value = ist_json_str(object, key);
+    return value != NULL && text != NULL && strcmp(value, text) == 0;
+}
+
+// A list as it comes: bare, or wrapped.
+static json_t *list_of(json_t *answer)
+{
+    if (json_is_array(answer))
+        return answer;
+    json_t *items = json_object_get(answer, "items");
+    return items != NULL ? items : json_object_get(answer, "clusters");
+}
+
+int32_t ccp_find(struct ccp *ccp, const char *id, const char *name, const char *type, json_t **cluster,
+                 ist_error *err)
+{
+    json_t *answer = NULL, *item, *found = NULL;
+    size_t i;
+    const int32_t rc = ccp_call(ccp, "GET", "/v3/clusters/", NULL, &answer, err);
+    if (rc != IST_OK)
+        return rc;
+    json_array_foreach(list_of(answer), i, item)
+    {
+        if (type != NULL && !has_text(item, "type", type))
+            continue;
+        if (has_text(item, "id", id)) {
+            found = item;
+            break;
+        }
+        if (found == NULL && has_text(item, "name", name))
+            found = item;
+    }
+    if (found != NULL)
+        *cluster = json_incref(found);
+    json_decref(answer);
+    return found != NULL ? IST_OK : IST_ERR_NOT_FOUND;
+}
+
+// ---- providers ----
+
+static void add_name(ist_buf *names, const json_t *provider)
+{
+    ist_buf_printf(names, "%s%s", names->len > 0 ? ", " : "", ist_json_str_or(provider, "name", "?"));
+}
+
+static int32_t pick_provider(const json_t *providers, const regex_t *wanted, const char *pattern, char **id,
+                             ist_error *err)
+{
+    ist_buf all = {0}, matching = {0};
+    const json_t *match = NULL;
+    json_t *provider;
+    size_t i, matches = 0;
+    json_array_foreach((json_t *)providers, i, provider)
+    {
+        add_name(&all, provider);
+        if (regexec(wanted, ist_json_str_or(provider, "name", ""), 0, NULL, 0) == 0) {
+            add_name(&matching, provider);
+            match = provider;
+            matches++;
+        }
+    }
+    int32_t rc = IST_OK;
+    const char *found = ist_json_str(match, "id");
+    if (matches == 0) {
+        rc = ist_fail(err, IST_ERR_NOT_FOUND, "CCP providers", "none is called like \"%s\"; there are: %s",
+                      pattern, all.len > 0 ? all.data : "none");
+    } else if (matches > 1) {
+        rc = ist_fail(err, IST_ERR_INPUT, "CCP providers", "\"%s\" matches %zu of them: %s", pattern, matches,
+                      matching.data);
+        ist_hint(err, "narrow the input `provider`, such as ^name$");
+    } else if (found == NULL) {
+        rc = ist_fail(err, IST_ERR_REMOTE, "CCP providers", "%s has no id", matching.data);
+    } else {
+        *id = ist_strdup(found);
+    }
+    ist_buf_free(&all);
+    ist_buf_free(&matching);
+    return rc;
+}
+
+int32_t ccp_provider(struct ccp *ccp, const char *pattern, char **id, ist_error *err)
+{
+    regex_t wanted;
+    json_t *answer = NULL;
+    if (regcomp(&wanted, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+        return ist_fail(err, IST_ERR_INPUT, "provider", "\"%s\" is no regular expression", pattern);
+    int32_t rc = ccp_call(ccp, "GET", "/v3/providers", NULL, &answer, err);
+    if (rc == IST_OK)
+        rc = pick_provider(json_is_array(answer) ? answer : json_object_get(answer, "items"), &wanted,
+                           pattern, id, err);
+    regfree(&wanted);
+    json_decref(answer);
+    return rc;
+}
+
+// ---- kubeconfigs ----
+
+void ccp_hide_kubeconfig(const ist_env *env, const char *kubeconfig)
+{
+    static const char *const keys[] = {"client-key-data", "token", "password"};
+    json_t *tree = NULL, *user;
+    size_t i;
+    ist_secret(env, kubeconfig);
+    if (ist_yaml_parse(kubeconfig, strlen(kubeconfig), "kubeconfig", &tree, NULL) != IST_OK)
+        return;
+    json_array_foreach(json_object_get(tree, "users"), i, user)
+    {
+        for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
+            ist_secret(env, json_string_value(json_object_get(json_object_get(user, "user"), keys[k])));
+    }
+    json_decref(tree);
+}
+
+// Version 2 lists clusters with a uuid and hands out the kubeconfig as text.
+static int32_t kubeconfig_v2(struct ccp *ccp, const char *name, char **kubeconfig, ist_error *err)
+{
+    json_t *answer = NULL, *item;
+    char *uuid = NULL;
+    size_t i;
+    int32_t rc = ccp_call(ccp, "GET", "/2/clusters", NULL, &answer, err);
+    if (rc != IST_OK && rc != IST_ERR_NOT_FOUND)
+        return rc;
+    json_array_foreach(list_of(answer), i, item)
+    {
+        if (has_text(item, "name", name) && uuid == NULL && ist_json_str(item, "uuid") != NULL)
+            uuid = ist_url_encode(ist_json_str(item, "uuid"), 0);
+    }
+    json_decref(answer);
+    if (uuid == NULL)
+        return ist_fail(err, IST_ERR_NOT_FOUND, "on_prem_cluster", "the platform has no cluster called %s",
+                        name);
+    char *path = ist_printf("/2/clusters/%s/env", uuid);
+    rc = ccp_text(ccp, path, kubeconfig, err);
+    ist_free(path);
+    ist_free(uuid);
+    return rc;
+}
+
+int32_t ccp_kubeconfig(struct ccp *ccp, const char *name, char **kubeconfig, ist_error *err)
+{
+    json_t *cluster = NULL;
+    int32_t rc = ccp_find(ccp, NULL, name, "vsphere", &cluster, err);
+    const char *text = ist_json_str(cluster, "kubeconfig");
+    if (rc == IST_OK && text != NULL && *text != '\0')
+        *kubeconfig = ist_strdup(text);
+    else if (rc == IST_OK || rc == IST_ERR_NOT_FOUND)
+        rc = kubeconfig_v2(ccp, name, kubeconfig, err);
+    json_decref(cluster);
+    if (rc == IST_OK)
+        ccp_hide_kubeconfig(&ccp->env, *kubeconfig);
+    return rc;
+}
+
+// ---- waiting ----
+
+int ccp_is_passing(const char *status)
+{
+    const size_t len = strlen(status);
+    return len > 3 && strcmp(status + len - 3, "ING") == 0;
+}
+
+static char *path_of(const char *id)
+{
+    char *encoded = ist_url_encode(id, 0);
+    char *path = ist_printf("/v3/clusters/%s/", encoded);
+    ist_free(encoded);
+    return path;
+}
+
+// One look and, unless it is over, one wait. IST_AGAIN: look again.
+static int32_t look(struct ccp *ccp, const char *path, const char *name, int64_t *pause, int64_t until,
+                    json_t **cluster, ist_error *err)
+{
+    json_t *now = NULL;
+    int32_t rc = ccp_call(ccp, "GET", path, NULL, &now, err);
+    if (rc == IST_OK) {
+        json_decref(*cluster);
+        *cluster = now;
+    }
+    const char *status = ist_json_str_or(now, "status", "?");
+    const int passing = rc == IST_ERR_NETWORK || (rc == IST_OK && ccp_is_passing(status));
+    if (!passing)
+        return rc;
+    // A platform that does not answer may be back before the time is up: only then is that an error.
+    if (ist_now_ms(&ccp->env) >= until)
+        return rc != IST_OK ? rc : ist_fail(err, IST_ERR_TIMEOUT, name, "still %s", status);
+    const char *shown = rc == IST_OK ? status : "the platform does not answer";
+    ist_progress(&ccp->env, "EKS cluster %s: %s", name, shown);
+    rc = ist_sleep_ms(&ccp->env, *pause);
+    *pause = *pause * 3 / 2 < POLL_MAX_MS ? *pause * 3 / 2 : POLL_MAX_MS;
+    return rc == IST_OK ? IST_AGAIN
+                        : ist_fail(err, rc, name, "%s while waiting: %s", ist_code_name(rc), shown);
+}
+
+int32_t ccp_wait_ready(struct ccp *ccp, const char *id, const char *name, int64_t timeout_ms,
+                       json_t **cluster, ist_error *err)
+{
+    char *path = path_of(id);
+    json_t *last = NULL;
+    int64_t pause = POLL_FIRST_MS;
+    const int64_t until = ist_now_ms(&ccp->env) + timeout_ms;
+    int32_t rc = IST_AGAIN;
+    while (rc == IST_AGAIN)
+        rc = look(ccp, path, name, &pause, until, &last, err);
+    if (rc == IST_OK && !has_text(last, "status", "READY"))
+        rc = ist_fail(err, IST_ERR_REMOTE, name, "the platform reports the cluster as %s",
+                      ist_json_str_or(last, "status", "without a status"));
+    if (rc == IST_OK)
+        *cluster = json_incref(last);
+    json_decref(last);
+    ist_free(path);
+    return rc;
+}
+
+int32_t ccp_wait_gone(struct ccp *ccp, const char *id, const char *name, int64_t timeout_ms, ist_error *err)
+{
+    char *path = path_of(id);
+    json_t *last = NULL;
+    int64_t pause = POLL_FIRST_MS;
+    const int64_t until = ist_now_ms(&ccp->env) + timeout_ms;
+    ist_error failed = {0};
+    int32_t rc = IST_AGAIN;
+    while (rc == IST_AGAIN)
+        rc = look(ccp, path, name, &pause, until, &last, &failed);
+    if (rc == IST_ERR_NOT_FOUND)
+        rc = IST_OK;
+    else if (rc == IST_OK)
+        rc = ist_fail(err, IST_ERR_REMOTE, name, "was to be deleted and is %s",
+                      ist_json_str_or(last, "status", "?"));
+    else if (err != NULL)
+        *err = failed;
+    json_decref(last);
+    ist_free(path);
+    return rc;
+}

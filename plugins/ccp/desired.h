@@ -1,0 +1,26 @@
+// What the inputs ask of the platform, and how a cluster that exists differs from it.
+#ifndef CCP_DESIRED_H
+#define CCP_DESIRED_H
+
+#include "ccp.h"
+
+#include <isthmus/aws.h>
+
+// The body of the creating call. ami may be NULL: the platform's own. New reference.
+json_t *desired_body(const json_t *inputs, const char *region, const char *provider, const char *role_arn,
+                     const char *ami);
+// Array of {field, before, after, replace}: what differs. What the platform does not tell is taken to agree.
+// New reference.
+json_t *desired_differences(const json_t *inputs, const char *region, const json_t *cluster);
+// "region us-east-1, not eu-west-1; worker_count 2, not 3". The caller's.
+char *desired_differences_text(const json_t *differences);
+
+// IST_ERR_INPUT when a subnet is outside of the VPC or overlaps with another.
+int32_t desired_check_networks(const json_t *inputs, ist_error *err);
+
+// The ARN of the role that role_arn_name names: exactly, or as a part of the ARN if only one has it. The caller's.
+int32_t desired_role(ist_aws *aws, const char *name, char **arn, ist_error *err);
+// The newest image for EKS nodes that Amazon offers in the region; NULL when there is none to be seen. The caller's.
+int32_t desired_ami(const ist_env *env, ist_aws *aws, char **ami, ist_error *err);
+
+#endif
