@@ -348,8 +348,9 @@ static int32_t post_cluster(struct step *s, const json_t *body, int earlier, ist
         return IST_OK;
     }
     json_decref(answer);
-    // A conflict is ours only if an earlier try may have got through.
-    if (rc != IST_OK && rc != IST_ERR_NETWORK && !(rc == IST_ERR_CONFLICT && earlier)) {
+    // "There is one already" is said of our own only if an earlier try may have got through.
+    if (rc != IST_OK && rc != IST_ERR_NETWORK &&
+        !(earlier && (rc == IST_ERR_CONFLICT || rc == IST_ERR_REMOTE))) {
         if (err != NULL)
             *err = failed;
         return rc;
