@@ -142,7 +142,6 @@ aws_scope_service(const struct lab_request *rq); // of the credential scope, unv
 // ---- what each part gives the others ----
 void aws_iam_start(struct lab *lab);
 void aws_image_start(struct lab *lab);
-void aws_cfn_view(struct lab *lab);
 bool aws_eks_handles(const char *path);
 void aws_eks_identify(struct lab_request *rq);
 void aws_eks_act(struct aws_call *c, const struct lab_request *rq, struct lab_reply *reply);
