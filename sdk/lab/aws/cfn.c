@@ -23,10 +23,12 @@ json_t *cfn_shown_parameters(const json_t *template, const json_t *values)
 {
     json_t *list = json_array(), *value;
     const char *key;
-    json_object_foreach ((json_t *)(uintptr_t)values, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)values, key, value)
+    {
         const json_t *declared = json_object_get(json_object_get(template, "Parameters"), key);
         const json_t *hidden = json_object_get(declared, "NoEcho");
-        bool hide = json_is_true(hidden) || (json_is_string(hidden) && !strcmp(json_string_value(hidden), "true"));
+        bool hide =
+            json_is_true(hidden) || (json_is_string(hidden) && !strcmp(json_string_value(hidden), "true"));
         json_array_append_new(list, json_pack("{ssso}", "ParameterKey", key, "ParameterValue",
                                               hide ? json_string("****") : json_incref(value)));
     }
@@ -36,12 +38,13 @@ json_t *cfn_shown_parameters(const json_t *template, const json_t *values)
 bool cfn_name_good(struct aws_call *c, const char *name)
 {
     size_t good = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-");
-    bool valid = name[0] && good == strlen(name) && good <= 128 &&
-                 !strchr("0123456789-", name[0]);
+    bool valid = name[0] && good == strlen(name) && good <= 128 && !strchr("0123456789-", name[0]);
     if (!valid)
         aws_fail(c, 400, "ValidationError",
-                 "1 validation error detected: Value '%s' at 'stackName' failed to satisfy constraint: Member must satisfy "
-                 "regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*", name);
+                 "1 validation error detected: Value '%s' at 'stackName' failed to satisfy constraint: "
+                 "Member must satisfy "
+                 "regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*",
+                 name);
     return valid;
 }
 
@@ -101,8 +104,8 @@ bool cfn_may_update(struct aws_call *c, const json_t *stack)
         if (!strcmp(status, good[i]))
             return true;
     }
-    aws_fail(c, 400, "ValidationError", "Stack:%s is in %s state and can not be updated.", aws_text(stack, "StackId"),
-             status);
+    aws_fail(c, 400, "ValidationError", "Stack:%s is in %s state and can not be updated.",
+             aws_text(stack, "StackId"), status);
     return false;
 }
 
@@ -112,7 +115,8 @@ void cfn_begin_update(struct aws_call *c, json_t *stack, const char *body, json_
     char *now = lab_now();
     json_object_set_new(stack, "_before",
                         json_pack("{sO sO sO}", "_body", json_object_get(stack, "_body"), "_template",
-                                  json_object_get(stack, "_template"), "_parameters", json_object_get(stack, "_parameters")));
+                                  json_object_get(stack, "_template"), "_parameters",
+                                  json_object_get(stack, "_parameters")));
     json_object_set_new(stack, "LastUpdatedTime", json_string(now));
     cfn_lay(c, stack, body, template, values);
     cfn_set_status(stack, "UPDATE_IN_PROGRESS", "User Initiated");
@@ -152,7 +156,8 @@ static json_t *delete_stack(struct aws_call *c)
     json_t *stack = name ? cfn_stack(c, name) : NULL;
     if (!name)
         return NULL;
-    if (!stack || aws_is(stack, "StackStatus", "DELETE_COMPLETE") || aws_is(stack, "StackStatus", "DELETE_IN_PROGRESS"))
+    if (!stack || aws_is(stack, "StackStatus", "DELETE_COMPLETE") ||
+        aws_is(stack, "StackStatus", "DELETE_IN_PROGRESS"))
         return json_object(); // deleting what is not there is no error
     json_object_set_new(stack, "_token", json_string(token ? token : ""));
     cfn_set_status(stack, "DELETE_IN_PROGRESS", "User Initiated");
@@ -169,7 +174,8 @@ static json_t *shown(const json_t *stack)
 
 static json_t *paged(struct aws_call *c, const char *set, json_t *all)
 {
-    json_t *answer = aws_page(c, set, all, "100", aws_str(c, "NextToken")), *next = json_object_get(answer, "nextToken");
+    json_t *answer = aws_page(c, set, all, "100", aws_str(c, "NextToken")),
+           *next = json_object_get(answer, "nextToken");
     if (next) {
         json_object_set(answer, "NextToken", next);
         json_object_del(answer, "nextToken");
@@ -189,7 +195,8 @@ static json_t *describe_stacks(struct aws_call *c)
         }
         json_array_append_new(found, shown(stack));
     } else {
-        json_object_foreach (aws_all(c, "stack"), id, stack) {
+        json_object_foreach(aws_all(c, "stack"), id, stack)
+        {
             if (!aws_is(stack, "StackStatus", "DELETE_COMPLETE"))
                 json_array_append_new(found, shown(stack));
         }
@@ -203,10 +210,11 @@ static json_t *list_stacks(struct aws_call *c)
     json_t *found = json_array(), *stack, *status;
     const char *id;
     size_t i;
-    json_object_foreach (aws_all(c, "stack"), id, stack) {
+    json_object_foreach(aws_all(c, "stack"), id, stack)
+    {
         bool good = !wanted;
-        json_array_foreach (wanted, i, status)
-            good = good || aws_is(stack, "StackStatus", json_string_value(status));
+        json_array_foreach(wanted, i, status) good =
+            good || aws_is(stack, "StackStatus", json_string_value(status));
         if (good)
             json_array_append_new(found, shown(stack));
     }
@@ -223,7 +231,8 @@ static json_t *records(const json_t *stack, const char *logical)
 {
     json_t *list = json_array(), *record;
     const char *key;
-    json_object_foreach (json_object_get(stack, "_resources"), key, record) {
+    json_object_foreach(json_object_get(stack, "_resources"), key, record)
+    {
         if (!logical || !strcmp(key, logical)) {
             json_t *copy = json_copy(record);
             json_object_set(copy, "LastUpdatedTimestamp", json_object_get(record, "Timestamp"));
@@ -236,7 +245,8 @@ static json_t *records(const json_t *stack, const char *logical)
 static json_t *describe_resources(struct aws_call *c)
 {
     json_t *stack = call_stack(c);
-    return stack ? json_pack("{so}", "StackResources", records(stack, aws_str(c, "LogicalResourceId"))) : NULL;
+    return stack ? json_pack("{so}", "StackResources", records(stack, aws_str(c, "LogicalResourceId")))
+                 : NULL;
 }
 
 static json_t *list_resources(struct aws_call *c)
@@ -254,8 +264,8 @@ static json_t *describe_resource(struct aws_call *c)
     json_t *list = records(stack, logical);
     json_t *answer = json_array_size(list)
                          ? json_pack("{sO}", "StackResourceDetail", json_array_get(list, 0))
-                         : aws_fail(c, 400, "ValidationError", "Resource %s does not exist for stack %s", logical,
-                                    aws_text(stack, "StackName"));
+                         : aws_fail(c, 400, "ValidationError", "Resource %s does not exist for stack %s",
+                                    logical, aws_text(stack, "StackName"));
     json_decref(list);
     return answer;
 }
@@ -265,7 +275,8 @@ static json_t *get_template(struct aws_call *c)
     json_t *stack = call_stack(c);
     if (!stack)
         return NULL;
-    return json_pack("{sss[ss]}", "TemplateBody", aws_text(stack, "_body"), "StagesAvailable", "Original", "Processed");
+    return json_pack("{sss[ss]}", "TemplateBody", aws_text(stack, "_body"), "StagesAvailable", "Original",
+                     "Processed");
 }
 
 static json_t *validate_template(struct aws_call *c)
@@ -275,11 +286,12 @@ static json_t *validate_template(struct aws_call *c)
     if (!template)
         return NULL;
     json_t *list = json_array();
-    json_object_foreach (json_object_get(template, "Parameters"), key, parameter)
+    json_object_foreach(json_object_get(template, "Parameters"), key, parameter)
         json_array_append_new(list, json_pack("{ss ss* sb}", "ParameterKey", key, "DefaultValue",
-                                              json_string_value(json_object_get(parameter, "Default")), "NoEcho",
-                                              json_is_true(json_object_get(parameter, "NoEcho"))));
-    json_t *answer = json_pack("{soss}", "Parameters", list, "Description", aws_text(template, "Description"));
+                                              json_string_value(json_object_get(parameter, "Default")),
+                                              "NoEcho", json_is_true(json_object_get(parameter, "NoEcho"))));
+    json_t *answer =
+        json_pack("{soss}", "Parameters", list, "Description", aws_text(template, "Description"));
     json_decref(template);
     return answer;
 }

@@ -29,15 +29,16 @@ json_t *cfn_needs(const json_t *resource);
 // ---- cfn_resource.c ----
 bool cfn_known(const char *type);
 // Begins to make a resource: its physical id (malloc'd), or NULL with *why (malloc'd).
-char *cfn_create(struct lab *lab, const json_t *stack, const char *logical, const char *type, const json_t *props,
-                 char **why);
+char *cfn_create(struct lab *lab, const json_t *stack, const char *logical, const char *type,
+                 const json_t *props, char **why);
 bool cfn_created(struct lab *lab, const json_t *record); // has what was begun come to its end?
 // Changes in place what may be; false: it must be replaced. *why is set when the change failed.
 bool cfn_update(struct lab *lab, const json_t *record, const json_t *props, char **why);
 // Begins to delete; false with *why (malloc'd) if it may not. What is gone already is deleted.
 bool cfn_delete(struct lab *lab, const json_t *record, char **why);
 bool cfn_deleted(struct lab *lab, const json_t *record);
-json_t *cfn_attribute(struct lab *lab, const json_t *record, const char *name); // new text, NULL: no such attribute
+json_t *cfn_attribute(struct lab *lab, const json_t *record,
+                      const char *name); // new text, NULL: no such attribute
 
 // ---- cfn_stack.c ----
 // The stack of a name or ARN; a deleted one only by ARN. Borrowed or NULL.
@@ -47,12 +48,12 @@ void cfn_set_status(json_t *stack, const char *status, const char *reason);     
 void cfn_run(struct lab *lab, json_t *stack); // goes on with whatever its status says is in progress
 bool cfn_busy(const json_t *stack);
 
-
 // ---- cfn.c ----
 extern const struct aws_action cfn_changeset_actions[];
-bool cfn_name_good(struct aws_call *c, const char *name); // or ValidationError
+bool cfn_name_good(struct aws_call *c, const char *name);     // or ValidationError
 bool cfn_may_update(struct aws_call *c, const json_t *stack); // or ValidationError
-const char *cfn_body(const struct aws_call *c, const json_t *stack); // of the call or (UsePreviousTemplate) the stack
+const char *cfn_body(const struct aws_call *c,
+                     const json_t *stack); // of the call or (UsePreviousTemplate) the stack
 json_t *cfn_shown_parameters(const json_t *template, const json_t *values); // new list, NoEcho ones hidden
 // Puts template and parameters (both stolen) and the call's tags and tokens into a stack.
 void cfn_lay(struct aws_call *c, json_t *stack, const char *body, json_t *template, json_t *values);

@@ -7,7 +7,8 @@
 
 enum { READY_MS = 50 };
 
-#define NOTHING "The submitted information didn't contain changes. Submit different information to create a change set."
+#define NOTHING                                                                                              \
+    "The submitted information didn't contain changes. Submit different information to create a change set."
 
 static json_t *find(struct aws_call *c, json_t **stack)
 {
@@ -15,10 +16,12 @@ static json_t *find(struct aws_call *c, json_t **stack)
     json_t *set, *each;
     if (!name)
         return NULL;
-    json_object_foreach (aws_all(c, "stack"), id, each) {
+    json_object_foreach(aws_all(c, "stack"), id, each)
+    {
         if (stack_name && each != cfn_stack(c, stack_name))
             continue;
-        json_object_foreach (json_object_get(each, "_changesets"), key, set) {
+        json_object_foreach(json_object_get(each, "_changesets"), key, set)
+        {
             if (!strcmp(key, name) || (stack_name && aws_is(set, "ChangeSetName", name))) {
                 *stack = each;
                 return set;
@@ -33,9 +36,9 @@ static json_t *find(struct aws_call *c, json_t **stack)
 static void add_change(json_t *changes, const char *action, const char *logical, const json_t *resource,
                        const json_t *record)
 {
-    json_t *change = json_pack("{ss ss ss s[] s[]}", "Action", action, "LogicalResourceId", logical, "ResourceType",
-                               resource ? aws_text(resource, "Type") : aws_text(record, "ResourceType"), "Scope",
-                               "Details");
+    json_t *change = json_pack(
+        "{ss ss ss s[] s[]}", "Action", action, "LogicalResourceId", logical, "ResourceType",
+        resource ? aws_text(resource, "Type") : aws_text(record, "ResourceType"), "Scope", "Details");
     if (record)
         json_object_set(change, "PhysicalResourceId", json_object_get(record, "PhysicalResourceId"));
     if (!strcmp(action, "Modify"))
@@ -45,18 +48,21 @@ static void add_change(json_t *changes, const char *action, const char *logical,
 
 static json_t *changes_of(const json_t *stack, const json_t *template, const json_t *values)
 {
-    json_t *changes = json_array(), *resource, *old = json_object_get(json_object_get(stack, "_template"), "Resources");
+    json_t *changes = json_array(), *resource,
+           *old = json_object_get(json_object_get(stack, "_template"), "Resources");
     bool other_values = !json_equal(values, json_object_get(stack, "_parameters"));
     json_t *records = json_object_get(stack, "_resources");
     const char *logical;
-    json_object_foreach (json_object_get(template, "Resources"), logical, resource) {
+    json_object_foreach(json_object_get(template, "Resources"), logical, resource)
+    {
         const json_t *before = json_object_get(old, logical), *record = json_object_get(records, logical);
         if (!record)
             add_change(changes, "Add", logical, resource, NULL);
         else if (!json_equal(before, resource) || other_values)
             add_change(changes, "Modify", logical, resource, record);
     }
-    json_object_foreach (old, logical, resource) {
+    json_object_foreach(old, logical, resource)
+    {
         if (!json_object_get(json_object_get(template, "Resources"), logical))
             add_change(changes, "Remove", logical, NULL, json_object_get(records, logical));
     }
@@ -68,8 +74,10 @@ static void becomes_ready(struct lab *lab, void *arg)
     struct aws_call c = aws_self(lab);
     const char *id, *key;
     json_t *stack, *set;
-    json_object_foreach (aws_all(&c, "stack"), id, stack) {
-        json_object_foreach (json_object_get(stack, "_changesets"), key, set) {
+    json_object_foreach(aws_all(&c, "stack"), id, stack)
+    {
+        json_object_foreach(json_object_get(stack, "_changesets"), key, set)
+        {
             if (strcmp(key, arg) != 0)
                 continue;
             bool empty = !json_array_size(json_object_get(set, "Changes"));
@@ -90,8 +98,8 @@ static json_t *target(struct aws_call *c, const char *name)
     json_t *stack = cfn_stack(c, name);
     if (create && stack && !aws_is(stack, "StackStatus", "REVIEW_IN_PROGRESS"))
         return aws_fail(c, 400, "ValidationError",
-                        "Stack [%s] already exists and cannot be created again with the changeSet [%s].", name,
-                        aws_str(c, "ChangeSetName"));
+                        "Stack [%s] already exists and cannot be created again with the changeSet [%s].",
+                        name, aws_str(c, "ChangeSetName"));
     if (!create && !stack)
         return aws_fail(c, 400, "ValidationError", "Stack [%s] does not exist", name);
     if (!create && !cfn_may_update(c, stack))
@@ -101,14 +109,16 @@ static json_t *target(struct aws_call *c, const char *name)
 
 static json_t *ids_of(const json_t *set)
 {
-    return json_pack("{sOsO}", "Id", json_object_get(set, "ChangeSetId"), "StackId", json_object_get(set, "StackId"));
+    return json_pack("{sOsO}", "Id", json_object_get(set, "ChangeSetId"), "StackId",
+                     json_object_get(set, "StackId"));
 }
 
 static json_t *earlier_of(struct aws_call *c, const char *stack_name, const char *name)
 {
     const char *key, *token = aws_str(c, "ClientToken");
     json_t *set;
-    json_object_foreach (json_object_get(cfn_stack(c, stack_name), "_changesets"), key, set) {
+    json_object_foreach(json_object_get(cfn_stack(c, stack_name), "_changesets"), key, set)
+    {
         if (!aws_is(set, "ChangeSetName", name))
             continue;
         if (token && aws_is(set, "_token", token))
@@ -120,7 +130,8 @@ static json_t *earlier_of(struct aws_call *c, const char *stack_name, const char
 
 static json_t *create(struct aws_call *c)
 {
-    const char *stack_name = aws_need(c, "StackName"), *name = stack_name ? aws_need(c, "ChangeSetName") : NULL;
+    const char *stack_name = aws_need(c, "StackName"),
+               *name = stack_name ? aws_need(c, "ChangeSetName") : NULL;
     if (!name || (strncmp(stack_name, "arn:", 4) != 0 && !cfn_name_good(c, stack_name)))
         return NULL;
     json_t *earlier = earlier_of(c, stack_name, name), *known = cfn_stack(c, stack_name);
@@ -136,15 +147,19 @@ static json_t *create(struct aws_call *c)
         return NULL;
     }
     char *hex = lab_id("", 32), *now = lab_now();
-    char *id = lab_format("arn:aws:cloudformation:" AWS_REGION ":" AWS_ACCOUNT ":changeSet/%s/%.8s-%.4s-4%.3s-%.4s-%.12s",
+    char *id = lab_format("arn:aws:cloudformation:" AWS_REGION ":" AWS_ACCOUNT
+                          ":changeSet/%s/%.8s-%.4s-4%.3s-%.4s-%.12s",
                           name, hex, hex + 8, hex + 13, hex + 16, hex + 20);
-    json_t *set = json_pack("{ss ss sO sO ss ss ss so so ss so so}", "ChangeSetId", id, "ChangeSetName", name, "StackId",
-                            json_object_get(stack, "StackId"), "StackName", json_object_get(stack, "StackName"), "Status",
-                            "CREATE_IN_PROGRESS", "ExecutionStatus", "UNAVAILABLE", "CreationTime", now, "Parameters",
-                            cfn_shown_parameters(template, values), "Changes", changes_of(stack, template, values), "_body",
-                            body, "_template", template, "_values", values);
-    json_object_set_new(set, "_token", json_string(aws_str(c, "ClientToken") ? aws_str(c, "ClientToken") : ""));
-    json_object_set_new(set, "Tags", aws_list(c, "Tags") ? json_deep_copy(aws_list(c, "Tags")) : json_array());
+    json_t *set = json_pack(
+        "{ss ss sO sO ss ss ss so so ss so so}", "ChangeSetId", id, "ChangeSetName", name, "StackId",
+        json_object_get(stack, "StackId"), "StackName", json_object_get(stack, "StackName"), "Status",
+        "CREATE_IN_PROGRESS", "ExecutionStatus", "UNAVAILABLE", "CreationTime", now, "Parameters",
+        cfn_shown_parameters(template, values), "Changes", changes_of(stack, template, values), "_body", body,
+        "_template", template, "_values", values);
+    json_object_set_new(set, "_token",
+                        json_string(aws_str(c, "ClientToken") ? aws_str(c, "ClientToken") : ""));
+    json_object_set_new(set, "Tags",
+                        aws_list(c, "Tags") ? json_deep_copy(aws_list(c, "Tags")) : json_array());
     json_object_set_new(json_object_get(stack, "_changesets"), id, set);
     lab_after(c->lab, READY_MS, becomes_ready, lab_strdup(id));
     free(hex), free(now), free(id);
@@ -161,8 +176,7 @@ static json_t *list(struct aws_call *c)
 {
     const char *name = aws_need(c, "StackName"), *key;
     json_t *stack = name ? cfn_stack(c, name) : NULL, *all = json_array(), *set;
-    json_object_foreach (json_object_get(stack, "_changesets"), key, set)
-        json_array_append(all, set);
+    json_object_foreach(json_object_get(stack, "_changesets"), key, set) json_array_append(all, set);
     json_t *answer = stack ? json_pack("{sO}", "Summaries", all) : NULL;
     json_decref(all);
     if (name && !stack)
@@ -177,9 +191,10 @@ static json_t *execute(struct aws_call *c)
         return NULL;
     if (!aws_is(set, "ExecutionStatus", "AVAILABLE"))
         return aws_fail(c, 400, "InvalidChangeSetStatus",
-                        "ChangeSet [%s] cannot be executed in its current status of [%s]", aws_text(set, "ChangeSetId"),
-                        aws_text(set, "Status"));
-    json_t *template = json_incref(json_object_get(set, "_template")), *values = json_incref(json_object_get(set, "_values"));
+                        "ChangeSet [%s] cannot be executed in its current status of [%s]",
+                        aws_text(set, "ChangeSetId"), aws_text(set, "Status"));
+    json_t *template = json_incref(json_object_get(set, "_template")),
+           *values = json_incref(json_object_get(set, "_values"));
     json_object_set_new(set, "ExecutionStatus", json_string("EXECUTE_COMPLETE"));
     json_object_set(stack, "ChangeSetId", json_object_get(set, "ChangeSetId"));
     json_t *merged = json_copy((json_t *)(uintptr_t)c->p); // tags were said when the change set was made
@@ -201,7 +216,7 @@ static json_t *execute(struct aws_call *c)
     return c->status ? NULL : json_object();
 }
 
-static json_t *delete(struct aws_call *c)
+static json_t *delete (struct aws_call *c)
 {
     json_t *stack, *set = find(c, &stack);
     if (!set && cfn_stack(c, aws_str(c, "StackName"))) { // deleting what is not there is no error
@@ -216,9 +231,7 @@ static json_t *delete(struct aws_call *c)
     return json_object();
 }
 
-const struct aws_action cfn_changeset_actions[] = {{"CreateChangeSet", create, true},
-                                                   {"DescribeChangeSet", describe, false},
-                                                   {"ListChangeSets", list, false},
-                                                   {"ExecuteChangeSet", execute, true},
-                                                   {"DeleteChangeSet", delete, true},
-                                                   {NULL, NULL, false}};
+const struct aws_action cfn_changeset_actions[] = {
+    {"CreateChangeSet", create, true}, {"DescribeChangeSet", describe, false},
+    {"ListChangeSets", list, false},   {"ExecuteChangeSet", execute, true},
+    {"DeleteChangeSet", delete, true}, {NULL, NULL, false}};

@@ -7,10 +7,10 @@
 
 struct type {
     const char *name;
-    const char *create, *id;      // EC2 action, and where its answer holds the physical id
-    const char *remove, *by;      // EC2 action, and the parameter that takes the id
-    const char *tags;             // resource type of TagSpecifications; NULL: no tags
-    const char *properties;       // "Property=Parameter ..."; a bare name means itself, "Name=" is handled apart
+    const char *create, *id; // EC2 action, and where its answer holds the physical id
+    const char *remove, *by; // EC2 action, and the parameter that takes the id
+    const char *tags;        // resource type of TagSpecifications; NULL: no tags
+    const char *properties;  // "Property=Parameter ..."; a bare name means itself, "Name=" is handled apart
     const char *store, *attributes; // where the object is, and "Attribute=path ..." of it
 };
 
@@ -56,8 +56,9 @@ static const struct type types[] = {
      .properties = "ImageId InstanceType KeyName UserData SubnetId SecurityGroupIds=SecurityGroupId "
                    "NetworkInterfaces= PrivateIpAddress Tags=",
      .store = "instance",
-     .attributes = "PrivateIp=privateIpAddress PublicIp=ipAddress AvailabilityZone=placement.availabilityZone "
-                   "PrivateDnsName=privateDnsName InstanceId=instanceId"},
+     .attributes =
+         "PrivateIp=privateIpAddress PublicIp=ipAddress AvailabilityZone=placement.availabilityZone "
+         "PrivateDnsName=privateDnsName InstanceId=instanceId"},
     {.name = "AWS::EC2::EIP",
      .create = "AllocateAddress",
      .id = "publicIp",
@@ -141,10 +142,12 @@ json_t *cfn_attribute(struct lab *lab, const json_t *record, const char *name)
 {
     const struct type *type = type_of(aws_text(record, "ResourceType"));
     char *path = mapped(type->attributes, name);
-    json_t *object = path ? object_of(lab, type, aws_text(record, "PhysicalResourceId")) : NULL, *value = NULL;
+    json_t *object = path ? object_of(lab, type, aws_text(record, "PhysicalResourceId")) : NULL,
+           *value = NULL;
     struct aws_call c = aws_self(lab);
     if (object) {
-        json_t *view = strcmp(type->store, "instance") ? json_incref(object) : aws_view_of(&c, "instance", object);
+        json_t *view =
+            strcmp(type->store, "instance") ? json_incref(object) : aws_view_of(&c, "instance", object);
         value = json_string(path_text(view, path));
         json_decref(view);
     }
@@ -158,16 +161,20 @@ static json_t *permissions(const json_t *rules)
 {
     json_t *list = json_array(), *rule;
     size_t i;
-    json_array_foreach (rules, i, rule) {
+    json_array_foreach(rules, i, rule)
+    {
         json_t *permission = json_object(), *description = json_object_get(rule, "Description");
         json_object_set(permission, "IpProtocol", json_object_get(rule, "IpProtocol"));
         json_object_set(permission, "FromPort", json_object_get(rule, "FromPort"));
         json_object_set(permission, "ToPort", json_object_get(rule, "ToPort"));
-        json_t *cidr = json_object_get(rule, "CidrIp"), *group = json_object_get(rule, "SourceSecurityGroupId"), *peer;
+        json_t *cidr = json_object_get(rule, "CidrIp"),
+               *group = json_object_get(rule, "SourceSecurityGroupId"), *peer;
         if (cidr)
-            json_object_set_new(permission, "IpRanges", json_pack("[o]", peer = json_pack("{sO}", "CidrIp", cidr)));
+            json_object_set_new(permission, "IpRanges",
+                                json_pack("[o]", peer = json_pack("{sO}", "CidrIp", cidr)));
         else if (group)
-            json_object_set_new(permission, "Groups", json_pack("[o]", peer = json_pack("{sO}", "GroupId", group)));
+            json_object_set_new(permission, "Groups",
+                                json_pack("[o]", peer = json_pack("{sO}", "GroupId", group)));
         else
             peer = NULL;
         if (peer && description)
@@ -177,23 +184,27 @@ static json_t *permissions(const json_t *rules)
     return list;
 }
 
-static void put_tags(json_t *p, const struct type *type, const json_t *stack, const char *logical, const json_t *props)
+static void put_tags(json_t *p, const struct type *type, const json_t *stack, const char *logical,
+                     const json_t *props)
 {
-    json_t *tags = json_pack("[{ssss}{ssss}{ssss}]", "Key", "aws:cloudformation:stack-name", "Value",
-                             aws_text(stack, "StackName"), "Key", "aws:cloudformation:stack-id", "Value",
-                             aws_text(stack, "StackId"), "Key", "aws:cloudformation:logical-id", "Value", logical);
+    json_t *tags =
+        json_pack("[{ssss}{ssss}{ssss}]", "Key", "aws:cloudformation:stack-name", "Value",
+                  aws_text(stack, "StackName"), "Key", "aws:cloudformation:stack-id", "Value",
+                  aws_text(stack, "StackId"), "Key", "aws:cloudformation:logical-id", "Value", logical);
     json_array_extend(tags, json_object_get(stack, "Tags"));
     json_array_extend(tags, json_object_get(props, "Tags"));
-    json_object_set_new(p, "TagSpecification", json_pack("[{ssso}]", "ResourceType", type->tags, "Tag", tags));
+    json_object_set_new(p, "TagSpecification",
+                        json_pack("[{ssso}]", "ResourceType", type->tags, "Tag", tags));
 }
 
 // The parameters of the call that makes a resource; NULL with *why.
-static json_t *parameters(const struct type *type, const json_t *stack, const char *logical, const json_t *props,
-                          char **why)
+static json_t *parameters(const struct type *type, const json_t *stack, const char *logical,
+                          const json_t *props, char **why)
 {
     json_t *p = json_object(), *value;
     const char *key;
-    json_object_foreach ((json_t *)(uintptr_t)props, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)props, key, value)
+    {
         char *name = mapped(type->properties, key);
         if (!name) {
             *why = lab_format("Encountered unsupported property %s", key);
@@ -215,7 +226,8 @@ static json_t *parameters(const struct type *type, const json_t *stack, const ch
     if (json_object_get(props, "NetworkInterfaces")) {
         json_t *list = json_deep_copy(json_object_get(props, "NetworkInterfaces")), *one;
         size_t i;
-        json_array_foreach (list, i, one) {
+        json_array_foreach(list, i, one)
+        {
             if (json_object_get(one, "GroupSet"))
                 json_object_set(one, "SecurityGroupId", json_object_get(one, "GroupSet"));
         }
@@ -225,28 +237,33 @@ static json_t *parameters(const struct type *type, const json_t *stack, const ch
 }
 
 // What is done in a second call, once the object is there.
-static void finish(struct lab *lab, const struct type *type, const char *physical, const json_t *props, char **why)
+static void finish(struct lab *lab, const struct type *type, const char *physical, const json_t *props,
+                   char **why)
 {
-    json_t *in = json_object_get(props, "SecurityGroupIngress"), *out = json_object_get(props, "SecurityGroupEgress");
+    json_t *in = json_object_get(props, "SecurityGroupIngress"),
+           *out = json_object_get(props, "SecurityGroupEgress");
     const char *check = aws_text(props, "SourceDestCheck");
     if (!strcmp(type->create, "CreateNetworkInterface") && *check)
-        json_decref(do_ec2(lab, "ModifyNetworkInterfaceAttribute",
-                           json_pack("{sss{ss}}", "NetworkInterfaceId", physical, "SourceDestCheck", "Value", check), why));
+        json_decref(do_ec2(
+            lab, "ModifyNetworkInterfaceAttribute",
+            json_pack("{sss{ss}}", "NetworkInterfaceId", physical, "SourceDestCheck", "Value", check), why));
     if (!*why && json_array_size(in))
         json_decref(do_ec2(lab, "AuthorizeSecurityGroupIngress",
                            json_pack("{ssso}", "GroupId", physical, "IpPermissions", permissions(in)), why));
     if (!*why && json_array_size(out)) {
         json_decref(do_ec2(lab, "RevokeSecurityGroupEgress",
-                           json_pack("{ss s[{ss s[{ss}]}]}", "GroupId", physical, "IpPermissions", "IpProtocol", "-1",
-                                     "IpRanges", "CidrIp", "0.0.0.0/0"), why));
+                           json_pack("{ss s[{ss s[{ss}]}]}", "GroupId", physical, "IpPermissions",
+                                     "IpProtocol", "-1", "IpRanges", "CidrIp", "0.0.0.0/0"),
+                           why));
         if (!*why)
             json_decref(do_ec2(lab, "AuthorizeSecurityGroupEgress",
-                               json_pack("{ssso}", "GroupId", physical, "IpPermissions", permissions(out)), why));
+                               json_pack("{ssso}", "GroupId", physical, "IpPermissions", permissions(out)),
+                               why));
     }
 }
 
-char *cfn_create(struct lab *lab, const json_t *stack, const char *logical, const char *type_name, const json_t *props,
-                 char **why)
+char *cfn_create(struct lab *lab, const json_t *stack, const char *logical, const char *type_name,
+                 const json_t *props, char **why)
 {
     const struct type *type = type_of(type_name);
     json_t *p = parameters(type, stack, logical, props, why);
@@ -254,7 +271,8 @@ char *cfn_create(struct lab *lab, const json_t *stack, const char *logical, cons
     if (!answer)
         return NULL;
     char *physical = type->id ? lab_strdup(path_text(answer, type->id))
-                              : lab_format("%s|%s", aws_text(props, "RouteTableId"), aws_text(props, "DestinationCidrBlock"));
+                              : lab_format("%s|%s", aws_text(props, "RouteTableId"),
+                                           aws_text(props, "DestinationCidrBlock"));
     json_decref(answer);
     finish(lab, type, physical, props, why);
     return physical;
@@ -269,7 +287,8 @@ static const char *instance_state(struct lab *lab, const json_t *record)
 
 bool cfn_created(struct lab *lab, const json_t *record)
 {
-    return !aws_is(record, "ResourceType", "AWS::EC2::Instance") || strcmp(instance_state(lab, record), "pending") != 0;
+    return !aws_is(record, "ResourceType", "AWS::EC2::Instance") ||
+           strcmp(instance_state(lab, record), "pending") != 0;
 }
 
 // ---- changing ----
@@ -298,7 +317,8 @@ bool cfn_update(struct lab *lab, const json_t *record, const json_t *props, char
         json_t *rules = json_object_get(old, "SecurityGroupIngress"), *bare = json_object();
         if (json_array_size(rules))
             json_decref(do_ec2(lab, "RevokeSecurityGroupIngress",
-                               json_pack("{ssso}", "GroupId", physical, "IpPermissions", permissions(rules)), why));
+                               json_pack("{ssso}", "GroupId", physical, "IpPermissions", permissions(rules)),
+                               why));
         json_object_set(bare, "SecurityGroupIngress", json_object_get(props, "SecurityGroupIngress"));
         if (!*why)
             finish(lab, type, physical, bare, why);
@@ -346,5 +366,6 @@ bool cfn_delete(struct lab *lab, const json_t *record, char **why)
 
 bool cfn_deleted(struct lab *lab, const json_t *record)
 {
-    return !aws_is(record, "ResourceType", "AWS::EC2::Instance") || !strcmp(instance_state(lab, record), "terminated");
+    return !aws_is(record, "ResourceType", "AWS::EC2::Instance") ||
+           !strcmp(instance_state(lab, record), "terminated");
 }

@@ -11,9 +11,10 @@ json_t *cfn_stack(const struct aws_call *c, const char *name)
 {
     const char *id;
     json_t *stack;
-    json_object_foreach (aws_all(c, "stack"), id, stack) {
-        if (name && (!strcmp(id, name) || (aws_is(stack, "StackName", name) &&
-                                           !aws_is(stack, "StackStatus", "DELETE_COMPLETE"))))
+    json_object_foreach(aws_all(c, "stack"), id, stack)
+    {
+        if (name && (!strcmp(id, name) ||
+                     (aws_is(stack, "StackName", name) && !aws_is(stack, "StackStatus", "DELETE_COMPLETE"))))
             return stack;
     }
     return NULL;
@@ -21,7 +22,8 @@ json_t *cfn_stack(const struct aws_call *c, const char *name)
 
 bool cfn_busy(const json_t *stack)
 {
-    return strstr(aws_text(stack, "StackStatus"), "_IN_PROGRESS") && !aws_is(stack, "StackStatus", "REVIEW_IN_PROGRESS");
+    return strstr(aws_text(stack, "StackStatus"), "_IN_PROGRESS") &&
+           !aws_is(stack, "StackStatus", "REVIEW_IN_PROGRESS");
 }
 
 // ---- events ----
@@ -29,11 +31,11 @@ bool cfn_busy(const json_t *stack)
 static void add_event(json_t *stack, const json_t *record, const char *status, const char *reason)
 {
     char *now = lab_now(), *id = lab_id("", 32);
-    json_t *event = json_pack("{sO sO ss ss ss ss ss ss*}", "StackId", json_object_get(stack, "StackId"), "StackName",
-                              json_object_get(stack, "StackName"), "EventId", id, "LogicalResourceId",
-                              aws_text(record, "LogicalResourceId"), "PhysicalResourceId",
-                              aws_text(record, "PhysicalResourceId"), "ResourceType", aws_text(record, "ResourceType"),
-                              "Timestamp", now, "ResourceStatusReason", reason);
+    json_t *event = json_pack(
+        "{sO sO ss ss ss ss ss ss*}", "StackId", json_object_get(stack, "StackId"), "StackName",
+        json_object_get(stack, "StackName"), "EventId", id, "LogicalResourceId",
+        aws_text(record, "LogicalResourceId"), "PhysicalResourceId", aws_text(record, "PhysicalResourceId"),
+        "ResourceType", aws_text(record, "ResourceType"), "Timestamp", now, "ResourceStatusReason", reason);
     json_object_set_new(event, "ResourceStatus", json_string(status));
     if (*aws_text(stack, "_token"))
         json_object_set(event, "ClientRequestToken", json_object_get(stack, "_token"));
@@ -72,12 +74,13 @@ static void set_record(json_t *stack, json_t *record, const char *status, const 
 json_t *cfn_new_stack(struct aws_call *c, const char *name, const char *status)
 {
     char *hex = lab_id("", 32), *now = lab_now();
-    char *id = lab_format("arn:aws:cloudformation:" AWS_REGION ":" AWS_ACCOUNT ":stack/%s/%.8s-%.4s-11ee-%.4s-%.12s", name,
-                          hex, hex + 8, hex + 12, hex + 16);
-    json_t *stack = json_pack("{ss ss ss sb sb s[] s[] s[] s[] s{} s[] s[] s{}}", "StackId", id, "StackName", name,
-                              "CreationTime", now, "DisableRollback", 0, "EnableTerminationProtection", 0, "Tags",
-                              "Outputs", "Parameters", "Capabilities", "_resources", "_obsolete", "_events",
-                              "_changesets");
+    char *id =
+        lab_format("arn:aws:cloudformation:" AWS_REGION ":" AWS_ACCOUNT ":stack/%s/%.8s-%.4s-11ee-%.4s-%.12s",
+                   name, hex, hex + 8, hex + 12, hex + 16);
+    json_t *stack = json_pack("{ss ss ss sb sb s[] s[] s[] s[] s{} s[] s[] s{}}", "StackId", id, "StackName",
+                              name, "CreationTime", now, "DisableRollback", 0, "EnableTerminationProtection",
+                              0, "Tags", "Outputs", "Parameters", "Capabilities", "_resources", "_obsolete",
+                              "_events", "_changesets");
     json_object_set_new(aws_all(c, "stack"), id, stack);
     cfn_set_status(stack, status, "User Initiated");
     free(hex), free(now), free(id);
@@ -88,9 +91,9 @@ json_t *cfn_new_stack(struct aws_call *c, const char *name, const char *status)
 
 static json_t *new_record(json_t *stack, const char *logical, const char *type)
 {
-    json_t *record = json_pack("{sO sO ss ss ss ss}", "StackId", json_object_get(stack, "StackId"), "StackName",
-                               json_object_get(stack, "StackName"), "LogicalResourceId", logical, "ResourceType", type,
-                               "ResourceStatus", "", "PhysicalResourceId", "");
+    json_t *record = json_pack("{sO sO ss ss ss ss}", "StackId", json_object_get(stack, "StackId"),
+                               "StackName", json_object_get(stack, "StackName"), "LogicalResourceId", logical,
+                               "ResourceType", type, "ResourceStatus", "", "PhysicalResourceId", "");
     json_object_set_new(json_object_get(stack, "_resources"), logical, record);
     return record;
 }
@@ -114,14 +117,17 @@ static const char *next_logical(const json_t *stack)
     json_t *resources = json_object_get(json_object_get(stack, "_template"), "Resources"), *resource, *need;
     const char *logical;
     size_t i;
-    json_object_foreach (resources, logical, resource) {
+    json_object_foreach(resources, logical, resource)
+    {
         if (settled(stack, logical))
             continue;
         json_t *needs = cfn_needs(resource);
         bool ready = true;
-        json_array_foreach (needs, i, need) {
+        json_array_foreach(needs, i, need)
+        {
             const char *name = json_string_value(need);
-            ready = ready && (!json_object_get(resources, name) || (settled(stack, name) && complete(stack, name)));
+            ready = ready &&
+                    (!json_object_get(resources, name) || (settled(stack, name) && complete(stack, name)));
         }
         json_decref(needs);
         if (ready)
@@ -135,7 +141,8 @@ static void settle(json_t *stack, const char *logical)
     json_object_set_new(json_object_get(stack, "_settled"), logical, json_true());
 }
 
-static void begin_create(struct lab *lab, json_t *stack, const char *logical, const char *type, json_t *props, char **why)
+static void begin_create(struct lab *lab, json_t *stack, const char *logical, const char *type, json_t *props,
+                         char **why)
 {
     json_t *record = new_record(stack, logical, type);
     json_object_set(record, "_props", props);
@@ -157,7 +164,8 @@ static void begin_create(struct lab *lab, json_t *stack, const char *logical, co
 static void step_resource(struct lab *lab, json_t *stack, const char *logical, char **why)
 {
     struct aws_call c = aws_self(lab);
-    json_t *resource = json_object_get(json_object_get(json_object_get(stack, "_template"), "Resources"), logical);
+    json_t *resource =
+        json_object_get(json_object_get(json_object_get(stack, "_template"), "Resources"), logical);
     json_t *record = json_object_get(json_object_get(stack, "_resources"), logical);
     json_t *raw = json_object_get(resource, "Properties"), *none = json_object();
     json_t *props = cfn_resolve(&c, stack, raw ? raw : none);
@@ -167,7 +175,8 @@ static void step_resource(struct lab *lab, json_t *stack, const char *logical, c
         *why = lab_strdup(c.message);
     } else if (!record) {
         begin_create(lab, stack, logical, type, props, why);
-    } else if (!json_equal(props, json_object_get(record, "_props")) || !aws_is(record, "ResourceType", type)) {
+    } else if (!json_equal(props, json_object_get(record, "_props")) ||
+               !aws_is(record, "ResourceType", type)) {
         if (aws_is(record, "ResourceType", type) && cfn_update(lab, record, props, why)) {
             set_record(stack, record, "UPDATE_IN_PROGRESS", NULL);
             set_record(stack, record, *why ? "UPDATE_FAILED" : "UPDATE_COMPLETE", *why);
@@ -188,11 +197,13 @@ static void set_outputs(struct lab *lab, json_t *stack)
     struct aws_call c = aws_self(lab);
     json_t *outputs = json_array(), *output;
     const char *key;
-    json_object_foreach (json_object_get(json_object_get(stack, "_template"), "Outputs"), key, output) {
+    json_object_foreach(json_object_get(json_object_get(stack, "_template"), "Outputs"), key, output)
+    {
         json_t *value = cfn_resolve(&c, stack, json_object_get(output, "Value"));
-        json_array_append_new(outputs, json_pack("{ss ss ss*}", "OutputKey", key, "OutputValue",
-                                                 json_is_string(value) ? json_string_value(value) : "", "Description",
-                                                 json_string_value(json_object_get(output, "Description"))));
+        json_array_append_new(outputs,
+                              json_pack("{ss ss ss*}", "OutputKey", key, "OutputValue",
+                                        json_is_string(value) ? json_string_value(value) : "", "Description",
+                                        json_string_value(json_object_get(output, "Description"))));
         json_decref(value);
     }
     json_object_set_new(stack, "Outputs", outputs);
@@ -218,7 +229,8 @@ static void retire_removed(json_t *stack)
     json_t *wanted = json_object_get(json_object_get(stack, "_template"), "Resources"), *record;
     const char *logical;
     void *next;
-    json_object_foreach_safe (json_object_get(stack, "_resources"), next, logical, record) {
+    json_object_foreach_safe(json_object_get(stack, "_resources"), next, logical, record)
+    {
         if (json_object_get(wanted, logical))
             continue;
         json_array_append(json_object_get(stack, "_obsolete"), record);
@@ -231,7 +243,8 @@ static void step_forward(struct lab *lab, json_t *stack)
     const char *logical;
     json_t *record;
     char *why = NULL;
-    json_object_foreach (json_object_get(stack, "_resources"), logical, record) {
+    json_object_foreach(json_object_get(stack, "_resources"), logical, record)
+    {
         if (!aws_is(record, "ResourceStatus", "CREATE_IN_PROGRESS"))
             continue;
         if (cfn_created(lab, record))
@@ -275,7 +288,8 @@ static bool step_delete(struct lab *lab, json_t *stack, json_t *record, char **w
 
 static bool retained(const json_t *stack, const char *logical)
 {
-    const json_t *resource = json_object_get(json_object_get(json_object_get(stack, "_template"), "Resources"), logical);
+    const json_t *resource =
+        json_object_get(json_object_get(json_object_get(stack, "_template"), "Resources"), logical);
     return aws_is(resource, "DeletionPolicy", "Retain") && aws_is(stack, "StackStatus", "DELETE_IN_PROGRESS");
 }
 
@@ -284,7 +298,8 @@ static json_t *last_record(const json_t *stack, bool fresh_only)
 {
     const char *logical;
     json_t *record, *last = NULL;
-    json_object_foreach (json_object_get(stack, "_resources"), logical, record) {
+    json_object_foreach(json_object_get(stack, "_resources"), logical, record)
+    {
         bool gone = aws_is(record, "ResourceStatus", "DELETE_COMPLETE") || retained(stack, logical);
         if (!gone && (!fresh_only || json_is_true(json_object_get(record, "_fresh"))))
             last = record;
@@ -341,11 +356,12 @@ static void step_update_back(struct lab *lab, json_t *stack)
     }
     const char *logical;
     void *next;
-    json_object_foreach_safe (json_object_get(stack, "_resources"), next, logical, record) {
+    json_object_foreach_safe(json_object_get(stack, "_resources"), next, logical, record)
+    {
         if (aws_is(record, "ResourceStatus", "DELETE_COMPLETE"))
             json_object_del(json_object_get(stack, "_resources"), logical);
     }
-    json_array_foreach (json_object_get(stack, "_obsolete"), i, old)
+    json_array_foreach(json_object_get(stack, "_obsolete"), i, old)
         json_object_set(json_object_get(stack, "_resources"), aws_text(old, "LogicalResourceId"), old);
     json_array_clear(json_object_get(stack, "_obsolete"));
     json_object_update(stack, before);
@@ -386,7 +402,7 @@ void cfn_run(struct lab *lab, json_t *stack)
     json_t *record;
     if (!json_object_get(stack, "_settled") || !strcmp(aws_text(stack, "StackStatus"), "UPDATE_IN_PROGRESS"))
         json_object_set_new(stack, "_settled", json_object());
-    json_object_foreach (json_object_get(stack, "_resources"), logical, record)
+    json_object_foreach(json_object_get(stack, "_resources"), logical, record)
         json_object_del(record, "_fresh");
     if (json_is_true(json_object_get(stack, "_running")))
         return; // a deletion takes over from the step that comes anyway

@@ -53,11 +53,11 @@ static void collect(json_t *needs, const json_t *value, int depth)
     size_t i;
     if (depth > MAX_DEPTH)
         return;
-    json_array_foreach (value, i, member)
-        collect(needs, member, depth + 1);
+    json_array_foreach(value, i, member) collect(needs, member, depth + 1);
     if (!json_is_object(value))
         return;
-    json_object_foreach ((json_t *)(uintptr_t)value, key, member) {
+    json_object_foreach((json_t *)(uintptr_t)value, key, member)
+    {
         const char *text = json_string_value(member);
         const char *first = json_string_value(json_array_get(member, 0));
         if (!strcmp(key, "Ref") && text)
@@ -84,20 +84,25 @@ json_t *cfn_needs(const json_t *resource)
 
 // ---- judging ----
 
-
 static bool references_good(struct aws_call *c, const json_t *template)
 {
-    json_t *resources = json_object_get(template, "Resources"), *parameters = json_object_get(template, "Parameters");
+    json_t *resources = json_object_get(template, "Resources"),
+           *parameters = json_object_get(template, "Parameters");
     const char *key;
     json_t *resource, *name;
     size_t i;
-    json_object_foreach (resources, key, resource) {
+    json_object_foreach(resources, key, resource)
+    {
         json_t *needs = cfn_needs(resource);
-        json_array_foreach (needs, i, name) {
+        json_array_foreach(needs, i, name)
+        {
             const char *text = json_string_value(name);
             if (!c->status && !json_object_get(resources, text) && !json_object_get(parameters, text))
-                invalid(c, "Template format error: Unresolved resource dependencies [%s] in the Resources block of the "
-                           "template", text);
+                invalid(c,
+                        "Template format error: Unresolved resource dependencies [%s] in the Resources block "
+                        "of the "
+                        "template",
+                        text);
         }
         json_decref(needs);
     }
@@ -113,17 +118,19 @@ static bool acyclic(struct aws_call *c, const json_t *template)
     size_t i;
     for (size_t before = 0; before != json_object_size(left);) {
         before = json_object_size(left);
-        json_object_foreach_safe (left, next, key, resource) {
+        json_object_foreach_safe(left, next, key, resource)
+        {
             json_t *needs = cfn_needs(resource);
             bool waits = false;
-            json_array_foreach (needs, i, name)
-                waits = waits || json_object_get(left, json_string_value(name));
+            json_array_foreach(needs, i, name) waits =
+                waits || json_object_get(left, json_string_value(name));
             json_decref(needs);
             if (!waits)
                 json_object_del(left, key);
         }
     }
-    json_object_foreach (left, key, resource) {
+    json_object_foreach(left, key, resource)
+    {
         invalid(c, "Circular dependency between resources: [%s]", key);
         break;
     }
@@ -133,27 +140,42 @@ static bool acyclic(struct aws_call *c, const json_t *template)
 
 static bool sections_good(struct aws_call *c, const json_t *template)
 {
-    static const char *const sections[] = {"AWSTemplateFormatVersion", "Description", "Metadata", "Parameters",
-                                           "Mappings", "Conditions", "Resources", "Outputs", "Rules", "Transform"};
+    static const char *const sections[] = {"AWSTemplateFormatVersion",
+                                           "Description",
+                                           "Metadata",
+                                           "Parameters",
+                                           "Mappings",
+                                           "Conditions",
+                                           "Resources",
+                                           "Outputs",
+                                           "Rules",
+                                           "Transform"};
     const char *key;
     json_t *value;
-    json_object_foreach ((json_t *)(uintptr_t)template, key, value) {
+    json_object_foreach((json_t *)(uintptr_t) template, key, value)
+    {
         bool known = false;
         for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
             known = known || !strcmp(key, sections[i]);
         if (!known && !c->status)
             invalid(c, "Invalid template property or properties [%s]", key);
-        if (!c->status && (!strcmp(key, "Conditions") || !strcmp(key, "Transform") || !strcmp(key, "Mappings")))
+        if (!c->status &&
+            (!strcmp(key, "Conditions") || !strcmp(key, "Transform") || !strcmp(key, "Mappings")))
             invalid(c, "The lab's CloudFormation has no %s", key);
     }
     if (!c->status && !json_object_size(json_object_get(template, "Resources")))
         invalid(c, "Template format error: At least one Resources member must be defined.");
-    json_object_foreach (json_object_get(template, "Resources"), key, value) {
+    json_object_foreach(json_object_get(template, "Resources"), key, value)
+    {
         const char *type = aws_text(value, "Type");
-        if (!c->status && strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") != strlen(key))
+        if (!c->status &&
+            strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") != strlen(key))
             invalid(c, "Template format error: Resource name %s is non alphanumeric.", key);
         if (!c->status && !*type)
-            invalid(c, "Template format error: [/Resources/%s] Every Resources object must contain a Type member.", key);
+            invalid(
+                c,
+                "Template format error: [/Resources/%s] Every Resources object must contain a Type member.",
+                key);
         if (!c->status && !cfn_known(type))
             invalid(c, "Template format error: Unrecognized resource types: [%s]", type);
     }
@@ -167,15 +189,19 @@ json_t *cfn_template(struct aws_call *c, const char *body)
     if (!body || !*body)
         return invalid(c, "Either Template URL or Template Body must be specified.");
     if (strlen(body) > MAX_BODY)
-        return invalid(c, "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must "
-                          "have length less than or equal to %d", MAX_BODY);
+        return invalid(
+            c,
+            "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must "
+            "have length less than or equal to %d",
+            MAX_BODY);
     while (isspace((unsigned char)*body))
         body++;
-    json_t *template = *body == '{' ? json_loads(body, JSON_REJECT_DUPLICATES, &error) : cfn_yaml(body, why, sizeof why);
+    json_t *template =
+        *body == '{' ? json_loads(body, JSON_REJECT_DUPLICATES, &error) : cfn_yaml(body, why, sizeof why);
     if (!json_is_object(template)) {
         json_decref(template);
-        return *body == '{' ? invalid(c, "Template format error: JSON not well-formed. (line %d, column %d)", error.line,
-                                      error.column)
+        return *body == '{' ? invalid(c, "Template format error: JSON not well-formed. (line %d, column %d)",
+                                      error.line, error.column)
                             : invalid(c, "Template format error: YAML not well-formed. (%s)", why);
     }
     if (sections_good(c, template) && references_good(c, template) && acyclic(c, template))
@@ -189,7 +215,8 @@ json_t *cfn_parameters(struct aws_call *c, const json_t *template, const json_t 
     json_t *declared = json_object_get(template, "Parameters"), *values = json_object(), *given, *parameter;
     const char *key;
     size_t i;
-    json_array_foreach (aws_list(c, "Parameters"), i, given) {
+    json_array_foreach(aws_list(c, "Parameters"), i, given)
+    {
         const char *name = aws_text(given, "ParameterKey");
         json_t *value = aws_is(given, "UsePreviousValue", "true") ? json_object_get(earlier, name)
                                                                   : json_object_get(given, "ParameterValue");
@@ -198,7 +225,8 @@ json_t *cfn_parameters(struct aws_call *c, const json_t *template, const json_t 
         if (value)
             json_object_set(values, name, value);
     }
-    json_object_foreach (declared, key, parameter) {
+    json_object_foreach(declared, key, parameter)
+    {
         json_t *otherwise = json_object_get(parameter, "Default");
         if (!json_object_get(values, key) && otherwise) {
             char *text = json_is_string(otherwise) ? lab_strdup(json_string_value(otherwise))
@@ -244,8 +272,11 @@ static json_t *ref(struct aws_call *c, const json_t *stack, const char *name)
                           : json_incref(json_object_get(record, "PhysicalResourceId"));
     free(logical);
     return value ? value
-                 : invalid(c, attribute ? "Template error: resource does not support attribute type in Fn::GetAtt: %s"
-                                        : "Template format error: Unresolved dependency [%s]", name);
+                 : invalid(c,
+                           attribute
+                               ? "Template error: resource does not support attribute type in Fn::GetAtt: %s"
+                               : "Template format error: Unresolved dependency [%s]",
+                           name);
 }
 
 static json_t *sub(struct aws_call *c, const json_t *stack, const char *text, const json_t *own)
@@ -286,9 +317,11 @@ static json_t *join(struct aws_call *c, const json_t *stack, const json_t *argum
     char *out = lab_strdup("");
     size_t i;
     if (!c->status && (!separator || !json_is_array(parts)))
-        invalid(c, "Template error: every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of "
+        invalid(c, "Template error: every Fn::Join object requires two parameters, (1) a string delimiter "
+                   "and (2) a list of "
                    "strings to be joined");
-    json_array_foreach (parts, i, part) {
+    json_array_foreach(parts, i, part)
+    {
         char *longer = lab_format("%s%s%s", out, i && separator ? separator : "",
                                   json_is_string(part) ? json_string_value(part) : "");
         free(out);
@@ -308,7 +341,8 @@ static json_t *function(struct aws_call *c, const json_t *stack, const char *nam
         return ref(c, stack, text);
     if (!strcmp(name, "Fn::GetAtt")) {
         const char *attribute = json_string_value(json_array_get(argument, 1));
-        char *joined = text ? lab_strdup(text) : lab_format("%s.%s", first ? first : "", attribute ? attribute : "");
+        char *joined =
+            text ? lab_strdup(text) : lab_format("%s.%s", first ? first : "", attribute ? attribute : "");
         value = ref(c, stack, joined);
         free(joined);
         return value;
@@ -324,7 +358,8 @@ static json_t *function(struct aws_call *c, const json_t *stack, const char *nam
                                           : (size_t)json_integer_value(index);
         value = json_incref(json_array_get(list, at));
         json_decref(list);
-        return value || c->status ? value : invalid(c, "Template error: Fn::Select cannot select nonexistent value");
+        return value || c->status ? value
+                                  : invalid(c, "Template error: Fn::Select cannot select nonexistent value");
     }
     if (!strcmp(name, "Fn::Base64")) {
         json_t *plain = cfn_resolve(c, stack, argument);
@@ -357,7 +392,8 @@ json_t *cfn_resolve(struct aws_call *c, const json_t *stack, const json_t *value
     size_t i;
     if (json_is_array(value)) {
         out = json_array();
-        json_array_foreach (value, i, member) {
+        json_array_foreach(value, i, member)
+        {
             json_t *resolved = cfn_resolve(c, stack, member);
             if (resolved && !json_is_null(resolved))
                 json_array_append(out, resolved);
@@ -368,7 +404,8 @@ json_t *cfn_resolve(struct aws_call *c, const json_t *stack, const json_t *value
         if (json_object_size(value) == 1 && (!strcmp(key, "Ref") || !strncmp(key, "Fn::", 4)))
             return function(c, stack, key, json_object_get(value, key));
         out = json_object();
-        json_object_foreach ((json_t *)(uintptr_t)value, key, member) {
+        json_object_foreach((json_t *)(uintptr_t)value, key, member)
+        {
             json_t *resolved = cfn_resolve(c, stack, member);
             if (resolved && !json_is_null(resolved))
                 json_object_set(out, key, resolved);

@@ -35,7 +35,8 @@ static json_t *untagged(struct reader *r, const yaml_node_t *node, int depth)
     }
     if (node->type == YAML_SEQUENCE_NODE) {
         json_t *list = json_array();
-        for (yaml_node_item_t *i = node->data.sequence.items.start; list && i < node->data.sequence.items.top; i++) {
+        for (yaml_node_item_t *i = node->data.sequence.items.start; list && i < node->data.sequence.items.top;
+             i++) {
             json_t *member = value_of(r, *i, depth + 1);
             if (!member || json_array_append_new(list, member) != 0) {
                 json_decref(list);
@@ -66,7 +67,8 @@ static json_t *value_of(struct reader *r, int index, int depth)
         return untagged(r, node, depth);
     json_t *value = node->type == YAML_SCALAR_NODE ? json_string((const char *)node->data.scalar.value)
                                                    : untagged(r, node, depth);
-    char *name = !strcmp(tag, "!Ref") || !strcmp(tag, "!Condition") ? lab_strdup(tag + 1) : lab_format("Fn::%s", tag + 1);
+    char *name = !strcmp(tag, "!Ref") || !strcmp(tag, "!Condition") ? lab_strdup(tag + 1)
+                                                                    : lab_format("Fn::%s", tag + 1);
     json_t *call = value ? json_pack("{so}", name, value) : NULL;
     free(name);
     return call;
@@ -86,7 +88,8 @@ json_t *cfn_yaml(const char *text, char *why, size_t size)
         yaml_document_delete(&document);
         snprintf(why, size, "the template is empty, too deep or too large");
     } else {
-        snprintf(why, size, "line %zu, column %zu", parser.problem_mark.line + 1, parser.problem_mark.column + 1);
+        snprintf(why, size, "line %zu, column %zu", parser.problem_mark.line + 1,
+                 parser.problem_mark.column + 1);
     }
     yaml_parser_delete(&parser);
     return tree;
