@@ -368,6 +368,8 @@ int worker_hello(struct worker *worker, json_t **descriptor, ist_error *err)
             return IST_ERR_INTERNAL;
         if (rc > 0)
             worker_event_free(&event);
+        else if (worker->greeted)
+            break;
         else if (now_s() > until)
             return ist_fail(err, IST_ERR_TIMEOUT, worker->plugin, "did not load within %d s", HELLO_S);
         else
