@@ -116,9 +116,14 @@ void render_event(struct render *render, json_t *event)
     json_decref(clean);
 }
 
+bool render_interactive(const struct render *render)
+{
+    return render->options.terminal && render->options.format == RENDER_TEXT;
+}
+
 void render_tick(struct render *render)
 {
-    if (render->options.terminal && render->options.format == RENDER_TEXT)
+    if (render_interactive(render))
         progress_draw(render);
 }
 

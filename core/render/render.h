@@ -46,6 +46,7 @@ json_t *render_redact_json(const struct render *render, json_t *json);
 //   question    {text}; line {text}; print {text}: as it is
 //   summary     {text, exit, ...counts}
 void render_event(struct render *render, json_t *event); // steals
+bool render_interactive(const struct render *render);    // a terminal, and text: somebody can be asked
 void render_tick(struct render *render);                 // redraws elapsed times on a terminal; cheap
 void render_line(struct render *render, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void render_finish(struct render *render);

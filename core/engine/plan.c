@@ -1,0 +1,253 @@
+// Planning: what of each step differs from the world, or why that cannot be told yet.
+#include "engine/run.h"
+
+#include <isthmus/alloc.h>
+#include <isthmus/json.h>
+#include <string.h>
+
+bool task_has_action(const json_t *changes, const char *action)
+{
+    size_t i;
+    const json_t *change;
+    json_array_foreach(changes, i,
+                       change) if (strcmp(ist_json_str_or(change, "action", ""), action) == 0) return true;
+    return false;
+}
+
+static void defer(struct run *run, struct task *task, const char *what, const char *why)
+{
+    ist_free(task->deferred);
+    task->deferred = ist_printf("%s %s", what, why);
+    task_finish(run, task, RESULT_OK);
+}
+
+// Why a step must wait because of one that it needs; NULL when it need not.
+static const char *why_wait(const struct task *need)
+{
+    if (need->deferred)
+        return "is deferred";
+    if (need->replaced)
+        return "is replaced first";
+    if (task_has_action(need->changes, "replace"))
+        return "replaces something first";
+    if (task_has_action(need->changes, "create"))
+        return need->record ? "creates something first" : "is created first";
+    if (!need->record && json_array_size(need->changes))
+        return "is applied first";
+    return NULL;
+}
+
+static bool must_wait(struct run *run, struct task *task)
+{
+    for (size_t i = 0; i < task->step->needs_count; i++) {
+        const struct task *need = task_find(run, task->step->needs[i]);
+        const char *why = need ? why_wait(need) : NULL;
+        if (why) {
+            defer(run, task, need->name, why);
+            return true;
+        }
+    }
+    return false;
+}
+
+// What a step that is going is needed for: another one that is going may need its secret outputs again.
+static bool is_needed(const struct task *task)
+{
+    return task->unblock_count > 0;
+}
+
+static void begin_gone(struct run *run, struct task *task)
+{
+    task->changes = destroy_changes(task);
+    ist_error err;
+    if (task->selected && ist_json_bool(task->record, "prevent_destroy", 0)) {
+        ist_fail(&err, IST_ERR_CONFLICT, "prevent_destroy",
+                 "it is gone from the configuration, and would be destroyed");
+        ist_hint(&err, "put it back with `prevent_destroy: false` and apply, or `isthmus state rm %s %s`",
+                 run->pipeline->name, task->name);
+        task_fail(run, task, &err);
+        return;
+    }
+    destroy_read(run, task);
+}
+
+static bool begin_replaced(struct run *run, struct task *task)
+{
+    if (!task->replaced)
+        return false;
+    ist_error err;
+    if (task->step->prevent_destroy || ist_json_bool(task->record, "prevent_destroy", 0)) {
+        ist_fail(&err, IST_ERR_CONFLICT, "prevent_destroy",
+                 "plugin %s in place of %s would destroy what is there", task->step->plugin,
+                 ist_json_str_or(task->record, "plugin", "?"));
+        task_fail(run, task, &err);
+        return true;
+    }
+    char *reason =
+        ist_printf("plugin %s becomes %s", ist_json_str_or(task->record, "plugin", "?"), task->step->plugin);
+    task->changes = json_pack("[{s:s, s:s, s:s, s:[]}]", "action", "replace", "resource", task->name,
+                              "reason", reason, "fields");
+    ist_free(reason);
+    task_finish(run, task, RESULT_OK);
+    return true;
+}
+
+static void plan_begin(struct run *run, struct task *task)
+{
+    if (!task->step) {
+        begin_gone(run, task);
+        return;
+    }
+    if (!task->info->has_apply && !is_needed(task)) {
+        // Only verify has work for it.
+        task->outputs_all = true;
+        task_finish(run, task, RESULT_OK);
+        return;
+    }
+    if (begin_replaced(run, task) || must_wait(run, task))
+        return;
+    if (step_resolve_inputs(run, task))
+        step_ask(run, task, IST_OP_OBSERVE);
+    else if (task->state == TASK_RUNNING)
+        defer(run, task, task->inputs.unknown_count ? task->inputs.unknown[0] : "an input",
+              "is not known yet");
+}
+
+// Was it never applied to the end, and is an intent open?
+static bool has_open_create(const struct task *task)
+{
+    const char *name;
+    json_t *resource;
+    if (!task->resume || json_object_size(json_object_get(task->record, "outputs")))
+        return false;
+    json_object_foreach(json_object_get(task->record, "resources"), name,
+                        resource) if (strcmp(ist_json_str_or(resource, "status", ""), "intent") ==
+                                      0) return true;
+    return false;
+}
+
+bool plan_refuses(struct task *task, ist_error *err)
+{
+    bool replaces = task_has_action(task->changes, "replace");
+    if (replaces && task->step->prevent_destroy) {
+        ist_fail(err, IST_ERR_CONFLICT, "prevent_destroy", "the plan would replace something");
+        return true;
+    }
+    // An interrupted create may have made what the plan does not see as the same.
+    if (replaces && has_open_create(task)) {
+        ist_fail(err, IST_ERR_QUESTION, "plan",
+                 "its creation was interrupted, and now it would replace something");
+        ist_hint(err, "undo the change of its inputs, or destroy it first");
+        return true;
+    }
+    return false;
+}
+
+static void set_outputs(struct task *task, json_t *outputs, bool all)
+{
+    json_decref(task->outputs);
+    task->outputs = outputs;
+    task->outputs_all = all;
+}
+
+void plan_merge_outputs(struct task *task)
+{
+    json_object_update(task->outputs, task->told);
+    task->outputs_all = true;
+}
+
+static void observed(struct run *run, struct task *task)
+{
+    set_outputs(task, json_incref(task->told), false);
+    if (task->selected) {
+        step_ask(run, task, IST_OP_PLAN);
+        return;
+    }
+    // Read for others only: what it is not known to have made, it has not.
+    task->outputs_all =
+        !task->info->has_apply || strcmp(ist_json_str_or(task->record, "status", ""), "applied") == 0;
+    if (!task->outputs_all)
+        task->deferred = ist_strdup("it has not been applied yet");
+    step_release(run, task, true);
+    task_finish(run, task, RESULT_OK);
+}
+
+static void planned(struct run *run, struct task *task)
+{
+    ist_error err;
+    step_release(run, task, true);
+    if (plan_refuses(task, &err)) {
+        task_fail(run, task, &err);
+        return;
+    }
+    if (json_array_size(task->changes))
+        set_outputs(task, json_incref(task->told), false);
+    else
+        plan_merge_outputs(task);
+    if (json_array_size(task->changes) && !task->info->has_apply) {
+        ist_fail(&err, IST_ERR_INTERNAL, task->info->name, "a plugin that only verifies planned a change");
+        task_fail(run, task, &err);
+        return;
+    }
+    task_finish(run, task, RESULT_OK);
+}
+
+static void plan_done(struct run *run, struct task *task, const ist_error *err)
+{
+    if (!task->step) {
+        destroy_was_read(run, task, err);
+    } else if (err->code != IST_OK) {
+        task_fail(run, task, err);
+    } else if (task->operation == IST_OP_OBSERVE) {
+        observed(run, task);
+    } else {
+        planned(run, task);
+    }
+}
+
+const struct pass plan_pass = {"planning", plan_begin, plan_done, true};
+
+// ---- showing
+
+static const char *kind_of(const struct task *task)
+{
+    if (!task->step)
+        return "destroy";
+    if (task->replaced)
+        return "replace";
+    if (json_array_size(task->changes))
+        return "change";
+    return task->resume && task->info->has_apply ? "resume" : "unchanged";
+}
+
+static const char *reason_of(const struct run *run, const struct task *task)
+{
+    if (!task->step)
+        return run->options->kind == RUN_DESTROY ? NULL : "gone from the configuration";
+    if (task->resume)
+        return "its last run was interrupted; apply finishes it";
+    return NULL;
+}
+
+void plan_show(struct run *run)
+{
+    for (size_t i = 0; i < run->count; i++) {
+        struct task *task = &run->tasks[i];
+        const char *plugin = task->step ? task->step->plugin : ist_json_str_or(task->record, "plugin", "?");
+        if (task->result != RESULT_OK || !task->selected)
+            continue;
+        if (task->deferred) {
+            render_event(run->render, json_pack("{s:s, s:s, s:s, s:s}", "event", "deferred", "step",
+                                                task->name, "plugin", plugin, "reason", task->deferred));
+            continue;
+        }
+        json_t *event = json_pack("{s:s, s:s, s:s, s:s}", "event", "plan", "step", task->name, "plugin",
+                                  plugin, "kind", kind_of(task));
+        if (reason_of(run, task))
+            json_object_set_new(event, "reason", json_string(reason_of(run, task)));
+        json_object_set_new(event, "changes", task->changes ? json_incref(task->changes) : json_array());
+        render_event(run->render, event);
+        json_decref(task->seen);
+        task->seen = task->changes ? json_incref(task->changes) : json_array();
+    }
+}
