@@ -17,6 +17,7 @@ struct run_options {
     const char *const *forget; // --forget STEP: its system cannot be reached; state lets go of it
     size_t forget_count;
     bool yes, allow_deferred, trace;
+    bool detailed;        // apply: EXIT_CHANGES when something was changed
     const char *plan_out; // plan -o FILE
     const char *plan_in;  // apply FILE
 };

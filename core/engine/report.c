@@ -141,9 +141,10 @@ int report_apply(struct run *run)
         ist_buf_printf(&text, ", %zu interrupted; the same command goes on from here", stopped);
     if (changed || failed || stopped)
         ist_buf_puts(&text, ".");
-    int code = run->cancelled      ? EXIT_INTERRUPTED
-               : failed || skipped ? changed ? EXIT_PARTLY : EXIT_ERROR
-                                   : EXIT_DONE;
+    int code = run->cancelled                      ? EXIT_INTERRUPTED
+               : failed || skipped                 ? changed ? EXIT_PARTLY : EXIT_ERROR
+               : run->options->detailed && changed ? EXIT_CHANGES
+                                                   : EXIT_DONE;
     json_t *event =
         json_pack("{s:I, s:I, s:I, s:I}", "changed", (json_int_t)done, "failed", (json_int_t)failed,
                   "skipped", (json_int_t)skipped, "interrupted", (json_int_t)stopped);

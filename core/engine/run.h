@@ -8,6 +8,7 @@
 #define CORE_ENGINE_RUN_H
 
 #include "engine/engine.h"
+#include "engine/planfile.h"
 #include "host/runner.h"
 
 enum task_state { TASK_WAITING, TASK_RUNNING, TASK_FINISHED };
@@ -117,6 +118,7 @@ bool task_has_action(const json_t *changes, const char *action);
 // tasks.c: who takes part, and in which order.
 int tasks_make(struct run *run);
 void tasks_free(struct run *run);
+void edges_none(struct run *run);
 void edges_forward(struct run *run);  // needs first: configured, of what is gone recorded
 void edges_apply(struct run *run);    // the same; what is gone goes after those that had needed it
 void edges_recorded(struct run *run); // needs first, as recorded
@@ -158,7 +160,6 @@ int journal_reload(struct run *run, struct task *task, ist_error *err);
 void journal_event(struct run *run, struct task *task, const struct worker_event *event); // intent, outcome
 
 // planfile.c
-int planfile_load(const char *path, json_t **plan, ist_error *err); // its shape only is checked
 int planfile_write(struct run *run, ist_error *err);
 int planfile_read(struct run *run, ist_error *err);    // seal, digest, serial and builds are checked
 int planfile_compare(struct run *run, ist_error *err); // with the plan that was just made

@@ -190,7 +190,7 @@ static void edge(struct task *first, struct task *later, const struct run *run)
     later->blockers++;
 }
 
-static void clear_edges(struct run *run)
+void edges_none(struct run *run)
 {
     for (size_t i = 0; i < run->count; i++) {
         run->tasks[i].unblock_count = run->tasks[i].blockers = 0;
@@ -217,7 +217,7 @@ static void recorded(struct run *run, struct task *task, bool reverse)
 
 void edges_forward(struct run *run)
 {
-    clear_edges(run);
+    edges_none(run);
     for (size_t i = 0; i < run->count; i++)
         if (run->tasks[i].step)
             configured(run, &run->tasks[i]);
@@ -227,7 +227,7 @@ void edges_forward(struct run *run)
 
 void edges_apply(struct run *run)
 {
-    clear_edges(run);
+    edges_none(run);
     for (size_t i = 0; i < run->count; i++) {
         struct task *task = &run->tasks[i];
         if (task->step)
@@ -245,14 +245,14 @@ void edges_apply(struct run *run)
 
 void edges_recorded(struct run *run)
 {
-    clear_edges(run);
+    edges_none(run);
     for (size_t i = 0; i < run->count; i++)
         recorded(run, &run->tasks[i], false);
 }
 
 void edges_reverse(struct run *run)
 {
-    clear_edges(run);
+    edges_none(run);
     for (size_t i = 0; i < run->count; i++)
         recorded(run, &run->tasks[i], true);
 }

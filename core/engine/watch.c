@@ -213,7 +213,7 @@ int watch_run(struct run *run)
     int code = EXIT_ERROR;
     if (!none && !run->cancelled) {
         run->jobs = (int)run->count;
-        pass_run(run, &watch_pass, edges_forward);
+        pass_run(run, &watch_pass, edges_none);
         code = EXIT_DONE; // it ends when it is told to
     }
     control_close(run);

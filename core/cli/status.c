@@ -1,0 +1,133 @@
+// isthmus status: what is there by the state, what ran last, who holds the lock and what watches. It asks
+// nobody outside: whether the world has drifted is `plan`'s to say.
+#include "cli/state.h"
+#include "engine/watch.h"
+
+#include <isthmus/alloc.h>
+#include <isthmus/json.h>
+#include <string.h>
+
+static json_t *last_run(const json_t *runs, const char *pipeline)
+{
+    size_t i;
+    json_t *run;
+    json_array_foreach(runs, i, run) if (strcmp(ist_json_str_or(run, "pipeline", ""), pipeline) ==
+                                         0) return json_incref(run);
+    return json_null();
+}
+
+static json_t *step_of(const json_t *record, const json_t *watch)
+{
+    const char *name = ist_json_str_or(record, "step", ""), *key;
+    json_t *resource;
+    size_t open = 0;
+    json_object_foreach(json_object_get(record, "resources"), key, resource) open +=
+        strcmp(ist_json_str_or(resource, "status", ""), "intent") == 0;
+    const json_t *watched = json_object_get(json_object_get(watch, "steps"), name);
+    json_t *step =
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s}", "step", name, "plugin",
+                  ist_json_str_or(record, "plugin", ""), "status", ist_json_str_or(record, "status", ""),
+                  "resources", (json_int_t)json_object_size(json_object_get(record, "resources")), "open",
+                  (json_int_t)open, "changed", ist_json_str_or(record, "changed", ""), "drift", "unknown");
+    if (watched) {
+        json_object_set_new(step, "watch", json_string(ist_json_str_or(watched, "state", "watching")));
+        json_object_set_new(step, "watch_restarts",
+                            json_integer((json_int_t)ist_json_int(watched, "restarts", 0)));
+        json_object_set_new(step, "watch_says", json_string(ist_json_str_or(watched, "text", "")));
+    }
+    return step;
+}
+
+static void run_text(struct render *render, const json_t *run)
+{
+    if (json_is_null(run)) {
+        render_line(render, "last run: none");
+        return;
+    }
+    const json_t *exit = ist_json_at(run, "summary.exit");
+    char *how =
+        exit ? ist_printf("exit %lld", (long long)json_integer_value(exit)) : ist_strdup("did not end");
+    render_line(render, "last run: %s at %s: %s", ist_json_str_or(run, "command", ""),
+                ist_json_str_or(run, "began", ""), how);
+    ist_free(how);
+}
+
+static void step_text(struct render *render, const json_t *step)
+{
+    int64_t resources = ist_json_int(step, "resources", 0), open = ist_json_int(step, "open", 0);
+    char *unsure = open ? ist_printf(", %lld begun and not finished", (long long)open) : ist_strdup("");
+    const char *watch = ist_json_str(step, "watch"), *says = ist_json_str_or(step, "watch_says", "");
+    char *watching = watch ? ist_printf("  %s%s%s", watch, *says ? ": " : "", says) : ist_strdup("");
+    render_line(render, "  %-24s %-14s %-10s %lld resource%s%s, changed %s%s",
+                ist_json_str_or(step, "step", ""), ist_json_str_or(step, "plugin", ""),
+                ist_json_str_or(step, "status", ""), (long long)resources, resources == 1 ? "" : "s", unsure,
+                ist_json_str_or(step, "changed", ""), watching);
+    ist_free(unsure);
+    ist_free(watching);
+}
+
+static void show_text(struct render *render, const json_t *status)
+{
+    render_line(render, "pipeline %s", ist_json_str_or(status, "pipeline", ""));
+    run_text(render, json_object_get(status, "last_run"));
+    const json_t *lock = json_object_get(status, "lock"), *watch = json_object_get(status, "watch");
+    if (json_is_object(lock))
+        render_line(render, "locked by: %s (pid %lld) since %s", ist_json_str_or(lock, "what", "?"),
+                    (long long)ist_json_int(lock, "pid", 0), ist_json_str_or(lock, "since", "?"));
+    if (json_is_object(watch))
+        render_line(render, "watched by: pid %lld", (long long)ist_json_int(watch, "pid", 0));
+    else
+        render_line(render, "watched by: nobody");
+    size_t i;
+    const json_t *step;
+    json_array_foreach(json_object_get(status, "steps"), i, step) step_text(render, step);
+    if (!i)
+        render_line(render, "nothing is applied");
+    else
+        render_line(render, "drift: unknown; `isthmus plan %s` looks",
+                    ist_json_str_or(status, "pipeline", ""));
+}
+
+static int status_of(struct state_view *view, const char *pipeline, bool text)
+{
+    ist_error err = {0};
+    json_t *records = NULL, *runs = NULL, *holder = NULL;
+    if (store_steps(view->store, pipeline, &records, &err) != IST_OK ||
+        store_runs(view->store, &runs, &err) != IST_OK ||
+        store_lock_holder(view->store, &holder, &err) != IST_OK) {
+        json_decref(records);
+        json_decref(runs);
+        return state_say(&err);
+    }
+    json_t *watch = watch_ask(store_path(view->store), pipeline), *steps = json_array(), *record;
+    size_t i;
+    json_array_foreach(records, i, record) json_array_append_new(steps, step_of(record, watch));
+    json_t *status = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "event", "status", "pipeline", pipeline,
+                               "last_run", last_run(runs, pipeline), "lock", holder ? holder : json_null(),
+                               "watch", watch ? watch : json_null(), "steps", steps);
+    if (text) {
+        show_text(view->render, status);
+        json_decref(status);
+    } else {
+        render_event(view->render, status);
+    }
+    json_decref(records);
+    json_decref(runs);
+    return 0;
+}
+
+int cmd_status(const struct cli *cli)
+{
+    struct state_view view;
+    int code = state_view_open(cli, &view);
+    if (code)
+        return code;
+    const char *const *names;
+    size_t count = config_pipelines(view.config, &names);
+    bool text = cli_render_options(cli).format == RENDER_TEXT;
+    if (cli_arg(cli, 0))
+        code = status_of(&view, cli_arg(cli, 0), text);
+    for (size_t i = 0; !cli_arg(cli, 0) && i < count && !code; i++)
+        code = status_of(&view, names[i], text);
+    return state_view_close(&view, code);
+}
