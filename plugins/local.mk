@@ -4,3 +4,4 @@ include plugins/k8s-netpol/local.mk
 include plugins/k8s-svcmirror/local.mk
 include plugins/k8s-apply/local.mk
 include plugins/ccp/local.mk
+include plugins/k8s-probe/local.mk

@@ -20,11 +20,6 @@
 
 extern char **environ;
 
-#pragma weak ist_aws_new
-#pragma weak ist_aws_free
-#pragma weak ist_aws_eks_token
-
-
 void kube_credential_free(struct kube_credential *credential)
 {
     ist_free_secret(credential->token);
