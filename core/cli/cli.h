@@ -26,6 +26,7 @@ enum cli_option_id {
     OPT_ORIGIN,     // config show
     OPT_INPUTS,     // plugin run: FILE
     OPT_IN_PROCESS, // plugin run
+    OPT_STATE,      // plugin run: FILE
     OPT_IAM_POLICY, // plugin show
     OPT_MAN,        // help
     OPT_COMPLETION, // help

@@ -87,5 +87,9 @@ void resolved_free(struct resolved *resolved);
 // they are gone from it: such inputs are left out, with a warning.
 int inputs_from_record(struct config *config, const struct plugin_info *info, const json_t *public_inputs,
                        const struct output_source *outputs, struct diags *diags, struct resolved *resolved);
+// The inputs of a plugin used alone: the YAML of `file` (NULL: none), `sets` ("a.b=VALUE") on top of it. 0, or -1
+// with diagnostics.
+int inputs_alone(const struct plugin_info *info, const char *file, const char *const *sets, size_t count,
+                 struct diags *diags, struct resolved *resolved);
 
 #endif

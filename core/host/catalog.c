@@ -111,7 +111,7 @@ static bool has_operation(const json_t *descriptor, const char *name)
     return false;
 }
 
-static struct plugin_info *info_of(const json_t *d, const char *path, const char *build_id)
+struct plugin_info *plugin_info_new(const json_t *d, const char *path, const char *build_id)
 {
     struct plugin_info *info = ist_calloc(1, sizeof(*info));
     info->name = text_of(d, "name");
@@ -147,8 +147,10 @@ static void fields_free(ist_field *fields, size_t count)
     ist_free(fields);
 }
 
-static void info_free(struct plugin_info *info)
+void plugin_info_free(struct plugin_info *info)
 {
+    if (!info)
+        return;
     ist_free(info->name);
     ist_free(info->version);
     ist_free(info->build);
@@ -176,10 +178,28 @@ static void cache_read(struct catalog *c)
     c->cache = json_pack("{s:i,s:{}}", "version", CACHE_VERSION, "plugins");
 }
 
+// The last two folders of a path, as ~/.cache/isthmus are.
+static void make_folders(const char *path)
+{
+    char *dir = ist_strdup(path), *last = strrchr(dir, '/');
+    if (last) {
+        *last = '\0';
+        char *above = strrchr(dir, '/');
+        if (above && above != dir) {
+            *above = '\0';
+            mkdir(dir, 0700);
+            *above = '/';
+        }
+        mkdir(dir, 0700);
+    }
+    ist_free(dir);
+}
+
 // Whole or not at all; a cache that cannot be written costs time and nothing else.
 static void cache_write(const struct catalog *c)
 {
     char *temporary = ist_printf("%s.%d", c->cache_path, (int)getpid());
+    make_folders(temporary);
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd >= 0) {
         int rc = json_dumpfd(c->cache, fd, JSON_COMPACT);
@@ -218,12 +238,13 @@ static struct plugin_info *read_plugin(struct catalog *c, const char *path, cons
     char *stamp = stamp_of(st);
     struct plugin_info *info = NULL;
     if (!strcmp(ist_json_str_or(entry, "stamp", ""), stamp)) {
-        info = info_of(json_object_get(entry, "plugin"), path, ist_json_str_or(entry, "build_id", ""));
+        info =
+            plugin_info_new(json_object_get(entry, "plugin"), path, ist_json_str_or(entry, "build_id", ""));
     } else {
         json_t *descriptor;
         char *build_id = elf_build_id(path, err);
         if (build_id && describe(path, name, &descriptor, err) == 0) {
-            info = info_of(descriptor, path, build_id);
+            info = plugin_info_new(descriptor, path, build_id);
             json_object_set_new(
                 plugins, path,
                 json_pack("{s:s,s:s,s:o}", "stamp", stamp, "build_id", build_id, "plugin", descriptor));
@@ -233,6 +254,18 @@ static struct plugin_info *read_plugin(struct catalog *c, const char *path, cons
     }
     ist_free(stamp);
     return info;
+}
+
+char *catalog_path(const struct catalog *c, const char *name)
+{
+    // A name is a file's: it leads nowhere else.
+    for (size_t i = 0; !strchr(name, '/') && *name != '.' && i < c->place_count; i++) {
+        char *path = path_in(&c->places[i], name);
+        if (access(path, F_OK) == 0)
+            return path;
+        ist_free(path);
+    }
+    return NULL;
 }
 
 static int not_found(struct catalog *c, const char *name, ist_error *err)
@@ -253,23 +286,21 @@ const struct plugin_info *catalog_find(struct catalog *c, const char *name, ist_
     for (size_t i = 0; i < c->loaded_count; i++)
         if (!strcmp(c->loaded[i]->name, name))
             return c->loaded[i];
-    // A name is a file's: it leads nowhere else.
-    for (size_t i = 0; !strchr(name, '/') && *name != '.' && i < c->place_count; i++) {
-        struct stat st;
-        char *path = path_in(&c->places[i], name);
-        const bool there = stat(path, &st) == 0;
-        struct plugin_info *info = there ? read_plugin(c, path, name, &st, err) : NULL;
+    struct stat st;
+    char *path = catalog_path(c, name);
+    if (!path || stat(path, &st) < 0) {
         ist_free(path);
-        if (info) {
-            c->loaded = ist_realloc(c->loaded, c->loaded_count + 1, sizeof(*c->loaded));
-            c->loaded[c->loaded_count++] = info;
-            return info;
-        }
-        if (there)
-            return NULL; // refused: the next place's is not what was meant
+        not_found(c, name, err);
+        return NULL;
     }
-    not_found(c, name, err);
-    return NULL;
+    // One that is refused is not passed over for the next place's: that is not what was meant.
+    struct plugin_info *info = read_plugin(c, path, name, &st, err);
+    if (info) {
+        c->loaded = ist_realloc(c->loaded, c->loaded_count + 1, sizeof(*c->loaded));
+        c->loaded[c->loaded_count++] = info;
+    }
+    ist_free(path);
+    return info;
 }
 
 // ---- names
@@ -340,7 +371,7 @@ void catalog_free(struct catalog *c)
     for (size_t i = 0; i < c->place_count; i++)
         ist_free(c->places[i].dir);
     for (size_t i = 0; i < c->loaded_count; i++)
-        info_free(c->loaded[i]);
+        plugin_info_free(c->loaded[i]);
     for (size_t i = 0; i < c->name_count; i++)
         ist_free((void *)(uintptr_t)c->names[i]);
     ist_free(c->places);

@@ -26,6 +26,11 @@ void catalog_free(struct catalog *catalog);
 // Borrowed. NULL with *err: not found (with the nearest name as hint) or refused (expected and found).
 const struct plugin_info *catalog_find(struct catalog *catalog, const char *name, ist_error *err);
 size_t catalog_names(struct catalog *catalog, const char *const **names); // sorted, borrowed
+// Where the file of `name` is, without reading it; NULL: nowhere. The caller's (ist_free).
+char *catalog_path(const struct catalog *catalog, const char *name);
+// Makes one of descriptor_json() (loader.h). `build_id`: of the file, for a plugin that names no build.
+struct plugin_info *plugin_info_new(const json_t *descriptor, const char *path, const char *build_id);
+void plugin_info_free(struct plugin_info *info);
 const ist_field *plugin_input(const struct plugin_info *info, const char *path);
 const ist_field *plugin_output(const struct plugin_info *info, const char *name);
 

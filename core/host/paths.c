@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 // The folder of the running program.
@@ -60,19 +59,4 @@ char *worker_program(void)
         return path;
     ist_free(path);
     return ist_strdup(IST_LIBEXECDIR "/isthmus-worker");
-}
-
-char *catalog_cache_path(void)
-{
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if ((!cache || *cache != '/') && (!home || *home != '/'))
-        return NULL;
-    char *top = cache && *cache == '/' ? ist_strdup(cache) : ist_printf("%s/.cache", home);
-    char *dir = ist_printf("%s/isthmus", top);
-    mkdir(top, 0700);
-    mkdir(dir, 0700);
-    char *path = ist_printf("%s/plugins.json", dir);
-    ist_free(top);
-    ist_free(dir);
-    return path;
 }

@@ -6,8 +6,5 @@
 char *build_root(void);
 // isthmus-worker: ISTHMUS_WORKER, the build tree's, the one beside the program, else the installed one.
 char *worker_program(void);
-// The default cache of descriptors: $XDG_CACHE_HOME/isthmus/plugins.json or ~/.cache/isthmus/plugins.json, its
-// folder made (0700); NULL when there is no home. The caller's.
-char *catalog_cache_path(void);
 
 #endif

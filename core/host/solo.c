@@ -192,6 +192,8 @@ void solo_event(struct solo *solo, json_t *event)
     const char *type = ist_json_str_or(event, "type", "");
     json_t *value = json_object_get(event, "value");
     pthread_mutex_lock(&log_lock);
+    if (solo->tell)
+        solo->tell(solo->tell_arg, event);
     if (!strcmp(type, "observed")) {
         json_decref(report->observed);
         report->observed = json_incref(value);

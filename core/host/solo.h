@@ -31,6 +31,9 @@ struct solo {
     json_t *outputs;           // object: of the last apply, without secret ones
     json_t *secret_outputs;    // object: name -> true
     struct solo_report report; // of the operation under way or the last one
+    // Told every event as it comes, or NULL; borrowed.
+    void (*tell)(void *arg, const json_t *event);
+    void *tell_arg;
     // The journal answers this instead, when it is not IST_OK: for tests of plugins.
     int32_t journal_fails;
 };

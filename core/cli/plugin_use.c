@@ -1,0 +1,258 @@
+// A plugin used alone.
+#include "cli/plugin_use.h"
+
+#include <isthmus/alloc.h>
+#include <isthmus/json.h>
+
+#include <ftw.h>
+#include <openssl/rand.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// Ctrl-C reaches the operation under way.
+static struct cancel *volatile cancelled_by_signal;
+static volatile sig_atomic_t interrupts;
+
+static void on_interrupt(int signal)
+{
+    (void)signal;
+    interrupts++;
+    if (cancelled_by_signal)
+        cancel_now(cancelled_by_signal);
+}
+
+void plugin_use_error(const struct plugin_use *use, const ist_error *err)
+{
+    char *text = ist_printf("%s%s%s", err->where, *err->where ? ": " : "", err->text);
+    char *clean = use->redactor ? redactor_text(use->redactor, text) : ist_strdup(text);
+    cli_error(*err->hint ? err->hint : NULL, "%s", clean);
+    ist_free(clean);
+    ist_free(text);
+}
+
+// ---- what comes while it runs
+
+static void tell(void *arg, const json_t *event)
+{
+    const struct plugin_use *use = arg;
+    const char *type = ist_json_str_or(event, "type", ""), *text = ist_json_str_or(event, "text", "");
+    if (!strcmp(type, "secret") || ist_json_bool(event, "secret", 0)) {
+        const json_t *value = json_object_get(event, "value");
+        if (json_is_string(value))
+            redactor_add(use->redactor, json_string_value(value), json_string_length(value));
+        return;
+    }
+    static const char *const levels[] = {"", "error", "warning", "info", "debug", "trace"};
+    size_t level = (size_t)ist_json_int(event, "level", 0);
+    const bool log = !strcmp(type, "log") && level < sizeof(levels) / sizeof(*levels);
+    if (!log && strcmp(type, "progress") != 0 && strcmp(type, "print") != 0)
+        return;
+    if (log && level == IST_LOG_DEBUG && !use->verbose)
+        return;
+    char *clean = redactor_text(use->redactor, text);
+    if (!strcmp(type, "print"))
+        fputs(clean, stdout);
+    else if (log)
+        fprintf(stderr, "%s: %s\n", levels[level], clean);
+    else
+        fprintf(stderr, "... %s\n", clean);
+    ist_free(clean);
+}
+
+// ---- opening
+
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == path ? ist_strdup("/") : ist_strndup(path, (size_t)(slash - path));
+}
+
+static int load_here(struct plugin_use *use, const char *name, ist_error *err)
+{
+    char *path = catalog_path(use->catalog, name);
+    if (!path) {
+        use->info = catalog_find(use->catalog, name, err); // which says what is near
+        return err->code;
+    }
+    int rc = module_open(path, name, &use->module, err);
+    if (!rc) {
+        json_t *descriptor = descriptor_json(use->module.plugin);
+        use->info = use->own_info = plugin_info_new(descriptor, path, "");
+        json_decref(descriptor);
+    }
+    ist_free(path);
+    return rc;
+}
+
+int plugin_use_open(const struct cli *cli, const char *name, bool in_process, struct plugin_use *use)
+{
+    char dir[] = "/tmp/isthmus-run-XXXXXX";
+    unsigned char key[32];
+    ist_error err = {0};
+    *use = (struct plugin_use){.in_process = in_process,
+                               .trace = cli_has(cli, OPT_TRACE),
+                               .verbose = cli_has(cli, OPT_VERBOSE),
+                               .redactor = redactor_new(),
+                               .cancel = {.fd = -1}};
+    const bool file = strchr(name, '/') != NULL;
+    char *folder = file ? folder_of(name) : NULL, *own = file ? plugin_name_of_path(name) : ist_strdup(name);
+    use->catalog = file ? catalog_new((const char *const *)&folder, 1, NULL) : cli_catalog(NULL);
+    if (in_process)
+        load_here(use, own, &err);
+    else
+        use->info = catalog_find(use->catalog, own, &err);
+    if (use->info && (!mkdtemp(dir) || cancel_init(&use->cancel) < 0 || RAND_bytes(key, sizeof(key)) != 1))
+        ist_fail(&err, IST_ERR_INTERNAL, dir, "cannot be made");
+    else if (use->info)
+        use->run_dir = ist_strdup(dir);
+    if (use->info && err.code == IST_OK) {
+        use->solo = solo_new(own, key);
+        use->solo->tell = tell;
+        use->solo->tell_arg = use;
+    }
+    ist_free(folder);
+    ist_free(own);
+    if (err.code == IST_OK)
+        return 0;
+    plugin_use_error(use, &err);
+    plugin_use_close(use);
+    return 1;
+}
+
+int plugin_use_inputs(const struct cli *cli, struct plugin_use *use)
+{
+    size_t count;
+    const char *const *sets = cli_values(cli, OPT_SET, &count);
+    struct resolved resolved = {0};
+    struct diags *diags = diags_new();
+    int rc = inputs_alone(use->info, cli_value(cli, OPT_INPUTS), sets, count, diags, &resolved);
+    if (diags_count(diags))
+        diags_print(diags, stderr, cli_colour(stderr));
+    if (!rc) {
+        json_decref(use->inputs);
+        use->inputs = json_incref(resolved.inputs);
+        for (size_t i = 0; i < resolved.secret_count; i++)
+            redactor_add(use->redactor, resolved.secrets[i], strlen(resolved.secrets[i]));
+    }
+    resolved_free(&resolved);
+    diags_free(diags);
+    return rc ? 1 : 0;
+}
+
+// ---- running in a worker
+
+static void take_event(struct plugin_use *use, struct worker_event *event)
+{
+    char token[65];
+    json_t *body = event->body;
+    event->body = NULL;
+    if (event->type == WORKER_INTENT || event->type == WORKER_OUTCOME) {
+        int32_t code = solo_journal(use->solo, body, token);
+        worker_answer(use->worker, code, event->type == WORKER_INTENT ? token : NULL);
+    } else {
+        solo_event(use->solo, body);
+    }
+}
+
+static int32_t lost(struct plugin_use *use, const ist_error *err)
+{
+    use->solo->report.code = err->code;
+    use->solo->report.error = *err;
+    worker_free(use->worker);
+    use->worker = NULL;
+    return err->code;
+}
+
+// Until the result. Ctrl-C cancels, the second time it kills.
+static int32_t follow(struct plugin_use *use)
+{
+    struct worker_event event;
+    ist_error err;
+    struct pollfd fds[2] = {{.fd = worker_fd(use->worker), .events = POLLIN},
+                            {.fd = use->cancel.fd, .events = POLLIN}};
+    int told = 0;
+    for (;;) {
+        if (interrupts > told) {
+            cancel_reset(&use->cancel);
+            if (told++)
+                worker_kill(use->worker);
+            else
+                worker_cancel(use->worker);
+        }
+        int rc = worker_read(use->worker, &event, &err);
+        if (rc < 0)
+            return lost(use, &err);
+        if (rc == 0) {
+            poll(fds, 2, -1);
+            continue;
+        }
+        const bool last = event.type == WORKER_RESULT;
+        take_event(use, &event);
+        if (last)
+            return use->solo->report.code;
+    }
+}
+
+static int32_t run_in_worker(struct plugin_use *use, uint32_t operation)
+{
+    struct worker_options options = {.lock_fd = -1, .trace = use->trace};
+    ist_error err = {0};
+    struct worker_request request = {.operation = operation,
+                                     .step = use->solo->step,
+                                     .inputs = use->inputs,
+                                     .observed = operation == IST_OP_OBSERVE ? NULL : use->solo->observed,
+                                     .recorded = use->solo->recorded,
+                                     .last_outputs = use->solo->outputs,
+                                     .run_dir = use->run_dir};
+    solo_begin(use->solo);
+    if (!use->worker && worker_start(use->info, &options, &use->worker, &err))
+        return lost(use, &err);
+    if (worker_ask(use->worker, &request, &err))
+        return lost(use, &err);
+    int32_t code = follow(use);
+    solo_end(use->solo, operation);
+    return code;
+}
+
+int32_t plugin_use_run(struct plugin_use *use, uint32_t operation)
+{
+    struct sigaction action = {.sa_handler = on_interrupt}, before;
+    interrupts = 0;
+    cancelled_by_signal = &use->cancel;
+    sigaction(SIGINT, &action, &before);
+    int32_t code = use->in_process ? solo_run(use->solo, use->module.plugin, operation, use->inputs,
+                                              use->run_dir, use->trace, &use->cancel)
+                                   : run_in_worker(use, operation);
+    sigaction(SIGINT, &before, NULL);
+    cancelled_by_signal = NULL;
+    return code;
+}
+
+// ---- closing
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+void plugin_use_close(struct plugin_use *use)
+{
+    worker_free(use->worker);
+    module_close(&use->module);
+    solo_free(use->solo);
+    plugin_info_free(use->own_info);
+    catalog_free(use->catalog);
+    redactor_free(use->redactor);
+    json_decref(use->inputs);
+    cancel_close(&use->cancel);
+    if (use->run_dir)
+        nftw(use->run_dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    ist_free(use->run_dir);
+    *use = (struct plugin_use){.cancel = {.fd = -1}};
+}
