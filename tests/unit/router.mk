@@ -10,3 +10,12 @@ tests_unit_router_alone_CPPFLAGS = -D_GNU_SOURCE -I$(top_srcdir)/sdk/lab
 tests_unit_router_alone_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SSH_CFLAGS)
 tests_unit_router_alone_LDADD = $(JANSSON_LIBS) $(SSH_LIBS)
 endif
+
+check_PROGRAMS += tests/unit/test-ios-show tests/unit/test-ios-config
+UNIT_TESTS += tests/unit/test-ios-show tests/unit/test-ios-config
+tests_unit_test_ios_show_SOURCES = %D%/test-ios-show.c
+tests_unit_test_ios_show_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_ios_show_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
+tests_unit_test_ios_config_SOURCES = %D%/test-ios-config.c
+tests_unit_test_ios_config_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_ios_config_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)

@@ -29,7 +29,7 @@ IST_EXPORT int32_t ist_ios_show_ospf_neighbor(const char *text, json_t **neighbo
 IST_EXPORT int32_t ist_ios_show_route(const char *text, json_t **routes, ist_error *err);
 // show version: {version, platform, hostname, uptime, image, license?}: an object.
 IST_EXPORT int32_t ist_ios_show_version(const char *text, json_t **version, ist_error *err);
-// show users: [{line, user, idle, location, self}].
+// show users: [{line, user, location, self}].
 IST_EXPORT int32_t ist_ios_show_users(const char *text, json_t **users, ist_error *err);
 // show ip interface brief: [{interface, address, method, status, protocol}].
 IST_EXPORT int32_t ist_ios_show_interfaces(const char *text, json_t **interfaces, ist_error *err);

@@ -43,7 +43,7 @@ typedef struct ist_ssh_options {
 } ist_ssh_options;
 
 // Connects, compares the host key, logs in. The operation's deadline and cancel hold. Errors: IST_ERR_NETWORK
-// (not reached; or no common algorithm: text then lists what each side offers), IST_ERR_DENIED (login
+// (not reached), IST_ERR_REMOTE (no common algorithm: text lists what each side offers), IST_ERR_DENIED (login
 // refused, or the host key is another than the known one), IST_ERR_TIMEOUT, IST_ERR_CANCELLED.
 IST_EXPORT int32_t ist_ssh_connect(const ist_env *env, const ist_ssh_options *options, ist_ssh **ssh,
                                    ist_error *err);

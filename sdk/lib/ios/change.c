@@ -1,0 +1,230 @@
+// What changes a router: configuration lines, the confirmed change, write memory.
+#include "internal.h"
+#include <isthmus/json.h>
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int32_t refused(const ist_ios *ios, const char *shown, const char *output, ist_error *err)
+{
+    size_t len = 0;
+    const char *problem = ist_ios_error_in(output, &len);
+    if (!problem)
+        return IST_OK;
+    return ist_fail(err, IST_ERR_REMOTE, ist_ssh_peer(ios->ssh), "the router refuses \"%s\": %.*s", shown,
+                    (int)len, problem);
+}
+
+int32_t ist_ios_exec(ist_ios *ios, const char *command, char **text, ist_error *err)
+{
+    char *out = NULL;
+    int32_t rc = ios_writes(ios, command, err);
+    if (rc == IST_OK && strpbrk(command, "\r\n"))
+        rc = ist_fail(err, IST_ERR_INPUT, ist_ssh_peer(ios->ssh), "a command is one line");
+    if (rc == IST_OK)
+        rc = ios_command(ios, command, command, strcmp(command, "reload") ? IOS_CONFIRM : IOS_REBOOT, 0, &out,
+                         err);
+    if (rc == IST_OK)
+        rc = refused(ios, command, out, err);
+    if (rc == IST_OK && text)
+        *text = out;
+    else
+        ist_free(out);
+    return rc;
+}
+
+// ---- configuration mode ----
+
+static int32_t enter(ist_ios *ios, int revert_minutes, ist_error *err)
+{
+    char *out = NULL;
+    char *command = revert_minutes > 0 ? ist_printf("configure terminal revert timer %d", revert_minutes)
+                                       : ist_strdup("configure terminal");
+    int32_t rc = ios_command(ios, command, command, IOS_NO_ANSWER, 60000, &out, err);
+    if (rc == IST_OK && ios->mode != 'c') {
+        size_t len = strcspn(out, "\n");
+        if (strstr(out, "archive on"))
+            rc = ist_fail(err, IST_ERR_CONFLICT, ist_ssh_peer(ios->ssh),
+                          "a confirmed change needs `archive` with a `path`: %.*s", (int)len, out);
+        else
+            rc = ist_fail(err, IST_ERR_CONFLICT, ist_ssh_peer(ios->ssh),
+                          "\"%s\" did not enter configuration: %.*s", command, (int)len, out);
+    }
+    ist_free(out);
+    ist_free(command);
+    return rc;
+}
+
+// A new host name changes the prompt that is waited for.
+static void before_line(ist_ios *ios, const char *line)
+{
+    if (strncmp(line, "hostname ", 9) == 0)
+        ios->hostname[0] = 0;
+}
+
+static void after_line(ist_ios *ios, const char *line)
+{
+    size_t len = strlen(line) - (strlen(line) > 9 ? 9 : 0);
+    if (strncmp(line, "hostname ", 9) != 0 || len >= sizeof ios->hostname)
+        return;
+    memcpy(ios->hostname, line + 9, len + 1);
+}
+
+static int32_t send_line(ist_ios *ios, const ist_ios_command *line, ist_error *err)
+{
+    char *out = NULL, old[sizeof ios->hostname];
+    memcpy(old, ios->hostname, sizeof old);
+    if (strpbrk(line->text, "\r\n"))
+        return ist_fail(err, IST_ERR_INPUT, ist_ssh_peer(ios->ssh), "\"%s\" is more than one line",
+                        line->shown);
+    before_line(ios, line->text);
+    int32_t rc = ios_command(ios, line->text, line->shown, IOS_CONFIRM, 0, &out, err);
+    if (rc == IST_OK)
+        rc = refused(ios, line->shown, out, err);
+    if (rc == IST_OK)
+        after_line(ios, line->text);
+    else
+        memcpy(ios->hostname, old, sizeof old);
+    if (rc == IST_OK && ios->mode != 'c')
+        rc = ist_fail(err, IST_ERR_REMOTE, ist_ssh_peer(ios->ssh), "\"%s\" left configuration mode",
+                      line->shown);
+    ist_free_secret(out);
+    return rc;
+}
+
+int32_t ist_ios_configure(ist_ios *ios, const ist_ios_command *lines, size_t count, int revert_minutes,
+                          size_t *done, ist_error *err)
+{
+    size_t sent = 0;
+    int32_t rc = ios_writes(ios, "configure terminal", err);
+    if (rc == IST_OK)
+        rc = enter(ios, revert_minutes, err);
+    for (; rc == IST_OK && sent < count; sent += rc == IST_OK)
+        rc = send_line(ios, &lines[sent], err);
+    if (done)
+        *done = sent;
+    // Out of configuration mode in any case: the next command must not land in it.
+    if (ios->mode == 'c' && rc != IST_ERR_NETWORK && rc != IST_ERR_CANCELLED && rc != IST_ERR_TIMEOUT) {
+        int32_t left = ios_command(ios, "end", "end", IOS_NO_ANSWER, 0, NULL, rc == IST_OK ? err : NULL);
+        if (rc == IST_OK)
+            rc = left;
+    }
+    return rc;
+}
+
+// ---- the confirmed change ----
+
+static int32_t simple(ist_ios *ios, const char *command, ist_error *err)
+{
+    char *out = NULL;
+    int32_t rc = ist_ios_exec(ios, command, &out, err);
+    ist_free(out);
+    return rc;
+}
+
+int32_t ist_ios_confirm(ist_ios *ios, ist_error *err)
+{
+    return simple(ios, "configure confirm", err);
+}
+
+int32_t ist_ios_revert_now(ist_ios *ios, ist_error *err)
+{
+    return simple(ios, "configure revert now", err);
+}
+
+int32_t ist_ios_pending(ist_ios *ios, int *minutes, ist_error *err)
+{
+    char *out = NULL;
+    int32_t rc = ist_ios_show(ios, "show archive config rollback timer", &out, err);
+    if (rc != IST_OK)
+        return rc;
+    const char *value = strstr(out, "Timer value:");
+    *minutes = 0;
+    if (value) {
+        long n = strtol(value + strlen("Timer value:"), NULL, 10);
+        *minutes = n > 0 && n < 1440 ? (int)n : 1;
+    } else if (!strstr(out, "No Rollback Confirmed Change") && strstr(out, "Time configured")) {
+        *minutes = 1;
+    }
+    ist_free(out);
+    return IST_OK;
+}
+
+int32_t ist_ios_archive(ist_ios *ios, int32_t *ready, ist_error *err)
+{
+    char *out = NULL;
+    int32_t rc = ist_ios_show(ios, "show archive", &out, err);
+    if (rc != IST_OK)
+        return rc;
+    *ready = strstr(out, "next archive file will be named") != NULL;
+    ist_free(out);
+    return IST_OK;
+}
+
+// A value in "Key   : value" lines; borrowed, *len its length.
+static const char *field(const char *text, const char *key, size_t *len)
+{
+    for (const char *p = text; (p = strstr(p, key)); p += strlen(key)) {
+        const char *q = p + strlen(key);
+        q += strspn(q, " \t");
+        if ((p == text || p[-1] == '\n' || p[-1] == ' ') && *q == ':') {
+            q++;
+            q += strspn(q, " \t");
+            *len = strcspn(q, " \t\n");
+            return q;
+        }
+    }
+    return NULL;
+}
+
+int32_t ist_ios_other_operator(ist_ios *ios, char **who, ist_error *err)
+{
+    char *out = NULL;
+    ist_error ignored = {0};
+    *who = NULL;
+    int32_t rc = ist_ios_show(ios, "show configuration lock", &out, &ignored);
+    if (rc == IST_ERR_REMOTE)
+        return IST_OK; // a release without this command: nobody can be seen
+    if (rc != IST_OK) {
+        if (err)
+            *err = ignored;
+        return rc;
+    }
+    size_t user_len = 0, tty_len = 0, state_len = 0;
+    const char *state = field(out, "State", &state_len);
+    const char *user = field(out, "User", &user_len), *tty = field(out, "TTY", &tty_len);
+    if (state && state_len == 6 && !strncmp(state, "LOCKED", 6))
+        *who = ist_printf("%.*s (line %.*s)", user ? (int)user_len : 7, user ? user : "unknown", (int)tty_len,
+                          tty ? tty : "");
+    ist_free(out);
+    return IST_OK;
+}
+
+// ---- write memory ----
+
+int32_t ist_ios_save(ist_ios *ios, int64_t wait_ms, ist_error *err)
+{
+    int64_t until = ist_now_ms(&ios->env) + wait_ms;
+    int32_t rc = ios_writes(ios, "write memory", err);
+    while (rc == IST_OK) {
+        char *out = NULL;
+        rc = ios_command(ios, "write memory", "write memory", IOS_CONFIRM, 120000, &out, err);
+        if (rc != IST_OK)
+            return rc;
+        bool saved = strstr(out, "[OK]") != NULL;
+        bool busy = strstr(out, "open failed") || strstr(out, "busy");
+        if (!saved && (!busy || ist_now_ms(&ios->env) + 1000 > until)) {
+            const char *line = out + strspn(out, "\n ");
+            rc = ist_fail(err, busy ? IST_ERR_TIMEOUT : IST_ERR_REMOTE, ist_ssh_peer(ios->ssh),
+                          "write memory: %.*s", (int)strcspn(line, "\n"), *line ? line : "no answer");
+        }
+        ist_free(out);
+        if (saved)
+            break;
+        if (rc == IST_OK && (rc = ist_sleep_ms(&ios->env, 1000)) != IST_OK)
+            return ist_fail(err, rc, ist_ssh_peer(ios->ssh), "write memory: waiting was %s",
+                            ist_code_name(rc));
+    }
+    return rc;
+}

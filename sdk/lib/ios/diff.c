@@ -1,0 +1,278 @@
+// From the running configuration to the wanted one: the fewest commands, in an order that IOS takes. Inside a
+// section what goes, goes first; whole sections that are no longer wanted go last, when nothing refers to them any
+// more, and in reverse.
+#include "tree.h"
+
+#include <string.h>
+
+struct diffing {
+    const ist_ios_diff_options *o;
+    ist_ios_diff *out;
+    size_t room;
+};
+
+static char *path_of(const struct node *node, const char *shown)
+{
+    char *path = ist_strdup(shown);
+    for (const struct node *p = node; p && p->parent; p = p->parent) {
+        char *longer = ist_printf("%s / %s", p->shown, path);
+        ist_free(path);
+        path = longer;
+    }
+    return path;
+}
+
+static void step(struct diffing *d, uint32_t kind, const char *text, const char *shown,
+                 const struct node *section, const char *before)
+{
+    if (d->out->count == d->room) {
+        d->room = d->room ? 2 * d->room : 32;
+        d->out->steps = ist_realloc(d->out->steps, d->room, sizeof *d->out->steps);
+    }
+    ist_ios_step *s = &d->out->steps[d->out->count++];
+    s->kind = kind;
+    s->text = ist_strdup(text);
+    s->shown = ist_strdup(shown);
+    s->path = path_of(section, shown);
+    s->before = before ? ist_strdup(before) : NULL;
+}
+
+// ---- are two lines the same? ----
+
+static bool same_secret(const struct diffing *d, const struct node *running, const struct node *wanted)
+{
+    char clear[512];
+    if (running->type == 0)
+        return strcmp(running->secret, wanted->secret) == 0;
+    if (running->type == 7)
+        return ist_ios_type7_decode(running->secret, clear, sizeof clear) == IST_OK &&
+               strcmp(clear, wanted->secret) == 0;
+    if (!d->o || !d->o->same_secret)
+        return false;
+    char *line = path_of(running->parent, running->shown);
+    ist_ios_shown_secret s = {
+        .line = line, .wanted = wanted->secret, .type = running->type, .shown = running->secret};
+    bool same = d->o->same_secret(d->o->arg, &s) == 1;
+    ist_free(line);
+    return same;
+}
+
+static bool same_line(const struct diffing *d, const struct node *running, const struct node *wanted)
+{
+    if (strcmp(running->shown, wanted->shown) != 0)
+        return false;
+    if (!running->secret || !wanted->secret)
+        return running->secret == wanted->secret;
+    return same_secret(d, running, wanted);
+}
+
+static const struct node *find_same(const struct diffing *d, const struct node *section,
+                                    const struct node *wanted)
+{
+    for (size_t i = 0; section && i < section->count; i++) {
+        if (same_line(d, section->child[i], wanted))
+            return section->child[i];
+    }
+    return NULL;
+}
+
+// The line of `section` that `wanted` would take the place of.
+static const struct node *find_setting(const struct node *section, const struct node *wanted)
+{
+    unsigned words = rules_key(wanted->shown);
+    for (size_t i = 0; section && words && i < section->count; i++) {
+        if (rules_key(section->child[i]->shown) == words &&
+            rules_same(section->child[i]->shown, wanted->shown, words))
+            return section->child[i];
+    }
+    return NULL;
+}
+
+static bool any_begins(const struct node *section, const char *prefix)
+{
+    for (size_t i = 0; section && i < section->count; i++) {
+        if (rules_begins(section->child[i]->text, prefix))
+            return true;
+    }
+    return false;
+}
+
+// Is a line that a running configuration never shows in effect all the same?
+static bool in_effect_unseen(const struct node *section, const struct node *wanted)
+{
+    const char *text = wanted->text, *what = rules_negated(text);
+    if (what)
+        return !rules_default_on(what) && !any_begins(section, what);
+    if (rules_default_on(text)) {
+        char *off = ist_printf("no %s", text);
+        bool absent = !any_begins(section, off);
+        ist_free(off);
+        return absent;
+    }
+    return rules_hidden(text) && !find_setting(section, wanted);
+}
+
+// ---- removing ----
+
+static bool matches(const char *text, const char *pattern)
+{
+    size_t n = strlen(pattern);
+    if (n && pattern[n - 1] == '*')
+        return strncmp(text, pattern, n - 1) == 0;
+    return strcmp(text, pattern) == 0;
+}
+
+static bool is_owned(const struct diffing *d, const char *head)
+{
+    for (const char *const *p = d->o ? d->o->owned : NULL; p && *p; p++) {
+        if (matches(head, *p))
+            return true;
+    }
+    return false;
+}
+
+static bool is_kept(const struct diffing *d, const char *text)
+{
+    for (const char *const *p = d->o ? d->o->keep : NULL; p && *p; p++) {
+        if (rules_begins(text, *p))
+            return true;
+    }
+    return false;
+}
+
+static void remove_line(struct diffing *d, const struct node *node)
+{
+    char *text, *shown;
+    if (rules_negated(node->text)) {
+        text = ist_strdup(rules_negated(node->text));
+        shown = ist_strdup(rules_negated(node->shown) ? rules_negated(node->shown) : "<secret>");
+    } else if (node->secret) {
+        // The words before the secret are enough, and nothing is said twice.
+        const char *cut = strstr(node->shown, " <secret>");
+        shown = ist_printf("no %.*s", (int)(cut ? cut - node->shown : 0), node->shown);
+        text = ist_strdup(shown);
+    } else {
+        text = ist_printf("no %s", node->text);
+        shown = ist_strdup(text);
+    }
+    step(d, IST_IOS_REMOVE, text, shown, node->parent, NULL);
+    ist_free_secret(text);
+    ist_free(shown);
+}
+
+static bool is_wanted(const struct diffing *d, const struct node *wanted, const struct node *running)
+{
+    for (size_t i = 0; wanted && i < wanted->count; i++) {
+        const struct node *w = wanted->child[i];
+        if (same_line(d, running, w) || find_setting(running->parent, w) == running)
+            return true;
+        // "no shutdown" is wanted: the removal of "shutdown" is that line itself.
+        const char *off = rules_negated(w->text);
+        if (off && rules_begins(running->text, off))
+            return true;
+    }
+    return false;
+}
+
+static void remove_unwanted(struct diffing *d, const struct node *running, const struct node *wanted)
+{
+    for (size_t i = 0; running && i < running->count; i++) {
+        const struct node *r = running->child[i];
+        if (!is_wanted(d, wanted, r) && !is_kept(d, r->text))
+            remove_line(d, r);
+    }
+}
+
+// ---- a section ----
+
+static void diff_section(struct diffing *d, const struct node *running, const struct node *wanted,
+                         bool owned);
+
+static void enter_section(struct diffing *d, const struct node *same, const struct node *setting,
+                          const struct node *wanted, bool owned)
+{
+    const struct node *old = same ? same : setting;
+    size_t before = d->out->count;
+    step(d, same ? IST_IOS_ENTER : IST_IOS_ADD, wanted->text, wanted->shown, wanted->parent,
+         setting && !same ? setting->shown : NULL);
+    diff_section(d, old, wanted, owned);
+    if (same && d->out->count == before + 1) {
+        // Nothing to do in there: not entered.
+        ist_ios_step *s = &d->out->steps[--d->out->count];
+        ist_free_secret(s->text);
+        ist_free(s->shown);
+        ist_free(s->path);
+        ist_free(s->before);
+        return;
+    }
+    step(d, IST_IOS_EXIT, "exit", "exit", wanted, NULL);
+}
+
+// Commands that open a section even when nothing is wanted in it.
+static bool opens_section(const struct node *wanted)
+{
+    static const char *const heads[] = {"interface",
+                                        "router",
+                                        "archive",
+                                        "crypto ikev2 proposal",
+                                        "crypto ikev2 policy",
+                                        "crypto ikev2 keyring",
+                                        "crypto ikev2 profile",
+                                        "crypto ipsec profile",
+                                        "crypto ipsec transform-set",
+                                        "route-map",
+                                        "line",
+                                        "peer",
+                                        NULL};
+    if (wanted->count)
+        return true;
+    for (size_t i = 0; heads[i]; i++) {
+        if (rules_begins(wanted->text, heads[i]))
+            return true;
+    }
+    return false;
+}
+
+static void diff_section(struct diffing *d, const struct node *running, const struct node *wanted, bool owned)
+{
+    if (owned)
+        remove_unwanted(d, running, wanted);
+    for (size_t i = 0; i < wanted->count; i++) {
+        const struct node *w = wanted->child[i];
+        const struct node *same = find_same(d, running, w);
+        const struct node *setting = same ? NULL : find_setting(running, w);
+        if (opens_section(w))
+            enter_section(d, same, setting, w, owned || (!w->parent->parent && is_owned(d, w->text)));
+        else if (!same && !in_effect_unseen(running, w))
+            step(d, IST_IOS_ADD, w->text, w->shown, w->parent, setting ? setting->shown : NULL);
+    }
+}
+
+int32_t ist_ios_config_diff(const ist_ios_config *running, const ist_ios_config *wanted,
+                            const ist_ios_diff_options *options, ist_ios_diff *diff, ist_error *err)
+{
+    struct diffing d = {.o = options, .out = diff};
+    (void)err;
+    memset(diff, 0, sizeof *diff);
+    diff_section(&d, running->root, wanted->root, false);
+    for (size_t i = running->root->count; i-- > 0;) {
+        const struct node *r = running->root->child[i];
+        if (is_owned(&d, r->text) && !is_wanted(&d, wanted->root, r))
+            remove_line(&d, r);
+    }
+    return IST_OK;
+}
+
+void ist_ios_diff_free(ist_ios_diff *diff)
+{
+    if (!diff)
+        return;
+    for (size_t i = 0; i < diff->count; i++) {
+        ist_free_secret(diff->steps[i].text);
+        ist_free(diff->steps[i].shown);
+        ist_free(diff->steps[i].path);
+        ist_free(diff->steps[i].before);
+    }
+    ist_free(diff->steps);
+    memset(diff, 0, sizeof *diff);
+}

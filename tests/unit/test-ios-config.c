@@ -1,0 +1,241 @@
+// Configurations as trees, and the commands from one to another; the pure parts of the IOS session.
+#include <isthmus/alloc.h>
+#include <isthmus/ios.h>
+#include <isthmus/ios_config.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static ist_ios_config *parse(const char *text)
+{
+    ist_ios_config *config = NULL;
+    assert_int_equal(ist_ios_config_parse(text, strlen(text), &config, NULL), IST_OK);
+    return config;
+}
+
+// All commands of a difference, one a line.
+static char *commands(const char *running, const char *wanted, const ist_ios_diff_options *options, int shown)
+{
+    ist_ios_config *a = parse(running), *b = parse(wanted);
+    ist_ios_diff diff;
+    ist_buf text = {.max = 0};
+    assert_int_equal(ist_ios_config_diff(a, b, options, &diff, NULL), IST_OK);
+    for (size_t i = 0; i < diff.count; i++)
+        ist_buf_printf(&text, "%s\n", shown ? diff.steps[i].shown : diff.steps[i].text);
+    ist_ios_diff_free(&diff);
+    ist_ios_config_free(a);
+    ist_ios_config_free(b);
+    return ist_buf_take(&text);
+}
+
+static void expect(const char *running, const char *wanted, const ist_ios_diff_options *options,
+                   const char *lines)
+{
+    char *text = commands(running, wanted, options, 0);
+    assert_string_equal(text, lines);
+    ist_free(text);
+}
+
+static void lines_get_one_form(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {
+        {"int tu0", "interface Tunnel0"},
+        {"int Tunnel 0", "interface Tunnel0"},
+        {"interface gi1", "interface GigabitEthernet1"},
+        {" tunnel  source  Gi1", "tunnel source GigabitEthernet1"},
+        {"ip addr 10.0.0.1 255.0.0.0", "ip address 10.0.0.1 255.0.0.0"},
+        {"no shut\r", "no shutdown"},
+        {"passive-interface Gi2", "passive-interface GigabitEthernet2"},
+        {"interface", "interface"},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        char *text = ist_ios_normalise(pairs[i][0]);
+        assert_string_equal(text, pairs[i][1]);
+        ist_free(text);
+    }
+}
+
+static void a_running_configuration_is_read_without_its_noise(void **state)
+{
+    (void)state;
+    ist_ios_config *c = parse("Building configuration...\n\nCurrent configuration : 99 bytes\n!\n"
+                              "! Last configuration change at 1\nversion 17.9\nhostname r1\n"
+                              "banner motd ^C\ninterface Tunnel9\n^C\n"
+                              "interface Tunnel0\n ip address 10.0.0.1 255.255.255.0\n!\nend\n");
+    assert_true(ist_ios_config_has(
+        c, (const char *[]){"interface Tunnel0", "ip address 10.0.0.1 255.255.255.0", NULL}));
+    assert_false(ist_ios_config_has(c, (const char *[]){"interface Tunnel9", NULL}));
+    assert_false(ist_ios_config_has(c, (const char *[]){"end", NULL}));
+    assert_string_equal(ist_ios_config_value(c, NULL, "hostname"), "r1");
+    assert_string_equal(ist_ios_config_value(c, "interface Tunnel0", "ip address"), "10.0.0.1 255.255.255.0");
+    ist_ios_config_free(c);
+}
+
+static void nothing_is_sent_when_nothing_differs(void **state)
+{
+    (void)state;
+    expect("interface Tunnel0\n ip mtu 1400\n no ip redirects\n",
+           "int tu 0\n no ip redirects\n ip mtu 1400\n", NULL, "");
+}
+
+static void missing_lines_are_added_in_the_wanted_order(void **state)
+{
+    (void)state;
+    expect("interface Tunnel0\n ip mtu 1400\n",
+           "interface Tunnel0\n ip mtu 1400\n tunnel key 100\n ip nhrp shortcut\n", NULL,
+           "interface Tunnel0\ntunnel key 100\nip nhrp shortcut\nexit\n");
+    expect("", "crypto ikev2 keyring K\n peer A\n  address 1.2.3.4\nhostname x\n", NULL,
+           "crypto ikev2 keyring K\npeer A\naddress 1.2.3.4\nexit\nexit\nhostname x\n");
+}
+
+static void a_setting_replaces_and_the_rest_accumulates(void **state)
+{
+    (void)state;
+    expect("interface Tunnel0\n ip address 10.0.0.1 255.0.0.0\n ip nhrp nhs 10.0.0.9\n",
+           "interface Tunnel0\n ip address 10.0.0.2 255.0.0.0\n ip nhrp nhs 10.0.0.8\n", NULL,
+           "interface Tunnel0\nip address 10.0.0.2 255.0.0.0\nip nhrp nhs 10.0.0.8\nexit\n");
+}
+
+static void in_owned_sections_what_is_not_wanted_goes(void **state)
+{
+    (void)state;
+    const char *const owned[] = {"interface Tunnel0", "route-map ISTHMUS*", NULL}, *const keep[] = {
+                                                                                       "description", NULL};
+    ist_ios_diff_options o = {.size = sizeof o, .owned = owned, .keep = keep};
+    expect("interface Tunnel0\n description by hand\n ip nhrp nhs 10.0.0.9\n no ip redirects\n"
+           "interface Tunnel1\n ip mtu 1300\nroute-map ISTHMUS-OLD permit 10\n match tag 1\n",
+           "interface Tunnel0\n ip nhrp nhs 10.0.0.8\n", &o,
+           "interface Tunnel0\nno ip nhrp nhs 10.0.0.9\nip redirects\nip nhrp nhs 10.0.0.8\nexit\n"
+           "no route-map ISTHMUS-OLD permit 10\n");
+}
+
+static void defaults_are_known(void **state)
+{
+    (void)state;
+    const char *wanted = "interface Tunnel0\n no ip redirects\n ip nhrp holdtime 600\n no shutdown\n";
+    expect("interface Tunnel0\n no ip redirects\n", wanted, NULL, "");
+    expect("interface Tunnel0\n shutdown\n", wanted, NULL,
+           "interface Tunnel0\nno ip redirects\nno shutdown\nexit\n");
+    expect("interface Tunnel0\n no ip redirects\n ip nhrp holdtime 300\n", wanted, NULL,
+           "interface Tunnel0\nip nhrp holdtime 600\nexit\n");
+}
+
+static void a_transform_set_of_the_same_name_is_changed_in_place(void **state)
+{
+    (void)state;
+    expect("crypto ipsec transform-set T esp-aes 256 esp-sha-hmac\n mode transport\n",
+           "crypto ipsec transform-set T esp-gcm 256\n mode transport\n", NULL,
+           "crypto ipsec transform-set T esp-gcm 256\nexit\n");
+}
+
+static int32_t knows(void *arg, const ist_ios_shown_secret *s)
+{
+    assert_string_equal(s->line, "crypto ikev2 keyring K / peer A / pre-shared-key <secret>");
+    assert_int_equal(s->type, 6);
+    return *(int *)arg;
+}
+
+static void secrets_are_compared_by_meaning(void **state)
+{
+    (void)state;
+    int known = 1;
+    ist_ios_diff_options o = {.size = sizeof o, .same_secret = knows, .arg = &known};
+    const char *wanted = "crypto ikev2 keyring K\n peer A\n  pre-shared-key \001cisco\001\n";
+    const char *sent = "crypto ikev2 keyring K\npeer A\npre-shared-key cisco\nexit\nexit\n";
+    expect("crypto ikev2 keyring K\n peer A\n  pre-shared-key cisco\n", wanted, NULL, "");
+    expect("crypto ikev2 keyring K\n peer A\n  pre-shared-key Cisco\n", wanted, NULL, sent);
+    expect("interface Tunnel0\n ip ospf authentication-key 7 02050D480809\n",
+           "interface Tunnel0\n ip ospf authentication-key \001cisco\001\n", NULL, "");
+    expect("crypto ikev2 keyring K\n peer A\n  pre-shared-key 6 SaltedAndEncrypted\n", wanted, &o, "");
+    known = 0;
+    expect("crypto ikev2 keyring K\n peer A\n  pre-shared-key 6 SaltedAndEncrypted\n", wanted, &o, sent);
+}
+
+static void what_is_shown_holds_no_secret(void **state)
+{
+    (void)state;
+    char *text = commands("interface Tunnel0\n ip nhrp authentication 0ldkey\n",
+                          "crypto ikev2 keyring K\n peer A\n  pre-shared-key \001topsecret\001\n"
+                          "interface Tunnel0\n ip nhrp authentication \001keykey00\001\n",
+                          NULL, 1);
+    assert_null(strstr(text, "topsecret"));
+    assert_null(strstr(text, "keykey00"));
+    assert_non_null(strstr(text, "pre-shared-key <secret>"));
+    ist_free(text);
+}
+
+static void type_7_is_read(void **state)
+{
+    (void)state;
+    char clear[64];
+    assert_int_equal(ist_ios_type7_decode("02050D480809", clear, sizeof clear), IST_OK);
+    assert_string_equal(clear, "cisco");
+    assert_int_equal(ist_ios_type7_decode("99050D480809", clear, sizeof clear), IST_ERR_INPUT);
+    assert_int_equal(ist_ios_type7_decode("DEADBEEF0123456789", clear, sizeof clear), IST_ERR_INPUT);
+    assert_int_equal(ist_ios_type7_decode("", clear, sizeof clear), IST_ERR_INPUT);
+}
+
+// ---- the stream ----
+
+static int prompt(const char *text, const char *known)
+{
+    char host[64];
+    return ist_ios_prompt(text, strlen(text), known, host, sizeof host);
+}
+
+static void prompts_are_told_from_output(void **state)
+{
+    (void)state;
+    assert_int_equal(prompt("text\nrouter#", NULL), '#');
+    assert_int_equal(prompt("router>", NULL), '>');
+    assert_int_equal(prompt("a\r\nrouter(config-if)#", "router"), 'c');
+    assert_int_equal(prompt("spoke-router-in-the-(config)#", "spoke-router-in-the-cloud"), 'c');
+    assert_int_equal(prompt("spoke-router-in-the-cloud#", "spoke-router-in-the-cloud"), '#');
+    assert_int_equal(prompt("other#", "router"), 0);
+    assert_int_equal(prompt("router# show", "router"), 0);
+    assert_int_equal(prompt("  # of entries #", NULL), 0);
+    assert_int_equal(prompt("", NULL), 0);
+    assert_int_equal(prompt("#", NULL), 0);
+}
+
+static void log_lines_are_no_errors_and_errors_are_found(void **state)
+{
+    (void)state;
+    size_t len = 0;
+    assert_null(ist_ios_error_in("*Nov 22 10:00:00.1: %SYS-5-CONFIG_I: Configured from console\n", &len));
+    assert_null(ist_ios_error_in("% OSPF: Warning: The password/key will be truncated\n", &len));
+    const char *error =
+        ist_ios_error_in("  ip addres\n      ^\n% Invalid input detected at '^' marker.\n\n", &len);
+    assert_non_null(error);
+    assert_memory_equal(error, "% Invalid input", 15);
+    assert_non_null(ist_ios_error_in("Bad mask /12 for address 1.2.3.4\n", &len));
+    assert_non_null(ist_ios_error_in("% 10.0.0.0 overlaps with Tunnel1\n", &len));
+    assert_non_null(ist_ios_error_in("Command authorization failed.\n", &len));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_get_one_form),
+        cmocka_unit_test(a_running_configuration_is_read_without_its_noise),
+        cmocka_unit_test(nothing_is_sent_when_nothing_differs),
+        cmocka_unit_test(missing_lines_are_added_in_the_wanted_order),
+        cmocka_unit_test(a_setting_replaces_and_the_rest_accumulates),
+        cmocka_unit_test(in_owned_sections_what_is_not_wanted_goes),
+        cmocka_unit_test(defaults_are_known),
+        cmocka_unit_test(a_transform_set_of_the_same_name_is_changed_in_place),
+        cmocka_unit_test(secrets_are_compared_by_meaning),
+        cmocka_unit_test(what_is_shown_holds_no_secret),
+        cmocka_unit_test(type_7_is_read),
+        cmocka_unit_test(prompts_are_told_from_output),
+        cmocka_unit_test(log_lines_are_no_errors_and_errors_are_found),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
