@@ -29,6 +29,7 @@ char *lab_fault_add(struct lab *lab,
 void lab_fault_clear(struct lab *lab);
 json_t *lab_fault_list(struct lab *lab);
 int lab_timers_start(struct lab *lab);
+void lab_timers_settle(struct lab *lab, int64_t patience_ms); // waits until no timer is left
 void lab_timers_stop(struct lab *lab);
 json_t *lab_snapshot_take(struct lab *lab);
 int lab_tls_start(struct lab *lab);

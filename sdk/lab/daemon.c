@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { FIRST_SLOT = 64, LAST_SLOT = 250, ROUTER_PORT = 2222 };
+enum { FIRST_SLOT = 64, LAST_SLOT = 250, ROUTER_PORT = 2222, SETTLE_MS = 2000 };
 
 static void say(const char *what, const char *where)
 {
@@ -199,6 +199,7 @@ static int run(const struct lab_options *options, char *dir, int ready)
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
+    lab_timers_settle(&lab, SETTLE_MS);
     lab_log(&lab, "ready on 127.%d.0.0/16", slot);
     if (write(ready, "1", 1) != 1)
         return 1;

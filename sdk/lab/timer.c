@@ -2,6 +2,7 @@
 #include "core.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 struct timer {
     struct timer *next;
@@ -69,4 +70,17 @@ void lab_timers_stop(struct lab *lab)
     pthread_cond_signal(&lab->timers->changed);
     pthread_mutex_unlock(&lab->lock);
     pthread_join(lab->timers->thread, NULL);
+}
+
+// What a start sets off (pods that come up, say) is over when no timer is left.
+void lab_timers_settle(struct lab *lab, int64_t patience_ms)
+{
+    int64_t until = lab_mono_ms() + patience_ms;
+    pthread_mutex_lock(&lab->lock);
+    while (lab->timers->first && lab_mono_ms() < until) {
+        pthread_mutex_unlock(&lab->lock);
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+        pthread_mutex_lock(&lab->lock);
+    }
+    pthread_mutex_unlock(&lab->lock);
 }

@@ -1,1 +1,4 @@
 # Whole runs against the lab: INTEGRATION_TESTS += %D%/x.sh
+# The lab itself, by real clients.
+INTEGRATION_TESTS += %D%/lab-up.sh %D%/lab-ccp.sh %D%/lab-aws.sh %D%/lab-cfn.sh %D%/lab-faults.sh
+EXTRA_DIST += %D%/lib.sh %D%/lab-lib.sh
