@@ -72,7 +72,7 @@ start_lab() { # start_lab [OPTIONS]
     export HOME=$TMP
 }
 
-isthmus() { timeout 300 "$ISTHMUS" -C "$SRC/conf.d" "$@"; }
+isthmus() { timeout 300 "$ISTHMUS" -C "${CONF:-$SRC/conf.d}" "$@"; }
 lab() { "$ISTHMUS" lab "$1" --dir "$TMP/lab" "${@:2}"; }
 # How many calls that change something the lab has seen so far.
 writes() { lab log --output jsonl | grep -c '"write": *true'; }

@@ -8,7 +8,7 @@ RANDOM=$SEED
 echo "# SEED=$SEED KILLS=$KILLS"
 
 start_lab
-timeout 300 "$ISTHMUS" -C "$SRC/conf.d" apply stars --yes >"$TMP/out" 2>&1
+timeout 300 "$ISTHMUS" -C "${CONF:-$SRC/conf.d}" apply stars --yes >"$TMP/out" 2>&1
 pass_or_fail $? "an uninterrupted apply"
 lab snapshot >"$TMP/whole"
 ok "and its destroy" isthmus destroy stars --yes
@@ -18,7 +18,7 @@ killed=0
 while [ "$killed" -lt "$KILLS" ]; do
     # One life: killed again and again until it is through, then compared and taken away.
     for attempt in 1 2 3 4 5 6; do
-        setsid "$ISTHMUS" -C "$SRC/conf.d" apply stars --yes --allow-deferred >"$TMP/out" 2>&1 &
+        setsid "$ISTHMUS" -C "${CONF:-$SRC/conf.d}" apply stars --yes --allow-deferred >"$TMP/out" 2>&1 &
         pid=$!
         sleep "$(awk -v r="$RANDOM" -v t="$took" 'BEGIN { print r / 32768 * (t > 12 ? 12 : t) }')"
         if ! kill -0 $pid 2>/dev/null; then
