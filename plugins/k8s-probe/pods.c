@@ -180,6 +180,10 @@ static char *why_waiting(ist_kube *kube, const json_t *pod)
     ist_error err = {0};
     if (ist_kube_rollout_look(kube, pod, &ready, &text, &err) != IST_OK)
         return ist_strdup(err.text);
+    if (ready) { // running, and that is not enough: a client has to end
+        ist_free(text);
+        return ist_strdup("running");
+    }
     return text;
 }
 

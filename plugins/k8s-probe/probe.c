@@ -158,7 +158,7 @@ static int32_t verify(const ist_host *host, ist_call *call)
             judge(&probe); // before the pods go: what it asks the clusters about them is still there
         pods_remove(&probe);
     }
-    if (rc == IST_OK && json_is_object(json_object_get(probe.inputs, "picture")))
+    if (rc == IST_OK && ist_json_str(probe.inputs, "picture.cluster"))
         rc = picture_verify(&env, probe.inputs, probe.clusters, &err);
     probe_close(&probe);
     return rc == IST_OK ? rc : ist_report(&env, &err);
