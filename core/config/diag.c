@@ -225,10 +225,33 @@ static void print_one(const struct diag *d, FILE *to, bool colour)
         fprintf(to, "  = %s\n", d->hint);
 }
 
+// By file, in the order in which they came up, then by line; what was said first stays first.
+static void sort(const struct diags *diags, size_t *order)
+{
+    size_t *files = ist_calloc(diags->count, sizeof(size_t));
+    for (size_t i = 0; i < diags->count; i++) {
+        while (strcmp(diags->items[files[i]].place.file, diags->items[i].place.file) != 0)
+            files[i]++;
+        size_t at = i;
+        for (; at; at--) {
+            size_t other = order[at - 1];
+            if (files[other] < files[i] ||
+                (files[other] == files[i] && diags->items[other].place.line <= diags->items[i].place.line))
+                break;
+            order[at] = other;
+        }
+        order[at] = i;
+    }
+    ist_free(files);
+}
+
 void diags_print(const struct diags *diags, FILE *to, bool colour)
 {
+    size_t *order = ist_calloc(diags->count, sizeof(size_t));
+    sort(diags, order);
     for (size_t i = 0; i < diags->count; i++)
-        print_one(&diags->items[i], to, colour);
+        print_one(&diags->items[order[i]], to, colour);
+    ist_free(order);
     if (diags->dropped)
         fprintf(to, "and %zu more\n", diags->dropped);
 }

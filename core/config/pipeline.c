@@ -104,7 +104,10 @@ static const struct plugin_info *plugin_of(struct build *build, const struct nod
         return NULL;
     const struct plugin_info *info = catalog_find(build->catalog, name, &err);
     if (!info) {
-        diag_error(build->diags, node_get(step, "plugin")->place, "%s", err.text);
+        if (err.code == IST_ERR_NOT_FOUND)
+            diag_error(build->diags, node_get(step, "plugin")->place, "unknown plugin `%s`", name);
+        else
+            diag_error(build->diags, node_get(step, "plugin")->place, "plugin `%s`: %s", name, err.text);
         if (err.hint[0])
             diag_hint(build->diags, "%s", err.hint);
     }
@@ -333,4 +336,10 @@ void pipeline_free(struct pipeline *pipeline)
         ist_free(pipeline->steps[i].needs);
     ist_free(pipeline->steps);
     ist_free(pipeline);
+}
+
+struct place step_input_place(const struct step *step, const char *path)
+{
+    const struct node *node = step->with ? path_node(step->with, path) : NULL;
+    return node ? node->place : step->place;
 }

@@ -60,6 +60,8 @@ struct pipeline {
 int pipeline_load(struct config *config, struct catalog *catalog, const char *name, struct diags *diags,
                   struct pipeline **pipeline);
 void pipeline_free(struct pipeline *pipeline);
+// Where an input stands ("subnet.privateCidrs[1]"), for what only the plugin can say of it; else the step's place.
+struct place step_input_place(const struct step *step, const char *path);
 
 // What a step's outputs are when its inputs are resolved. `known` false: the output is not known yet.
 struct output_source {

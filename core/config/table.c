@@ -327,7 +327,7 @@ static struct value object(const struct table *table, const char *prefix, const 
         if (map->kind == NODE_STRING && text_has_reference(map->text))
             return evaluate(scope, map, "any", false, config_path);
         diag_error(scope->diags, map->place, "`%.*s`: expected a map, found %s",
-                   *prefix ? (int)strlen(prefix) - 1 : 5, *prefix ? prefix : "with.",
+                   *prefix ? (int)strlen(prefix) - 1 : 4, *prefix ? prefix : "with",
                    node_kind_name(map->kind));
         return (struct value){.failed = true};
     }
@@ -351,7 +351,7 @@ static struct value object(const struct table *table, const char *prefix, const 
         if (one.json && json_is_null(one.json) && !one.failed && is_required(table, name, false)) {
             incomplete = true;
             if (!optional) {
-                say_missing(table, place, name);
+                say_missing(table, node ? node->key_place : place, name);
                 sum.failed = true;
             }
         }

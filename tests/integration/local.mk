@@ -2,3 +2,6 @@
 # The lab itself, by real clients.
 INTEGRATION_TESTS += %D%/lab-up.sh %D%/lab-ccp.sh %D%/lab-aws.sh %D%/lab-cfn.sh %D%/lab-faults.sh
 EXTRA_DIST += %D%/lib.sh %D%/lab-lib.sh
+
+INTEGRATION_TESTS += %D%/bad-config.sh
+EXTRA_DIST += %D%/bad-config
