@@ -6,3 +6,4 @@ include tests/integration/local.mk
 include tests/real/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk
+include tests/torture/local.mk
