@@ -14,6 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+// The engine's tests build it a second time, as the plugin that replaces the first.
+#ifndef TEST_FILE_NAME
+#define TEST_FILE_NAME "test-file"
+#endif
+
 #define FIELD(name, type, def, flags, doc)                                                                   \
     {                                                                                                        \
         name, type, def, flags, "0.1.0", doc                                                                 \
@@ -606,7 +611,7 @@ static const ist_plugin plugin = {
     .major = IST_ABI_MAJOR,
     .minor = IST_ABI_MINOR,
     .size = sizeof(ist_plugin),
-    .name = "test-file",
+    .name = TEST_FILE_NAME,
     .version = "0.1.0",
     .build = "",
     .doc = "Small files in a folder; of the tests.",

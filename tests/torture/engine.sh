@@ -1,0 +1,375 @@
+#!/usr/bin/env bash
+# The engine over test files: drift, deferral, steps that go or change their plugin, plan files, faults of
+# plugins, cancelling, destroying.
+# shellcheck source=../integration/lib.sh
+. "$(dirname "$0")/../integration/lib.sh"
+# shellcheck source=files.sh
+. "$(dirname "$0")/files.sh"
+export ISTHMUS_PLUGIN_PATH=$BUILD/tests/torture/.libs
+
+says_not() { # says_not "text" "says what"
+    ! grep -qF -- "$1" "$TMP/out"
+    pass_or_fail $? "$2"
+}
+
+fresh() { # a new world and state
+    ist destroy p --yes >/dev/null 2>&1
+    rm -rf "$WORLD" "$TMP"/state.db* "$CONF"/*.yaml
+    mkdir -p "$WORLD"
+}
+
+two_steps() {
+    write_conf <<'END'
+vars: {text: one, more: {}}
+pipelines:
+  p:
+    steps:
+      a:
+        plugin: test-file
+        with: {dir: "@WORLD@/a", count: 2, content: "${var.text}"}
+      b:
+        plugin: test-file
+        with: {dir: "@WORLD@/b", content: "${steps.a.id}", secret: "${steps.a.minted}"}
+END
+}
+
+one_step() { # one_step "inputs after dir"
+    write_conf <<END
+pipelines:
+  p:
+    steps:
+      a:
+        plugin: test-file
+        with: {dir: "@WORLD@/a"$1}
+      other:
+        plugin: test-file
+        with: {dir: "@WORLD@/other"}
+      user:
+        plugin: test-file
+        with: {dir: "@WORLD@/user"}
+        needs: [a]
+END
+}
+
+# ---- plan, deferral, drift
+two_steps
+exits 2 "a first plan has changes" ist plan p --detailed-exitcode
+says "b (test-file): deferred: a is created first" "what needs a step that is created is deferred"
+ok "a plan makes nothing" test "$(files a)" = 0
+exits 1 "apply asks, and without anybody to ask it stops" ist apply p </dev/null
+says "--yes" "it says how to go on"
+exits 0 "apply --yes makes all" ist apply p --yes
+exits 0 "then nothing differs" ist plan p --detailed-exitcode
+says "No changes" "and it says so"
+one=$(find "$WORLD/a" -type f | head -1)
+sed -i '$s/one/drifted/' "$one"
+exits 2 "a file that somebody changed is drift" ist plan p --detailed-exitcode
+says 'content: "drifted" -> "one"' "the plan shows what it was and what it becomes"
+says "0 to create, 1 to update" "and nothing else"
+exits 0 "apply mends it" ist apply p --yes
+ok "as it was" grep -q one "$one"
+exits 2 "apply --detailed-exitcode tells of changes" ist apply p --yes --set text=two --detailed-exitcode
+exits 0 "and of none" ist apply p --yes --set text=two --detailed-exitcode
+exits 1 "an unknown step is an error" ist plan p --only bb
+says 'did you mean' "with a suggestion"
+
+# ---- --only
+fresh
+two_steps
+exits 1 "--only of a step whose needs are not there fails" ist apply p --yes --only b
+ok "and made nothing" test "$(files b)" = 0
+exits 0 "--only makes one step" ist apply p --yes --only a
+ok "and no other" test "$(files a)$(files b)" = 20
+exits 0 "then the one that needs it" ist apply p --yes --only b
+exits 0 "and all is there" ist plan p --detailed-exitcode
+
+# ---- deferred steps may only create
+fresh
+two_steps
+ist apply p --yes >/dev/null 2>&1
+find "$WORLD/a" -type f -delete
+exits 3 "a deferred step that would update is refused" ist apply p --yes
+says "--allow-deferred" "the hint names the option"
+exits 0 "in the next plan it is seen, and made" ist apply p --yes
+find "$WORLD/a" -type f -delete
+exits 0 "--allow-deferred makes it at once" ist apply p --yes --allow-deferred
+exits 0 "nothing differs then" ist plan p --detailed-exitcode
+
+# ---- a step that is gone
+write_conf <<'END'
+vars: {text: one}
+pipelines:
+  p:
+    steps:
+      a:
+        plugin: test-file
+        with: {dir: "@WORLD@/a", count: 2, content: "${var.text}"}
+END
+exits 2 "a step gone from the configuration is planned as destroy" ist plan p --detailed-exitcode
+says "gone from the configuration" "the plan says why"
+exits 0 "apply destroys it" ist apply p --yes
+ok "its file is gone, the others stay" test "$(files a)$(files b)" = 20
+exits 0 "nothing differs then" ist plan p --detailed-exitcode
+
+# ---- prevent_destroy
+fresh
+write_conf <<'END'
+pipelines:
+  p:
+    steps:
+      a: {plugin: test-file, prevent_destroy: true, with: {dir: "@WORLD@/a"}}
+      b: {plugin: test-file, with: {dir: "@WORLD@/b"}}
+END
+ist apply p --yes >/dev/null 2>&1
+exits 1 "prevent_destroy stops destroy" ist destroy p --yes
+says "prevent_destroy" "it says so"
+ok "before anything is removed" test "$(files a)$(files b)" = 11
+exits 1 "and a replace" ist plan p --set pipelines.p.steps.a.with.kind=fancy
+write_conf <<'END'
+pipelines:
+  p:
+    steps:
+      b: {plugin: test-file, with: {dir: "@WORLD@/b"}}
+END
+exits 1 "and a step that is taken out of the configuration" ist apply p --yes
+ok "its file stays" test "$(files a)" = 1
+write_conf <<'END'
+pipelines:
+  p:
+    steps:
+      a: {plugin: test-file, prevent_destroy: false, with: {dir: "@WORLD@/a"}}
+      b: {plugin: test-file, with: {dir: "@WORLD@/b"}}
+END
+exits 0 "without it apply keeps that" ist apply p --yes
+exits 0 "and destroy goes through" ist destroy p --yes
+
+# ---- another plugin on a live step
+fresh
+two_steps
+ist apply p --yes >/dev/null 2>&1
+old=$(find "$WORLD/a" -type f | sort)
+sed -i '0,/plugin: test-file/s//plugin: test-other/' "$CONF/p.yaml"
+exits 2 "another plugin on a live step is a replace" ist plan p --detailed-exitcode
+says "plugin test-file becomes test-other" "the plan says so"
+exits 0 "apply destroys with the old and makes with the new" ist apply p --yes --allow-deferred
+ok "as many files" test "$(files a)" = 2
+ok "and others" test "$old" != "$(find "$WORLD/a" -type f | sort)"
+exits 0 "nothing differs then" ist plan p --detailed-exitcode
+
+# ---- plan files
+fresh
+two_steps
+exits 0 "a plan goes to a file" ist plan p -o "$TMP/plan.json"
+ok "that only the user can read" test "$(stat -c %a "$TMP/plan.json")" = 600
+exits 0 "and is applied without a question" ist apply "$TMP/plan.json"
+ok "all is made" test "$(files a)$(files b)" = 21
+exits 1 "a second time it is refused" ist apply "$TMP/plan.json"
+says "state has changed" "because the state is another"
+ist plan p -o "$TMP/plan.json" >/dev/null 2>&1
+sed -i '$s/one/drifted/' "$(find "$WORLD/a" -type f | head -1)"
+exits 1 "a plan is refused when the world has changed" ist apply "$TMP/plan.json"
+says "would now change other things" "because the fresh plan differs"
+ist plan p -o "$TMP/plan.json" >/dev/null 2>&1
+sed -i 's/"update"/"delete"/' "$TMP/plan.json"
+exits 1 "a plan that was edited is refused" ist apply "$TMP/plan.json"
+ist plan p -o "$TMP/plan.json" >/dev/null 2>&1
+sed -i 's/text: one/text: two/' "$CONF/p.yaml"
+exits 1 "a plan is refused when the configuration has changed" ist apply "$TMP/plan.json"
+says "has changed since" "it says what"
+sed -i 's/text: two/text: one/' "$CONF/p.yaml"
+echo '{"isthmus_plan": 1' >"$TMP/broken.json"
+exits 1 "a broken plan is an error" ist apply "$TMP/broken.json"
+fresh
+write_conf <<'END'
+pipelines:
+  p:
+    steps:
+      a: {plugin: test-file, with: {dir: "@WORLD@/a", count: 10, delay_ms: 60}}
+END
+ist plan p -o "$TMP/plan.json" >/dev/null 2>&1
+"$ISTHMUS" -C "$CONF" apply "$TMP/plan.json" >/dev/null 2>&1 &
+pid=$!
+sleep 0.3
+kill -9 $pid
+wait $pid 2>/dev/null
+exits 0 "a run that a plan began may be taken up again" ist apply "$TMP/plan.json"
+ok "to the same end" test "$(files a)" = 10
+
+# ---- faults
+fresh
+one_step ', fault: fail'
+exits 3 "a step that fails fails the run in part" ist apply p --yes
+says "failed as it was told to" "its own words are shown"
+says "skipped: user" "what needs it is skipped"
+ok "the others are made" test "$(files other)$(files user)" = 10
+for fault in crash junk close memory; do
+    fresh
+    one_step ", fault: $fault, fault_once: \"@WORLD@/once\""
+    exits 0 "a plugin that does ($fault) once is begun anew" ist apply p --yes
+    ok "and all is made ($fault)" test "$(files a)$(files other)$(files user)" = 111
+done
+fresh
+one_step ', count: 3, crash_at: 1'
+exits 3 "a plugin that crashes again and again fails its step alone" ist apply p --yes
+says "again and again" "the report says so"
+ok "the others are made" test "$(files other)" = 1
+one_step ', count: 3'
+exits 0 "once mended it goes on" ist apply p --yes
+ok "with nothing twice" test "$(files a)" = 3
+fresh
+one_step ', fault: crash, fault_in: observe'
+exits 3 "a plugin that crashes in observe costs its step" ist apply p --yes
+ok "the others are made" test "$(files other)" = 1
+fresh
+one_step ', fault: again, fault_once: "@WORLD@/once"'
+exits 0 "IST_AGAIN begins anew, observing first" ist apply p --yes
+fresh
+one_step ', fault: question'
+exits 3 "what cannot be told is a question" ist apply p --yes
+fresh
+one_step ', fault: flood, fault_in: plan'
+exits 3 "a plugin that floods is stopped" ist apply p --yes
+ok "the others are made" test "$(files other)" = 1
+fresh
+one_step ', fault: hang'
+sed -i 's|user:|never:\n        plugin: test-file\n        with: {dir: "@WORLD@/never"}\n      user:|; 0,/plugin: test-file/s//plugin: test-file\n        timeout: 1s/' "$CONF/p.yaml"
+sed -i "s|@WORLD@|$WORLD|" "$CONF/p.yaml"
+printf 'isthmus:\n  state: %s\n  grace: 200ms\n' "$TMP/state.db" >"$CONF/isthmus.yaml"
+exits 3 "a plugin that hangs is ended by the timeout of its step" ist apply p --yes
+says "did not end" "the report says so"
+ok "the others are made" test "$(files other)" = 1
+
+# ---- the disk is full
+fresh
+two_steps
+ist apply p --yes >/dev/null 2>&1
+full() { (ulimit -f 80; ist apply p --yes --set pipelines.p.steps.a.with.count=300); }
+full >"$TMP/out" 2>&1
+code=$?
+pass_or_fail $((code == 0)) "a state that cannot be written stops the step"
+says "state" "the error names the state"
+exits 0 "with room again it goes on" ist apply p --yes --set pipelines.p.steps.a.with.count=300
+ok "to the end, with nothing twice" test "$(files a)" = 300
+
+# ---- cancelling
+fresh
+one_step ', count: 30, delay_ms: 200'
+"$ISTHMUS" -C "$CONF" apply p --yes >"$TMP/out" 2>&1 &
+pid=$!
+sleep 0.5
+kill -INT $pid
+wait $pid
+code=$?
+pass_or_fail $((code != 130)) "Ctrl-C once ends the run with 130"
+says_not "error" "without an error"
+ok "what was made is known, and the rest was not begun" test "$(files a)" -lt 30
+exits 0 "the same command goes on" ist apply p --yes --set pipelines.p.steps.a.with.delay_ms=0
+ok "to the end, with nothing twice" test "$(files a)" = 30
+fresh
+one_step ', fault: hang'
+"$ISTHMUS" -C "$CONF" apply p --yes >"$TMP/out" 2>&1 &
+pid=$!
+sleep 0.5
+kill -INT $pid
+sleep 0.2
+ok "a plugin that does not listen keeps the run waiting" kill -0 $pid
+kill -INT $pid
+wait $pid
+code=$?
+pass_or_fail $((code != 130)) "Ctrl-C twice kills it"
+ok "no worker is left" sh -c "! ps -eo args | grep -F '$WORLD/a' | grep -v grep | grep isthmus-worker"
+
+# ---- the lock
+fresh
+one_step ', count: 3, delay_ms: 600'
+"$ISTHMUS" -C "$CONF" apply p --yes >/dev/null 2>&1 &
+pid=$!
+sleep 0.4
+exits 1 "a second run is refused while one works" ist apply p --yes
+says "isthmus apply p (pid $pid)" "it says who holds the lock"
+exits 0 "status shows the lock" ist status p
+says "locked by: isthmus apply p" "with its holder"
+exits 1 "unlock does not take it from the living" ist state unlock --yes
+wait $pid
+
+# ---- destroy
+fresh
+two_steps
+ist apply p --yes >/dev/null 2>&1
+touch "$WORLD/a/stranger"
+echo 'pipelines: {p: {steps: {}}}' >"$CONF/p.yaml"
+exits 0 "destroy goes by what was recorded, not by the configuration" ist destroy p --yes
+ok "and leaves alone what is not its own" test "$(find "$WORLD" -type f ! -name '.*')" = "$WORLD/a/stranger"
+exits 0 "a second destroy has nothing to do" ist destroy p --yes
+two_steps
+ist apply p --yes >/dev/null 2>&1
+ids=$(find "$WORLD" -type f | sort)
+ist destroy p --yes >/dev/null 2>&1
+exits 0 "destroy followed by apply" ist apply p --yes
+ok "makes fresh files" test "$ids" != "$(find "$WORLD" -type f | sort)"
+one_step ', fault: fail, fault_in: destroy'
+fresh
+one_step ', fault: fail, fault_in: destroy'
+ist apply p --yes >/dev/null 2>&1
+exits 3 "a step that cannot be destroyed is reported" ist destroy p --yes
+ok "the others are gone" test "$(files a)$(files other)$(files user)" = 100
+exits 0 "--forget lets go of it" ist destroy p --yes --forget a
+ok "and leaves what it made" test "$(files a)" = 1
+ok "state knows nothing of it" test -z "$(ist state list)"
+
+# ---- verify, status, state
+fresh
+two_steps
+exits 1 "verify of what was never applied fails" ist verify p
+ist apply p --yes >/dev/null 2>&1
+exits 0 "verify passes" ist verify p
+says "3 checks passed" "and counts"
+sed -i '$s/one/drifted/' "$(find "$WORLD/a" -type f | head -1)"
+exits 1 "verify fails after drift" ist verify p
+says "holds something else" "with the evidence"
+exits 0 "json is one document" sh -c "'$ISTHMUS' -C '$CONF' plan p --output json | python3 -m json.tool"
+says '"action": "update"' "with the changes"
+exits 0 "jsonl is an object a line" sh -c "'$ISTHMUS' -C '$CONF' plan p --output jsonl | while read -r l; do echo \"\$l\" | python3 -m json.tool || exit 1; done"
+exits 0 "state show" ist state show p b
+says '"$ref": "steps.a.minted"' "keeps the reference of a secret, not its value"
+exits 0 "state mv" ist state mv p b c
+exits 0 "state export" ist state export "$TMP/export.json"
+exits 0 "state rm" ist state rm p c --yes
+exits 1 "a step that is not there" ist state show p c
+printf 'isthmus:\n  state: %s\n' "$TMP/other.db" >"$CONF/isthmus.yaml"
+exits 0 "state import into a new state" ist state import "$TMP/export.json" --yes
+ok "has the step again" sh -c "'$ISTHMUS' -C '$CONF' state show p c | grep -q test-file"
+exits 0 "history" ist state history
+says "verify" "lists the runs"
+exits 0 "unlock says that nothing is locked" ist state unlock
+says "not locked" "in words"
+
+# ---- watch
+fresh
+two_steps
+ist apply p --yes >/dev/null 2>&1
+"$ISTHMUS" -C "$CONF" watch p >"$TMP/watch" 2>&1 &
+pid=$!
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    ist status p --output json >"$TMP/status" 2>/dev/null
+    grep -q '"watching"' "$TMP/status" && break
+    sleep 0.1
+done
+exits 0 "status shows the watch" ist status p
+says "watched by: pid $pid" "with its process"
+one=$(find "$WORLD/a" -type f | head -1)
+sed -i '$s/one/drifted/' "$one"
+sleep 0.3
+ok "the watch puts back what was changed" grep -q one "$one"
+exits 1 "a second watch is refused" ist watch p
+worker=$(pgrep -P $pid | head -1)
+kill -9 "$worker"
+sleep 1.5
+ok "a worker that dies is replaced" test "$(pgrep -P $pid | wc -l)" -ge 2
+kill -INT $pid
+wait $pid
+code=$?
+pass_or_fail $((code != 0)) "Ctrl-C ends it well"
+exits 0 "nobody watches then" ist status p
+says "watched by: nobody" "status says so"
+finish
