@@ -98,11 +98,9 @@ void lab_log(struct lab *lab, const char *format, ...)
     char *now = lab_now(), *line = NULL;
     va_list ap;
     va_start(ap, format);
-    if (vasprintf(&line, format, ap) < 0)
-        line = NULL;
+    if (vasprintf(&line, format, ap) >= 0)
+        fprintf(stderr, "%s %s\n", now, line);
     va_end(ap);
-    must(line);
-    fprintf(stderr, "%s %s\n", now, line);
     free(line);
     free(now);
 }

@@ -1,6 +1,7 @@
 // The lab's AWS: one listener for all services, signatures first, then the table that knows the action.
 #include "inner.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,6 +152,15 @@ static json_t *parameters_of(const struct lab_request *rq)
     return aws_form_parse(strcmp(rq->method, "POST") ? rq->query : rq->body);
 }
 
+// A web identity proves itself by its token: the one call that is not signed.
+static bool needs_no_key(const struct lab_request *rq)
+{
+    json_t *p = lab_header(rq, "Authorization") || aws_eks_handles(rq->path) ? NULL : parameters_of(rq);
+    bool web = aws_is(p, "Action", "AssumeRoleWithWebIdentity");
+    json_decref(p);
+    return web;
+}
+
 static void identify(struct lab *lab, void *self, struct lab_request *rq)
 {
     (void)lab, (void)self;
@@ -158,7 +168,7 @@ static void identify(struct lab *lab, void *self, struct lab_request *rq)
         aws_eks_identify(rq);
         return;
     }
-    char *name = aws_scope_service(rq);
+    char *name = needs_no_key(rq) ? lab_strdup("sts") : aws_scope_service(rq);
     const struct aws_service *service = service_of(name);
     json_t *p = parameters_of(rq);
     const char *action = json_string_value(json_object_get(p, "Action"));
@@ -216,6 +226,10 @@ static void act(struct lab *lab, void *self, struct lab_request *rq, struct lab_
     struct aws_call c = aws_self(lab);
     (void)self;
     c.store = store_for(lab, rq);
+    if (needs_no_key(rq)) {
+        act_query(&c, "sts", rq, reply);
+        return;
+    }
     if (!aws_verify(lab->aws, &m, &by)) {
         aws_fail(&c, by.status, by.code, "%s", by.message);
         reply_refusal(rq, &c, reply);
@@ -256,9 +270,13 @@ static void refuse(struct lab *lab, void *self, struct lab_request *rq, struct l
     reply_refusal(rq, &c, reply);
 }
 
-static char *secret_key(void)
+// Access key ids are in capitals.
+static char *key_id(void)
 {
-    return lab_id("", 40);
+    char *key = lab_id("AKIA", 16);
+    for (char *p = key; *p; p++)
+        *p = (char)toupper((unsigned char)*p);
+    return key;
 }
 
 int lab_aws_start(struct lab *lab)
@@ -278,8 +296,7 @@ int lab_aws_start(struct lab *lab)
     if (port < 0)
         return -1;
     aws->endpoint_host = lab_format("127.%u.0.1:%d", lab->slot, port);
-    char *key = lab_id("AKIA", 16), *secret = secret_key(),
-         *url = lab_format("https://%s", aws->endpoint_host);
+    char *key = key_id(), *secret = lab_id("", 40), *url = lab_format("https://%s", aws->endpoint_host);
     char *ca = lab_format("%s/ca.crt", lab->dir), *eip = lab_format("127.%u.200.1", lab->slot);
     json_object_set_new(aws->keys, key,
                         json_pack("{ssssss}", "secret", secret, "arn",
