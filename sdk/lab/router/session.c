@@ -389,7 +389,7 @@ static int64_t type_one(struct session *session, char c, bool quoted)
         session->typed_len = 0;
         if (session->mode && c == 0x1a)
             session_leave_config(session);
-        put(session, "^Z\r\n" + (c == 0x03 ? 2 : 0), c == 0x03 ? 2 : 4);
+        put(session, c == 0x03 ? "\r\n" : "^Z\r\n", c == 0x03 ? 2 : 4);
         prompt(session);
     } else if (c == '?' && !quoted)
         help(session);
