@@ -240,10 +240,12 @@ static bool settle(struct cli *cli)
 
 static int check_values(const struct cli *cli)
 {
-    static const char *const formats[] = {"text", "json", "jsonl"};
+    static const char *const formats[] = {"text", "json", "jsonl", "schema", "man"};
     const char *output = cli_value(cli, OPT_OUTPUT), *jobs = cli_value(cli, OPT_JOBS);
     bool known = !output;
-    for (size_t i = 0; i < 3 && !known; i++)
+    // The last two are those of a plugin's tables.
+    const size_t count = strcmp(cli->command->words, "plugin show") == 0 ? 5 : 3;
+    for (size_t i = 0; i < count && !known; i++)
         known = strcmp(output, formats[i]) == 0;
     if (!known)
         return cli_error(NULL, "--output %s: expected text, json or jsonl", output);

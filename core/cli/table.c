@@ -50,9 +50,10 @@ const struct cli_command cli_commands[] = {
     {"config show", "", "print the configuration, merged from all files", OPT(ORIGIN), 0, 0, false,
      cmd_config_show},
     // Plugins.
-    {"plugin list", "", "list the plugins that can be found", 0, 0, 0, false, NULL},
-    {"plugin show", "NAME", "show a plugin's inputs, outputs and commands", OPT(IAM_POLICY), 1, 1, false,
-     NULL},
+    {"plugin list", "", "list the plugins that can be found", 0, 0, 0, false, cmd_plugin_list},
+    {"plugin show", "NAME",
+     "show a plugin's inputs, outputs and commands; --output schema: a JSON Schema, man: a manual page",
+     OPT(IAM_POLICY), 1, 1, false, cmd_plugin_show},
     {"plugin run", "NAME OP",
      "run one operation of a plugin alone: observe, plan, apply, destroy, verify, watch",
      OPT(INPUTS) | OPT(IN_PROCESS) | OPT(STATE), 2, 2, false, cmd_plugin_run},
