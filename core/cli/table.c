@@ -57,9 +57,10 @@ const struct cli_command cli_commands[] = {
     {"plugin run", "NAME OP",
      "run one operation of a plugin alone: observe, plan, apply, destroy, verify, watch",
      OPT(INPUTS) | OPT(IN_PROCESS) | OPT(STATE), 2, 2, false, cmd_plugin_run},
-    {"plugin new", "NAME", "write the skeleton of a plugin into the folder NAME", 0, 1, 1, false, NULL},
+    {"plugin new", "NAME", "write the skeleton of a plugin into the folder NAME", 0, 1, 1, false,
+     cmd_plugin_new},
     {"plugin check", "FILE.so", "check a plugin as the loader does, and that its reads only read",
-     OPT(INPUTS), 1, 1, false, NULL},
+     OPT(INPUTS), 1, 1, false, cmd_plugin_check},
     // State.
     {"state list", "[PIPELINE]", "list the steps that state knows", 0, 0, 1, false, cmd_state_list},
     {"state show", "PIPELINE STEP", "show what state knows of a step", 0, 2, 2, false, cmd_state_show},

@@ -2,6 +2,7 @@
 #include "host/catalog.h"
 
 #include "config/diag.h"
+#include "host/elf.h"
 #include "host/loader.h"
 #include "host/paths.h"
 #include "host/worker_private.h"

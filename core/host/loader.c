@@ -1,17 +1,13 @@
 // Loads one plugin: the file, its entry, its descriptor.
 #include "host/loader.h"
 
+#include "host/elf.h"
 #include "host/runner.h"
 
 #include <isthmus/alloc.h>
 
 #include <dlfcn.h>
-#include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 char *plugin_name_of_path(const char *path)
 {
@@ -64,80 +60,4 @@ void module_close(struct module *module)
         dlclose(module->handle);
     module->handle = NULL;
     module->plugin = NULL;
-}
-
-// ---- the build id
-
-static char *hex_of(const unsigned char *bytes, size_t len)
-{
-    static const char digits[] = "0123456789abcdef";
-    char *text = ist_malloc(len * 2 + 1);
-    for (size_t i = 0; i < len; i++) {
-        text[i * 2] = digits[bytes[i] >> 4];
-        text[i * 2 + 1] = digits[bytes[i] & 15];
-    }
-    text[len * 2] = '\0';
-    return text;
-}
-
-// A note of type NT_GNU_BUILD_ID among those in `notes`; NULL when there is none.
-static char *build_id_in(const unsigned char *notes, size_t len)
-{
-    size_t at = 0;
-    while (len - at >= sizeof(Elf64_Nhdr)) {
-        Elf64_Nhdr note;
-        memcpy(&note, notes + at, sizeof(note));
-        size_t name = at + sizeof(note), desc = name + ((size_t)note.n_namesz + 3) / 4 * 4;
-        size_t end = desc + ((size_t)note.n_descsz + 3) / 4 * 4;
-        if (end > len || desc < name)
-            return NULL;
-        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && !memcmp(notes + name, "GNU", 4))
-            return hex_of(notes + desc, note.n_descsz);
-        at = end;
-    }
-    return NULL;
-}
-
-static char *build_id_of(int fd, const Elf64_Ehdr *head)
-{
-    unsigned char notes[4096];
-    char *id = NULL;
-    for (unsigned i = 0; !id && i < head->e_phnum; i++) {
-        Elf64_Phdr segment;
-        off_t at = (off_t)(head->e_phoff + (uint64_t)i * sizeof(segment));
-        if (pread(fd, &segment, sizeof(segment), at) != (ssize_t)sizeof(segment))
-            break;
-        if (segment.p_type != PT_NOTE || segment.p_filesz > sizeof(notes))
-            continue;
-        ssize_t n = pread(fd, notes, segment.p_filesz, (off_t)segment.p_offset);
-        if (n > 0)
-            id = build_id_in(notes, (size_t)n);
-    }
-    return id ? id : ist_strdup("");
-}
-
-char *elf_build_id(const char *path, ist_error *err)
-{
-    Elf64_Ehdr head;
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0) {
-        ist_fail(err, IST_ERR_NOT_FOUND, path, "%s", strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return NULL;
-    }
-    char *id = NULL;
-    ssize_t n = S_ISREG(st.st_mode) ? pread(fd, &head, sizeof(head), 0) : 0;
-    if (n < (ssize_t)sizeof(head) || memcmp(head.e_ident, ELFMAG, SELFMAG) != 0)
-        ist_fail(err, IST_ERR_INTERNAL, path, "file: expected an ELF shared object, found something else");
-    else if (head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_type != ET_DYN ||
-             head.e_phentsize != sizeof(Elf64_Phdr))
-        ist_fail(err, IST_ERR_INTERNAL, path,
-                 "file: expected a 64-bit ELF shared object, found class %u type %u", head.e_ident[EI_CLASS],
-                 head.e_type);
-    else
-        id = build_id_of(fd, &head);
-    close(fd);
-    return id;
 }

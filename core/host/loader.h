@@ -24,8 +24,5 @@ int descriptor_check(const ist_plugin *plugin, const char *name, ist_error *err)
 json_t *descriptor_json(const ist_plugin *plugin);
 // "csr-dmvpn" of ".../csr-dmvpn.so"; the caller's (ist_free).
 char *plugin_name_of_path(const char *path);
-// The GNU build id of an ELF file in hex, or "" when it has none; the caller's (ist_free). NULL with *err: the
-// file cannot be read or is no 64-bit ELF shared object.
-char *elf_build_id(const char *path, ist_error *err);
 
 #endif

@@ -1,0 +1,74 @@
+// `isthmus plugin new NAME`: writes sdk/template as a project that builds out of tree.
+#include "cli/cli.h"
+
+#include <isthmus/alloc.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// The files of sdk/template, made into strings by the build: {name, text}.
+static const struct {
+    const char *name, *text;
+} files[] = {
+#include "template.inc"
+};
+
+#define PLACE "@NAME@"
+
+// The text with the name in it; the caller's.
+static char *filled(const char *text, const char *name)
+{
+    ist_buf buf = {0};
+    for (const char *at; (at = strstr(text, PLACE)); text = at + strlen(PLACE)) {
+        ist_buf_add(&buf, text, (size_t)(at - text));
+        ist_buf_puts(&buf, name);
+    }
+    ist_buf_puts(&buf, text);
+    return ist_buf_take(&buf);
+}
+
+static int write_new(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    size_t len = strlen(text);
+    if (fd < 0 || write(fd, text, len) != (ssize_t)len) {
+        int rc = cli_error(NULL, "%s: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return rc;
+    }
+    return close(fd) == 0 ? 0 : cli_error(NULL, "%s: %s", path, strerror(errno));
+}
+
+// A name that is a file's, a YAML word and a C comment at once.
+static bool good_name(const char *name)
+{
+    size_t len = strlen(name);
+    return len > 0 && len < 64 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len &&
+           name[0] >= 'a' && name[0] <= 'z' && name[len - 1] != '-';
+}
+
+int cmd_plugin_new(const struct cli *cli)
+{
+    const char *name = cli_arg(cli, 0);
+    if (!good_name(name))
+        return cli_error("small letters, digits and hyphens, a letter first", "`%s` is no name for a plugin",
+                         name);
+    if (mkdir(name, 0755) < 0)
+        return cli_error(NULL, "%s: %s", name, strerror(errno));
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+        char *path = !strcmp(files[i].name, "plugin.c") ? ist_printf("%s/%s.c", name, name)
+                                                        : ist_printf("%s/%s", name, files[i].name);
+        char *text = filled(files[i].text, name);
+        int rc = write_new(path, text);
+        ist_free(text);
+        ist_free(path);
+        if (rc)
+            return rc;
+    }
+    printf("%s/ is there: cd %s && make && make check\n", name, name);
+    return 0;
+}
