@@ -154,6 +154,8 @@ json_t *ec2_add_eni(struct aws_call *c, const char *subnet_id, const char *wante
                   "requesterManaged", 0, "status", "available", "macAddress", mac, "privateIpAddress",
                   address, "sourceDestCheck", 1, "privateDnsName", dns, "privateIpAddressesSet",
                   "privateIpAddress", address, "privateDnsName", dns, "primary", 1, "_groups", own));
+    if (eni && !(wanted && *wanted))
+        json_object_set_new(eni, "_chosen", json_true()); // by AWS: by chance
     if (!eni)
         aws_fail(c, inner.status, inner.code, "%s", inner.message);
     free(address), free(hex), free(dns), free(mac);

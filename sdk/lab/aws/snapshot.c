@@ -154,6 +154,22 @@ static json_t *canonical(const struct lab *lab, const json_t *names, const json_
     return out;
 }
 
+// An address that nobody asked for is as random as an id: it goes by its subnet's name.
+static void name_chosen_addresses(struct aws_call *c, json_t *names)
+{
+    const char *id;
+    json_t *eni;
+    json_object_foreach(aws_all(c, "network-interface"), id, eni)
+    {
+        const json_t *subnet = json_object_get(names, aws_text(eni, "subnetId"));
+        if (!json_object_get(eni, "_chosen"))
+            continue;
+        char *name = lab_format("an address of %s", subnet ? json_string_value(subnet) : "a subnet");
+        json_object_set_new(names, aws_text(eni, "privateIpAddress"), json_string(name));
+        free(name);
+    }
+}
+
 // id -> name, of everything there is; two of one name are told apart by number.
 static json_t *all_names(struct aws_call *c)
 {
@@ -174,6 +190,7 @@ static json_t *all_names(struct aws_call *c)
         }
     }
     json_decref(seen);
+    name_chosen_addresses(c, names);
     return names;
 }
 
