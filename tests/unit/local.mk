@@ -3,6 +3,7 @@ UNIT_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 UNIT_LIBS = $(CMOCKA_LIBS) $(JANSSON_LIBS)
 
 include tests/unit/host.mk
+include tests/unit/lab.mk
 
 include tests/unit/cloud.mk
 
