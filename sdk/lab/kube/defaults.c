@@ -150,6 +150,11 @@ static void slice_port(json_t *port)
     protocol(port);
 }
 
+static void endpoint(json_t *e)
+{
+    set_default(e, "conditions", json_object());
+}
+
 static void subset(json_t *s)
 {
     each(json_object_get(s, "ports"), protocol);
@@ -216,6 +221,7 @@ void kube_defaults(const struct lab_cluster *cluster, const struct kube_kind *ki
         network_policy(object);
     } else if (strcmp(name, "EndpointSlice") == 0) {
         each(json_object_get(object, "ports"), slice_port);
+        each(json_object_get(object, "endpoints"), endpoint);
     } else if (strcmp(name, "Endpoints") == 0) {
         each(json_object_get(object, "subsets"), subset);
     } else if (strcmp(name, "Secret") == 0) {

@@ -35,14 +35,6 @@ static void refuse(struct lab_reply *reply, json_t *error)
     lab_reply_json(reply, kube_status_code(error), error);
 }
 
-static json_t *bad_request(const char *format, const char *what)
-{
-    json_t *message = json_sprintf("%s%s", format, what);
-    json_t *status = kube_status(400, "BadRequest", NULL, "%s", json_string_value(message));
-    json_decref(message);
-    return status;
-}
-
 // The body as JSON, or as YAML where that is what was sent. NULL with *error.
 static json_t *body_of(const struct kube_request *rq, json_t **error)
 {
@@ -59,7 +51,11 @@ static json_t *body_of(const struct kube_request *rq, json_t **error)
     if (!body && type && strstr(type, "protobuf"))
         *error = kube_status(415, "UnsupportedMediaType", NULL, "the lab takes JSON and YAML, not %s", type);
     else if (!body)
-        *error = bad_request("couldn't get version/kind; json parse error: ", where.text);
+        *error = kube_status(
+            400, "BadRequest", NULL,
+            "the object provided is unrecognized (must be of type %s): couldn't get version/kind; json "
+            "parse error: %s",
+            rq->resource->kind->kind, where.text);
     return body;
 }
 
@@ -70,7 +66,7 @@ static bool fits(const struct kube_request *rq, json_t *object, json_t **error)
     const char *name = kube_name(object), *ns = kube_ns(object);
     char *wanted = kube_api_version(rq->served);
     if (!json_is_object(object) || !*kind)
-        *error = bad_request("Object 'Kind' is missing in '", "...'");
+        *error = kube_status(400, "BadRequest", NULL, "Object 'Kind' is missing in the object sent");
     else if (strcmp(kind, rq->resource->kind->kind) != 0 || strcmp(version, wanted) != 0)
         *error = kube_status(
             400, "BadRequest", NULL,
@@ -313,12 +309,14 @@ static json_t *patched(const struct kube_request *rq, const char *type, const js
     } else if (strstr(type, "merge-patch")) {
         object = kube_patch_merge(base, body);
     } else {
-        *error = kube_status(415, "UnsupportedMediaType", NULL,
-                             "the body of the request was in an unknown format");
+        *error = kube_status(415, "UnsupportedMediaType", json_object(), "415: Unsupported Media Type");
     }
-    if (why)
-        *error = kube_status(422, "Invalid", NULL,
-                             "the server rejected our request due to an error in our request: %s", why);
+    if (why) {
+        lab_log(rq->cluster->lab, "kube/%s: patch of %s %s: %s", rq->cluster->name, rq->plural, rq->name,
+                why);
+        *error = kube_status(422, "Invalid", json_object(),
+                             "the server rejected our request due to an error in our request");
+    }
     free(why);
     json_decref(base);
     return object;
@@ -334,9 +332,8 @@ static void patch(const struct kube_request *rq, struct lab_reply *reply)
     char *manager = kube_query(rq, "fieldManager");
     if (!body) {
     } else if (apply && !*manager) {
-        error = kube_status(422, "Invalid", NULL,
-                            "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is "
-                            "required for apply patch");
+        error = kube_status_option("PatchOptions", "fieldManager", "FieldValueRequired",
+                                   "Required value: is required for apply patch");
     } else if (apply) {
         if (fits(rq, body, &error)) {
             if (!*kube_name(body))
@@ -437,7 +434,8 @@ static void resource_request(const struct kube_request *rq, struct lab_reply *re
     const char *method = rq->http->method;
     bool reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
     if (!rq->resource || !known_sub(rq))
-        refuse(reply, kube_status(404, "NotFound", NULL, "the server could not find the requested resource"));
+        refuse(reply, kube_status(404, "NotFound", json_object(),
+                                  "the server could not find the requested resource"));
     else if (strcmp(rq->sub, "proxy") == 0)
         kube_proxy(rq, reply);
     else if ((rq->resource->kind->flags & KUBE_VIRTUAL) && strcmp(method, "POST") == 0)
@@ -462,7 +460,7 @@ static void resource_request(const struct kube_request *rq, struct lab_reply *re
     else if (strcmp(method, "DELETE") == 0)
         delete_collection(rq, reply);
     else
-        refuse(reply, kube_status(405, "MethodNotAllowed", NULL,
+        refuse(reply, kube_status(405, "MethodNotAllowed", json_object(),
                                   "the server does not allow this method on the requested "
                                   "resource"));
 }
@@ -479,7 +477,8 @@ void kube_act(struct lab *lab, void *self, struct lab_request *http, struct lab_
     if (rq->resource_path)
         resource_request(rq, reply, user ? user : "system:anonymous");
     else if (!kube_discovery(cluster, http->path, reply))
-        refuse(reply, kube_status(404, "NotFound", NULL, "the server could not find the requested resource"));
+        refuse(reply, kube_status(404, "NotFound", json_object(),
+                                  "the server could not find the requested resource"));
     kube_request_free(rq);
     free(user);
 }

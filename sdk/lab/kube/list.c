@@ -23,12 +23,53 @@ uint64_t kube_view(const struct kube_request *rq)
     return rv;
 }
 
+// The fields that objects of a kind can be selected by, besides name and namespace.
+static bool selectable(const struct kube_kind *kind, const char *path)
+{
+    static const char *const fields[][2] = {{"Pod", "spec.nodeName"},
+                                            {"Pod", "spec.restartPolicy"},
+                                            {"Pod", "spec.schedulerName"},
+                                            {"Pod", "spec.hostNetwork"},
+                                            {"Pod", "spec.serviceAccountName"},
+                                            {"Pod", "status.phase"},
+                                            {"Pod", "status.podIP"},
+                                            {"Service", "spec.clusterIP"},
+                                            {"Service", "spec.type"},
+                                            {"Namespace", "status.phase"},
+                                            {"Secret", "type"},
+                                            {"Node", "spec.unschedulable"},
+                                            {"Event", "type"},
+                                            {"Event", "reason"},
+                                            {"Event", "involvedObject.name"},
+                                            {"Event", "involvedObject.uid"},
+                                            {"Event", "involvedObject.kind"},
+                                            {"Event", "involvedObject.namespace"}};
+    if (strcmp(path, "metadata.name") == 0 || (strcmp(path, "metadata.namespace") == 0))
+        return true;
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (strcmp(fields[i][0], kind->kind) == 0 && strcmp(fields[i][1], path) == 0)
+            return true;
+    return false;
+}
+
+static char *unselectable(const struct kube_kind *kind, const json_t *fields)
+{
+    size_t i;
+    const json_t *field;
+    json_array_foreach(fields, i, field) if (!selectable(kind, kube_text(field, "path"))) return lab_format(
+        "\"%s\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
+        kube_text(field, "path"));
+    return NULL;
+}
+
 bool kube_selectors(const struct kube_request *rq, json_t **labels, json_t **fields, json_t **error)
 {
     char *label_text = kube_query(rq, "labelSelector"), *field_text = kube_query(rq, "fieldSelector"),
          *why = NULL;
     *labels = *label_text ? kube_selector_parse(label_text, &why) : NULL;
     *fields = *field_text && !why ? kube_fields_parse(field_text, &why) : NULL;
+    if (!why)
+        why = unselectable(rq->resource->kind, *fields);
     if (why)
         *error = kube_status(400, "BadRequest", NULL, "%s", why);
     free(why);
@@ -110,7 +151,8 @@ static bool page_continue(struct page *page, const char *text, json_t **error)
     json_t *token = raw ? json_loads(raw, 0, NULL) : NULL;
     free(raw);
     if (!json_object_get(token, "rv") || !json_object_get(token, "start")) {
-        *error = kube_status(400, "BadRequest", NULL, "continue key is not valid: %s", text);
+        *error = kube_status(400, "BadRequest", NULL, "invalid continue token: continue key is not valid: %s",
+                             text);
         json_decref(token);
         return false;
     }
@@ -126,13 +168,14 @@ static bool page_version(struct page *page, const struct kube_request *rq, const
     char *end;
     unsigned long long wanted = strtoull(rv, &end, 10);
     if (*end) {
-        *error = kube_status(400, "BadRequest", NULL,
-                             "resourceVersion: Invalid value: \"%s\": must be a number", rv);
+        *error = kube_status(
+            400, "BadRequest", NULL,
+            "invalid resource version: resourceVersion: Invalid value: \"%s\": must be a number", rv);
     } else if (wanted > rq->cluster->rv) {
         *error = kube_status(504, "Timeout",
                              json_pack("{s[{ss ss}] si}", "causes", "reason", "ResourceVersionTooLarge",
                                        "message", "Too large resource version", "retryAfterSeconds", 1),
-                             "Too large resource version: %llu, current: %llu", wanted,
+                             "Timeout: Too large resource version: %llu, current: %llu", wanted,
                              (unsigned long long)rq->cluster->rv);
     } else if (strcmp(match, "Exact") == 0 && wanted) {
         page->rv = wanted;

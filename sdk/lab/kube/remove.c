@@ -12,24 +12,33 @@ static bool protected_namespace(const char *name)
            strcmp(name, "kube-public") == 0;
 }
 
+// A precondition that does not hold; the words name the kind, not the resource.
+static json_t *precondition_fails(const struct kube_call *call, const char *what, const char *wanted,
+                                  const char *is, const char *how)
+{
+    const char *kind = call->resource->kind->kind;
+    json_t *details = kube_details(call->resource, call->name);
+    json_object_set_new(details, "kind", json_string(kind));
+    return kube_status(
+        409, "Conflict", details,
+        "Operation cannot be fulfilled on %s \"%s\": the %s in the precondition (%s) does not match the %s "
+        "in record (%s). The object might have been %s",
+        kind, call->name, what, wanted, what, is, how);
+}
+
 static json_t *refused(const struct kube_call *call, const json_t *live, const json_t *options)
 {
-    const char *uid = kube_text(options, "preconditions.uid"),
-               *rv = kube_text(options, "preconditions.resourceVersion");
-    char *message = NULL;
-    if (*uid && strcmp(uid, kube_text(live, "metadata.uid")) != 0)
-        message = lab_format("Precondition failed: UID in precondition: %s, UID in object meta: %s", uid,
-                             kube_text(live, "metadata.uid"));
-    else if (*rv && strcmp(rv, kube_text(live, "metadata.resourceVersion")) != 0)
-        message = lab_format(
-            "Precondition failed: ResourceVersion in precondition: %s, ResourceVersion in object meta: %s",
-            rv, kube_text(live, "metadata.resourceVersion"));
-    json_t *status = message ? kube_status_conflict(call->resource, call->name, message) : NULL;
-    free(message);
-    if (!status && strcmp(call->resource->kind->kind, "Namespace") == 0 && protected_namespace(call->name))
-        status = kube_status(403, "Forbidden", kube_details(call->resource, call->name),
-                             "namespaces \"%s\" is forbidden: this namespace may not be deleted", call->name);
-    return status;
+    const char *uid = kube_text(options, "preconditions.uid"), *is_uid = kube_text(live, "metadata.uid");
+    const char *rv = kube_text(options, "preconditions.resourceVersion"),
+               *is_rv = kube_text(live, "metadata.resourceVersion");
+    if (*uid && strcmp(uid, is_uid) != 0)
+        return precondition_fails(call, "UID", uid, is_uid, "deleted and then recreated");
+    if (*rv && strcmp(rv, is_rv) != 0)
+        return precondition_fails(call, "ResourceVersion", rv, is_rv, "modified");
+    if (strcmp(call->resource->kind->kind, "Namespace") == 0 && protected_namespace(call->name))
+        return kube_status(403, "Forbidden", kube_details(call->resource, call->name),
+                           "namespaces \"%s\" is forbidden: this namespace may not be deleted", call->name);
+    return NULL;
 }
 
 // Seconds that a pod gets to stop; everything else none.

@@ -14,6 +14,8 @@ json_t *kube_status_exists(const struct kube_resource *resource, const char *nam
 json_t *kube_status_conflict(const struct kube_resource *resource, const char *name, const char *message);
 // `causes`: array of {field, reason, message}, stolen.
 json_t *kube_status_invalid(const struct kube_resource *resource, const char *name, json_t *causes);
+// An option of the request itself that is wrong: `options` is "PatchOptions" or "ListOptions".
+json_t *kube_status_option(const char *options, const char *field, const char *reason, const char *message);
 json_t *kube_details(const struct kube_resource *resource, const char *name); // {name, group, kind}
 int kube_status_code(const json_t *status);
 

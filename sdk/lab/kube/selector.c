@@ -92,10 +92,7 @@ json_t *kube_selector_parse(const char *text, char **why)
             op = "DoesNotExist";
             list = json_array();
         } else if (!key || negated || !operation(&p, &op, &list)) {
-            *why = lab_format(
-                "unable to parse requirement: found '%s', expected: a key and an operator of '=', '==', "
-                "'!=', 'in', 'notin' in \"%s\"",
-                p, text);
+            *why = lab_format("unable to parse requirement: found '%s' in \"%s\"", p, text);
             json_decref(key);
             json_decref(expressions);
             return NULL;

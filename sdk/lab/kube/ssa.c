@@ -427,29 +427,46 @@ static json_t *own_manager(json_t *managers, const struct kube_writer *w, const 
     return manager;
 }
 
+// The order in which they are listed: who applies first, then by time, then by name.
+static int by_order(const void *a, const void *b)
+{
+    static const char *const keys[] = {"operation", "time", "manager", "apiVersion", "subresource"};
+    const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+    int order = 0;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys && !order; i++)
+        order = strcmp(kube_text(x, keys[i]), kube_text(y, keys[i]));
+    return order;
+}
+
 static void write_managers(json_t *object, const json_t *managers)
 {
-    json_t *list = json_array();
-    size_t i;
+    json_t **entries = lab_calloc(json_array_size(managers), sizeof(json_t *)), *list = json_array();
+    size_t i, n = 0;
     const json_t *manager;
     json_array_foreach(managers, i, manager)
     {
         const json_t *set = json_object_get(manager, "set");
         if (!json_object_size(set))
             continue;
-        json_t *entry = json_copy(json_object_get(manager, "entry"));
-        json_object_set_new(entry, "fieldsV1", kube_fields_to_v1(set));
-        json_array_append_new(list, entry);
+        entries[n] = json_copy(json_object_get(manager, "entry"));
+        json_object_set_new(entries[n++], "fieldsV1", kube_fields_to_v1(set));
     }
+    if (n)
+        qsort(entries, n, sizeof *entries, by_order);
+    for (i = 0; i < n; i++)
+        json_array_append_new(list, entries[i]);
+    free(entries);
     json_t *metadata = json_copy(json_object_get(object, "metadata"));
-    json_object_set_new(metadata, "managedFields", list);
+    if (n)
+        json_object_set(metadata, "managedFields", list);
+    else
+        json_object_del(metadata, "managedFields");
     json_object_set_new(object, "metadata", metadata);
+    json_decref(list);
 }
 
-static void touch(json_t *manager, const json_t *before)
+static void set_time(json_t *manager)
 {
-    if (json_equal(before, json_object_get(manager, "set")) && kube_path(manager, "entry.time"))
-        return;
     char *now = kube_now();
     json_object_set_new(json_object_get(manager, "entry"), "time", json_string(now));
     free(now);
@@ -505,6 +522,11 @@ static struct difference difference_of(const char *kind, const json_t *a, const 
     json_decref(from);
     json_decref(to);
     return d;
+}
+
+static size_t difference_size(const struct difference *d)
+{
+    return json_object_size(d->added) + json_object_size(d->modified) + json_object_size(d->removed);
 }
 
 static void difference_free(struct difference *d)
@@ -580,7 +602,8 @@ json_t *kube_apply(const struct kube_writer *w, const json_t *live, const json_t
         result = NULL;
     } else {
         settle(managers, mine, &d, NULL);
-        touch(mine, last);
+        if (difference_size(&d)) // who only begins to share a field changes nothing, and gets no time
+            set_time(mine);
         write_managers(result, managers);
     }
     difference_free(&d);
@@ -598,14 +621,15 @@ void kube_record_update(const struct kube_writer *w, const json_t *live, json_t 
     struct difference d = difference_of(w->kind, live, object);
     const char *path;
     json_t *value;
-    if (json_object_size(d.added) + json_object_size(d.modified) + json_object_size(d.removed)) {
+    if (difference_size(&d)) {
         json_t *mine = own_manager(managers, w, "Update"), *set = json_object_get(mine, "set");
         json_t *before = json_copy(set);
         settle(managers, mine, &d, NULL);
         set_remove(set, d.removed);
         json_object_foreach(d.added, path, value) set_add(set, path);
         json_object_foreach(d.modified, path, value) set_add(set, path);
-        touch(mine, before);
+        if (!json_equal(before, set) || !kube_path(mine, "entry.time"))
+            set_time(mine);
         json_decref(before);
     }
     write_managers(object, managers);

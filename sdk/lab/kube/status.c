@@ -32,7 +32,9 @@ static const char *group_of(const struct kube_resource *resource)
 
 json_t *kube_details(const struct kube_resource *resource, const char *name)
 {
-    json_t *details = json_pack("{ss ss}", "name", name, "kind", resource->kind->plural);
+    json_t *details = json_pack("{ss}", "kind", resource->kind->plural);
+    if (*name)
+        json_object_set_new(details, "name", json_string(name));
     if (*group_of(resource))
         json_object_set_new(details, "group", json_string(group_of(resource)));
     return details;
@@ -93,6 +95,14 @@ json_t *kube_status_invalid(const struct kube_resource *resource, const char *na
     free(list);
     free(kind);
     return status;
+}
+
+json_t *kube_status_option(const char *options, const char *field, const char *reason, const char *message)
+{
+    json_t *details = json_pack("{ss ss s[{ss ss ss}]}", "group", "meta.k8s.io", "kind", options, "causes",
+                                "reason", reason, "message", message, "field", field);
+    return kube_status(422, "Invalid", details, "%s.meta.k8s.io \"\" is invalid: %s: %s", options, field,
+                       message);
 }
 
 int kube_status_code(const json_t *status)

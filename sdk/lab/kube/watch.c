@@ -60,9 +60,8 @@ static void put_object(struct watch *w, FILE *out, const char *type, const json_
 static void put_bookmark(struct watch *w, FILE *out, bool initial)
 {
     char *version = kube_api_version(w->served);
-    json_t *mark = json_pack("{ss ss s{so so}}", "kind", w->resource->kind->kind, "apiVersion", version,
-                             "metadata", "resourceVersion", json_sprintf("%llu", (unsigned long long)w->rv),
-                             "creationTimestamp", json_null());
+    json_t *mark = json_pack("{ss ss s{so}}", "kind", w->resource->kind->kind, "apiVersion", version,
+                             "metadata", "resourceVersion", json_sprintf("%llu", (unsigned long long)w->rv));
     if (initial)
         kube_set(mark, "metadata.annotations", json_pack("{ss}", "k8s.io/initial-events-end", "true"));
     put(out, "BOOKMARK", mark);
@@ -178,14 +177,13 @@ static bool begin(struct watch *w, const struct kube_request *rq, json_t **error
         *error = kube_status(400, "BadRequest", NULL,
                              "resourceVersion: Invalid value: \"%s\": must be a number", rv);
     else if (*initial && rq->cluster->minor < 32)
-        *error = kube_status(
-            422, "Invalid", NULL,
-            "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden: sendInitialEvents is "
-            "forbidden for watch unless the WatchList feature gate is enabled");
+        *error = kube_status_option("ListOptions", "sendInitialEvents", "FieldValueForbidden",
+                                    "Forbidden: sendInitialEvents is forbidden for watch unless the "
+                                    "WatchList feature gate is enabled");
     else if (*initial && strcmp(match, "NotOlderThan") != 0)
-        *error = kube_status(422, "Invalid", NULL,
-                             "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: "
-                             "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+        *error = kube_status_option(
+            "ListOptions", "resourceVersionMatch", "FieldValueForbidden",
+            "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
     else if (asked || ((!*rv || !from) && strcmp(initial, "false") != 0)) {
         w->initial = kube_items_at(rq->cluster, rq->resource, rq->cluster->rv);
         w->initial_mark = asked && w->bookmarks;

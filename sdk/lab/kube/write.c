@@ -490,36 +490,42 @@ static char *readable(const char *path)
     return text;
 }
 
-static json_t *conflict_status(const struct kube_call *call, const json_t *conflicts)
+// "\"isthmus\" with subresource \"status\" using v1", as a conflict names a manager.
+static char *manager_words(const json_t *conflict)
 {
-    json_t *causes = json_array(), *details = kube_details(call->resource, call->name);
-    char *list = lab_strdup("");
-    size_t i;
+    const char *sub = kube_text(conflict, "subresource");
+    bool update = strcmp(kube_text(conflict, "operation"), "Update") == 0;
+    return lab_format("\"%s\"%s%s%s%s%s", kube_text(conflict, "manager"), *sub ? " with subresource \"" : "",
+                      sub, *sub ? "\"" : "", update ? " using " : "",
+                      update ? kube_text(conflict, "apiVersion") : "");
+}
+
+static json_t *conflict_status(const json_t *conflicts)
+{
+    json_t *causes = json_array();
+    char *list = lab_strdup(""), *last = lab_strdup("");
+    size_t i, n = json_array_size(conflicts);
     const json_t *conflict;
     json_array_foreach(conflicts, i, conflict)
     {
-        const char *sub = kube_text(conflict, "subresource");
-        char *field = readable(kube_text(conflict, "field"));
-        char *who = lab_format(
-            "conflict with \"%s\"%s%s%s%s%s", kube_text(conflict, "manager"),
-            *sub ? " with subresource \"" : "", sub, *sub ? "\"" : "",
-            strcmp(kube_text(conflict, "operation"), "Apply") == 0 ? "" : " using ",
-            strcmp(kube_text(conflict, "operation"), "Apply") == 0 ? "" : kube_text(conflict, "apiVersion"));
-        char *longer = lab_format("%s%s%s: %s", list, i ? ", " : "", who, field);
-        json_array_append_new(causes, json_pack("{ss ss ss}", "reason", "FieldManagerConflict", "message",
-                                                who, "field", field));
+        char *field = readable(kube_text(conflict, "field")), *who = manager_words(conflict), *longer;
+        json_array_append_new(causes, json_pack("{ss so ss}", "reason", "FieldManagerConflict", "message",
+                                                json_sprintf("conflict with %s", who), "field", field));
+        if (n == 1)
+            longer = lab_format("conflict with %s: %s", who, field);
+        else if (strcmp(last, who) == 0)
+            longer = lab_format("%s\n- %s", list, field);
+        else
+            longer = lab_format("%s%sconflicts with %s:\n- %s", list, i ? "\n" : "", who, field);
         free(list);
-        free(who);
+        free(last);
         free(field);
         list = longer;
+        last = who;
     }
-    json_object_del(details, "group");
-    json_object_del(details, "kind");
-    json_object_del(details, "name");
-    json_object_set_new(details, "causes", causes);
-    json_t *status =
-        kube_status(409, "Conflict", details, "Apply failed with %zu conflict%s: %s",
-                    json_array_size(conflicts), json_array_size(conflicts) == 1 ? "" : "s", list);
+    json_t *status = kube_status(409, "Conflict", json_pack("{so}", "causes", causes),
+                                 "Apply failed with %zu conflict%s: %s", n, n == 1 ? "" : "s", list);
+    free(last);
     free(list);
     return status;
 }
@@ -537,7 +543,8 @@ static json_t *apply_create(const struct kube_call *call, const struct kube_writ
     kube_defaults(call->cluster, call->resource->kind, own);
     own = create_prepared(call, own, error);
     if (own) {
-        kube_set(own, "metadata.managedFields", json_incref(managed));
+        if (managed)
+            kube_set(own, "metadata.managedFields", json_incref(managed));
         own = store(call, own);
     }
     json_decref(managed);
@@ -570,7 +577,7 @@ json_t *kube_apply_object(const struct kube_call *call, json_t *given, json_t **
             json_decref(merged);
             result = finish_update(call, kept, own, false, error);
         } else {
-            *error = conflict_status(call, conflicts);
+            *error = conflict_status(conflicts);
         }
         json_decref(kept);
     }
