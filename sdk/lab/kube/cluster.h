@@ -103,6 +103,9 @@ void kube_resources_free(struct lab_cluster *cluster);
 void kube_resources_define(struct lab_cluster *cluster, const json_t *definition, bool gone);
 struct kube_resource *kube_resource(struct lab_cluster *cluster,
                                     const char *plural); // built-in kinds by plural name
+// A resource's unique name: its plural, and for custom ones the group too ("networkpolicies.crd.projectcalico.org").
+char *kube_resource_id(const struct kube_resource *resource); // malloc'd
+struct kube_resource *kube_resource_by_id(struct lab_cluster *cluster, const char *id);
 // By group, version and plural, if this cluster serves it; NULL otherwise.
 struct kube_resource *kube_resource_served(struct lab_cluster *cluster, const char *group,
                                            const char *version, const char *plural);

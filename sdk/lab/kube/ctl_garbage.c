@@ -1,4 +1,4 @@
-// Garbage collection by ownerReferences: background, foreground, orphan. Keys: "plural\nnamespace/name" of an
+// Garbage collection by ownerReferences: background, foreground, orphan. Keys: "resource\nnamespace/name" of an
 // object to look at, "uid" of an owner that went.
 #include "ctl.h"
 
@@ -7,7 +7,7 @@
 
 static const char me[] = "garbage";
 
-// notes.uids: {uid: place}; notes.dependents: {uid of an owner: {place: true}}. A place is "plural\nkey".
+// notes.uids: {uid: place}; notes.dependents: {uid of an owner: {place: true}}. A place is "resource\nkey".
 static json_t *index_of(struct lab_cluster *cluster, const char *name)
 {
     json_t *index = json_object_get(cluster->notes, name);
@@ -21,9 +21,9 @@ static json_t *index_of(struct lab_cluster *cluster, const char *name)
 static const json_t *at_place(struct lab_cluster *cluster, const char *place, struct kube_resource **resource)
 {
     const char *newline = strchr(place, '\n');
-    char *plural = lab_format("%.*s", (int)(newline - place), place);
-    *resource = kube_resource(cluster, plural);
-    free(plural);
+    char *id = lab_format("%.*s", (int)(newline - place), place);
+    *resource = kube_resource_by_id(cluster, id);
+    free(id);
     return *resource ? kube_find(*resource, newline + 1) : NULL;
 }
 
@@ -38,7 +38,7 @@ static bool has_finalizer(const json_t *object, const char *name)
 
 static void note(struct lab_cluster *cluster, const struct kube_event *event)
 {
-    char *place = lab_format("%s\n%s", event->resource->kind->plural, event->key);
+    char *id = kube_resource_id(event->resource), *place = lab_format("%s\n%s", id, event->key);
     const char *uid = kube_text(event->object, "metadata.uid");
     const json_t *owners = kube_path(event->object, "metadata.ownerReferences"), *owner;
     json_t *uids = index_of(cluster, "uids"), *dependents = index_of(cluster, "dependents");
@@ -69,6 +69,7 @@ static void note(struct lab_cluster *cluster, const struct kube_event *event)
              (has_finalizer(event->object, "orphan") || has_finalizer(event->object, "foregroundDeletion"))))
             kube_queue(cluster, me, place);
     }
+    free(id);
     free(place);
 }
 

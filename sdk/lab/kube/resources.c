@@ -293,6 +293,25 @@ struct kube_resource *kube_resource(struct lab_cluster *cluster, const char *plu
     return NULL;
 }
 
+char *kube_resource_id(const struct kube_resource *resource)
+{
+    const struct kube_kind *kind = resource->kind;
+    return resource->custom ? lab_format("%s.%s", kind->plural, kind->served[0].group)
+                            : lab_strdup(kind->plural);
+}
+
+struct kube_resource *kube_resource_by_id(struct lab_cluster *cluster, const char *id)
+{
+    struct kube_resource *found = NULL;
+    for (size_t i = 0; i < cluster->resource_count && !found; i++) {
+        char *own = kube_resource_id(cluster->resources[i]);
+        if (!cluster->resources[i]->gone && strcmp(own, id) == 0)
+            found = cluster->resources[i];
+        free(own);
+    }
+    return found;
+}
+
 struct kube_resource *kube_resource_served(struct lab_cluster *cluster, const char *group,
                                            const char *version, const char *plural)
 {

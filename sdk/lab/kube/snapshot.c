@@ -188,8 +188,10 @@ static json_t *cluster_snapshot(struct lab_cluster *cluster, const json_t *names
         for (size_t k = 0; k < resource->count && shown(resource->kind) && !resource->gone; k++)
             json_array_append_new(list, canonical(resource->kind, resource->items[k].object, names));
         sort_list(list);
+        char *id = kube_resource_id(resource);
         if (json_array_size(list))
-            json_object_set(all, resource->kind->plural, list);
+            json_object_set(all, id, list);
+        free(id);
         json_decref(list);
     }
     return all;

@@ -1,1 +1,1 @@
-sdk_lab_isthmus_lab_SOURCES += %D%/absent.c %D%/find.c %D%/net.h %D%/policy.c %D%/policy.h %D%/reach.c
+sdk_lab_isthmus_lab_SOURCES += %D%/find.c %D%/net.h %D%/policy.c %D%/policy.h %D%/reach.c
