@@ -154,14 +154,22 @@ static json_t *canonical(const struct lab *lab, const json_t *names, const json_
     return out;
 }
 
-// An address that nobody asked for is as random as an id: it goes by its subnet's name.
+// An address that nobody asked for is as random as an id: it goes by its subnet's name, and pods' (the secondary
+// ones) by theirs.
 static void name_chosen_addresses(struct aws_call *c, json_t *names)
 {
     const char *id;
-    json_t *eni;
+    json_t *eni, *held;
+    size_t i;
     json_object_foreach(aws_all(c, "network-interface"), id, eni)
     {
         const json_t *subnet = json_object_get(names, aws_text(eni, "subnetId"));
+        json_array_foreach(json_object_get(eni, "privateIpAddressesSet"), i, held)
+        {
+            if (json_is_false(json_object_get(held, "primary")))
+                json_object_set_new(names, aws_text(held, "privateIpAddress"),
+                                    json_string("a pod's address"));
+        }
         if (!json_object_get(eni, "_chosen"))
             continue;
         char *name = lab_format("an address of %s", subnet ? json_string_value(subnet) : "a subnet");
