@@ -36,3 +36,4 @@ tests_unit_test_svcmirror_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_svcmirror_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
 
 include tests/unit/router.mk
+include tests/unit/kube.mk
