@@ -208,6 +208,8 @@ json_t *aws_snapshot(struct lab *lab)
     json_t *names = all_names(&c), *out = json_object(), *object;
     const char *id;
     for (const struct aws_type *t = aws_types; t->name; t++) {
+        if (!strcmp(t->name, "image"))
+            continue; // the marketplace's, always the same
         json_t *list = json_array();
         json_object_foreach(aws_all(&c, t->name), id, object)
         {
@@ -217,7 +219,7 @@ json_t *aws_snapshot(struct lab *lab)
         json_object_set_new(out, t->name, canonical(lab, names, list));
         json_decref(list);
     }
-    static const char *const others[] = {"cluster", "stack", "role"};
+    static const char *const others[] = {"cluster", "stack"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         json_t *list = json_array();
         json_object_foreach(aws_all(&c, others[i]), id, object)

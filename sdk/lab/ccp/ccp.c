@@ -289,11 +289,14 @@ static char *bare(const char *path)
     return lab_format("%.*s", (int)(len > 1 && path[len - 1] == '/' ? len - 1 : len), path);
 }
 
-static bool starts(const char *path, const char *with, const char **rest)
+// Is `path` at or below `root`? Then *rest is what follows it.
+static bool below(const char *path, const char *root, const char **rest)
 {
-    size_t len = strlen(with);
+    size_t len = strlen(root);
+    if (strncmp(path, root, len) != 0 || (path[len] && path[len] != '/'))
+        return false;
     *rest = path + len + (path[len] == '/');
-    return !strncmp(path, with, len) && (path[len] == 0 || path[len] == '/');
+    return true;
 }
 
 static void identify(struct lab *lab, void *self, struct lab_request *rq)
@@ -305,13 +308,13 @@ static void identify(struct lab *lab, void *self, struct lab_request *rq)
     const char *what = "-";
     if (!strcmp(path, "/2/system/login") || !strcmp(path, "/v3/system/login"))
         what = "Login";
-    else if (starts(path, "/v3/providers", &rest))
+    else if (below(path, "/v3/providers", &rest))
         what = get ? "ListProviders" : "-";
-    else if (starts(path, "/v3/clusters", &rest) && !*rest)
+    else if (below(path, "/v3/clusters", &rest) && !*rest)
         what = get ? "ListClusters" : "CreateCluster";
-    else if (starts(path, "/v3/clusters", &rest))
+    else if (below(path, "/v3/clusters", &rest))
         what = get ? "GetCluster" : !strcmp(rq->method, "DELETE") ? "DeleteCluster" : "UpdateCluster";
-    else if (starts(path, "/2/clusters", &rest))
+    else if (below(path, "/2/clusters", &rest))
         what = strstr(rest, "/env") ? "GetClusterEnv" : *rest ? "GetCluster" : "ListClusters";
     rq->action = lab_format("ccp:%s", what);
     rq->write = !get && strcmp(what, "Login") != 0;
@@ -332,7 +335,7 @@ static void act(struct lab *lab, void *self, struct lab_request *rq, struct lab_
         say(reply, 401, "Unauthorized");
     } else if (get && !strcmp(path, "/v3/providers")) {
         lab_reply_json(reply, 200, json_incref(lab->ccp->providers));
-    } else if (starts(path, "/v3/clusters", &rest)) {
+    } else if (below(path, "/v3/clusters", &rest)) {
         refresh(lab);
         if (rq->path[strlen(rq->path) - 1] !=
             '/') { // the platform's paths end in a slash; it sends one there
@@ -349,7 +352,7 @@ static void act(struct lab *lab, void *self, struct lab_request *rq, struct lab_
         } else {
             say(reply, 405, "Method not allowed");
         }
-    } else if (get && starts(path, "/2/clusters", &rest)) {
+    } else if (get && below(path, "/2/clusters", &rest)) {
         v2_clusters(lab, rest, reply);
     } else {
         say(reply, 404, "Not found");

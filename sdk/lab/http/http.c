@@ -434,8 +434,6 @@ void lab_http_close(struct lab *lab, uint8_t host, int port)
 
 void lab_http_stop(struct lab *lab)
 {
-    for (size_t i = 0; lab->http && i < lab->http->count; i++) {
+    for (size_t i = 0; lab->http && i < lab->http->count; i++)
         MHD_stop_daemon(lab->http->listeners[i]->daemon);
-        free(lab->http->listeners[i]);
-    }
 }
