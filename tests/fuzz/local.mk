@@ -11,6 +11,7 @@ endif
 FUZZ_TARGETS = tests/fuzz/fuzz-yaml tests/fuzz/fuzz-json
 check_PROGRAMS += $(FUZZ_TARGETS)
 INTEGRATION_TESTS += tests/fuzz/replay.sh
+EXTRA_DIST += %D%/corpus
 
 tests_fuzz_fuzz_yaml_SOURCES = %D%/fuzz-yaml.c $(FUZZ_DRIVER)
 tests_fuzz_fuzz_yaml_CFLAGS = $(FUZZ_CFLAGS)
@@ -31,3 +32,10 @@ fuzz:
 	  ./$$t -max_total_time=$(FUZZ_SECONDS) -timeout=10 found/$$name $(abs_top_srcdir)/tests/fuzz/corpus/$$name || exit 1; \
 	done
 .PHONY: fuzz
+
+FUZZ_TARGETS += tests/fuzz/fuzz-wire
+tests_fuzz_fuzz_wire_SOURCES = %D%/fuzz-wire.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_wire_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core
+tests_fuzz_fuzz_wire_CFLAGS = $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_wire_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_wire_LDADD = core/host/libhost.la sdk/lib/libistbase.la $(JANSSON_LIBS)

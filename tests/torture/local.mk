@@ -7,3 +7,4 @@ check_LTLIBRARIES += tests/torture/test-other.la
 tests_torture_test_other_la_SOURCES = plugins/test-file/test-file.c plugins/test-file/files.c plugins/test-file/files.h
 tests_torture_test_other_la_CPPFLAGS = $(AM_CPPFLAGS) -DTEST_FILE_NAME='"test-other"'
 tests_torture_test_other_la_LDFLAGS = $(module_LDFLAGS) -rpath $(plugindir)
+include tests/torture/bad.mk

@@ -27,3 +27,18 @@ tests_unit_test_host_worker_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core
 tests_unit_test_host_worker_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_host_worker_LDADD = core/host/libhost.la sdk/lib/libistbase.la $(UNIT_LIBS) $(CRYPTO_LIBS)
 tests_unit_test_host_worker_SOURCES = %D%/test-host-worker.c core/config/diag.c $(HOST_CLIENT_SOURCES)
+
+check_PROGRAMS += tests/unit/test-host-loader
+UNIT_TESTS += tests/unit/test-host-loader
+tests_unit_test_host_loader_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(top_srcdir)/tests/unit
+tests_unit_test_host_loader_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_test_host_loader_LDADD = tests/unit/libfakehost.la core/host/libhost.la sdk/lib/libistbase.la \
+	$(UNIT_LIBS) $(CRYPTO_LIBS)
+tests_unit_test_host_loader_SOURCES = %D%/test-host-loader.c core/config/diag.c $(HOST_CLIENT_SOURCES)
+
+check_PROGRAMS += tests/unit/test-host-wire
+UNIT_TESTS += tests/unit/test-host-wire
+tests_unit_test_host_wire_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core
+tests_unit_test_host_wire_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_host_wire_LDADD = core/host/libhost.la sdk/lib/libistbase.la $(UNIT_LIBS)
+tests_unit_test_host_wire_SOURCES = %D%/test-host-wire.c
