@@ -257,6 +257,13 @@ bool kube_discovery(struct lab_cluster *cluster, const char *path, struct lab_re
             lab_reply_text(reply, 200, "text/plain; charset=utf-8", lab_strdup("ok"));
             return true;
         }
+    if (strcmp(path, "/openapi/v2") == 0) {
+        // An empty Swagger document in protobuf: field 1, "2.0". A client that finds no schema in it sends what it has.
+        lab_reply_text(reply, 200, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+                       lab_strdup("\n\x03"
+                                  "2.0"));
+        return true;
+    }
     size_t len = strlen(path);
     char *trimmed = lab_format("%.*s", (int)(len > 1 && path[len - 1] == '/' ? len - 1 : len), path);
     json_t *body = answer(cluster, trimmed);
