@@ -14,3 +14,14 @@ CLEANFILES += %D%/template.inc
 		mv $(abs_top_builddir)/%D%/template.tmp $(abs_top_builddir)/%D%/template.inc
 core_isthmus_CPPFLAGS += -Icore/cli
 core/cli/isthmus-plugin_new.$(OBJEXT): core/cli/template.inc
+
+# The manual page and the completion say what the table says: the program writes them.
+man1_MANS = core/isthmus.1
+completiondir = $(datadir)/bash-completion/completions
+completion_DATA = core/completion/isthmus
+CLEANFILES += core/isthmus.1 core/completion/isthmus
+core/isthmus.1: core/isthmus$(EXEEXT)
+	$(AM_V_GEN)core/isthmus$(EXEEXT) help --man >$@-t && mv $@-t $@
+core/completion/isthmus: core/isthmus$(EXEEXT)
+	@$(MKDIR_P) core/completion
+	$(AM_V_GEN)core/isthmus$(EXEEXT) help --completion bash >$@-t && mv $@-t $@

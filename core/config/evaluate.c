@@ -3,35 +3,13 @@
 
 #include <isthmus/alloc.h>
 #include <isthmus/schema.h>
-#include <isthmus/yaml.h>
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define MAX_FILE ((size_t)1 << 20)
-
-void strings_add(struct strings *strings, const char *text)
-{
-    for (size_t i = 0; i < strings->count; i++)
-        if (strcmp(strings->items[i], text) == 0)
-            return;
-    strings->items = ist_realloc(strings->items, strings->count + 1, sizeof(char *));
-    strings->items[strings->count++] = ist_strdup(text);
-}
-
-void strings_free(struct strings *strings)
-{
-    for (size_t i = 0; i < strings->count; i++)
-        ist_free_secret(strings->items[i]);
-    ist_free(strings->items);
-    *strings = (struct strings){0};
-}
+#define MAX_TEXT ((size_t)1 << 20)
 
 void scope_free(struct scope *scope)
 {
@@ -99,46 +77,6 @@ static void conceal(struct scope *scope, struct value *value, const char *name, 
     value->record = text ? json_pack("{s:s}", name, text) : json_pack("{s:b}", "$secret", 1);
 }
 
-// ---- text by the type of the field it goes to
-
-static bool is_container(const char *type)
-{
-    char item[128];
-    return ist_type_item(type, item, sizeof(item)) || strcmp(type, "object") == 0;
-}
-
-static bool is_core(const char *type) // what YAML itself would read
-{
-    return strcmp(type, "int") == 0 || strcmp(type, "bool") == 0 || strcmp(type, "real") == 0;
-}
-
-// What the environment, a file or a command gives is text; a number or a list in it is meant.
-static json_t *text_typed(const char *text, const char *type)
-{
-    json_t *json = NULL;
-    if (is_core(type))
-        json = ist_yaml_scalar(text);
-    else if (is_container(type) && ist_yaml_parse(text, strlen(text), "", &json, NULL) != IST_OK)
-        json = NULL;
-    return json ? json : json_string(text);
-}
-
-char *path_beside(const char *file, const char *path)
-{
-    const char *home = getenv("HOME"), *slash = strrchr(file, '/');
-    char cwd[PATH_MAX];
-    if (*path == '/' || strstr(path, "://") || strchr(path, '\n'))
-        return ist_strdup(path);
-    if (path[0] == '~' && path[1] == '/' && home)
-        return ist_printf("%s%s", home, path + 1);
-    int dir = slash ? (int)(slash - file) : 0;
-    if (*file == '/')
-        return ist_printf("%.*s/%s", dir, file, path);
-    if (!getcwd(cwd, sizeof(cwd)))
-        return ist_strdup(path);
-    return ist_printf("%s/%.*s%s%s", cwd, dir, file, dir ? "/" : "", path);
-}
-
 // Relative paths are meant beside the file they are written in; those from the environment or a command, in
 // the folder one works in.
 static void settle_path(struct value *value, const char *type, const struct node *node,
@@ -198,39 +136,10 @@ static struct value from_env(struct scope *scope, const struct node *node, const
     return failed();
 }
 
-static char *read_small(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    struct stat info;
-    if (fd < 0)
-        return NULL;
-    ist_buf out = {.max = MAX_FILE};
-    ssize_t got = -1;
-    char chunk[4096];
-    if (fstat(fd, &info) == 0 && !S_ISREG(info.st_mode)) {
-        errno = S_ISDIR(info.st_mode) ? EISDIR : EINVAL;
-    } else {
-        while ((got = read(fd, chunk, sizeof(chunk))) > 0) {
-            if (ist_buf_add(&out, chunk, (size_t)got) != IST_OK) {
-                errno = EFBIG;
-                got = -1;
-                break;
-            }
-        }
-    }
-    explicit_bzero(chunk, sizeof(chunk));
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    char *text = got == 0 ? ist_buf_take(&out) : NULL;
-    ist_buf_free(&out);
-    return text;
-}
-
 static struct value from_file(struct scope *scope, const struct node *node, const struct part *part,
                               const char *type)
 {
-    char *path = path_beside(node->place.file, part->name), *text = read_small(path);
+    char *path = path_beside(node->place.file, part->name), *text = file_text(path);
     struct value value = failed();
     if (text) {
         size_t len = strlen(text);
@@ -514,7 +423,7 @@ static void append_template(ist_buf *out, const struct part *part, const struct 
 static struct value joined(struct scope *scope, const struct node *node, const struct text *parsed,
                            const char *type, bool secret)
 {
-    ist_buf text = {.max = MAX_FILE}, template = {.max = MAX_FILE};
+    ist_buf text = {.max = MAX_TEXT}, template = {.max = MAX_TEXT};
     struct value sum = {0};
     bool open = false;
     for (size_t i = 0; i < parsed->count && !sum.failed; i++) {
@@ -554,7 +463,7 @@ static struct value literal(struct scope *scope, const struct node *node, const 
     if (node->kind == NODE_NULL)
         json = json_null();
     // 0123, 1.10, 1e5: text is what was written, not the number.
-    else if ((node->kind == NODE_INT || node->kind == NODE_REAL) && !is_core(type) &&
+    else if ((node->kind == NODE_INT || node->kind == NODE_REAL) && !type_is_core(type) &&
              strcmp(type, "any") != 0)
         json = json_string(node->text);
     else

@@ -86,6 +86,11 @@ void uses_warn(const struct uses *uses, struct diags *diags);
 // References to steps in a node, below it too: told one by one.
 typedef void reference_fn(void *arg, const struct node *node, const struct part *part);
 void node_references(struct arena *arena, const struct node *node, reference_fn *tell, void *arg);
+bool type_is_core(const char *type); // int, bool, real: what YAML itself would read
+// What the environment, a file or a command gives is text; in a field of numbers or lists it is read as such.
+// NULL when it is not UTF-8.
+json_t *text_typed(const char *text, const char *type);
+char *file_text(const char *path); // a plain file of at most 1 MiB; NULL with errno. The caller's (ist_free).
 // "conf.d/stars.yaml" + "stars/x" -> an absolute path beside the file; ~/ is HOME. The caller's (ist_free).
 char *path_beside(const char *file, const char *path);
 

@@ -1,1 +1,2 @@
 # Ratios measured in one run: BENCHES += %D%/x.sh
+BENCHES += tests/bench/validate.sh

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# The command line as people type it: where options may stand, what is said to a typing error, and that the table,
+# the help, the man page and the completion agree.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+export HOME=$TMP XDG_CACHE_HOME=$TMP/cache
+cat >"$TMP/one.yaml" <<X
+pipelines:
+  p:
+    steps:
+      a: {plugin: test-file, with: {dir: $TMP/a}}
+      b: {plugin: test-file, with: {dir: $TMP/b, content: "\${steps.a.id}"}}
+X
+i() { timeout 20 "$ISTHMUS" "$@"; }
+
+exits 0 "--help says how it is used" i --help
+says "usage: isthmus" "on standard output"
+exits 1 "nothing at all is an error" i
+exits 0 "version" i version
+exits 0 "--version" i --version
+exits 1 "an unknown command" i aply
+says "did you mean \`apply\`?" "suggests the nearest"
+exits 1 "an unknown second word" i plugin lst
+says "did you mean \`plugin list\`?" "suggests the nearest"
+exits 1 "a group alone" i state
+says "needs a second word" "says what is missing"
+exits 1 "an unknown option" i plan --jbos 3
+says "did you mean --jobs?" "suggests the nearest"
+exits 1 "an option of another command" i version --yes
+says "does not take the option --yes" "is refused"
+exits 1 "an option without its value" i validate -C
+says "needs a value" "is refused"
+exits 1 "a value for a switch" i plan --yes=1
+exits 1 "an option twice" i -C "$TMP" -C "$TMP" validate
+says "given twice" "is refused"
+for jobs in 0 65 x ''; do
+    exits 1 "--jobs '$jobs'" i plan --jobs "$jobs"
+done
+exits 1 "an unknown format" i validate --output xml
+says "expected text, json or jsonl" "says which there are"
+exits 1 "too many words" i validate p q
+exits 1 "too few words" i plugin show
+
+exits 0 "options before the command" i -C "$TMP/one.yaml" --output text validate p
+exits 0 "options behind it" i validate p -C "$TMP/one.yaml" --output text
+exits 0 "options on both sides, joined to their values" i "-C$TMP/one.yaml" validate --output=text p -v
+says "valid: 2 steps in 1 pipeline" "the pipeline is valid"
+exits 1 "words behind -- are no options" i -C "$TMP/one.yaml" validate -- --help
+says "unknown pipeline \`--help\`" "but words"
+
+exits 0 "validate as JSON" i -C "$TMP/one.yaml" validate --output json
+says '"valid": true' "says that it is valid"
+exits 1 "validate as JSON, with an error" i -C "$TMP/one.yaml" validate --output json --set pipelines.p.steps.a.with.x=1
+says '"valid": false' "says that it is not"
+exits 0 "graph" i -C "$TMP/one.yaml" graph p
+says '"a" -> "b";' "shows what needs what"
+exits 0 "config show" i -C "$TMP/one.yaml" config show --origin
+says "# $TMP/one.yaml:5" "shows where it stands"
+
+i -C "$TMP/one.yaml" config show >"$TMP/shown.yaml"
+exits 0 "what config show prints is configuration again" i -C "$TMP/shown.yaml" validate
+
+# The table, and what is made of it.
+mapfile -t commands < <(i --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\( [a-z]*\)\{0,1\}\) .*/\1/p' | sed 's/ *$//')
+[ ${#commands[@]} -gt 20 ]
+pass_or_fail $? "the help lists the commands"
+i help --man >"$TMP/isthmus.1"
+i help --completion bash >"$TMP/completion"
+for command in "${commands[@]}"; do
+    [ "$command" = lab ] && continue
+    # shellcheck disable=SC2086
+    exits 0 "isthmus $command --help" i $command --help
+    says "usage: isthmus $command" "says how it is used"
+    grep -q "^\.SS isthmus $command" "$TMP/isthmus.1"
+    pass_or_fail $? "the man page has $command"
+done
+if command -v man >/dev/null && command -v groff >/dev/null; then
+    LC_ALL=C.UTF-8 man --warnings -E UTF-8 -l -Tutf8 -Z "$TMP/isthmus.1" >/dev/null 2>"$TMP/out"
+    [ ! -s "$TMP/out" ]
+    pass_or_fail $? "the man page renders without a warning"
+fi
+ok "the completion is bash" bash -n "$TMP/completion"
+complete_words() { # what follows the words typed so far
+    # shellcheck disable=SC1091
+    (. "$TMP/completion" && COMP_WORDS=(isthmus "$@") COMP_CWORD=$# && _isthmus && echo "${COMPREPLY[*]}")
+}
+complete_words va >"$TMP/out"
+says "validate" "completes a command"
+complete_words state "" >"$TMP/out"
+says "unlock" "completes a second word"
+complete_words plan --det >"$TMP/out"
+says "--detailed-exitcode" "completes an option"
+finish
