@@ -201,7 +201,7 @@ static int32_t plan_create(struct step *s, uint32_t action, const char *reason, 
     if (rc == IST_OK)
         rc = open_aws(s, &aws, err);
     if (rc == IST_OK)
-        rc = desired_role(aws, ist_json_str_or(s->inputs, "role_arn_name", ""), &role, err);
+        rc = ist_aws_find_role(aws, ist_json_str_or(s->inputs, "role_arn_name", ""), &role, err);
     if (rc == IST_OK) {
         ist_change(&s->env, action, CLUSTER, reason);
         plan_fields(s, role);
@@ -383,7 +383,7 @@ static int32_t create(struct step *s, ist_error *err)
     if (rc == IST_OK)
         rc = open_aws(s, &aws, err);
     if (rc == IST_OK)
-        rc = desired_role(aws, ist_json_str_or(s->inputs, "role_arn_name", ""), &role, err);
+        rc = ist_aws_find_role(aws, ist_json_str_or(s->inputs, "role_arn_name", ""), &role, err);
     if (rc == IST_OK && input(s, "ami") != NULL)
         ami = ist_strdup(input(s, "ami"));
     else if (rc == IST_OK)

@@ -1,0 +1,65 @@
+// What the parts of plugin aws-eks share.
+#ifndef AWS_EKS_H
+#define AWS_EKS_H
+
+#include <isthmus/alloc.h>
+#include <isthmus/aws.h>
+#include <isthmus/env.h>
+#include <isthmus/json.h>
+#include <isthmus/kube.h>
+
+// One operation.
+struct step {
+    ist_env env;
+    json_t *inputs, *recorded;
+    ist_aws *aws;
+    json_t *cluster;  // as EKS describes it; NULL: there is none
+    char *role;       // ARN by which the cluster is used; NULL: the caller's own identity
+    char *kubeconfig; // for people and for Isthmus alike: the token is minted when it is used
+    ist_kube *kube;   // open once the cluster is ACTIVE
+};
+
+const char *step_input(const struct step *s, const char *path); // NULL when absent or empty
+int64_t step_timeout(const struct step *s);
+const json_t *step_record(const struct step *s, const char *resource); // its data, or NULL; borrowed
+int step_is_unsettled(const struct step *s, const char *resource);     // an intent without an outcome
+
+// ---- cluster.c ----
+// Fills cluster, and kubeconfig and kube once it is ACTIVE. A cluster that is not there is no error.
+int32_t cluster_open(struct step *s, ist_error *err);
+// IST_OK when it is there and ACTIVE; else an error that says what it is.
+int32_t cluster_check(const struct step *s, ist_error *err);
+// Sets the outputs that are known.
+int32_t cluster_outputs(struct step *s, ist_error *err);
+
+// ---- snat.c: one environment variable of the VPC CNI ----
+int32_t snat_plan(struct step *s, ist_error *err);
+int32_t snat_apply(struct step *s, ist_error *err);
+int32_t snat_destroy(struct step *s, ist_error *err);
+int32_t snat_verify(struct step *s, ist_error *err);
+
+// ---- addon.c: the VPC CNI as a managed add-on ----
+// *addon (new reference) is NULL when the cluster has it not as an add-on.
+int32_t addon_find(struct step *s, json_t **addon, ist_error *err);
+// The variable in the add-on's own configuration. The caller's, NULL when it is not set there.
+char *addon_value(const json_t *addon, const char *variable);
+// Sets it (NULL: removes it), leaving all else, and waits until that is done.
+int32_t addon_set(struct step *s, const json_t *addon, const char *variable, const char *value,
+                  const char *token, ist_error *err);
+
+// ---- manifests.c ----
+// The objects of all `apply_manifests`, in the order of applying: {from, object}. Every kind is served by the
+// cluster, or defined by one of them. New reference.
+int32_t manifests_load(struct step *s, json_t **objects, ist_error *err);
+
+// ---- objects.c: keeping them in the cluster ----
+int32_t objects_plan(struct step *s, const json_t *wanted, ist_error *err);
+int32_t objects_apply(struct step *s, const json_t *wanted, ist_error *err);
+int32_t objects_destroy(struct step *s, ist_error *err);
+int32_t objects_verify(struct step *s, const json_t *wanted, ist_error *err);
+// The journal's names, for when the cluster itself is gone.
+#define RESOURCE_SNAT      "SNAT setting"
+#define RESOURCE_MANIFESTS "manifests"
+#define RESOURCE_FILE      "kubeconfig file"
+
+#endif

@@ -1,0 +1,176 @@
+#include "operations.h"
+#include "eks.h"
+
+#include <isthmus/file.h>
+
+#include <string.h>
+
+const char *step_input(const struct step *s, const char *path)
+{
+    const char *text = ist_json_str(s->inputs, path);
+    return text != NULL && *text != '\0' ? text : NULL;
+}
+
+int64_t step_timeout(const struct step *s)
+{
+    return ist_json_int(s->inputs, "timeout", 15 * 60 * 1000);
+}
+
+const json_t *step_record(const struct step *s, const char *resource)
+{
+    return json_object_get(json_object_get(s->recorded, resource), "data");
+}
+
+int step_is_unsettled(const struct step *s, const char *resource)
+{
+    return strcmp(ist_json_str_or(json_object_get(s->recorded, resource), "status", ""), "intent") == 0;
+}
+
+static int32_t begin(struct step *s, const ist_host *host, ist_call *call, ist_error *err)
+{
+    *s = (struct step){.env = {host, call}};
+    s->inputs = ist_inputs(&s->env);
+    s->recorded = ist_recorded(&s->env);
+    const ist_aws_options options = {
+        .size = sizeof(options), .region = step_input(s, "region"), .profile = step_input(s, "profile")};
+    int32_t rc = ist_aws_new(&s->env, &options, &s->aws, err);
+    if (rc == IST_OK)
+        rc = cluster_open(s, err);
+    return rc;
+}
+
+static int32_t end(struct step *s, int32_t rc, const ist_error *err)
+{
+    if (rc != IST_OK)
+        ist_report(&s->env, err);
+    ist_kube_free(s->kube);
+    ist_aws_free(s->aws);
+    ist_free_secret(s->kubeconfig);
+    ist_free(s->role);
+    json_decref(s->cluster);
+    json_decref(s->inputs);
+    json_decref(s->recorded);
+    return rc;
+}
+
+static ist_kept_file file_of(const struct step *s)
+{
+    return (ist_kept_file){RESOURCE_FILE, step_input(s, "kubeconf_file"), s->kubeconfig};
+}
+
+int32_t eks_observe(const ist_host *host, ist_call *call)
+{
+    struct step s;
+    ist_error err = {0};
+    int32_t rc = begin(&s, host, call, &err);
+    if (rc == IST_OK) {
+        json_t *seen = s.cluster != NULL ? json_copy(s.cluster) : json_null();
+        json_object_del(seen, "certificateAuthority"); // long, and of no interest
+        ist_set_observed(&s.env, json_pack("{s:o}", "cluster", seen));
+        if (s.cluster != NULL)
+            rc = cluster_outputs(&s, &err);
+    }
+    return end(&s, rc, &err);
+}
+
+int32_t eks_plan(const ist_host *host, ist_call *call)
+{
+    struct step s;
+    ist_error err = {0};
+    json_t *wanted = NULL;
+    int32_t rc = begin(&s, host, call, &err);
+    if (rc == IST_OK)
+        rc = cluster_check(&s, &err);
+    if (rc == IST_OK) // all that could refuse a manifest comes before any change
+        rc = manifests_load(&s, &wanted, &err);
+    if (rc == IST_OK) {
+        const ist_kept_file file = file_of(&s);
+        rc = ist_kept_file_plan(&s.env, s.recorded, &file, &err);
+    }
+    if (rc == IST_OK)
+        rc = snat_plan(&s, &err);
+    if (rc == IST_OK)
+        rc = objects_plan(&s, wanted, &err);
+    if (rc == IST_OK)
+        rc = cluster_outputs(&s, &err);
+    json_decref(wanted);
+    return end(&s, rc, &err);
+}
+
+int32_t eks_apply(const ist_host *host, ist_call *call)
+{
+    struct step s;
+    ist_error err = {0};
+    json_t *wanted = NULL;
+    int32_t rc = begin(&s, host, call, &err);
+    if (rc == IST_OK)
+        rc = cluster_check(&s, &err);
+    if (rc == IST_OK)
+        rc = manifests_load(&s, &wanted, &err);
+    if (rc == IST_OK) {
+        const ist_kept_file file = file_of(&s);
+        rc = ist_kept_file_apply(&s.env, s.recorded, &file, &err);
+    }
+    if (rc == IST_OK)
+        rc = snat_apply(&s, &err);
+    if (rc == IST_OK)
+        rc = objects_apply(&s, wanted, &err);
+    if (rc == IST_OK)
+        rc = cluster_outputs(&s, &err);
+    json_decref(wanted);
+    return end(&s, rc, &err);
+}
+
+// What was in a cluster that is gone is gone with it.
+static int32_t forget(struct step *s, ist_error *err)
+{
+    static const char *const resources[] = {RESOURCE_SNAT, RESOURCE_MANIFESTS};
+    int32_t rc = IST_OK;
+    for (size_t i = 0; i < 2 && rc == IST_OK; i++)
+        if (json_object_get(s->recorded, resources[i]) != NULL)
+            rc = ist_outcome(&s->env, resources[i], NULL, err);
+    return rc;
+}
+
+int32_t eks_destroy(const ist_host *host, ist_call *call)
+{
+    struct step s;
+    ist_error err = {0};
+    int32_t rc = begin(&s, host, call, &err);
+    if (rc == IST_OK && s.cluster == NULL) {
+        rc = forget(&s, &err);
+    } else if (rc == IST_OK) {
+        rc = cluster_check(&s, &err);
+        if (rc == IST_OK)
+            rc = objects_destroy(&s, &err);
+        if (rc == IST_OK)
+            rc = snat_destroy(&s, &err);
+    }
+    if (rc == IST_OK)
+        rc = ist_kept_file_destroy(&s.env, s.recorded, RESOURCE_FILE, &err);
+    return end(&s, rc, &err);
+}
+
+int32_t eks_verify(const ist_host *host, ist_call *call)
+{
+    struct step s;
+    ist_error err = {0};
+    json_t *wanted = NULL;
+    int32_t rc = begin(&s, host, call, &err);
+    if (rc != IST_OK)
+        return end(&s, rc, &err);
+    ist_error unfit = {0};
+    if (cluster_check(&s, &unfit) != IST_OK) {
+        ist_check(&s.env, "cluster is ACTIVE", IST_FAIL, "%s", unfit.text);
+        return end(&s, IST_OK, &err);
+    }
+    ist_check(&s.env, "cluster is ACTIVE", IST_PASS, "Kubernetes %s at %s",
+              ist_json_str_or(s.cluster, "version", "?"), ist_json_str_or(s.cluster, "endpoint", "?"));
+    rc = snat_verify(&s, &err);
+    if (rc == IST_OK)
+        rc = manifests_load(&s, &wanted, &err);
+    if (rc == IST_OK)
+        rc = objects_verify(&s, wanted, &err);
+    json_decref(wanted);
+    return end(&s, rc, &err);
+}

@@ -1,0 +1,331 @@
+// Source NAT on the nodes. Pods keep their addresses towards the other cluster when the VPC CNI is told to leave
+// all SNAT to somebody else (AWS_VPC_K8S_CNI_EXTERNALSNAT, what the walk-through sets), or towards some prefixes
+// only (AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS, VPC CNI 1.6 and later).
+#include "eks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define EXTERNAL  "AWS_VPC_K8S_CNI_EXTERNALSNAT"
+#define EXCLUDED  "AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS"
+#define NAMESPACE "kube-system"
+#define DAEMONSET "aws-node"
+
+// What is wanted: a variable and its value, or no variable at all.
+struct snat {
+    const char *variable;
+    char *value; // owned
+};
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+// Sorted, so that the order in which they are given makes no difference. The caller's.
+static char *joined(const json_t *cidrs)
+{
+    const size_t count = json_array_size(cidrs);
+    const char **sorted = ist_calloc(count + 1, sizeof(*sorted));
+    ist_buf text = {0};
+    for (size_t i = 0; i < count; i++)
+        sorted[i] =
+            json_is_string(json_array_get(cidrs, i)) ? json_string_value(json_array_get(cidrs, i)) : "";
+    qsort(sorted, count, sizeof(*sorted), by_text);
+    for (size_t i = 0; i < count; i++)
+        ist_buf_printf(&text, "%s%s", i > 0 ? "," : "", sorted[i]);
+    ist_free(sorted);
+    return ist_buf_take(&text);
+}
+
+static struct snat wanted_of(const struct step *s)
+{
+    const json_t *excluded = json_object_get(s->inputs, "exclude_snat_cidrs");
+    if (ist_json_bool(s->inputs, "enable_snat", 0))
+        return (struct snat){0};
+    if (json_array_size(excluded) > 0)
+        return (struct snat){EXCLUDED, joined(excluded)};
+    return (struct snat){EXTERNAL, ist_strdup("true")};
+}
+
+// ---- how it is now ----
+
+static const json_t *container_of(const json_t *daemonset)
+{
+    json_t *container;
+    size_t i;
+    json_array_foreach(ist_json_at(daemonset, "spec.template.spec.containers"), i, container)
+    {
+        if (strcmp(ist_json_str_or(container, "name", ""), DAEMONSET) == 0)
+            return container;
+    }
+    return NULL;
+}
+
+// The caller's; NULL when it is not set.
+static char *daemonset_value(const json_t *daemonset, const char *variable)
+{
+    json_t *entry;
+    size_t i;
+    json_array_foreach(json_object_get(container_of(daemonset), "env"), i, entry)
+    {
+        if (strcmp(ist_json_str_or(entry, "name", ""), variable) == 0)
+            return ist_strdup(ist_json_str_or(entry, "value", ""));
+    }
+    return NULL;
+}
+
+// Where the variable is set, and to what.
+struct current {
+    json_t *addon; // NULL: on the DaemonSet
+    char *value;   // NULL: not set
+};
+
+static void current_free(struct current *c)
+{
+    json_decref(c->addon);
+    ist_free(c->value);
+    *c = (struct current){0};
+}
+
+static int32_t current_of(struct step *s, const char *variable, struct current *c, ist_error *err)
+{
+    json_t *daemonset = NULL;
+    struct current found = {0};
+    ist_error failed = {0};
+    int32_t rc = addon_find(s, &found.addon, err);
+    if (rc != IST_OK)
+        return rc;
+    if (found.addon != NULL)
+        found.value = addon_value(found.addon, variable);
+    if (found.value == NULL) {
+        rc = ist_kube_get(s->kube, "apps/v1", "DaemonSet", NAMESPACE, DAEMONSET, &daemonset, &failed);
+        if (rc == IST_OK)
+            found.value = daemonset_value(daemonset, variable);
+        else if (rc == IST_ERR_NOT_FOUND)
+            rc = ist_fail(err, rc, "VPC CNI", "the cluster has no DaemonSet " NAMESPACE "/" DAEMONSET);
+        else if (err != NULL)
+            *err = failed;
+    }
+    json_decref(daemonset);
+    if (rc == IST_OK)
+        *c = found;
+    else
+        current_free(&found);
+    return rc;
+}
+
+// ---- plan ----
+
+// Without SNAT a node with a public address of its own could not be answered: its pods need a NAT gateway.
+static int32_t check_public_nodes(const struct step *s, ist_error *err)
+{
+    json_t *nodes = NULL, *node, *address;
+    size_t i, k;
+    int32_t rc = ist_kube_list(s->kube, "v1", "Node", NULL, NULL, NULL, &nodes, NULL, err);
+    json_array_foreach(nodes, i, node)
+    {
+        json_array_foreach(ist_json_at(node, "status.addresses"), k, address)
+        {
+            if (rc != IST_OK || strcmp(ist_json_str_or(address, "type", ""), "ExternalIP") != 0)
+                continue;
+            rc = ist_fail(err, IST_ERR_CONFLICT, "SNAT",
+                          "node %s has the public address %s: without SNAT its pods would lose the internet",
+                          ist_json_str_or(node, "metadata.name", "?"),
+                          ist_json_str_or(address, "address", "?"));
+            ist_hint(err, "set `exclude_snat_cidrs` to the prefixes on premises, or `enable_snat: true`");
+        }
+    }
+    json_decref(nodes);
+    return rc;
+}
+
+static int32_t check_auto_mode(const struct step *s, ist_error *err)
+{
+    if (!ist_json_bool(s->cluster, "computeConfig.enabled", 0))
+        return IST_OK;
+    ist_fail(err, IST_ERR_CONFLICT, "SNAT", "EKS Auto Mode ignores the settings of the VPC CNI");
+    ist_hint(err, "set `enable_snat: true` here, and `snatPolicy` in the NodeClass");
+    return IST_ERR_CONFLICT;
+}
+
+// The record of another variable than the one that is wanted now, or of any where none is.
+static const json_t *stale_record(const struct step *s, const struct snat *wanted)
+{
+    const json_t *record = step_record(s, RESOURCE_SNAT);
+    const char *variable = ist_json_str(record, "variable");
+    return variable != NULL && (wanted->variable == NULL || strcmp(variable, wanted->variable) != 0) ? record
+                                                                                                     : NULL;
+}
+
+static void plan_stale(const struct step *s, const json_t *stale, const struct snat *wanted)
+{
+    ist_change(&s->env, wanted->variable != NULL ? IST_UPDATE : IST_DELETE, RESOURCE_SNAT, NULL);
+    ist_change_field(
+        &s->env, RESOURCE_SNAT, ist_json_str(stale, "variable"), json_incref(json_object_get(stale, "value")),
+        json_is_string(json_object_get(stale, "before")) ? json_incref(json_object_get(stale, "before"))
+                                                         : json_null());
+    if (wanted->variable != NULL)
+        ist_change_field(&s->env, RESOURCE_SNAT, wanted->variable, NULL, json_string(wanted->value));
+}
+
+int32_t snat_plan(struct step *s, ist_error *err)
+{
+    struct snat wanted = wanted_of(s);
+    struct current now = {0};
+    const json_t *stale = stale_record(s, &wanted);
+    int32_t rc = IST_OK;
+    if (wanted.variable != NULL) {
+        rc = check_auto_mode(s, err);
+        if (rc == IST_OK)
+            rc = current_of(s, wanted.variable, &now, err);
+    }
+    const int same = now.value != NULL && wanted.value != NULL && strcmp(now.value, wanted.value) == 0;
+    if (rc == IST_OK && stale != NULL) {
+        plan_stale(s, stale, &wanted);
+    } else if (rc == IST_OK && wanted.variable != NULL && (!same || step_is_unsettled(s, RESOURCE_SNAT))) {
+        if (!same && strcmp(wanted.variable, EXTERNAL) == 0)
+            rc = check_public_nodes(s, err);
+        // Until it is ours the setting is new, whatever default stands in its place.
+        const int ours = step_record(s, RESOURCE_SNAT) != NULL && !step_is_unsettled(s, RESOURCE_SNAT);
+        if (rc == IST_OK) {
+            ist_change(&s->env, ours ? IST_UPDATE : IST_CREATE, RESOURCE_SNAT,
+                       same ? "an earlier run was interrupted here" : NULL);
+            ist_change_field(&s->env, RESOURCE_SNAT, wanted.variable,
+                             now.value != NULL ? json_string(now.value) : NULL, json_string(wanted.value));
+        }
+    }
+    current_free(&now);
+    ist_free(wanted.value);
+    return rc;
+}
+
+// ---- apply and destroy ----
+
+// By server-side apply of this one variable: a variable that is left out goes, everything else stays.
+static int32_t set_on_daemonset(struct step *s, const char *variable, const char *value, ist_error *err)
+{
+    json_t *variables = json_array();
+    if (value != NULL)
+        json_array_append_new(variables, json_pack("{s:s, s:s}", "name", variable, "value", value));
+    json_t *object =
+        json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:{s:{s:[{s:s, s:o}]}}}}", "apiVersion", "apps/v1", "kind",
+                  "DaemonSet", "metadata", "name", DAEMONSET, "namespace", NAMESPACE, "spec", "template",
+                  "spec", "containers", "name", DAEMONSET, "env", variables);
+    json_t *applied = NULL;
+    const int32_t rc = ist_kube_apply(s->kube, object, 1, &applied, err);
+    json_decref(applied);
+    json_decref(object);
+    return rc;
+}
+
+static int32_t wait_rollout(struct step *s, ist_error *err)
+{
+    json_t *daemonset = json_pack("{s:s, s:s, s:{s:s, s:s}}", "apiVersion", "apps/v1", "kind", "DaemonSet",
+                                  "metadata", "name", DAEMONSET, "namespace", NAMESPACE);
+    const int32_t rc = ist_kube_rollout(s->kube, daemonset, err);
+    json_decref(daemonset);
+    return rc;
+}
+
+static int32_t set_value(struct step *s, const json_t *addon, const char *variable, const char *value,
+                         const char *token, ist_error *err)
+{
+    int32_t rc = addon != NULL ? addon_set(s, addon, variable, value, token, err)
+                               : set_on_daemonset(s, variable, value, err);
+    return rc == IST_OK ? wait_rollout(s, err) : rc;
+}
+
+// Puts back what was there before us, unless somebody has set another value since.
+static int32_t restore(struct step *s, const json_t *record, ist_error *err)
+{
+    const char *variable = ist_json_str(record, "variable"), *ours = ist_json_str(record, "value");
+    struct current now = {0};
+    if (variable == NULL)
+        return IST_OK;
+    ist_error failed = {0};
+    int32_t rc = current_of(s, variable, &now, &failed);
+    if (rc == IST_ERR_NOT_FOUND)
+        return IST_OK; // the CNI is gone, and the setting with it
+    if (rc == IST_OK && now.value != NULL && ours != NULL && strcmp(now.value, ours) == 0)
+        rc = set_value(s, now.addon, variable, ist_json_str(record, "before"), NULL, &failed);
+    else if (rc == IST_OK && now.value != NULL)
+        ist_log(&s->env, IST_LOG_WARN, "%s was changed to %s since Isthmus set it: it stays", variable,
+                now.value);
+    if (rc != IST_OK && err != NULL)
+        *err = failed;
+    current_free(&now);
+    return rc;
+}
+
+static json_t *record_data(const struct snat *wanted, const char *before)
+{
+    json_t *data = json_pack("{s:s, s:s}", "variable", wanted->variable, "value", wanted->value);
+    json_object_set_new(data, "before", before != NULL ? json_string(before) : json_null());
+    return data;
+}
+
+static int32_t set_wanted(struct step *s, const struct snat *wanted, const json_t *record, ist_error *err)
+{
+    struct current now = {0};
+    char token[65];
+    int32_t rc = current_of(s, wanted->variable, &now, err);
+    if (rc != IST_OK)
+        return rc;
+    const int same = now.value != NULL && strcmp(now.value, wanted->value) == 0;
+    if (same && !step_is_unsettled(s, RESOURCE_SNAT)) {
+        current_free(&now);
+        return wait_rollout(s, err);
+    }
+    // What was there before the first of our tries, not what an interrupted one left.
+    const char *before = record != NULL ? ist_json_str(record, "before") : now.value;
+    rc = ist_intent(&s->env, RESOURCE_SNAT, record_data(wanted, before), token, err);
+    if (rc == IST_OK)
+        rc = same ? wait_rollout(s, err)
+                  : set_value(s, now.addon, wanted->variable, wanted->value, token, err);
+    if (rc == IST_OK)
+        rc = ist_outcome(&s->env, RESOURCE_SNAT, record_data(wanted, before), err);
+    current_free(&now);
+    return rc;
+}
+
+int32_t snat_apply(struct step *s, ist_error *err)
+{
+    struct snat wanted = wanted_of(s);
+    const json_t *stale = stale_record(s, &wanted);
+    int32_t rc = IST_OK;
+    if (stale != NULL) {
+        rc = restore(s, stale, err);
+        if (rc == IST_OK)
+            rc = ist_outcome(&s->env, RESOURCE_SNAT, NULL, err);
+    }
+    if (rc == IST_OK && wanted.variable != NULL)
+        rc = set_wanted(s, &wanted, stale == NULL ? step_record(s, RESOURCE_SNAT) : NULL, err);
+    ist_free(wanted.value);
+    return rc;
+}
+
+int32_t snat_destroy(struct step *s, ist_error *err)
+{
+    const json_t *record = step_record(s, RESOURCE_SNAT);
+    int32_t rc = record != NULL ? restore(s, record, err) : IST_OK;
+    if (rc == IST_OK && record != NULL)
+        rc = ist_outcome(&s->env, RESOURCE_SNAT, NULL, err);
+    return rc;
+}
+
+int32_t snat_verify(struct step *s, ist_error *err)
+{
+    struct snat wanted = wanted_of(s);
+    struct current now = {0};
+    int32_t rc = IST_OK;
+    if (wanted.variable != NULL)
+        rc = current_of(s, wanted.variable, &now, err);
+    if (rc == IST_OK && wanted.variable != NULL)
+        ist_check(&s->env, "pods keep their addresses (SNAT)",
+                  now.value != NULL && strcmp(now.value, wanted.value) == 0 ? IST_PASS : IST_FAIL, "%s is %s",
+                  wanted.variable, now.value != NULL ? now.value : "not set");
+    current_free(&now);
+    ist_free(wanted.value);
+    return rc;
+}
