@@ -63,6 +63,15 @@ static json_t *mirror_service(const struct source *source, const json_t *service
                      IST_LABEL_SOURCE_CLUSTER, source->cluster->name, "spec", mirrored);
 }
 
+// What is filed under a service: an array, or NULL. Borrowed.
+static json_t *filed(const json_t *by_service, const json_t *service)
+{
+    char *key = ist_printf("%s/%s", namespace_of(service), name_of(service));
+    json_t *found = json_object_get(by_service, key);
+    ist_free(key);
+    return found;
+}
+
 // ---- endpoints ----
 
 static int by_address(const void *a, const void *b)
@@ -139,13 +148,8 @@ static void group_slices(const struct source *source, const json_t *service, jso
 {
     size_t i, j;
     json_t *slice, *endpoint;
-    json_array_foreach(source->slices, i, slice)
+    json_array_foreach(filed(source->slices, service), i, slice)
     {
-        const json_t *labels = ist_json_at(slice, "metadata.labels");
-        if (strcmp(namespace_of(slice), namespace_of(service)) != 0 ||
-            strcmp(ist_json_str_or(labels, "'kubernetes.io/service-name'", ""), name_of(service)) != 0 ||
-            ist_kube_is_ours(slice))
-            continue;
         json_t *ports = copy_ports(json_object_get(slice, "ports"));
         json_array_foreach(json_object_get(slice, "endpoints"), j, endpoint)
         {
@@ -163,11 +167,8 @@ static void group_endpoints(const struct source *source, const json_t *service, 
     static const char *const lists[] = {"addresses", "notReadyAddresses"};
     size_t i, j, k;
     json_t *object, *subset, *address;
-    json_array_foreach(source->endpoints, i, object)
+    json_array_foreach(filed(source->endpoints, service), i, object)
     {
-        if (strcmp(namespace_of(object), namespace_of(service)) != 0 ||
-            strcmp(name_of(object), name_of(service)) != 0)
-            continue;
         json_array_foreach(json_object_get(object, "subsets"), j, subset)
         {
             json_t *ports = copy_ports(json_object_get(subset, "ports"));
@@ -204,19 +205,6 @@ static void own_by(json_t *object, const char *service, const char *uid)
         json_object_set_new(json_object_get(object, "metadata"), "ownerReferences",
                             json_pack("[{s:s, s:s, s:s, s:s}]", "apiVersion", "v1", "kind", "Service", "name",
                                       service, "uid", uid));
-}
-
-// The uid of our Service of that name in the target, NULL while there is none. Borrowed.
-static const char *service_uid(const struct mirror_options *options, const json_t *service)
-{
-    size_t i;
-    json_t *there;
-    json_array_foreach(options->services, i, there)
-    {
-        if (!strcmp(namespace_of(there), namespace_of(service)) && !strcmp(name_of(there), name_of(service)))
-            return ist_json_str(there, "metadata.uid");
-    }
-    return NULL;
 }
 
 // The slices of one service, at most 100 addresses each, named after service and source cluster.
@@ -301,24 +289,21 @@ static int namespace_there(const json_t *namespaces, const char *name)
     return 0;
 }
 
-static int already_wanted(const json_t *wanted, const char *kind, const char *ns, const char *name)
+// Notes that an object of that name is wanted; 0 when it was already.
+static int claim(json_t *names, const char *kind, const char *ns, const char *name)
 {
-    size_t i;
-    json_t *object;
-    json_array_foreach(wanted, i, object)
-    {
-        if (!strcmp(ist_json_str_or(object, "kind", ""), kind) && !strcmp(namespace_of(object), ns) &&
-            !strcmp(name_of(object), name))
-            return 1;
-    }
-    return 0;
+    char *key = ist_printf("%s %s/%s", kind, ns, name);
+    int is_new = json_object_get(names, key) == NULL;
+    json_object_set_new(names, key, json_true());
+    ist_free(key);
+    return is_new;
 }
 
 // Is there a namespace for it in the target, or may one be made?
 static int provide_namespace(const struct source *source, const struct mirror_options *options,
-                             const char *ns, json_t *wanted, json_t *notes)
+                             const char *ns, json_t *wanted, json_t *names, json_t *notes)
 {
-    if (namespace_there(options->namespaces, ns) || already_wanted(wanted, "Namespace", "", ns))
+    if (namespace_there(options->namespaces, ns))
         return 1;
     if (!options->create_namespaces) {
         char *note = ist_printf("services of %s in %s are not mirrored where that namespace is missing; "
@@ -328,19 +313,21 @@ static int provide_namespace(const struct source *source, const struct mirror_op
         ist_free(note);
         return 0;
     }
+    if (!claim(names, "Namespace", "", ns))
+        return 1;
     json_array_append_new(wanted, json_pack("{s:s, s:s, s:{s:s}}", "apiVersion", "v1", "kind", "Namespace",
                                             "metadata", "name", ns));
     return 1;
 }
 
 void mirror_into(const struct source *source, const struct mirror_options *options, json_t *wanted,
-                 json_t *notes)
+                 json_t *names, json_t *notes)
 {
     size_t i;
     json_t *service;
     json_array_foreach(source->services, i, service)
     {
-        if (already_wanted(wanted, "Service", namespace_of(service), name_of(service))) {
+        if (!claim(names, "Service", namespace_of(service), name_of(service))) {
             char *note =
                 ist_printf("Service %s/%s of %s is not mirrored: another cluster has that name already",
                            namespace_of(service), name_of(service), source->cluster->name);
@@ -348,12 +335,13 @@ void mirror_into(const struct source *source, const struct mirror_options *optio
             ist_free(note);
             continue;
         }
-        if (!provide_namespace(source, options, namespace_of(service), wanted, notes))
+        if (!provide_namespace(source, options, namespace_of(service), wanted, names, notes))
             continue;
         json_array_append_new(wanted, mirror_service(source, service));
         json_t *groups = endpoint_groups(source, service, notes);
         if (options->slices)
-            want_slices(source, service, service_uid(options, service), groups, wanted);
+            want_slices(source, service, ist_json_str(filed(options->services, service), "metadata.uid"),
+                        groups, wanted);
         else
             want_endpoints(source, service, groups, wanted);
         json_decref(groups);

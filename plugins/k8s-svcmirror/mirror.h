@@ -8,12 +8,15 @@
 struct source {
     const ist_cluster *cluster; // borrowed
     json_t *services;           // array of Service
-    json_t *slices;             // array of EndpointSlice; empty where the cluster serves none
-    json_t *endpoints;          // array of Endpoints; read only where EndpointSlice v1 is not served
+    json_t *slices;             // "namespace/service" -> array of EndpointSlice; empty where none are served
+    json_t *endpoints;          // the same of Endpoints; read only where EndpointSlice v1 is not served
 };
 
 // Reads what `rules` (clusters[].services: array of {namespace, nameMatches}) choose in a cluster. What any
 // Isthmus, Linkerd, Submariner or MCS wrote is never a source.
+// An empty source of that cluster, and putting a slice or Endpoints object under its service (borrowed).
+void source_init(struct source *source, const ist_cluster *cluster);
+void source_file(json_t *by_service, const char *service, json_t *object);
 int32_t source_read(const ist_cluster *cluster, const json_t *rules, struct source *source, json_t *notes,
                     ist_error *err);
 void source_free(struct source *source);
@@ -25,10 +28,11 @@ struct mirror_options {
     int create_namespaces;
     int slices;               // does the target serve EndpointSlice v1?
     const json_t *namespaces; // array of the target's Namespace objects
-    const json_t *services;   // and of its Services that Isthmus wrote: the owners of slices
+    const json_t *services;   // "namespace/name" -> its Services that Isthmus wrote: the owners of slices
 };
+// `names` (object) holds what is wanted already, by "Kind namespace/name"; it grows with `wanted`.
 void mirror_into(const struct source *source, const struct mirror_options *options, json_t *wanted,
-                 json_t *notes);
+                 json_t *names, json_t *notes);
 
 // An EndpointSlice goes with its Service: the ownerReference of one whose Service is made in the same run.
 void mirror_finish(void *arg, json_t *object, const json_t *applied);

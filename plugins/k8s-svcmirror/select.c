@@ -89,13 +89,30 @@ static json_t *namespaces_of(const json_t *rules)
     return list;
 }
 
-static int32_t list_into(const ist_cluster *cluster, const char *api, const char *kind, const char *ns,
-                         json_t *all, ist_error *err)
+void source_file(json_t *by_service, const char *service, json_t *object)
 {
-    json_t *items = NULL;
+    char *key = ist_printf("%s/%s", ist_json_str_or(object, "metadata.namespace", ""), service);
+    json_t *list = json_object_get(by_service, key);
+    if (!list) {
+        list = json_array();
+        json_object_set_new(by_service, key, list);
+    }
+    json_array_append(list, object);
+    ist_free(key);
+}
+
+// Lists a kind and files what there is by service: by the label, or (Endpoints) by its own name.
+static int32_t list_into(const ist_cluster *cluster, const char *api, const char *kind, const char *ns,
+                         const char *service_path, json_t *by_service, ist_error *err)
+{
+    json_t *items = NULL, *object;
+    size_t i;
     int32_t rc = ist_kube_list(cluster->kube, api, kind, ns, NULL, NULL, &items, NULL, err);
-    if (rc == IST_OK)
-        json_array_extend(all, items);
+    json_array_foreach(items, i, object)
+    {
+        if (ist_json_str(object, service_path) && !ist_kube_is_ours(object))
+            source_file(by_service, ist_json_str(object, service_path), object);
+    }
     json_decref(items);
     return rc;
 }
@@ -103,9 +120,9 @@ static int32_t list_into(const ist_cluster *cluster, const char *api, const char
 static int32_t read_namespace(const ist_cluster *cluster, const char *ns, const json_t *rules,
                               struct source *source, json_t *notes, ist_error *err)
 {
-    json_t *services = json_array(), *service;
+    json_t *services = NULL, *service;
     size_t i;
-    int32_t rc = list_into(cluster, "v1", "Service", ns, services, err);
+    int32_t rc = ist_kube_list(cluster->kube, "v1", "Service", ns, NULL, NULL, &services, NULL, err);
     json_array_foreach(services, i, service)
     {
         if (!chosen(service, rules) || written_by_a_mirror(service))
@@ -123,17 +140,23 @@ static int32_t read_namespace(const ist_cluster *cluster, const char *ns, const 
     json_decref(services);
     if (rc != IST_OK)
         return rc;
-    rc = list_into(cluster, "discovery.k8s.io/v1", "EndpointSlice", ns, source->slices, err);
+    rc = list_into(cluster, "discovery.k8s.io/v1", "EndpointSlice", ns,
+                   "metadata.labels.'kubernetes.io/service-name'", source->slices, err);
     if (rc == IST_ERR_NOT_FOUND)
-        rc = list_into(cluster, "v1", "Endpoints", ns, source->endpoints, err);
+        rc = list_into(cluster, "v1", "Endpoints", ns, "metadata.name", source->endpoints, err);
     return rc;
+}
+
+void source_init(struct source *source, const ist_cluster *cluster)
+{
+    *source = (struct source){
+        .cluster = cluster, .services = json_array(), .slices = json_object(), .endpoints = json_object()};
 }
 
 int32_t source_read(const ist_cluster *cluster, const json_t *rules, struct source *source, json_t *notes,
                     ist_error *err)
 {
-    *source = (struct source){
-        .cluster = cluster, .services = json_array(), .slices = json_array(), .endpoints = json_array()};
+    source_init(source, cluster);
     json_t *namespaces = namespaces_of(rules), *ns;
     size_t i;
     int32_t rc = IST_OK;

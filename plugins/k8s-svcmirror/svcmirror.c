@@ -60,11 +60,26 @@ static const json_t *rules_of(const json_t *given, const char *cluster)
     return NULL;
 }
 
+// "namespace/name" -> object. New reference.
+static json_t *by_name(const json_t *objects)
+{
+    json_t *index = json_object(), *object;
+    size_t i;
+    json_array_foreach(objects, i, object)
+    {
+        char *name = ist_printf("%s/%s", ist_json_str_or(object, "metadata.namespace", ""),
+                                ist_json_str_or(object, "metadata.name", ""));
+        json_object_set(index, name, object);
+        ist_free(name);
+    }
+    return index;
+}
+
 static int32_t mirror_to(const ist_cluster *target, const struct source *sources, size_t count,
                          int create_namespaces, json_t *wanted, json_t *notes, ist_error *err)
 {
     ist_kube_kind slice;
-    json_t *namespaces = NULL, *services = NULL, *list = json_array();
+    json_t *namespaces = NULL, *services = NULL, *list = json_array(), *names = json_object();
     int32_t rc = ist_kube_kind_of(target->kube, "discovery.k8s.io/v1", "EndpointSlice", &slice, err);
     struct mirror_options options = {.create_namespaces = create_namespaces, .slices = rc == IST_OK};
     if (rc == IST_OK || rc == IST_ERR_NOT_FOUND)
@@ -72,13 +87,16 @@ static int32_t mirror_to(const ist_cluster *target, const struct source *sources
     if (rc == IST_OK)
         rc = ist_kube_list(target->kube, "v1", "Service", NULL, IST_LABEL_OWNER, NULL, &services, NULL, err);
     options.namespaces = namespaces;
-    options.services = services;
+    json_t *owners = by_name(services);
+    options.services = owners;
     for (size_t i = 0; i < count && rc == IST_OK; i++)
         if (sources[i].cluster != target)
-            mirror_into(&sources[i], &options, list, notes);
+            mirror_into(&sources[i], &options, list, names, notes);
     json_object_set_new(wanted, target->name, list);
     json_decref(namespaces);
     json_decref(services);
+    json_decref(owners);
+    json_decref(names);
     return rc;
 }
 

@@ -27,18 +27,20 @@ struct mirrored {
     json_t *wanted, *notes, *namespaces;
 };
 
+// Steals `slices`.
 static void mirror(struct mirrored *m, const char *service, json_t *slices, int with_slices, int create)
 {
-    *m = (struct mirrored){.source = {.cluster = &ccp,
-                                      .services = json_pack("[o]", parsed(service)),
-                                      .slices = slices,
-                                      .endpoints = json_array()},
-                           .wanted = json_array(),
-                           .notes = json_array(),
-                           .namespaces = json_array()};
+    size_t i;
+    json_t *slice, *names = json_object();
+    *m = (struct mirrored){.wanted = json_array(), .notes = json_array(), .namespaces = json_array()};
+    source_init(&m->source, &ccp);
+    json_array_append_new(m->source.services, parsed(service));
+    json_array_foreach(slices, i, slice) source_file(m->source.slices, "frontend", slice);
+    json_decref(slices);
     struct mirror_options options = {
         .create_namespaces = create, .slices = with_slices, .namespaces = m->namespaces};
-    mirror_into(&m->source, &options, m->wanted, m->notes);
+    mirror_into(&m->source, &options, m->wanted, names, m->notes);
+    json_decref(names);
 }
 
 static void mirrored_free(struct mirrored *m)
