@@ -7,3 +7,4 @@ include plugins/ccp/local.mk
 include plugins/aws-eks/local.mk
 include plugins/k8s-probe/local.mk
 include plugins/aws-vpc/local.mk
+include plugins/csr-dmvpn/local.mk

@@ -22,18 +22,19 @@ typedef struct ist_router_vm {
     const char *private_address;
     const char *ami;
     const char *instance_type;
-    const char *key_name;      // an EC2 key pair
-    const char *inbound_ssh;   // CIDR
-    const char *const *inside; // CIDRs from which everything is allowed, NULL-terminated
-    const char *user_data;     // clear text
-    const json_t *tags;        // object, put on the stack (which puts them on all it makes); may be NULL
+    const char *key_name;         // an EC2 key pair
+    const char *inbound_ssh;      // CIDR
+    const char *const *inside;    // CIDRs from which everything is allowed, NULL-terminated
+    const char *user_data;        // clear text
+    const json_t *tags;           // object, put on the stack (which puts them on all it makes); may be NULL
+    const char *user_data_base64; // instead of user_data, where a machine keeps what it was launched with
 } ist_router_vm;
 
 // The template (JSON, as CreateChangeSet takes it); the caller's (ist_free).
 IST_EXPORT char *ist_router_vm_template(const ist_router_vm *vm);
 
 // What exists, by Describe calls only: null without a stack, else {stack: {name, id, status, reason, token?},
-// template: object, differs: [field...] against `vm`, instance: {id, state, type, ami, key},
+// differs: [{field, before, after}] against `vm`, instance: {id, state, type, ami, key},
 // outside_eni, inside_eni, security_group, public_ip, allocation, key_fingerprint?}. `stack_id` (may be NULL)
 // is asked for instead of the name: a deleted stack of the same name is then not mistaken for it.
 IST_EXPORT int32_t ist_router_vm_observe(ist_aws *aws, const ist_router_vm *vm, const char *stack_id,

@@ -259,7 +259,10 @@ static void converse(struct connection *c, ssh_event event)
 static ssh_bind new_bind(struct router *router)
 {
     ssh_bind bind = ssh_bind_new();
-    if (!bind || ssh_bind_options_set(bind, SSH_BIND_OPTIONS_HOSTKEY, router->host_key) != SSH_OK) {
+    // Like an IOS-XE up to 17.8: users with RSA keys may sign with SHA-1.
+    static const char users[] = "ssh-ed25519,ecdsa-sha2-nistp256,rsa-sha2-512,rsa-sha2-256,ssh-rsa";
+    if (!bind || ssh_bind_options_set(bind, SSH_BIND_OPTIONS_HOSTKEY, router->host_key) != SSH_OK ||
+        ssh_bind_options_set(bind, SSH_BIND_OPTIONS_PUBKEY_ACCEPTED_KEY_TYPES, users) != SSH_OK) {
         ssh_bind_free(bind);
         return NULL;
     }

@@ -1,0 +1,333 @@
+// The machine: what the inputs make of a router VM, how it stands, and until it is ready.
+#include "csr.h"
+
+#include <openssl/evp.h>
+#include <string.h>
+
+#define WAIT_STATE_MS (5 * 60 * 1000)
+
+// ---- a step's common ground ----
+
+const char *csr_input(const struct csr *c, const char *path)
+{
+    const char *text = ist_json_str(c->inputs, path);
+    return text && *text ? text : NULL;
+}
+
+const json_t *csr_record(const struct csr *c, const char *resource)
+{
+    return json_object_get(json_object_get(c->recorded, resource), "data");
+}
+
+bool csr_is_unsettled(const struct csr *c, const char *resource)
+{
+    return strcmp(ist_json_str_or(json_object_get(c->recorded, resource), "status", ""), "intent") == 0;
+}
+
+int32_t csr_open(struct csr *c, const ist_host *host, ist_call *call, ist_error *err)
+{
+    *c = (struct csr){.env = {host, call}};
+    c->inputs = ist_inputs(&c->env);
+    c->recorded = ist_recorded(&c->env);
+    csr_register_secrets(&c->env, c->inputs);
+    const char *region = ist_json_str(csr_record(c, R_STACK), "region");
+    // What was made is looked for where it was made.
+    ist_aws_options options = {.size = sizeof options,
+                               .region = region ? region : csr_input(c, "region"),
+                               .profile = csr_input(c, "profile")};
+    return ist_aws_new(&c->env, &options, &c->aws, err);
+}
+
+void csr_close(struct csr *c)
+{
+    ist_aws_free(c->aws);
+    json_decref(c->inputs);
+    json_decref(c->recorded);
+    json_decref(c->seen);
+    json_decref(c->network);
+    ist_free(c->stack);
+    ist_free(c->user_data);
+    ist_free(c->user_data_base64);
+    ist_free(c->ami);
+}
+
+// ---- what is wanted ----
+
+// The host `.10` of a subnet, or what the inputs say.
+static char *address_in(const struct csr *c, const char *input, const char *cidr)
+{
+    const char *given = csr_input(c, input);
+    ist_net4 net;
+    char text[16] = "";
+    if (given)
+        return ist_strdup(given);
+    if (ist_net4_parse(cidr, &net, NULL) == IST_OK && net.prefix <= 28)
+        ist_ipv4_text(net.address + 10, text);
+    return ist_strdup(text);
+}
+
+// Bootstrap only, written once: no secret, and nothing that a later change would touch.
+static char *bootstrap(const struct csr *c, const char *image_name)
+{
+    char *host = ist_printf("hostname %s-csr", ist_json_str_or(c->inputs, "name", "isthmus"));
+    char *user = ist_printf("username %s privilege 15", ist_json_str_or(c->inputs, "ssh.user", "ec2-user"));
+    const char *lines[] = {host, user, "ip ssh version 2", NULL};
+    char *text = ist_router_vm_ios_user_data(lines, strncmp(image_name, "Cisco-C8K", 9) == 0 ? 2 : 1);
+    ist_free(host);
+    ist_free(user);
+    return text;
+}
+
+// Fills c->ami, and *name with the image's (the caller's).
+static int32_t find_image(struct csr *c, char **name, ist_error *err)
+{
+    const char *ami = csr_input(c, "ami"), *running = ist_json_str(c->seen, "instance.ami");
+    json_t *params, *images = NULL, *image, *best = NULL;
+    size_t i;
+    // A newer image is no reason to replace a router that runs.
+    if (!ami && running && *running)
+        ami = running;
+    if (ami)
+        params = json_pack("{s[s]}", "ImageId", ami);
+    else
+        params = json_pack("{s[s] s[{ss s[s]}]}", "Owner", "aws-marketplace", "Filter", "Name", "name",
+                           "Value", ist_json_str_or(c->inputs, "image", ""));
+    int32_t rc = ist_aws_query_all(c->aws, "ec2", "DescribeImages", params, "imagesSet", &images, err);
+    json_decref(params);
+    json_array_foreach(images, i, image)
+    {
+        if (!best ||
+            strcmp(ist_json_str_or(image, "creationDate", ""), ist_json_str_or(best, "creationDate", "")) > 0)
+            best = image;
+    }
+    if (rc == IST_OK && !best && !ami) {
+        rc = ist_fail(err, IST_ERR_NOT_FOUND, "image", "no image of the AWS Marketplace is named %s in %s",
+                      ist_json_str_or(c->inputs, "image", ""), ist_aws_region(c->aws));
+        ist_hint(err, "set `ami`, or another `image`: Cisco-C8K-* is the Catalyst 8000V");
+    }
+    if (rc == IST_OK) {
+        c->ami = ist_strdup(best ? ist_json_str_or(best, "imageId", "") : ami);
+        *name = ist_strdup(best ? ist_json_str_or(best, "name", "") : "");
+    }
+    json_decref(images);
+    return rc;
+}
+
+static void fill_vm(struct csr *c)
+{
+    const json_t *in = c->inputs, *public = json_object_get(in, "public_subnet");
+    const json_t *subnets = json_object_get(in, "private_subnets"), *subnet;
+    char *outside = address_in(c, "public_address", ist_json_str_or(public, "cidr", ""));
+    char *inside = address_in(c, "private_address", ist_json_str_or(json_array_get(subnets, 0), "cidr", ""));
+    size_t i, n = 0;
+    c->network = json_pack("{ss ss}", "public_address", outside, "private_address", inside);
+    ist_free(outside);
+    ist_free(inside);
+    json_array_foreach((json_t *)subnets, i, subnet)
+    {
+        if (n < sizeof c->inside / sizeof *c->inside - 3)
+            c->inside[n++] = ist_json_str_or(subnet, "cidr", "");
+    }
+    if (csr_input(c, "onPremCidr"))
+        c->inside[n++] = csr_input(c, "onPremCidr");
+    if (csr_input(c, "onPremPodCidr"))
+        c->inside[n++] = csr_input(c, "onPremPodCidr");
+    c->vm = (ist_router_vm){
+        .size = sizeof c->vm,
+        .stack = c->stack,
+        .vpc_id = ist_json_str_or(in, "vpc_id", ""),
+        .public_subnet = ist_json_str_or(public, "id", ""),
+        .private_subnet = ist_json_str_or(json_array_get(subnets, 0), "id", ""),
+        .public_address = ist_json_str_or(c->network, "public_address", ""),
+        .private_address = ist_json_str_or(c->network, "private_address", ""),
+        .ami = c->ami,
+        .instance_type = ist_json_str_or(in, "InstanceType", "c4.large"),
+        .key_name = ist_json_str_or(in, "ssh_key", ""),
+        .inbound_ssh = csr_input(c, "InboundSSH"),
+        .inside = c->inside,
+        .user_data = c->user_data,
+        .tags = json_object_get(in, "tags"),
+    };
+}
+
+// User data acts at the first boot only; another one would stop and start the machine for nothing.
+static void keep_user_data(struct csr *c)
+{
+    json_t *one, *all = json_object_get(c->seen, "differs");
+    size_t i;
+    json_array_foreach(all, i, one)
+    {
+        if (strcmp(ist_json_str_or(one, "field", ""), "Router.UserData") != 0 || !ist_json_str(one, "before"))
+            continue;
+        ist_free(c->user_data_base64);
+        c->user_data_base64 = ist_strdup(ist_json_str(one, "before"));
+        c->vm.user_data_base64 = c->user_data_base64;
+        json_array_remove(all, i);
+        break;
+    }
+}
+
+int32_t csr_prepare_vm(struct csr *c, ist_error *err)
+{
+    const json_t *record = csr_record(c, R_STACK);
+    const char *id = ist_json_str(record, "id");
+    char *image = NULL;
+    json_t *seen = NULL;
+    json_decref(c->seen);
+    json_decref(c->network);
+    ist_free(c->stack);
+    ist_free(c->ami);
+    ist_free(c->user_data);
+    c->seen = c->network = NULL;
+    c->ami = c->user_data = NULL;
+    c->stack = ist_printf("%s-csr", ist_json_str_or(c->inputs, "name", "isthmus"));
+    c->ami = ist_strdup("");
+    fill_vm(c);
+    // Once for the image that runs, then against what is wanted.
+    int32_t rc = ist_router_vm_observe(c->aws, &c->vm, id, &seen, err);
+    if (rc != IST_OK)
+        return rc;
+    c->seen = seen;
+    ist_free(c->ami);
+    c->ami = NULL;
+    json_decref(c->network);
+    rc = find_image(c, &image, err);
+    if (rc != IST_OK) {
+        c->network = NULL;
+        return rc;
+    }
+    c->user_data = bootstrap(c, image);
+    ist_free(image);
+    fill_vm(c);
+    rc = ist_router_vm_observe(c->aws, &c->vm, id, &seen, err);
+    if (rc == IST_OK) {
+        json_decref(c->seen);
+        c->seen = seen;
+        keep_user_data(c);
+    }
+    return rc;
+}
+
+const char *csr_vm_state(const struct csr *c)
+{
+    const char *status = ist_json_str_or(c->seen, "stack.status", ""), *state;
+    bool made = strcmp(status, "CREATE_COMPLETE") == 0 || strncmp(status, "UPDATE_COMPLETE", 15) == 0 ||
+                strcmp(status, "UPDATE_ROLLBACK_COMPLETE") == 0;
+    if (!json_is_object(c->seen))
+        return "absent";
+    if (!made)
+        return "stuck";
+    state = ist_json_str_or(c->seen, "instance.state", "terminated");
+    if (strcmp(state, "terminated") == 0 || strcmp(state, "shutting-down") == 0)
+        return "gone";
+    if (json_array_size(json_object_get(c->seen, "differs")) > 0)
+        return "differs";
+    return strcmp(state, "running") == 0 ? "ready" : "stopped";
+}
+
+// ---- making it ready ----
+
+static int32_t forget(struct csr *c, const char *resource, ist_error *err)
+{
+    if (!json_object_get(c->recorded, resource))
+        return IST_OK;
+    int32_t rc = ist_outcome(&c->env, resource, NULL, err);
+    if (rc == IST_OK)
+        json_object_del(c->recorded, resource);
+    return rc;
+}
+
+int32_t csr_remove(struct csr *c, ist_error *err)
+{
+    const json_t *record = json_object_get(c->recorded, R_STACK);
+    const char *id = ist_json_str(record, "data.id"), *name = ist_json_str(record, "data.name");
+    json_t *stack = NULL;
+    int32_t rc = IST_OK;
+    if (id) {
+        rc = ist_router_vm_destroy(&c->env, c->aws, id, err);
+    } else if (name) {
+        // Begun and not finished: ours if it bears the token of that intent.
+        rc = ist_stack_find(c->aws, name, &stack, err);
+        if (rc == IST_OK && ist_stack_is_of(stack, ist_json_str(record, "token")))
+            rc = ist_router_vm_destroy(&c->env, c->aws, ist_json_str_or(stack, "StackId", name), err);
+        else if (rc == IST_ERR_NOT_FOUND)
+            rc = IST_OK;
+        json_decref(stack);
+    }
+    static const char *const resources[] = {R_CONFIG, R_ROUTER, R_STACK};
+    for (size_t i = 0; i < sizeof resources / sizeof *resources && rc == IST_OK; i++)
+        rc = forget(c, resources[i], err);
+    return rc;
+}
+
+static int32_t make_stack(struct csr *c, ist_error *err)
+{
+    char token[65] = "", *id = NULL;
+    const char *known = ist_json_str(csr_record(c, R_STACK), "token");
+    json_t *data = json_pack("{ss ss}", "name", c->vm.stack, "region", ist_aws_region(c->aws));
+    int32_t rc = ist_router_vm_addresses(c->aws, &c->vm, c->seen, err);
+    // A change of what is there keeps the token of its creation: it is the stack's mark.
+    if (rc == IST_OK && known && !csr_is_unsettled(c, R_STACK))
+        memcpy(token, known, strnlen(known, 64) + 1);
+    else if (rc == IST_OK)
+        rc = ist_intent(&c->env, R_STACK, json_incref(data), token, err);
+    if (rc == IST_OK)
+        rc = ist_router_vm_apply(&c->env, c->aws, &c->vm, token, &id, err);
+    if (rc == IST_OK) {
+        json_object_set_new(data, "id", json_string(id));
+        json_object_set_new(data, "token", json_string(token));
+        rc = ist_outcome(&c->env, R_STACK, json_incref(data), err);
+        json_object_set_new(c->recorded, R_STACK, json_pack("{ss sO}", "status", "done", "data", data));
+    }
+    json_decref(data);
+    ist_free(id);
+    return rc;
+}
+
+static int32_t start_instance(struct csr *c, ist_error *err)
+{
+    const char *id = ist_json_str_or(c->seen, "instance.id", "");
+    json_t *params = json_pack("{s[s]}", "InstanceId", id);
+    int64_t until = ist_now_ms(&c->env) + WAIT_STATE_MS;
+    int32_t rc = IST_OK;
+    while (rc == IST_OK) {
+        const char *state = ist_json_str_or(c->seen, "instance.state", "");
+        if (strcmp(state, "running") == 0)
+            break;
+        if (strcmp(state, "stopped") == 0)
+            rc = ist_aws_query(c->aws, "ec2", "StartInstances", params, NULL, err);
+        ist_progress(&c->env, "instance %s: %s", id, state);
+        if (rc == IST_OK && ist_now_ms(&c->env) > until)
+            rc = ist_fail(err, IST_ERR_TIMEOUT, id, "the instance is still %s", state);
+        if (rc == IST_OK && (rc = ist_sleep_ms(&c->env, 1000)) != IST_OK)
+            return ist_fail(err, rc, id, "waiting for the instance was %s", ist_code_name(rc));
+        if (rc == IST_OK)
+            rc = csr_prepare_vm(c, err);
+    }
+    json_decref(params);
+    return rc;
+}
+
+int32_t csr_launch(struct csr *c, ist_error *err)
+{
+    int32_t rc = csr_prepare_vm(c, err);
+    for (int round = 0; rc == IST_OK && round < 4; round++) {
+        const char *state = csr_vm_state(c);
+        if (strcmp(state, "ready") == 0)
+            return IST_OK;
+        if (strcmp(state, "gone") == 0) {
+            ist_log(&c->env, IST_LOG_WARN, "the instance of stack %s is gone: the stack is made anew",
+                    c->stack);
+            rc = csr_remove(c, err);
+        } else if (strcmp(state, "stopped") == 0) {
+            rc = start_instance(c, err);
+        } else {
+            rc = make_stack(c, err);
+        }
+        if (rc == IST_OK)
+            rc = csr_prepare_vm(c, err);
+    }
+    if (rc == IST_OK && strcmp(csr_vm_state(c), "ready") != 0)
+        rc = ist_fail(err, IST_ERR_REMOTE, c->stack, "the router does not become ready: %s", csr_vm_state(c));
+    return rc;
+}

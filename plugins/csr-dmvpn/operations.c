@@ -1,0 +1,247 @@
+// observe, plan, apply and destroy.
+#include "csr.h"
+
+#include <string.h>
+
+static int32_t end(struct csr *c, int32_t rc, const ist_error *err)
+{
+    if (rc != IST_OK)
+        ist_report(&c->env, err);
+    csr_close(c);
+    return rc;
+}
+
+static void set_outputs(const struct csr *c, bool machine)
+{
+    const char *key = ist_json_str(csr_record(c, R_ROUTER), "host_key");
+    const struct {
+        const char *output, *path;
+    } plain[] = {
+        {"nbma_address", "public_ip"}, {"security_group", "security_group"}, {"instance_id", "instance.id"}};
+    if (csr_input(c, "DmvpnIp"))
+        ist_set_output(&c->env, "tunnel_address", json_string(csr_input(c, "DmvpnIp")));
+    for (size_t i = 0; machine && i < sizeof plain / sizeof *plain; i++) {
+        const char *value = ist_json_str(c->seen, plain[i].path);
+        if (value)
+            ist_set_output(&c->env, plain[i].output, json_string(value));
+    }
+    if (machine && ist_json_str(c->seen, "inside_eni"))
+        ist_set_output(&c->env, "next_hop",
+                       json_pack("{ss ss}", "kind", "eni", "id", ist_json_str(c->seen, "inside_eni")));
+    if (machine && key)
+        ist_set_output(&c->env, "ssh_host_key", json_string(key));
+}
+
+// ---- observe ----
+
+// What stands on the router, or why that cannot be said.
+static json_t *look_at_router(struct csr *c)
+{
+    struct device d = {0};
+    ist_error err = {0};
+    json_t *out;
+    if (!ist_json_str(csr_record(c, R_ROUTER), "host_key") && !csr_input(c, "ssh.known_hosts"))
+        return json_pack("{ss}", "unknown", "its host key has not been seen yet");
+    int32_t rc = csr_connect(c, false, &d, NULL, &err);
+    if (rc == IST_OK)
+        rc = csr_compare(c, &d, &err);
+    if (rc == IST_OK)
+        out = json_pack("{so si}", "commands", csr_commands(&d.diff), "pending", d.pending);
+    else
+        out = json_pack("{ss}", "unknown", err.text);
+    csr_hang_up(&d);
+    return out;
+}
+
+int32_t csr_observe(const ist_host *host, ist_call *call)
+{
+    struct csr c;
+    ist_error err = {0};
+    int32_t rc = csr_open(&c, host, call, &err);
+    if (rc == IST_OK)
+        rc = csr_prepare_vm(&c, &err);
+    if (rc == IST_OK) {
+        const char *state = csr_vm_state(&c);
+        bool machine = strcmp(state, "ready") == 0 || strcmp(state, "differs") == 0;
+        json_t *seen = json_pack("{ss sO}", "state", state, "vm", c.seen);
+        if (machine)
+            json_object_set_new(seen, "router", look_at_router(&c));
+        ist_set_observed(&c.env, seen);
+        set_outputs(&c, machine);
+    }
+    return end(&c, rc, &err);
+}
+
+// ---- plan ----
+
+static void plan_creation(struct csr *c, uint32_t action, const char *reason)
+{
+    const struct {
+        const char *field, *value;
+    } fields[] = {{"stack", c->vm.stack},
+                  {"instance_type", c->vm.instance_type},
+                  {"ami", c->vm.ami},
+                  {"key_pair", c->vm.key_name},
+                  {"outside", c->vm.public_address},
+                  {"inside", c->vm.private_address},
+                  {"ssh_from", c->vm.inbound_ssh}};
+    ist_change(&c->env, action, R_STACK, reason);
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        if (fields[i].value)
+            ist_change_field(&c->env, R_STACK, fields[i].field, NULL, json_string(fields[i].value));
+    }
+    ist_change_field(&c->env, R_STACK, "elastic_ip", NULL, NULL);
+}
+
+static void plan_machine_changes(struct csr *c)
+{
+    json_t *one;
+    size_t i;
+    ist_change(&c->env, IST_UPDATE, R_STACK, NULL);
+    json_array_foreach(json_object_get(c->seen, "differs"), i, one)
+    {
+        ist_change_field(&c->env, R_STACK, ist_json_str_or(one, "field", "?"),
+                         json_incref(json_object_get(one, "before")),
+                         json_incref(json_object_get(one, "after")));
+    }
+}
+
+// One change of the resource "config", a field a command.
+static void plan_commands(struct csr *c, uint32_t action, const char *reason, const json_t *commands)
+{
+    json_t *one;
+    size_t i;
+    ist_change(&c->env, action, R_CONFIG, reason);
+    json_array_foreach((json_t *)commands, i, one)
+    {
+        const char *shown = ist_json_str_or(one, "shown", ""), *before = ist_json_str(one, "before");
+        bool removal = ist_json_int(one, "kind", 0) == IST_IOS_REMOVE;
+        ist_change_field(&c->env, R_CONFIG, ist_json_str_or(one, "path", shown),
+                         before ? json_string(before) : NULL,
+                         json_string(removal || !before ? shown : shown));
+    }
+}
+
+static int32_t plan_fresh(struct csr *c, ist_error *err)
+{
+    struct device d = {0};
+    int32_t rc = csr_compare_fresh(c, &d, err);
+    if (rc == IST_OK) {
+        json_t *commands = csr_commands(&d.diff);
+        plan_commands(c, IST_CREATE, "sent over SSH as one change that reverts unless it is confirmed",
+                      commands);
+        json_decref(commands);
+    }
+    csr_hang_up(&d);
+    return rc;
+}
+
+static void plan_config(struct csr *c, const json_t *router)
+{
+    const char *unknown = ist_json_str(router, "unknown");
+    const json_t *commands = json_object_get(router, "commands");
+    if (unknown) {
+        char *reason = ist_printf("its configuration cannot be read: %s", unknown);
+        plan_commands(c, IST_UPDATE, reason, NULL);
+        ist_free(reason);
+    } else if (json_array_size(commands) > 0) {
+        plan_commands(c, IST_UPDATE, NULL, commands);
+    } else if (csr_is_unsettled(c, R_CONFIG) || !csr_record(c, R_CONFIG)) {
+        plan_commands(c, IST_UPDATE, "an earlier run ended before it was confirmed and saved", NULL);
+    }
+}
+
+// A stack of our name that state does not know is somebody else's.
+static int32_t check_ownership(struct csr *c, ist_error *err)
+{
+    const json_t *record = json_object_get(c->recorded, R_STACK);
+    if (!json_is_object(c->seen))
+        return IST_OK;
+    const char *token = ist_json_str(record, "data.token");
+    if (!token)
+        token = ist_json_str(record, "token");
+    const char *tag = ist_json_str(c->seen, "stack.token");
+    bool review = strcmp(ist_json_str_or(c->seen, "stack.status", ""), "REVIEW_IN_PROGRESS") == 0;
+    if (record && ((token && tag && strcmp(token, tag) == 0) || (review && !tag)))
+        return IST_OK;
+    return ist_fail(err, IST_ERR_CONFLICT, c->stack,
+                    "a stack of this name exists that this step did not make");
+}
+
+static int32_t plan_all(struct csr *c, ist_error *err)
+{
+    const char *state = csr_vm_state(c);
+    json_t *observed = ist_observed(&c->env);
+    int32_t rc = IST_OK;
+    bool known = false;
+    if (strcmp(state, "absent") == 0 || strcmp(state, "stuck") == 0 || strcmp(state, "gone") == 0) {
+        bool again = strcmp(state, "gone") == 0;
+        char *reason = strcmp(state, "stuck")
+                           ? ist_strdup(again ? "its instance is gone" : "")
+                           : ist_printf("it is %s", ist_json_str_or(c->seen, "stack.status", "?"));
+        if (!again)
+            rc = ist_router_vm_addresses(c->aws, &c->vm, c->seen, err);
+        if (rc == IST_OK) {
+            plan_creation(c, again ? IST_REPLACE : IST_CREATE, *reason ? reason : NULL);
+            rc = plan_fresh(c, err);
+        }
+        ist_free(reason);
+    } else {
+        known = true;
+        if (strcmp(state, "differs") == 0)
+            plan_machine_changes(c);
+        else if (strcmp(state, "stopped") == 0)
+            ist_change(&c->env, IST_UPDATE, R_STACK, "its instance is not running: it is started");
+        plan_config(c, json_object_get(observed, "router"));
+    }
+    if (rc == IST_OK)
+        set_outputs(c, known);
+    json_decref(observed);
+    return rc;
+}
+
+int32_t csr_plan(const ist_host *host, ist_call *call)
+{
+    struct csr c;
+    ist_error err = {0};
+    int32_t rc = csr_open(&c, host, call, &err);
+    if (rc == IST_OK)
+        rc = csr_check(c.inputs, &err);
+    if (rc == IST_OK)
+        rc = csr_prepare_vm(&c, &err);
+    if (rc == IST_OK)
+        rc = check_ownership(&c, &err);
+    if (rc == IST_OK) {
+        csr_tell(&c.env, c.inputs);
+        rc = plan_all(&c, &err);
+    }
+    return end(&c, rc, &err);
+}
+
+// ---- apply and destroy ----
+
+int32_t csr_apply(const ist_host *host, ist_call *call)
+{
+    struct csr c;
+    ist_error err = {0};
+    int32_t rc = csr_open(&c, host, call, &err);
+    if (rc == IST_OK)
+        rc = csr_check(c.inputs, &err);
+    if (rc == IST_OK)
+        rc = csr_launch(&c, &err);
+    if (rc == IST_OK)
+        rc = csr_configure(&c, &err);
+    if (rc == IST_OK)
+        set_outputs(&c, true);
+    return end(&c, rc, &err);
+}
+
+int32_t csr_destroy(const ist_host *host, ist_call *call)
+{
+    struct csr c;
+    ist_error err = {0};
+    int32_t rc = csr_open(&c, host, call, &err);
+    if (rc == IST_OK)
+        rc = csr_remove(&c, &err);
+    return end(&c, rc, &err);
+}

@@ -1,0 +1,260 @@
+// Does the tunnel work? Each fact by itself, from the router's own words.
+#include "csr.h"
+
+#include <string.h>
+
+struct facts {
+    json_t *nhs, *ike, *ipsec, *ospf, *routes;
+};
+
+struct check {
+    const char *name;
+    bool good;
+    char *evidence; // owned
+};
+
+#define CHECKS 6
+
+static void free_facts(struct facts *f)
+{
+    json_decref(f->nhs);
+    json_decref(f->ike);
+    json_decref(f->ipsec);
+    json_decref(f->ospf);
+    json_decref(f->routes);
+    memset(f, 0, sizeof *f);
+}
+
+static int32_t ask(struct device *d, const char *command,
+                   int32_t (*parse)(const char *, json_t **, ist_error *), json_t **out, ist_error *err)
+{
+    char *text = NULL;
+    int32_t rc = ist_ios_show(d->ios, command, &text, err);
+    if (rc == IST_OK)
+        rc = parse(text, out, err);
+    ist_free(text);
+    return rc;
+}
+
+static int32_t read_facts(struct device *d, struct facts *f, ist_error *err)
+{
+    free_facts(f);
+    int32_t rc = ask(d, "show ip nhrp nhs", ist_ios_show_nhs, &f->nhs, err);
+    if (rc == IST_OK)
+        rc = ask(d, "show crypto ikev2 sa", ist_ios_show_ikev2_sa, &f->ike, err);
+    if (rc == IST_OK)
+        rc = ask(d, "show crypto ipsec sa", ist_ios_show_ipsec_sa, &f->ipsec, err);
+    if (rc == IST_OK)
+        rc = ask(d, "show ip ospf neighbor", ist_ios_show_ospf_neighbor, &f->ospf, err);
+    if (rc == IST_OK)
+        rc = ask(d, "show ip route ospf", ist_ios_show_route, &f->routes, err);
+    return rc;
+}
+
+static const json_t *find(const json_t *rows, const char *key, const char *value)
+{
+    json_t *row;
+    size_t i;
+    json_array_foreach((json_t *)rows, i, row)
+    {
+        if (strcmp(ist_json_str_or(row, key, ""), value) == 0)
+            return row;
+    }
+    return NULL;
+}
+
+static struct check check_nhs(const struct facts *f, const char *hub)
+{
+    const json_t *row = find(f->nhs, "nhs", hub);
+    const char *flags = ist_json_str_or(row, "flags", "");
+    struct check c = {"next hop server answers", strchr(flags, 'R') && strchr(flags, 'E'), NULL};
+    c.evidence = row ? ist_printf("NHS %s is %s%s", hub, flags,
+                                  c.good ? ""
+                                         : " (RE is wanted: it does not reply; the "
+                                           "NHRP authentication may differ)")
+                     : ist_printf("NHS %s is not configured on Tunnel0", hub);
+    return c;
+}
+
+static struct check check_ike(const struct facts *f, const char *peer)
+{
+    const json_t *row = find(f->ike, "remote", peer);
+    const char *status = ist_json_str_or(row, "status", "");
+    struct check c = {"IKEv2 SA is ready", strcmp(status, "READY") == 0, NULL};
+    c.evidence =
+        row ? ist_printf("%s with %s, %s, PRF %s, group %s", status, peer,
+                         ist_json_str_or(row, "encryption", "?"), ist_json_str_or(row, "prf", "?"),
+                         ist_json_str_or(row, "group", "?"))
+            : ist_printf("none with %s: pre-shared key, proposal or identities differ, or UDP 500 and 4500 "
+                         "do not get through",
+                         peer);
+    return c;
+}
+
+static struct check check_ipsec(const struct facts *f, const char *peer)
+{
+    const json_t *row = find(f->ipsec, "peer", peer);
+    long long out = ist_json_int(row, "encaps", 0), in = ist_json_int(row, "decaps", 0);
+    const char *settings = ist_json_str_or(row, "settings[0]", "");
+    bool transport = strncmp(settings, "Transport", 9) == 0;
+    struct check c = {"IPsec carries packets both ways", row && transport && out > 0 && in > 0, NULL};
+    c.evidence = row ? ist_printf("%lld encapsulated, %lld decapsulated, {%s}%s", out, in, settings,
+                                  transport ? "" : ": transport mode is wanted")
+                     : ist_printf("no IPsec SA with %s", peer);
+    return c;
+}
+
+static struct check check_ospf(const struct facts *f)
+{
+    const json_t *row = find(f->ospf, "interface", "Tunnel0");
+    const char *state = ist_json_str_or(row, "state", "");
+    struct check c = {"OSPF neighbour is full", strcmp(state, "FULL") == 0, NULL};
+    c.evidence =
+        row ? ist_printf("%s over Tunnel0 is %s", ist_json_str_or(row, "id", "?"), state)
+            : ist_strdup("none over Tunnel0: area, timers, network type, MTU or authentication differ, or "
+                         "hellos do not arrive");
+    return c;
+}
+
+// A route that covers the prefix and is no default route.
+static struct check check_route(const struct facts *f, const char *name, const char *cidr)
+{
+    json_t *row;
+    const json_t *found = NULL;
+    ist_net4 wanted, net;
+    size_t i;
+    bool parsed = ist_net4_parse(cidr, &wanted, NULL) == IST_OK;
+    json_array_foreach(f->routes, i, row)
+    {
+        if (parsed && ist_net4_parse(ist_json_str_or(row, "prefix", ""), &net, NULL) == IST_OK &&
+            net.prefix > 0 && net.prefix <= wanted.prefix && ist_net4_contains(net, wanted.address) &&
+            strcmp(ist_json_str_or(row, "interface", ""), "Tunnel0") == 0)
+            found = row;
+    }
+    struct check c = {name, found != NULL, NULL};
+    c.evidence =
+        found ? ist_printf("%s %s via %s", ist_json_str_or(found, "code", "O"),
+                           ist_json_str_or(found, "prefix", "?"), ist_json_str_or(found, "via", "?"))
+              : ist_printf("%s is in no route that OSPF learned over Tunnel0: the hub does not announce it",
+                           cidr);
+    return c;
+}
+
+static bool judge(const struct csr *c, const struct facts *f, struct check *checks)
+{
+    const char *peer = ist_json_str_or(c->inputs, "ike_profile.remote_peer_ip", "");
+    bool all = true;
+    checks[0] = check_ike(f, peer);
+    checks[1] = check_ipsec(f, peer);
+    checks[2] = check_nhs(f, ist_json_str_or(c->inputs, "nhrp.HubTunnelIP", ""));
+    checks[3] = check_ospf(f);
+    checks[4] =
+        check_route(f, "route to the nodes on premises", ist_json_str_or(c->inputs, "onPremCidr", ""));
+    checks[5] =
+        check_route(f, "route to the pods on premises", ist_json_str_or(c->inputs, "onPremPodCidr", ""));
+    for (size_t i = 0; i < CHECKS; i++)
+        all = all && checks[i].good;
+    return all;
+}
+
+static void free_checks(struct check *checks)
+{
+    for (size_t i = 0; i < CHECKS; i++) {
+        ist_free(checks[i].evidence);
+        checks[i].evidence = NULL;
+    }
+}
+
+// Looks until all is well, or for as long as it may take.
+static int32_t watch_tunnel(struct csr *c, struct device *d, struct check *checks, ist_error *err)
+{
+    int64_t until = ist_now_ms(&c->env) + ist_json_int(c->inputs, "settle", 90000);
+    struct facts facts = {0};
+    for (;;) {
+        int32_t rc = read_facts(d, &facts, err);
+        if (rc != IST_OK) {
+            free_facts(&facts);
+            return rc;
+        }
+        free_checks(checks);
+        if (judge(c, &facts, checks) || ist_now_ms(&c->env) >= until)
+            break;
+        for (size_t i = 0; i < CHECKS; i++) {
+            if (!checks[i].good) {
+                ist_progress(&c->env, "tunnel: %s? %s", checks[i].name, checks[i].evidence);
+                break;
+            }
+        }
+        rc = ist_sleep_ms(&c->env, 500);
+        if (rc != IST_OK) {
+            free_facts(&facts);
+            return ist_fail(err, rc, "router", "waiting for the tunnel was %s", ist_code_name(rc));
+        }
+    }
+    free_facts(&facts);
+    return IST_OK;
+}
+
+static void check_throughput(struct csr *c, struct device *d)
+{
+    char *text = NULL;
+    if (ist_ios_show(d->ios, "show platform hardware throughput level", &text, NULL) != IST_OK)
+        return; // not every platform has one
+    const char *line = text + strspn(text, "\n ");
+    // An unlicensed CSR 1000v forwards 100 kb/s, a Catalyst 8000V 10 Mb/s at least.
+    const char *level = strstr(line, " is ");
+    long long kbits = -1;
+    for (const char *p = level ? level + 4 : ""; *p >= '0' && *p <= '9' && kbits < 1000000000000; p++)
+        kbits = (kbits < 0 ? 0 : kbits) * 10 + (*p - '0');
+    ist_check(&c->env, "throughput licence", kbits >= 0 && kbits <= 1000 ? IST_WARN : IST_PASS, "%.*s",
+              (int)strcspn(line, "\n"), line);
+    ist_free(text);
+}
+
+static void check_settled(struct csr *c, struct device *d)
+{
+    int minutes = 0;
+    if (ist_ios_pending(d->ios, &minutes, NULL) == IST_OK)
+        ist_check(&c->env, "no unconfirmed change", minutes ? IST_FAIL : IST_PASS, "%s",
+                  minutes ? "a change is pending and will revert" : "none is pending");
+}
+
+int32_t csr_verify(const ist_host *host, ist_call *call)
+{
+    struct csr c;
+    struct device d = {0};
+    struct check checks[CHECKS] = {{0}};
+    ist_error err = {0};
+    int32_t rc = csr_open(&c, host, call, &err);
+    if (rc == IST_OK)
+        rc = csr_prepare_vm(&c, &err);
+    if (rc == IST_OK) {
+        const char *state = csr_vm_state(&c);
+        bool up = strcmp(state, "ready") == 0 || strcmp(state, "differs") == 0;
+        ist_check(&c.env, "router runs", up ? IST_PASS : IST_FAIL, "stack %s, instance %s: %s", c.stack,
+                  ist_json_str_or(c.seen, "instance.id", "none"), state);
+        if (up) {
+            rc = csr_connect(&c, false, &d, NULL, &err);
+            ist_check(&c.env, "router answers over SSH", rc == IST_OK ? IST_PASS : IST_FAIL, "%s",
+                      rc == IST_OK ? ist_ios_hostname(d.ios) : err.text);
+            if (rc == IST_OK)
+                rc = watch_tunnel(&c, &d, checks, &err);
+            else
+                rc = IST_OK; // said as a failed check
+        }
+    }
+    for (size_t i = 0; rc == IST_OK && i < CHECKS; i++) {
+        if (checks[i].name)
+            ist_check(&c.env, checks[i].name, checks[i].good ? IST_PASS : IST_FAIL, "%s", checks[i].evidence);
+    }
+    if (rc == IST_OK && d.ios) {
+        check_settled(&c, &d);
+        check_throughput(&c, &d);
+    }
+    free_checks(checks);
+    csr_hang_up(&d);
+    if (rc != IST_OK)
+        ist_report(&c.env, &err);
+    csr_close(&c);
+    return rc;
+}

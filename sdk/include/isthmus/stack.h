@@ -1,0 +1,42 @@
+// isthmus/stack.h: CloudFormation stacks, made and changed through change sets, taken up again wherever a run was
+// killed, and got out of every state in which they are stuck.
+#ifndef ISTHMUS_STACK_H
+#define ISTHMUS_STACK_H
+
+#include <isthmus/aws.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define IST_STACK_TOKEN_TAG "isthmus-token" // on the stack: which creation made it
+
+typedef struct ist_stack_change {
+    uint32_t size;
+    const char *name;
+    const char *template_body;
+    const char *token;  // of the journal: marks what this step made
+    const json_t *tags; // object, may be NULL
+    int64_t timeout_ms; // 0: 20 minutes
+} ist_stack_change;
+
+// The stack (DescribeStacks' member, a new reference). IST_ERR_NOT_FOUND: none, or deleted.
+IST_EXPORT int32_t ist_stack_find(ist_aws *aws, const char *name_or_id, json_t **stack, ist_error *err);
+IST_EXPORT int32_t ist_stack_is_of(const json_t *stack, const char *token);    // 1: its tag says so
+IST_EXPORT const char *ist_stack_output(const json_t *stack, const char *key); // borrowed, NULL when absent
+// Waits until nothing is under way. IST_ERR_NOT_FOUND when it is gone. *stack is a new reference.
+IST_EXPORT int32_t ist_stack_wait(const ist_env *env, ist_aws *aws, const char *name_or_id,
+                                  int64_t timeout_ms, json_t **stack, ist_error *err);
+// Makes the stack, or changes it to this template. A stack of this name with another token is IST_ERR_CONFLICT.
+// A stack that never worked is removed and made anew; an update that rolled back is IST_ERR_REMOTE with the first
+// failed resource and its reason. Idempotent under one token and template. *id is the caller's.
+IST_EXPORT int32_t ist_stack_apply(const ist_env *env, ist_aws *aws, const ist_stack_change *change,
+                                   char **id, ist_error *err);
+// Deletes and waits; one that is gone is success.
+IST_EXPORT int32_t ist_stack_delete(const ist_env *env, ist_aws *aws, const char *name_or_id,
+                                    int64_t timeout_ms, ist_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
