@@ -1,3 +1,4 @@
+include sdk/include/local.mk
 include sdk/lib/local.mk
 if LAB
 include sdk/lab/local.mk

@@ -1,11 +1,11 @@
 // From the `manifests` of a step to objects: read, split, checked against what each cluster serves, put in
 // order.
 #include "apply.h"
+#include <isthmus/file.h>
 #include <isthmus/yaml.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -61,11 +61,8 @@ static int32_t read_url(const ist_env *env, const char *url, ist_buf *text, ist_
 
 static int32_t check_digest(const ist_buf *text, const char *expected, const char *from, ist_error *err)
 {
-    unsigned char digest[SHA256_DIGEST_LENGTH];
-    char found[2 * SHA256_DIGEST_LENGTH + 1];
-    SHA256((const unsigned char *)(text->data ? text->data : ""), text->len, digest);
-    for (size_t i = 0; i < sizeof digest; i++)
-        snprintf(found + 2 * i, 3, "%02x", digest[i]);
+    char found[65];
+    ist_sha256_text(text->data ? text->data : "", text->len, found);
     if (!expected || strcasecmp(expected, found) == 0)
         return IST_OK;
     return ist_fail(err, IST_ERR_INPUT, from, "its SHA-256 is %s, not %.80s", found, expected);
