@@ -8,3 +8,4 @@ include plugins/aws-eks/local.mk
 include plugins/k8s-probe/local.mk
 include plugins/aws-vpc/local.mk
 include plugins/csr-dmvpn/local.mk
+include plugins/aws-routes/local.mk

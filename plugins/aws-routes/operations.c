@@ -1,0 +1,390 @@
+#include "operations.h"
+#include "routes.h"
+
+#include <isthmus/schema.h>
+
+#include <string.h>
+
+const json_t *step_record(const struct step *s, const char *resource)
+{
+    return json_object_get(json_object_get(s->recorded, resource), "data");
+}
+
+int step_is_unsettled(const struct step *s, const char *resource)
+{
+    return strcmp(ist_json_str_or(json_object_get(s->recorded, resource), "status", ""), "intent") == 0;
+}
+
+static void add_once(json_t *list, const char *text)
+{
+    json_t *item;
+    size_t i;
+    json_array_foreach(list, i, item)
+    {
+        if (strcmp(json_string_value(item), text) == 0)
+            return;
+    }
+    json_array_append_new(list, json_string(text));
+}
+
+// Nodes, pods and whatever else is named, in one spelling.
+static void add_cidr(json_t *cidrs, const json_t *value)
+{
+    json_t *normal = NULL;
+    if (!json_is_string(value) || json_string_length(value) == 0)
+        return;
+    if (ist_type_normalise("cidr", value, &normal, NULL) == IST_OK)
+        add_once(cidrs, json_string_value(normal));
+    else
+        add_once(cidrs, json_string_value(value)); // the check says what is wrong with it
+    json_decref(normal);
+}
+
+static json_t *cidrs_of(const json_t *inputs)
+{
+    json_t *cidrs = json_array(), *more;
+    size_t i;
+    add_cidr(cidrs, json_object_get(inputs, "onPremCidr"));
+    add_cidr(cidrs, json_object_get(inputs, "onPremPodCidr"));
+    json_array_foreach(json_object_get(inputs, "extra_cidrs"), i, more)
+    {
+        add_cidr(cidrs, more);
+    }
+    return cidrs;
+}
+
+static int32_t begin(struct step *s, const ist_host *host, ist_call *call, ist_error *err)
+{
+    *s = (struct step){.env = {host, call}};
+    s->inputs = ist_inputs(&s->env);
+    s->recorded = ist_recorded(&s->env);
+    s->cidrs = cidrs_of(s->inputs);
+    const char *region = ist_json_str(s->inputs, "region"), *profile = ist_json_str(s->inputs, "profile");
+    const ist_aws_options options = {.size = sizeof(options), .region = region, .profile = profile};
+    return ist_aws_new(&s->env, &options, &s->aws, err);
+}
+
+static int32_t end(struct step *s, int32_t rc, const ist_error *err)
+{
+    if (rc != IST_OK)
+        ist_report(&s->env, err);
+    ist_aws_free(s->aws);
+    json_decref(s->tables);
+    json_decref(s->groups);
+    json_decref(s->cidrs);
+    json_decref(s->inputs);
+    json_decref(s->recorded);
+    return rc;
+}
+
+// ---- reading ----
+
+// Ids of the inputs, and of what state recorded under `key`. New reference.
+static json_t *ids_of(const struct step *s, const char *input, const char *key)
+{
+    json_t *ids = json_array(), *id, *record;
+    const char *resource;
+    size_t i;
+    json_array_foreach(json_object_get(s->inputs, input), i, id)
+    {
+        if (json_is_string(id))
+            add_once(ids, json_string_value(id));
+    }
+    json_object_foreach(s->recorded, resource, record)
+    {
+        const char *recorded = ist_json_str(json_object_get(record, "data"), key);
+        if (recorded != NULL)
+            add_once(ids, recorded);
+    }
+    return ids;
+}
+
+// One call for all of them, by a filter: an id that is gone is then missing, and no error.
+static int32_t describe(struct step *s, const char *action, const char *filter, const json_t *ids,
+                        const char *list, json_t **items, ist_error *err)
+{
+    json_t *all = json_array(), *found = NULL;
+    int32_t rc = IST_OK;
+    for (size_t from = 0; from < json_array_size(ids) && rc == IST_OK; from += 200) { // a filter's limit
+        json_t *some = json_array();
+        for (size_t i = from; i < json_array_size(ids) && i < from + 200; i++)
+            json_array_append(some, json_array_get(ids, i));
+        json_t *params = json_pack("{s:[{s:s, s:o}]}", "Filter", "Name", filter, "Value", some);
+        rc = ist_aws_query_all(s->aws, "ec2", action, params, list, &found, err);
+        if (rc == IST_OK)
+            json_array_extend(all, found);
+        json_decref(found);
+        found = NULL;
+        json_decref(params);
+    }
+    if (rc == IST_OK) {
+        json_decref(*items);
+        *items = all;
+    } else {
+        json_decref(all);
+    }
+    return rc;
+}
+
+int32_t step_read(struct step *s, ist_error *err)
+{
+    json_t *tables = ids_of(s, "route_tables", "table"), *groups = ids_of(s, "security_groups", "group");
+    int32_t rc =
+        describe(s, "DescribeRouteTables", "route-table-id", tables, "routeTableSet", &s->tables, err);
+    if (rc == IST_OK)
+        rc = describe(s, "DescribeSecurityGroups", "group-id", groups, "securityGroupInfo", &s->groups, err);
+    json_decref(tables);
+    json_decref(groups);
+    return rc;
+}
+
+// ---- over all routes and rules ----
+
+typedef int32_t each_fn(struct step *s, const char *holder, const char *cidr, ist_error *err);
+
+static int32_t each(struct step *s, const char *input, each_fn *fn, ist_error *err)
+{
+    json_t *holder, *cidr;
+    size_t i, k;
+    json_array_foreach(json_object_get(s->inputs, input), i, holder)
+    {
+        json_array_foreach(s->cidrs, k, cidr)
+        {
+            const int32_t rc = fn(s, json_string_value(holder), json_string_value(cidr), err);
+            if (rc != IST_OK)
+                return rc;
+        }
+    }
+    return IST_OK;
+}
+
+static int32_t remove_one(struct step *s, const char *resource, const json_t *record, ist_error *err)
+{
+    const char *kind = ist_json_str_or(record, "kind", "");
+    return strcmp(kind, "route") == 0 ? route_remove(s, resource, record, err)
+                                      : ingress_remove(s, resource, record, err);
+}
+
+// Removes what was recorded: all of it, or what the inputs ask for no more.
+static int32_t remove_recorded(struct step *s, int all, ist_error *err)
+{
+    const char *resource;
+    json_t *record;
+    json_object_foreach(s->recorded, resource, record)
+    {
+        if (!all && resource_is_wanted(s, resource))
+            continue;
+        const int32_t rc = remove_one(s, resource, json_object_get(record, "data"), err);
+        if (rc != IST_OK)
+            return rc;
+    }
+    return IST_OK;
+}
+
+// ---- operations ----
+
+static json_t *routes_seen(const struct step *s)
+{
+    json_t *seen = json_object(), *table, *cidr;
+    size_t i, k;
+    json_array_foreach(s->tables, i, table)
+    {
+        const char *id = ist_json_str_or(table, "routeTableId", "");
+        json_array_foreach(s->cidrs, k, cidr)
+        {
+            const json_t *route = route_find(s->tables, id, json_string_value(cidr));
+            char *resource = route_resource(id, json_string_value(cidr));
+            json_object_set_new(seen, resource,
+                                route != NULL ? json_string(route_target(route)) : json_null());
+            ist_free(resource);
+        }
+    }
+    return seen;
+}
+
+static json_t *rules_seen(const struct step *s)
+{
+    json_t *seen = json_object(), *group, *cidr;
+    size_t i, k;
+    json_array_foreach(s->groups, i, group)
+    {
+        const char *id = ist_json_str_or(group, "groupId", "");
+        json_array_foreach(s->cidrs, k, cidr)
+        {
+            char *resource = ingress_resource(id, json_string_value(cidr));
+            json_object_set_new(seen, resource,
+                                json_boolean(ingress_find(s->groups, id, json_string_value(cidr))));
+            ist_free(resource);
+        }
+    }
+    return seen;
+}
+
+static void set_outputs(const struct step *s)
+{
+    json_t *routes = json_array(), *holder, *cidr;
+    size_t i, k;
+    json_array_foreach(json_object_get(s->inputs, "route_tables"), i, holder)
+    {
+        json_array_foreach(s->cidrs, k, cidr)
+        {
+            char *text = ist_printf("%s %s", json_string_value(holder), json_string_value(cidr));
+            json_array_append_new(routes, json_string(text));
+            ist_free(text);
+        }
+    }
+    ist_set_output(&s->env, "routes", routes);
+    ist_set_output(&s->env, "cidrs", json_incref(s->cidrs));
+}
+
+int32_t routes_observe(const ist_host *host, ist_call *call)
+{
+    struct step s;
+    ist_error err = {0};
+    int32_t rc = begin(&s, host, call, &err);
+    if (rc == IST_OK)
+        rc = step_read(&s, &err);
+    if (rc == IST_OK) {
+        ist_set_observed(&s.env,
+                         json_pack("{s:o, s:o}", "routes", routes_seen(&s), "ingress", rules_seen(&s)));
+        set_outputs(&s);
+    }
+    return end(&s, rc, &err);
+}
+
+static int32_t check_tables(const struct step *s, ist_error *err)
+{
+    json_t *id, *table;
+    size_t i, k;
+    json_array_foreach(json_object_get(s->inputs, "route_tables"), i, id)
+    {
+        int found = 0;
+        json_array_foreach(s->tables, k, table)
+        {
+            found |= strcmp(ist_json_str_or(table, "routeTableId", ""), json_string_value(id)) == 0;
+        }
+        if (!found)
+            return ist_fail(err, IST_ERR_NOT_FOUND, "route_tables", "there is no table %s",
+                            json_string_value(id));
+    }
+    return IST_OK;
+}
+
+static void plan_removals(const struct step *s)
+{
+    const char *resource;
+    json_t *record;
+    json_object_foreach(s->recorded, resource, record)
+    {
+        if (!resource_is_wanted(s, resource))
+            ist_change(&s->env, IST_DELETE, resource, "asked for no more");
+    }
+}
+
+int32_t routes_plan(const ist_host *host, ist_call *call)
+{
+    struct step s;
+    ist_error err = {0};
+    int32_t rc = begin(&s, host, call, &err);
+    if (rc == IST_OK)
+        rc = step_read(&s, &err);
+    if (rc == IST_OK)
+        rc = check_tables(&s, &err);
+    if (rc == IST_OK)
+        rc = check_networks(&s, &err);
+    if (rc == IST_OK)
+        rc = check_quotas(&s, &err);
+    if (rc == IST_OK)
+        rc = each(&s, "route_tables", route_plan, &err);
+    if (rc == IST_OK)
+        rc = each(&s, "security_groups", ingress_plan, &err);
+    if (rc == IST_OK) {
+        plan_removals(&s);
+        set_outputs(&s);
+    }
+    return end(&s, rc, &err);
+}
+
+int32_t routes_apply(const ist_host *host, ist_call *call)
+{
+    struct step s;
+    ist_error err = {0};
+    int32_t rc = begin(&s, host, call, &err);
+    if (rc == IST_OK)
+        rc = step_read(&s, &err);
+    if (rc == IST_OK)
+        rc = each(&s, "route_tables", route_apply, &err);
+    if (rc == IST_OK)
+        rc = each(&s, "security_groups", ingress_apply, &err);
+    if (rc == IST_OK)
+        rc = remove_recorded(&s, 0, &err);
+    if (rc == IST_OK)
+        set_outputs(&s);
+    return end(&s, rc, &err);
+}
+
+int32_t routes_destroy(const ist_host *host, ist_call *call)
+{
+    struct step s;
+    ist_error err = {0};
+    int32_t rc = begin(&s, host, call, &err);
+    if (rc == IST_OK)
+        rc = step_read(&s, &err);
+    if (rc == IST_OK)
+        rc = remove_recorded(&s, 1, &err);
+    return end(&s, rc, &err);
+}
+
+static int32_t verify_route(struct step *s, const char *table, const char *cidr, ist_error *err)
+{
+    (void)err;
+    return route_verify(s, table, cidr);
+}
+
+static int32_t verify_rule(struct step *s, const char *group, const char *cidr, ist_error *err)
+{
+    (void)err;
+    return ingress_verify(s, group, cidr);
+}
+
+// A router forwards what is not for itself only where AWS does not check for that.
+static int32_t verify_next_hop(struct step *s, ist_error *err)
+{
+    char *eni = NULL;
+    json_t *params, *found = NULL;
+    int32_t rc = route_interface(s, &eni, err);
+    if (rc == IST_OK) {
+        params = json_pack("{s:[{s:s, s:[s]}]}", "Filter", "Name", "network-interface-id", "Value", eni);
+        rc = ist_aws_query_all(s->aws, "ec2", "DescribeNetworkInterfaces", params, "networkInterfaceSet",
+                               &found, err);
+        json_decref(params);
+    }
+    const json_t *interface = json_array_get(found, 0);
+    if (rc == IST_OK && interface == NULL)
+        ist_check(&s->env, "next hop exists", IST_FAIL, "there is no interface %s", eni);
+    else if (rc == IST_OK)
+        ist_check(&s->env, "next hop forwards",
+                  strcmp(ist_json_str_or(interface, "sourceDestCheck", ""), "false") == 0 ? IST_PASS
+                                                                                          : IST_FAIL,
+                  "source/dest check of %s is %s", eni,
+                  strcmp(ist_json_str_or(interface, "sourceDestCheck", ""), "false") == 0 ? "off" : "on");
+    json_decref(found);
+    ist_free(eni);
+    return rc;
+}
+
+int32_t routes_verify(const ist_host *host, ist_call *call)
+{
+    struct step s;
+    ist_error err = {0};
+    int32_t rc = begin(&s, host, call, &err);
+    if (rc == IST_OK)
+        rc = step_read(&s, &err);
+    if (rc == IST_OK)
+        rc = each(&s, "route_tables", verify_route, &err);
+    if (rc == IST_OK)
+        rc = each(&s, "security_groups", verify_rule, &err);
+    if (rc == IST_OK)
+        rc = verify_next_hop(&s, &err);
+    return end(&s, rc, &err);
+}
