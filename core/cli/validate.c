@@ -17,6 +17,7 @@ static void check(struct loaded *l, const char *name, struct diags *diags, size_
     if (pipeline_load(l->config, l->catalog, name, diags, &l->pipeline))
         return;
     *steps += l->pipeline->count;
+    pipeline_advise(l->pipeline, diags);
     pipeline_free(l->pipeline);
     l->pipeline = NULL;
 }

@@ -469,8 +469,11 @@ static struct value literal(struct scope *scope, const struct node *node, const 
     else
         json = node_json(node);
     struct value value = known(json);
-    if (secret && !is_kubeconfig_path(type, json))
+    if (secret && !is_kubeconfig_path(type, json)) {
         conceal(scope, &value, "$config", config_path);
+        if (scope->uses && value.secret)
+            strings_add(&scope->uses->clear, node->place.file);
+    }
     return value;
 }
 

@@ -41,6 +41,7 @@ struct use {
 struct uses {
     struct use *items;
     size_t count;
+    struct strings clear; // files in which a secret stands as such
 };
 
 // What references mean at one place of the configuration.
@@ -82,6 +83,7 @@ struct value table_values(struct scope *scope, const ist_field *fields, size_t c
                           struct place place, const char *what, const char *config_path);
 // Warns of keys without an effect in any step.
 void uses_warn(const struct uses *uses, struct diags *diags);
+void uses_free(struct uses *uses);
 
 // References to steps in a node, below it too: told one by one.
 typedef void reference_fn(void *arg, const struct node *node, const struct part *part);

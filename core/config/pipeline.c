@@ -5,8 +5,11 @@
 #include <isthmus/schema.h>
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define MAX_STEPS 10000
 
@@ -318,7 +321,7 @@ int pipeline_load(struct config *config, struct catalog *catalog, const char *na
         check_inputs(&build, &made->steps[i], &uses);
     if (diags_errors(diags) == errors)
         uses_warn(&uses, diags);
-    ist_free(uses.items);
+    uses_free(&uses);
     strings_free(&build.off);
     if (diags_errors(diags) > errors) {
         pipeline_free(made);
@@ -326,6 +329,39 @@ int pipeline_load(struct config *config, struct catalog *catalog, const char *na
     }
     *pipeline = made;
     return 0;
+}
+
+// Can everybody on this machine read it: the file, and through every folder above?
+static bool is_open_to_all(const char *file)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    if (!realpath(file, path) || stat(path, &info) || !(info.st_mode & S_IROTH))
+        return false;
+    for (char *slash = strrchr(path, '/'); slash; slash = strrchr(path, '/')) {
+        *slash = '\0';
+        if (stat(*path ? path : "/", &info) || !(info.st_mode & S_IXOTH))
+            return false;
+    }
+    return true;
+}
+
+void pipeline_advise(const struct pipeline *pipeline, struct diags *diags)
+{
+    struct uses uses = {0};
+    for (size_t i = 0; i < pipeline->count; i++) {
+        struct resolved resolved = {0};
+        if (!step_values(pipeline, &pipeline->steps[i], NULL, diags, true, &uses, &resolved))
+            resolved_free(&resolved);
+    }
+    for (size_t i = 0; i < uses.clear.count; i++) {
+        if (!is_open_to_all(uses.clear.items[i]))
+            continue;
+        diag_warn(diags, (struct place){uses.clear.items[i], 0, 0},
+                  "secrets stand here in clear, and everybody on this machine can read the file");
+        diag_hint(diags, "chmod o-r, or let ${env.NAME}, ${file.PATH} or ${cmd....} give them");
+    }
+    uses_free(&uses);
 }
 
 void pipeline_free(struct pipeline *pipeline)

@@ -60,6 +60,8 @@ struct pipeline {
 int pipeline_load(struct config *config, struct catalog *catalog, const char *name, struct diags *diags,
                   struct pipeline **pipeline);
 void pipeline_free(struct pipeline *pipeline);
+// Warns of what is valid but unwise: secrets in clear in files that everybody can read.
+void pipeline_advise(const struct pipeline *pipeline, struct diags *diags);
 // Where an input stands ("subnet.privateCidrs[1]"), for what only the plugin can say of it; else the step's place.
 struct place step_input_place(const struct step *step, const char *path);
 

@@ -375,6 +375,13 @@ struct value table_values(struct scope *scope, const ist_field *fields, size_t c
     return object(&table, "", map, place, config_path, false);
 }
 
+void uses_free(struct uses *uses)
+{
+    strings_free(&uses->clear);
+    ist_free(uses->items);
+    *uses = (struct uses){0};
+}
+
 void uses_warn(const struct uses *uses, struct diags *diags)
 {
     for (size_t i = 0; i < uses->count; i++) {

@@ -39,3 +39,11 @@ tests_fuzz_fuzz_wire_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core
 tests_fuzz_fuzz_wire_CFLAGS = $(FUZZ_CFLAGS)
 tests_fuzz_fuzz_wire_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_wire_LDADD = core/host/libhost.la sdk/lib/libistbase.la $(JANSSON_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-config
+tests_fuzz_fuzz_config_SOURCES = %D%/fuzz-config.c tests/unit/fake_catalog.c tests/unit/fake_catalog.h $(CONFIG_SOURCES) \
+	$(FUZZ_DRIVER)
+tests_fuzz_fuzz_config_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(top_srcdir)/tests/unit
+tests_fuzz_fuzz_config_CFLAGS = $(FUZZ_CFLAGS) $(CRYPTO_CFLAGS)
+tests_fuzz_fuzz_config_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_config_LDADD = sdk/lib/libistbase.la $(JANSSON_LIBS) $(YAML_LIBS) $(CRYPTO_LIBS)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static int set_up(void **state)
 {
@@ -333,6 +334,22 @@ static void the_source_line_of_a_secret_is_not_shown(void **state)
     free(text);
 }
 
+static void secrets_that_everybody_can_read_are_warned_of(void **state)
+{
+    struct fixture *f = *state;
+    char *path = ist_printf("%s/conf.yaml", f->dir);
+    assert_int_equal(fixture_load(f, secret_conf), 0);
+    chmod(path, 0644);
+    chmod(f->dir, 0755);
+    pipeline_advise(f->pipeline, f->diags);
+    assert_true(fixture_said(f, 0, 0, "secrets stand here in clear"));
+    chmod(f->dir, 0700);
+    assert_int_equal(fixture_reload(f, NULL, 0), 0);
+    pipeline_advise(f->pipeline, f->diags);
+    assert_int_equal(diags_count(f->diags), 0);
+    ist_free(path);
+}
+
 // ---- steps
 
 static void for_each_makes_a_step_for_each_item(void **state)
@@ -499,6 +516,7 @@ int main(void)
         T(a_secret_gone_from_the_configuration_is_left_out_with_a_warning),
         T(show_leaves_secrets_out_and_tells_origins),
         T(the_source_line_of_a_secret_is_not_shown),
+        T(secrets_that_everybody_can_read_are_warned_of),
         T(for_each_makes_a_step_for_each_item),
         T(when_false_takes_a_step_out),
         T(steps_stand_behind_what_they_need_else_in_the_order_of_the_file),
