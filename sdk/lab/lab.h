@@ -119,6 +119,8 @@ char *lab_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // it is not base64; *len may be NULL, the bytes are NUL-terminated as well.
 char *lab_base64(const void *data, size_t len);
 char *lab_unbase64(const char *text, size_t *len);
+// Percent-decoded, "+" a space; malloc'd.
+char *lab_decode(const char *text, size_t len);
 // An address as text ("10.0.106.10", malloc'd) from host order, and back; false if it is none.
 char *lab_ip(uint32_t address);
 bool lab_parse_ip(const char *text, uint32_t *address);

@@ -190,3 +190,40 @@ bool lab_parse_cidr(const char *text, uint32_t *network, int *prefix)
     *prefix = (int)bits;
     return true;
 }
+
+static int hex(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+char *lab_decode(const char *text, size_t len)
+{
+    char *out = lab_calloc(1, len + 1), *to = out;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '%' && len - i > 2 && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0) {
+            *to++ = (char)(hex(text[i + 1]) * 16 + hex(text[i + 2]));
+            i += 2;
+        } else {
+            *to++ = text[i] == '+' ? ' ' : text[i];
+        }
+    }
+    return out;
+}
+
+char *lab_query_get(const struct lab_request *rq, const char *name)
+{
+    for (const char *p = rq->query; *p;) {
+        size_t len = strcspn(p, "&"), key = strcspn(p, "=&");
+        char *decoded = lab_decode(p, key);
+        bool found = !strcmp(decoded, name);
+        free(decoded);
+        if (found)
+            return key < len ? lab_decode(p + key + 1, len - key - 1) : lab_strdup("");
+        p += len + (p[len] == '&');
+    }
+    return NULL;
+}

@@ -86,6 +86,16 @@ ok "an update replaces what changed" other_route
 replaced() { ec2 DescribeRouteTables "RouteTableId.1=$TABLE" | grep -q 10.2.0.0/16 && ! grep -q 10.1.0.0/16 "$TMP/answer"; }
 ok "and takes the old away" replaced
 
+in_place() {
+    ec2 DescribeNetworkInterfaces Filter.1.Name=addresses.private-ip-address Filter.1.Value.1=10.0.109.10 >/dev/null
+    local before; before=$(value networkInterfaceId)
+    changeset four UPDATE "$(template "$AMI" 10.2.0.0/16 | sed 's/"FromPort": 500, "ToPort": 500/"FromPort": 4500, "ToPort": 4500/; s/"SourceDestCheck": false/"SourceDestCheck": true/')" &&
+        within 5 changeset_is four CREATE_COMPLETE && cfn ExecuteChangeSet StackName=aws-csr ChangeSetName=four && within 10 stack_is UPDATE_COMPLETE &&
+        ec2 DescribeNetworkInterfaces Filter.1.Name=addresses.private-ip-address Filter.1.Value.1=10.0.109.10 | grep -q '<sourceDestCheck>true' &&
+        [ "$(value networkInterfaceId)" = "$before" ] && ec2 DescribeSecurityGroupRules | grep -q '<fromPort>4500' && ! grep -q '<fromPort>500<' "$TMP/answer"
+}
+ok "rules and checks change in place" in_place
+
 ok "the stack is deleted" cfn DeleteStack StackName=aws-csr
 gone() { refused ValidationError cfn DescribeStacks StackName=aws-csr; }
 ok "and goes whole" within 10 gone

@@ -9,3 +9,12 @@ tests_unit_test_lab_policy_SOURCES = %D%/test-lab-policy.c sdk/lab/net/policy.c 
 tests_unit_test_lab_policy_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/sdk/lab
 tests_unit_test_lab_policy_CFLAGS = $(UNIT_CFLAGS) $(YAML_CFLAGS)
 tests_unit_test_lab_policy_LDADD = $(UNIT_LIBS) $(YAML_LIBS)
+
+if LAB
+check_PROGRAMS += tests/unit/test-lab-sigv4
+UNIT_TESTS += tests/unit/test-lab-sigv4
+endif
+tests_unit_test_lab_sigv4_SOURCES = %D%/test-lab-sigv4.c sdk/lab/util.c sdk/lab/aws/sigv4.c sdk/lab/aws/query.c
+tests_unit_test_lab_sigv4_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE -I$(top_srcdir)/sdk/lab
+tests_unit_test_lab_sigv4_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_test_lab_sigv4_LDADD = $(UNIT_LIBS) $(CRYPTO_LIBS)

@@ -218,7 +218,7 @@ static json_t *parameters(const struct type *type, const json_t *stack, const ch
     if (type->tags)
         put_tags(p, type, stack, logical, props);
     if (!strcmp(type->create, "CreateSecurityGroup") && !json_object_get(p, "GroupName")) {
-        char *name = lab_format("%s-%s", aws_text(stack, "StackName"), logical), *unique = lab_id("", 12);
+        char *name = lab_format("%s-%s", aws_text(stack, "StackName"), logical), *unique = lab_id("", 16);
         char *whole = lab_format("%s-%s", name, unique);
         json_object_set_new(p, "GroupName", json_string(whole));
         free(name), free(unique), free(whole);
@@ -306,30 +306,83 @@ static bool same_but(const json_t *a, const json_t *b, const char *const *names)
     return same;
 }
 
+// The tags of the template, new in the place of old; others' and CloudFormation's own stay.
+static void retag(json_t *object, const json_t *old, const json_t *fresh)
+{
+    json_t *tags = json_object_get(object, "tagSet"), *tag, *wanted;
+    size_t i, j;
+    json_array_foreach(tags, i, tag)
+    {
+        bool was_ours = false;
+        json_array_foreach(old, j, wanted) was_ours = was_ours || aws_is(tag, "key", aws_text(wanted, "Key"));
+        if (was_ours)
+            json_array_remove(tags, i--);
+    }
+    json_array_foreach(fresh, j, wanted) json_array_append_new(
+        tags, json_pack("{ssss}", "key", aws_text(wanted, "Key"), "value", aws_text(wanted, "Value")));
+}
+
+// Rules of a group: the old ones go, the new ones come.
+static void update_group(struct lab *lab, const struct type *type, const char *physical, const json_t *old,
+                         const json_t *props, char **why)
+{
+    json_t *rules = json_object_get(old, "SecurityGroupIngress"), *bare = json_object();
+    if (json_array_size(rules))
+        json_decref(do_ec2(lab, "RevokeSecurityGroupIngress",
+                           json_pack("{ssso}", "GroupId", physical, "IpPermissions", permissions(rules)),
+                           why));
+    json_object_set(bare, "SecurityGroupIngress", json_object_get(props, "SecurityGroupIngress"));
+    if (!*why)
+        finish(lab, type, physical, bare, why);
+    json_decref(bare);
+}
+
+static void update_eni(struct lab *lab, const struct type *type, const char *physical, const json_t *props,
+                       char **why)
+{
+    json_t *groups = json_object_get(props, "GroupSet"), *description = json_object_get(props, "Description");
+    json_t *p = json_pack("{ss}", "NetworkInterfaceId", physical);
+    if (groups)
+        json_object_set(p, "SecurityGroupId", groups);
+    if (description)
+        json_object_set_new(p, "Description", json_pack("{sO}", "Value", description));
+    json_decref(do_ec2(lab, "ModifyNetworkInterfaceAttribute", p, why));
+    if (!*why)
+        finish(lab, type, physical, props, why);
+}
+
+// User data and size of an instance: it keeps what it has on its disk, and user data applies at first boot only.
+static void update_instance(struct lab *lab, const char *physical, const json_t *props)
+{
+    struct aws_call c = aws_self(lab);
+    json_t *instance = aws_get(&c, "instance", physical);
+    if (json_object_get(props, "UserData"))
+        json_object_set(instance, "_userData", json_object_get(props, "UserData"));
+    if (json_object_get(props, "InstanceType"))
+        json_object_set(instance, "instanceType", json_object_get(props, "InstanceType"));
+}
+
 bool cfn_update(struct lab *lab, const json_t *record, const json_t *props, char **why)
 {
-    static const char *const of_group[] = {"SecurityGroupIngress", NULL};
-    static const char *const of_eni[] = {"SourceDestCheck", NULL};
+    static const char *const of_group[] = {"SecurityGroupIngress", "Tags", NULL};
+    static const char *const of_eni[] = {"SourceDestCheck", "GroupSet", "Description", "Tags", NULL};
+    static const char *const of_instance[] = {"UserData", "InstanceType", "Tags", NULL};
+    static const char *const of_address[] = {"Tags", NULL};
     const struct type *type = type_of(aws_text(record, "ResourceType"));
     const json_t *old = json_object_get(record, "_props");
     const char *physical = aws_text(record, "PhysicalResourceId");
-    if (!strcmp(type->create, "CreateSecurityGroup") && same_but(old, props, of_group)) {
-        json_t *rules = json_object_get(old, "SecurityGroupIngress"), *bare = json_object();
-        if (json_array_size(rules))
-            json_decref(do_ec2(lab, "RevokeSecurityGroupIngress",
-                               json_pack("{ssso}", "GroupId", physical, "IpPermissions", permissions(rules)),
-                               why));
-        json_object_set(bare, "SecurityGroupIngress", json_object_get(props, "SecurityGroupIngress"));
-        if (!*why)
-            finish(lab, type, physical, bare, why);
-        json_decref(bare);
-        return true;
-    }
-    if (!strcmp(type->create, "CreateNetworkInterface") && same_but(old, props, of_eni)) {
-        finish(lab, type, physical, props, why);
-        return true;
-    }
-    return false;
+    json_t *object = object_of(lab, type, physical);
+    if (!strcmp(type->create, "CreateSecurityGroup") && same_but(old, props, of_group))
+        update_group(lab, type, physical, old, props, why);
+    else if (!strcmp(type->create, "CreateNetworkInterface") && same_but(old, props, of_eni))
+        update_eni(lab, type, physical, props, why);
+    else if (!strcmp(type->create, "RunInstances") && same_but(old, props, of_instance))
+        update_instance(lab, physical, props);
+    else if (strcmp(type->create, "AllocateAddress") != 0 || !same_but(old, props, of_address))
+        return false;
+    if (object && !*why && json_object_get(props, "Tags"))
+        retag(object, json_object_get(old, "Tags"), json_object_get(props, "Tags"));
+    return true;
 }
 
 // ---- deleting ----

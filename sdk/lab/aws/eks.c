@@ -195,7 +195,7 @@ static int split(char *path, struct parts *p)
     strsep(&rest, "/"); // "clusters"
     while (depth < 4 && (part = strsep(&rest, "/"))) {
         if (*part)
-            *into[depth++] = aws_decode(part, strlen(part));
+            *into[depth++] = lab_decode(part, strlen(part));
     }
     return depth;
 }

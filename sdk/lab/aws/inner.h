@@ -111,9 +111,8 @@ json_t *aws_first(const struct aws_call *c, const char *type, const char *key, c
 json_t *aws_page(struct aws_call *c, const char *set, json_t *all, const char *limit, const char *token);
 
 // ---- query.c, xml.c ----
-json_t *aws_form_parse(const char *form);       // nested parameters; new reference
-char *aws_decode(const char *text, size_t len); // percent and plus; malloc'd
-char *aws_encode(const char *text);             // RFC 3986 unreserved kept; malloc'd
+json_t *aws_form_parse(const char *form); // nested parameters; new reference
+char *aws_encode(const char *text);       // RFC 3986 unreserved kept; malloc'd
 char *aws_xml(const char *root, const char *xmlns, const json_t *body, const char *item); // malloc'd
 
 // ---- sigv4.c ----
@@ -135,6 +134,8 @@ struct aws_message {
 // True if `m` is signed by one of the lab's keys, by header or presigned; else status, code and message say
 // why (the code in the words of STS; other services rename it). Always free *out with aws_signed_free.
 bool aws_verify(struct lab_aws *aws, const struct aws_message *m, struct aws_signed *out);
+// Is `m` signed with this secret, whoever and whenever that was? (What the published vectors can ask.)
+bool aws_signed_with(const struct aws_message *m, const char *secret);
 void aws_signed_free(struct aws_signed *s);
 char *
 aws_scope_service(const struct lab_request *rq); // of the credential scope, unverified; malloc'd or NULL

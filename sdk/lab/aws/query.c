@@ -8,28 +8,6 @@
 
 enum { MAX_DEPTH = 16 };
 
-static int hex(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-char *aws_decode(const char *text, size_t len)
-{
-    char *out = lab_calloc(1, len + 1), *to = out;
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] == '%' && len - i > 2 && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0) {
-            *to++ = (char)(hex(text[i + 1]) * 16 + hex(text[i + 2]));
-            i += 2;
-        } else {
-            *to++ = text[i] == '+' ? ' ' : text[i];
-        }
-    }
-    return out;
-}
-
 char *aws_encode(const char *text)
 {
     char *out = lab_calloc(3, strlen(text) + 1), *to = out;
@@ -117,8 +95,8 @@ json_t *aws_form_parse(const char *form)
     json_t *tree = json_object();
     for (const char *p = form; *p;) {
         size_t len = strcspn(p, "&"), name = strcspn(p, "=&");
-        char *key = aws_decode(p, name);
-        char *value = name < len ? aws_decode(p + name + 1, len - name - 1) : lab_strdup("");
+        char *key = lab_decode(p, name);
+        char *value = name < len ? lab_decode(p + name + 1, len - name - 1) : lab_strdup("");
         put(tree, key, value);
         free(key);
         free(value);

@@ -78,8 +78,8 @@ static void put_query(FILE *out, const char *query, bool presigned)
     struct pair *pairs = lab_calloc(room, sizeof *pairs);
     for (const char *p = query; *p;) {
         size_t len = strcspn(p, "&"), name = strcspn(p, "=&");
-        char *n = aws_decode(p, name),
-             *v = name < len ? aws_decode(p + name + 1, len - name - 1) : lab_strdup("");
+        char *n = lab_decode(p, name),
+             *v = name < len ? lab_decode(p + name + 1, len - name - 1) : lab_strdup("");
         if (len && !(presigned && !strcmp(n, "X-Amz-Signature")))
             pairs[count++] = (struct pair){aws_encode(n), aws_encode(v)};
         free(n);
@@ -291,15 +291,31 @@ static bool host_signed(const char *names)
     return found;
 }
 
+// What the request claims, by header or query; false after refuse().
+static bool claim_of(const struct aws_message *m, struct claim *claim, struct aws_signed *out)
+{
+    const char *header = m->header(m->arg, "Authorization");
+    if (header)
+        return claim_of_header(m, header, claim, out);
+    if (strstr(m->query, "X-Amz-Signature="))
+        return claim_of_query(m, claim, out);
+    return refuse(out, 403, "MissingAuthenticationToken", "Request is missing Authentication Token");
+}
+
+bool aws_signed_with(const struct aws_message *m, const char *secret)
+{
+    struct claim claim = {0};
+    struct aws_signed out = {0};
+    bool right = claim_of(m, &claim, &out) && right_signature(m, &claim, secret);
+    aws_signed_free(&out);
+    return right;
+}
+
 bool aws_verify(struct lab_aws *aws, const struct aws_message *m, struct aws_signed *out)
 {
     struct claim claim = {0};
     *out = (struct aws_signed){0};
-    const char *header = m->header(m->arg, "Authorization");
-    if (header ? !claim_of_header(m, header, &claim, out)
-        : strstr(m->query, "X-Amz-Signature=")
-            ? !claim_of_query(m, &claim, out)
-            : !refuse(out, 403, "MissingAuthenticationToken", "Request is missing Authentication Token"))
+    if (!claim_of(m, &claim, out))
         return false;
     const json_t *key = json_object_get(aws->keys, claim.credential);
     if (!key)

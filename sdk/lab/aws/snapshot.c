@@ -188,7 +188,11 @@ static json_t *all_names(struct aws_call *c)
         {
             if (t->gone && t->gone(object))
                 continue;
-            char *name = name_of(t, object);
+            char *raw = name_of(t, object);
+            json_t *clean = canonical_text(c->lab, NULL, raw);
+            char *name = lab_strdup(json_string_value(clean));
+            json_decref(clean);
+            free(raw);
             json_int_t count = json_integer_value(json_object_get(seen, name)) + 1;
             json_object_set_new(seen, name, json_integer(count));
             char *numbered = count > 1 ? lab_format("%s#%d", name, (int)count) : lab_strdup(name);
@@ -200,6 +204,24 @@ static json_t *all_names(struct aws_call *c)
     json_decref(seen);
     name_chosen_addresses(c, names);
     return names;
+}
+
+// An object as a snapshot has it. The secondary addresses of an interface are pods': they come and go.
+static json_t *shown(struct aws_call *c, const struct aws_type *t, const json_t *object)
+{
+    json_t *view = aws_view_of(c, t->name, object), *held;
+    json_t *addresses = json_object_get(view, "privateIpAddressesSet");
+    size_t i;
+    if (!addresses)
+        return view;
+    json_t *kept = json_array();
+    json_array_foreach(addresses, i, held)
+    {
+        if (json_is_true(json_object_get(held, "primary")))
+            json_array_append(kept, held);
+    }
+    json_object_set_new(view, "privateIpAddressesSet", kept);
+    return view;
 }
 
 json_t *aws_snapshot(struct lab *lab)
@@ -214,7 +236,7 @@ json_t *aws_snapshot(struct lab *lab)
         json_object_foreach(aws_all(&c, t->name), id, object)
         {
             if (!(t->gone && t->gone(object)))
-                json_array_append_new(list, aws_view_of(&c, t->name, object));
+                json_array_append_new(list, shown(&c, t, object));
         }
         json_object_set_new(out, t->name, canonical(lab, names, list));
         json_decref(list);

@@ -57,32 +57,6 @@ const char *lab_header(const struct lab_request *rq, const char *name)
     return MHD_lookup_connection_value(rq->connection, MHD_HEADER_KIND, name);
 }
 
-char *lab_query_get(const struct lab_request *rq, const char *name)
-{
-    size_t name_len = strlen(name);
-    for (const char *p = rq->query; *p;) {
-        size_t len = strcspn(p, "&");
-        char *pair = lab_format("%.*s", (int)len, p);
-        char *equals = strchr(pair, '=');
-        if (equals)
-            *equals = 0;
-        // MHD_http_unescape() leaves "+" alone, which a query uses for a space.
-        for (char *q = equals ? equals + 1 : pair + len; *q; q++)
-            *q = *q == '+' ? ' ' : *q;
-        MHD_http_unescape(pair);
-        if (strlen(pair) == name_len && !strcmp(pair, name)) {
-            char *value = lab_strdup(equals ? equals + 1 : "");
-            if (equals)
-                MHD_http_unescape(value);
-            free(pair);
-            return value;
-        }
-        free(pair);
-        p += len + (p[len] == '&');
-    }
-    return NULL;
-}
-
 void lab_reply_json(struct lab_reply *reply, int status, json_t *body)
 {
     reply->status = status;
