@@ -172,6 +172,23 @@ static void observed(struct run *run, struct task *task)
     task_finish(run, task, RESULT_OK);
 }
 
+// A watch that runs with these very inputs mends what differs; two must not write to the same.
+static bool left_to_watch(struct run *run, const struct task *task)
+{
+    const json_t *watched = json_object_get(json_object_get(run->watch, "steps"), task->name);
+    if (!watched || !json_array_size(task->changes) || task->resume || !task->record ||
+        strcmp(ist_json_str_or(watched, "state", ""), "watching") != 0)
+        return false;
+    json_t *inputs = render_redact_json(run->render, task->inputs.public_inputs);
+    bool same = json_equal(inputs, json_object_get(watched, "inputs"));
+    json_decref(inputs);
+    report_log(run, task->name, "warn",
+               same ? "differs now, and is left to the watch that runs (process %lld)"
+                    : "is watched with other inputs by process %lld: start that anew after this",
+               (long long)ist_json_int(run->watch, "pid", 0));
+    return same;
+}
+
 static void planned(struct run *run, struct task *task)
 {
     ist_error err;
@@ -180,6 +197,8 @@ static void planned(struct run *run, struct task *task)
         task_fail(run, task, &err);
         return;
     }
+    if (left_to_watch(run, task))
+        json_array_clear(task->changes);
     if (json_array_size(task->changes))
         set_outputs(task, json_incref(task->told), false);
     else

@@ -1,5 +1,6 @@
 // A run from its beginning to its exit code.
 #include "engine/run.h"
+#include "engine/watch.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -45,6 +46,24 @@ static void remove_stale(struct run *run)
     ist_free(all);
 }
 
+static void make_run_dir(struct run *run)
+{
+    run->run_dir = ist_printf("%s.run/%d", store_path(run->store), (int)getpid());
+    if (access(run->run_dir, F_OK) == 0)
+        remove_tree(run->run_dir); // of a run long ago with this number
+}
+
+static void remove_run_dir(struct run *run)
+{
+    if (run->run_dir && access(run->run_dir, F_OK) == 0) {
+        remove_tree(run->run_dir);
+        char *all = ist_printf("%s.run", store_path(run->store));
+        rmdir(all); // while other runs are in it, it stays
+        ist_free(all);
+    }
+    ist_free(run->run_dir);
+}
+
 // ---- history
 
 static void history_begin(struct run *run, const char *command)
@@ -77,6 +96,7 @@ static void history_end(struct run *run, int code)
 
 static void make_plan(struct run *run)
 {
+    run->watch = watch_ask(store_path(run->store), run->pipeline->name);
     pass_run(run, &plan_pass, edges_forward);
     if (run->cancelled)
         return;
@@ -217,6 +237,7 @@ static int begin(struct run *run)
         }
         remove_stale(run);
     }
+    make_run_dir(run);
     run->worker_options =
         (struct worker_options){.lock_fd = store_lock_fd(run->store), .trace = run->options->trace};
     run->pool = worker_pool_new(&run->worker_options, (size_t)run->jobs);
@@ -229,9 +250,8 @@ static void end(struct run *run)
     worker_pool_free(run->pool);
     ask_forget(run);
     json_decref(run->plan);
-    if (run->run_dir)
-        remove_tree(run->run_dir);
-    ist_free(run->run_dir);
+    json_decref(run->watch);
+    remove_run_dir(run);
     if (writes(run->options))
         store_unlock(run->store);
     signals_end();

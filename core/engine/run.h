@@ -89,7 +89,7 @@ struct run {
     struct task *tasks;
     size_t count;
     json_t *index; // name -> number of the task
-    char *run_dir; // owned; "" until it is made
+    char *run_dir; // owned; made by the first worker that needs it
 
     const struct pass *pass;
     size_t *ready, ready_head, ready_count; // tasks whose turn it is
@@ -107,6 +107,7 @@ struct run {
     json_t *plan;       // apply FILE: the plan; owned
     bool resuming_plan; // its run began before and did not end
     int64_t history;    // number of the run; 0: none
+    json_t *watch;      // what the watch of this pipeline says of itself; owned, NULL: none runs
     int control_fd;     // watch: the control socket; -1: none
     size_t passed, failed_checks, warned, skipped_checks;
 };

@@ -1,14 +1,10 @@
 // One operation of a task: asked of a worker, what it tells, how it ends; timeouts, crashes, new beginnings.
 #include "engine/run.h"
 
-#include <errno.h>
-#include <ftw.h>
 #include <isthmus/alloc.h>
 #include <isthmus/json.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define TIMEOUT_MS  (30 * 60 * 1000) // of an operation, when the step says nothing
 #define FOREVER_MS  (INT64_C(10) * 365 * 86400 * 1000)
@@ -32,22 +28,14 @@ static int64_t timeout_of(const struct task *task, uint32_t operation)
     return configured > 0 ? configured : TIMEOUT_MS;
 }
 
-// A private folder of this step and run. A name is one part of a path, whatever it holds.
-static char *run_dir(struct run *run, const struct task *task)
+// A private folder of this step and run, made when the plugin asks for it. A name is one part of a path,
+// whatever it holds.
+static char *run_dir(const struct run *run, const struct task *task)
 {
-    if (!run->run_dir) {
-        char *all = ist_printf("%s.run", store_path(run->store));
-        run->run_dir = ist_printf("%s/%d", all, (int)getpid());
-        if ((mkdir(all, 0700) < 0 && errno != EEXIST) || (mkdir(run->run_dir, 0700) < 0 && errno != EEXIST))
-            report_log(run, "", "warn", "cannot make the folder %s: %s", run->run_dir, strerror(errno));
-        ist_free(all);
-    }
     char *dir = ist_printf("%s/%s", run->run_dir, task->name);
     for (char *c = dir + strlen(run->run_dir) + 1; *c; c++)
         if (*c == '/')
             *c = '_';
-    if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-        report_log(run, task->name, "warn", "cannot make the folder %s: %s", dir, strerror(errno));
     return dir;
 }
 

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -185,9 +186,28 @@ static const ist_value *host_last_outputs(ist_call *call)
     return call->outputs;
 }
 
+// Makes a folder, and up to two above it that are missing.
+static void make_dir(const char *path, int above)
+{
+    if (mkdir(path, 0700) == 0 || errno != ENOENT || !above)
+        return;
+    char *parent = ist_strdup(path), *slash = strrchr(parent, '/');
+    if (slash && slash != parent) {
+        *slash = '\0';
+        make_dir(parent, above - 1);
+        mkdir(path, 0700);
+    }
+    ist_free(parent);
+}
+
+// Made when it is asked for: most operations never do, and folders are dear where there are many steps.
 static const char *host_run_dir(ist_call *call)
 {
-    return call->request->run_dir ? call->request->run_dir : "/nonexistent";
+    const char *path = call->request->run_dir;
+    if (!path)
+        return "/nonexistent";
+    make_dir(path, 2);
+    return path;
 }
 
 static int32_t host_wants_trace(ist_call *call)

@@ -24,8 +24,8 @@ struct runner_request {
     uint32_t operation; // IST_OP_..., 0: the command `word` `name`
     const char *step;
     const json_t *inputs, *observed, *recorded, *last_outputs; // NULL: empty
-    const char *run_dir;
-    int64_t timeout_ms; // 0: an hour
+    const char *run_dir; // made (0700, and up to two folders above it) when the plugin asks for it
+    int64_t timeout_ms;  // 0: an hour
     bool trace;
     const char *word, *name;
     const json_t *args;

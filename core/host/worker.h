@@ -25,7 +25,7 @@ struct worker_request {
     const char *step;
     const json_t *inputs;                             // object
     const json_t *observed, *recorded, *last_outputs; // may be NULL
-    const char *run_dir;
+    const char *run_dir;                              // made by the worker when the plugin asks for it
     int64_t timeout_ms;
     const char *command_word, *command_name; // of a command
     const json_t *command_args;
