@@ -212,6 +212,9 @@ int watch_run(struct run *run)
         none = none && (run->tasks[i].excluded || !run->tasks[i].info->has_watch);
     int code = EXIT_ERROR;
     if (!none && !run->cancelled) {
+        // The workers that read are not needed again for long, if ever.
+        worker_pool_free(run->pool);
+        run->pool = worker_pool_new(&run->worker_options, 0);
         run->jobs = (int)run->count;
         pass_run(run, &watch_pass, edges_none);
         code = EXIT_DONE; // it ends when it is told to
