@@ -103,9 +103,13 @@ struct node *node_merge(struct arena *arena, const struct node *base, const stru
 {
     const char *key = over->key ? over->key : base->key;
     struct place key_place = over->key ? over->key_place : base->key_place;
-    if (base->kind != NODE_MAP || over->kind != NODE_MAP)
-        return node_as(arena, over, key, key_place);
+    if (base->kind != NODE_MAP || over->kind != NODE_MAP) {
+        struct node *wins = node_as(arena, over, key, key_place);
+        wins->overrides = base;
+        return wins;
+    }
     struct node *merged = node_new(arena, NODE_MAP, over->place);
+    merged->overrides = base;
     merged->key = key ? arena_strndup(arena, key, strlen(key)) : NULL;
     merged->key_place = key_place;
     for (size_t i = 0; i < base->count; i++) {

@@ -19,6 +19,7 @@ struct node {
     bool quoted;         // a quoted scalar is a string whatever it looks like
     struct node **items; // children of a list or map
     size_t count;
+    const struct node *overrides; // what stood here before a later mapping; NULL: nothing
 };
 
 struct arena; // all nodes of a run; freed at once

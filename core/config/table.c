@@ -143,11 +143,14 @@ static void check_coming(const struct table *table, const ist_field *field, cons
 
 // ---- leaves
 
+// What a later mapping overrides has been seen to as well.
 static void mark_use(const struct table *table, const struct node *node, bool effective)
 {
     struct uses *uses = table->scope->uses;
     if (!uses)
         return;
+    if (node->overrides && node->overrides->key)
+        mark_use(table, node->overrides, effective);
     for (size_t i = 0; i < uses->count; i++) {
         struct use *use = &uses->items[i];
         if (use->place.line != node->key_place.line || use->place.column != node->key_place.column ||

@@ -424,6 +424,13 @@ static void a_key_without_effect_in_any_step_is_warned_of(void **state)
                                   "10.0.0.9}}]}\n"),
                      0);
     assert_int_equal(diags_count(f->diags), 0);
+    // Overridden where it would count: somebody has seen to it.
+    assert_int_equal(fixture_load(f, STEPS
+                                  "      n: {plugin: net, with: [!include both.txt, {name: a}]}\n"
+                                  "      r: {plugin: router, with: [!include both.txt, {DmvpnIp: 10.0.0.2, "
+                                  "nhrp: {HubTunnelIP: 10.0.0.9}}]}\n"),
+                     0);
+    assert_int_equal(diags_count(f->diags), 0);
 }
 
 static void optional_objects_are_left_out_or_whole(void **state)
