@@ -8,6 +8,8 @@
 // The mark of an object that a step of this plugin keeps; its value is ist_kube_owner(). Not kube_set.h's: a
 // Service that a user's manifest declares is as good a source for mirroring as any other.
 #define LABEL_STEP "isthmus.dev/step"
+// Stands on an object that was there before us, from before it carries our label: destroy leaves it.
+#define ANNOTATION_ADOPTED "isthmus.dev/adopted"
 
 // One operation's view: inputs, clusters, and what is wanted there.
 struct work {

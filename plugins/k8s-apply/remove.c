@@ -6,7 +6,8 @@
 // Gives an adopted object back: our labels go, it stays.
 static int32_t release(const ist_cluster *cluster, const json_t *id, ist_error *err)
 {
-    json_t *patch = json_pack("{s:{s:{s:n, s:n}}}", "metadata", "labels", IST_LABEL_MANAGED_BY, LABEL_STEP);
+    json_t *patch = json_pack("{s:{s:{s:n, s:n}, s:{s:n}}}", "metadata", "labels", IST_LABEL_MANAGED_BY,
+                              LABEL_STEP, "annotations", ANNOTATION_ADOPTED);
     int32_t rc = ist_kube_patch(cluster->kube, ist_json_str(id, "apiVersion"), ist_json_str(id, "kind"),
                                 ist_json_str(id, "namespace"), ist_json_str(id, "name"),
                                 "application/merge-patch+json", patch, NULL, err);
@@ -80,7 +81,8 @@ int32_t remove_one(struct work *work, ist_cluster *cluster, const json_t *id, is
     if (stranger)
         ist_log(&work->env, IST_LOG_WARN, "%s stays: it holds %s, which this step did not make", text,
                 stranger);
-    if (stranger || ist_json_bool(id, "adopted", 0)) {
+    if (stranger || ist_json_bool(id, "adopted", 0) ||
+        json_object_get(ist_json_at(live, "metadata.annotations"), ANNOTATION_ADOPTED)) {
         rc = release(cluster, id, err);
         goto out;
     }

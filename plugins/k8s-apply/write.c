@@ -115,6 +115,20 @@ static int32_t clear_way(struct work *work, ist_cluster *cluster, const json_t *
     return IST_OK;
 }
 
+// As a patch and not with the apply, which would take the mark away the next time.
+static int32_t mark_adopted(const ist_cluster *cluster, const json_t *action, ist_error *err)
+{
+    if (strcmp(ist_json_str_or(action, "action", ""), "adopt") != 0)
+        return IST_OK;
+    json_t *patch = json_pack("{s:{s:{s:s}}}", "metadata", "annotations", ANNOTATION_ADOPTED, "true");
+    int32_t rc =
+        ist_kube_patch(cluster->kube, ist_json_str(action, "apiVersion"), ist_json_str(action, "kind"),
+                       ist_json_str(action, "namespace"), ist_json_str(action, "name"),
+                       "application/merge-patch+json", patch, NULL, err);
+    json_decref(patch);
+    return rc;
+}
+
 // Somebody may have made an object of that name since it was looked for: theirs stays theirs.
 static int32_t check_free(struct work *work, const json_t *action, ist_error *err)
 {
@@ -152,6 +166,8 @@ static int32_t do_action(struct work *work, ist_cluster *cluster, const json_t *
         rc = clear_way(work, cluster, action, err);
     if (rc == IST_OK)
         rc = check_free(work, action, err);
+    if (rc == IST_OK)
+        rc = mark_adopted(cluster, action, err);
     if (rc == IST_OK) {
         ist_progress(&work->env, "%s: %s", text, ist_json_str_or(action, "action", ""));
         rc = ist_kube_apply(cluster->kube, json_object_get(entry, "object"), 1, &applied, err);

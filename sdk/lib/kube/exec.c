@@ -126,6 +126,8 @@ static int32_t mint(const ist_env *env, const struct kube_login *login, const st
 // ---- a helper program
 // ----------------------------------------------------------------------------------------
 
+static const char not_there[] = "install it, or use a kubeconfig with a token or certificate";
+
 struct helper {
     char **argv, **envp;
     size_t env_owned; // how many of envp's last entries are ours
@@ -217,7 +219,7 @@ static int32_t helper_start(struct helper *helper, ist_error *err)
         helper->pid = 0;
         ist_fail(err, IST_ERR_DENIED, helper->path,
                  "the credential helper of the kubeconfig cannot be started: %s", strerror(rc));
-        ist_hint(err, "install it, or use a kubeconfig with a token or certificate");
+        ist_hint(err, "%s", not_there);
         return IST_ERR_DENIED;
     }
     return IST_OK;
@@ -269,10 +271,13 @@ static int32_t helper_end(struct helper *helper, int32_t rc, const ist_buf *faul
     if (rc != IST_OK || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
         return rc;
     size_t line = fault->data ? strcspn(fault->data, "\r\n") : 0;
-    return ist_fail(err, IST_ERR_DENIED, helper->path, "the credential helper failed (%s %d): %.*s",
-                    WIFEXITED(status) ? "exit" : "signal",
-                    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
-                    (int)(line < 300 ? line : 300), fault->data ? fault->data : "");
+    ist_fail(err, IST_ERR_DENIED, helper->path, "the credential helper failed (%s %d): %.*s",
+             WIFEXITED(status) ? "exit" : "signal",
+             WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), (int)(line < 300 ? line : 300),
+             fault->data ? fault->data : "");
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) // a shell's, and a fork's, word for "not found"
+        ist_hint(err, "%s", not_there);
+    return IST_ERR_DENIED;
 }
 
 static int32_t read_credential(const ist_env *env, const char *text, size_t len, const char *path,

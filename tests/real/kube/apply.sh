@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# k8s-apply against a real API server with its validation, defaults and controllers.
+. "$(dirname "$0")/lib.sh"
+CLUSTER=classic
+start_cluster classic classic
+
+cat >"$TMP/app.yaml" <<'X'
+kind: List
+apiVersion: v1
+items:
+- {kind: Namespace, apiVersion: v1, metadata: {name: shop, labels: {team: a}}}
+- kind: Service
+  apiVersion: v1
+  metadata: {name: front, namespace: shop}
+  spec: {ports: [{port: 80}], selector: {app: front}}
+---
+kind: Deployment
+apiVersion: apps/v1
+metadata: {name: front, namespace: shop}
+spec:
+  selector: {matchLabels: {app: front}}
+  template:
+    metadata: {labels: {app: front}}
+    spec: {containers: [{name: c, image: nginx, ports: [{containerPort: 80}]}]}
+---
+kind: Secret
+apiVersion: v1
+metadata: {name: key, namespace: shop}
+stringData: {password: very-secret-words}
+X
+inputs() { # inputs EXTRA-JSON-MEMBERS
+    printf '{"kubeconfigs":{"x":"%s"},"wait":false,"manifests":[{"file":"%s"}]%s}' \
+        "$TMP/classic/kubeconfig" "$TMP/app.yaml" "${1:-}" >"$TMP/in.json"
+}
+step() { plugin k8s-apply "$TMP/state" "$TMP/in.json" "$@"; }
+empty() { step observe plan | tail -1 | grep -q '"changes":\[\]'; }
+
+inputs
+ok "the first plan" step observe plan
+says '"action":"create","fields":[],"resource":"Deployment shop/front in x"' "tells what would be made"
+nothing() { ! kubectl get ns shop 2>/dev/null; }
+ok "and makes nothing" nothing
+ok "apply" step observe plan apply
+ok "a second plan is empty: defaulted fields are no difference" empty
+owned() { [ "$(kubectl -n shop get deploy,svc,secret -l isthmus.dev/step=step -o name | wc -l)" = 3 ]; }
+ok "what was made carries our mark" owned
+leaks() { ! grep -rq -e very-secret-words -e "$(printf very-secret-words | base64)" "$TMP/state"; }
+ok "the Secret's content is not in the state" leaks
+
+# ---- drift ----
+kubectl -n shop patch svc front -p '{"spec":{"selector":{"app":"else"}}}' >/dev/null
+kubectl -n shop scale deploy front --replicas=3 >/dev/null
+kubectl -n shop delete secret key >/dev/null
+step observe plan >"$TMP/out"
+says '"field":"spec.selector.app"' "a changed selector is seen"
+says '"resource":"Secret shop/key in x"' "a deleted Secret is seen"
+cp "$TMP/out" "$TMP/drift"
+only_two() { cat "$TMP/drift" && [ "$(grep -o '"action"' "$TMP/drift" | wc -l)" = 2 ]; }
+ok "and nothing else: the replicas are not ours to say" only_two
+ok "apply mends it" step observe plan apply
+ok "and the plan is empty again" empty
+
+# ---- what is somebody else's ----
+kubectl create ns theirs >/dev/null
+kubectl -n theirs create configmap cm --from-literal a=1 >/dev/null
+printf '\n---\n{kind: ConfigMap, apiVersion: v1, metadata: {name: cm, namespace: theirs}, data: {a: "2"}}\n' >>"$TMP/app.yaml"
+exits 1 "an object that is not ours is a conflict" step observe
+says "exists and was not made by Isthmus" "and the error says so"
+inputs ',"adopt":true'
+ok "unless it is to be adopted" step observe plan apply
+changed() { [ "$(kubectl -n theirs get cm cm -o 'jsonpath={.data.a}')" = 2 ]; }
+ok "then it is changed" changed
+
+# ---- what no server of today serves ----
+cp "$TMP/app.yaml" "$TMP/keep.yaml"
+printf '\n---\n{kind: Deployment, apiVersion: extensions/v1beta1, metadata: {name: old}}\n' >>"$TMP/app.yaml"
+exits 1 "extensions/v1beta1 is refused" step observe
+says "it serves Deployment as apps/v1" "with the version to use"
+cp "$TMP/keep.yaml" "$TMP/app.yaml"
+
+# ---- killed in the middle, at eight places ----
+inputs ',"adopt":true'
+step destroy >/dev/null
+kept() { kubectl -n theirs get cm cm >/dev/null && [ -z "$(kubectl get ns shop -o name 2>/dev/null)" ]; }
+ok "destroy removes what was made and leaves what was adopted" kept
+released() { ! kubectl -n theirs get cm cm -o yaml | grep -q isthmus.dev/step; }
+ok "without our mark" released
+killed() {
+    local i
+    for i in $(seq 8); do
+        timeout -s KILL "0.$(printf %03d $((i * 40)))" "$PLUGIN_TOOL" k8s-apply "$TMP/state" "$TMP/in.json" observe plan apply >/dev/null 2>&1 &
+        wait $! 2>/dev/null
+        step observe plan apply >/dev/null || return 1
+        empty || return 1
+        step destroy >/dev/null || return 1
+        kept || return 1
+    done
+}
+ok "killed anywhere and resumed, it ends the same" killed
+
+# ---- a custom kind and its definition in one go ----
+cat >"$TMP/app.yaml" <<'X'
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: things.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {kind: Thing, plural: things}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+---
+{apiVersion: example.com/v1, kind: Thing, metadata: {name: one, namespace: default}, spec: {size: 3}}
+X
+ok "a custom resource beside its definition" step observe plan apply
+ok "leaves an empty plan" empty
+ok "goes again" step destroy
+no_crd() { ! kubectl get crd things.example.com >/dev/null 2>&1; }
+ok "with its definition" no_crd
+
+# ---- nobody there ----
+sed "s#https://127.0.0.1:[0-9]*#https://127.0.0.1:1#" "$TMP/classic/kubeconfig" >"$TMP/classic/dead"
+sed -i 's#/kubeconfig#/dead#' "$TMP/in.json"
+exits 1 "an unreachable cluster is an error" step observe
+says "kubernetes x: GET /api/v1/namespaces/kube-system" "that names the call"
+finish

@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# Real control planes for tests. Sourced after nothing; brings tests/integration/lib.sh.
+#   start_cluster NAME KIND   $TMP/NAME/kubeconfig of a running one (classic, legacy, modern)
+. "$(dirname "${BASH_SOURCE[0]}")/../../integration/lib.sh"
+KUBE_TOOL=$BUILD/tests/real/kube/kube-tool
+PLUGIN_TOOL=$BUILD/tests/real/kube/plugin-tool
+export BUILD
+[ -n "${KUBEBUILDER_ASSETS:-}" ] || skip_all "KUBEBUILDER_ASSETS is not set: no control planes here"
+[ -n "${ISTHMUS_K8S_START:-}" ] || skip_all "ISTHMUS_K8S_START is not set: nothing starts a control plane here"
+export KUBEBUILDER_ASSETS
+PORT=$((21000 + RANDOM % 300 * 20))
+
+stop_clusters() {
+    local pid
+    for pid in $(cat "$TMP"/*/*.pid 2>/dev/null); do
+        kill "$pid" 2>/dev/null
+    done
+    cleanup
+}
+trap stop_clusters EXIT
+
+start_cluster() {
+    PORT=$((PORT + 5))
+    (cd "$TMP" && timeout 120 bash "$ISTHMUS_K8S_START" "$1" "$PORT" "$2") >"$TMP/out" 2>&1 || {
+        echo "Bail out! the $2 control plane does not start: $(tail -1 "$TMP/out")"
+        exit 1
+    }
+    eval "PORT_$1=$PORT"
+}
+
+kube() { timeout 60 "$KUBE_TOOL" "$TMP/$CLUSTER/kubeconfig" "$@"; }
+kubectl() { timeout 60 "$KUBEBUILDER_ASSETS/kubectl" --kubeconfig "$TMP/$CLUSTER/kubeconfig" "$@"; }
+plugin() { timeout 120 "$PLUGIN_TOOL" "$@"; }
+
+# Starts the API server of a cluster again with the arguments that it had.
+restart_api() {
+    local pid=$1/api.pid args
+    pid=$(cat "$TMP/$1/api.pid")
+    mapfile -d '' -t args <"/proc/$pid/cmdline"
+    disown "$pid" 2>/dev/null
+    kill -9 "$pid"
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+    (cd "$TMP/$1" && exec "${args[@]}" >>api.log 2>&1) &
+    echo $! >"$TMP/$1/api.pid"
+    CLUSTER=$1
+    for _ in $(seq 150); do kubectl get --raw /readyz >/dev/null 2>&1 && return 0; sleep 0.2; done
+    return 1
+}
