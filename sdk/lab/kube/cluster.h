@@ -134,7 +134,7 @@ size_t kube_event_after(const struct lab_cluster *cluster, uint64_t rv); // inde
 bool kube_history_reaches(const struct lab_cluster *cluster, uint64_t rv);
 void kube_store_free(struct lab_cluster *cluster);
 
-// ---- reading objects ----
+// ---- fields of objects (object.c) ----
 
 const json_t *kube_path(const json_t *object,
                         const char *path); // "metadata.labels", borrowed, NULL when absent

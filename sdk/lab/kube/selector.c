@@ -91,9 +91,10 @@ json_t *kube_selector_parse(const char *text, char **why)
         if (negated && key && (*p == ',' || !*p)) {
             op = "DoesNotExist";
             list = json_array();
-        } else if (!key || negated || !operation(&p, &op, &list)) {
+        } else if (!key || negated || !operation(&p, &op, &list) || (*p && *p != ',')) {
             *why = lab_format("unable to parse requirement: found '%s' in \"%s\"", p, text);
             json_decref(key);
+            json_decref(list);
             json_decref(expressions);
             return NULL;
         }

@@ -365,7 +365,8 @@ static void remove_path(const char *kind, json_t *value, const char *field, cons
     free(element);
 }
 
-static bool somebody_owns_below(const json_t *managers, const json_t *mine, const char *path)
+// Does any manager, the writer by what he sent now, own what `path` names or something in it?
+static bool somebody_owns_below(const json_t *managers, const char *path)
 {
     size_t i, len = strlen(path);
     const json_t *manager;
@@ -373,8 +374,6 @@ static bool somebody_owns_below(const json_t *managers, const json_t *mine, cons
     {
         const char *owned;
         json_t *value;
-        if (manager == mine)
-            continue;
         json_object_foreach(json_object_get(manager, "set"), owned,
                             value) if (strncmp(owned, path, len) == 0 &&
                                        (!owned[len] || owned[len] == '\n')) return true;
@@ -457,6 +456,8 @@ static void write_managers(json_t *object, const json_t *managers)
         json_array_append_new(list, entries[i]);
     free(entries);
     json_t *metadata = json_copy(json_object_get(object, "metadata"));
+    if (!metadata)
+        metadata = json_object();
     if (n)
         json_object_set(metadata, "managedFields", list);
     else
@@ -564,14 +565,12 @@ static void settle(json_t *managers, const json_t *mine, const struct difference
     }
 }
 
-static json_t *prune(const struct kube_writer *w, json_t *merged, const json_t *managers, const json_t *mine,
-                     const json_t *last)
+// Removes what the writer applied last time, not now, and what nobody else owns.
+static json_t *prune(const struct kube_writer *w, json_t *merged, const json_t *managers, const json_t *last)
 {
-    const json_t *set = json_object_get(mine, "set");
     const char *path;
     json_t *value;
-    json_object_foreach((json_t *)last, path,
-                        value) if (!json_object_get(set, path) && !somebody_owns_below(managers, mine, path))
+    json_object_foreach((json_t *)last, path, value) if (!somebody_owns_below(managers, path))
         remove_path(w->kind, merged, "", path);
     return merged;
 }
@@ -590,7 +589,7 @@ json_t *kube_apply(const struct kube_writer *w, const json_t *live, const json_t
     json_object_del(metadata, "managedFields");
     json_object_del(metadata, "resourceVersion");
     json_object_set_new(named, "metadata", metadata);
-    result = prune(w, merge_value(w->kind, "", live, named), managers, mine, last);
+    result = prune(w, merge_value(w->kind, "", live, named), managers, last);
     json_decref(named);
 
     struct difference d = difference_of(w->kind, live, result);
