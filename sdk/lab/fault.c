@@ -143,10 +143,21 @@ bool lab_fault_waits(struct lab *lab, const char *effect)
     return false;
 }
 
+// Only a router reloads, and only what speaks HTTP throttles, serves stale answers and has tokens.
+static bool fits(const struct rule *rule, const char *service)
+{
+    const char *effect = rule->fault.effect;
+    bool router = !strcmp(service, "router");
+    if (!strcmp(effect, "reload"))
+        return router;
+    return !router || (strcmp(effect, "throttle") != 0 && strcmp(effect, "stale") != 0 &&
+                       strcmp(effect, "expired-token") != 0);
+}
+
 const struct lab_fault *lab_fault_take(struct lab *lab, const char *service, const char *action)
 {
     for (struct rule *rule = lab->faults->first; rule; rule = rule->next) {
-        if (!waits(rule) || regexec(&rule->service, service, 0, NULL, 0) != 0 ||
+        if (!waits(rule) || !fits(rule, service) || regexec(&rule->service, service, 0, NULL, 0) != 0 ||
             regexec(&rule->action, action ? action : "", 0, NULL, 0) != 0)
             continue;
         if (rule->skip > 0) {

@@ -54,6 +54,16 @@ ok "it has two nodes in the private subnets" admin
 session_ends() { lab faults add service=ccp effect=expired-token && ccp_is 401 GET /v3/clusters/ && ccp_is 401 GET /v3/clusters/ && ccp_login && ccp_is 200 GET /v3/clusters/; }
 ok "a session that ended needs a new login" session_ends
 ok "the tenant cluster is not deleted" ccp_is 404 DELETE /v3/clusters/none/
+# ---- somebody else's interface in its VPC ----
+ec2 DescribeSubnets Filter.1.Name=tag:Name Filter.1.Value.1=aws-private-subnet2 >/dev/null
+ec2 CreateNetworkInterface "SubnetId=$(value subnetId)" >/dev/null
+ENI=$(value networkInterfaceId)
+ok "a cluster whose VPC somebody uses is deleted" ccp_is 202 DELETE "/v3/clusters/$CLUSTER/"
+stuck() { ccp GET "/v3/clusters/$CLUSTER/" | grep -q '"status":"ERROR"'; }
+ok "which does not work" within 20 stuck
+still_there() { ec2 DescribeNetworkInterfaces "NetworkInterfaceId.1=$ENI"; }
+ok "and leaves what is not its own" still_there
+ok "without that" ec2 DeleteNetworkInterface "NetworkInterfaceId=$ENI"
 ok "the cluster is deleted" ccp_is 202 DELETE "/v3/clusters/$CLUSTER/"
 gone() { ccp_is 404 GET "/v3/clusters/$CLUSTER/"; }
 ok "and gone after a while" within 20 gone

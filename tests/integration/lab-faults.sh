@@ -63,6 +63,9 @@ ok "stale: a read does not see the last write" same
 ok "the next one does" one_more
 fault service=ccp effect=status status=503 >/dev/null
 ok "a rule for one service" sh -c "[ \$(curl -sS --cacert '$ISTHMUS_LAB_CA' -o /dev/null -w '%{http_code}' '$ISTHMUS_CCP_URL/v3/clusters/') = 503 ]"
+fault effect=reload >/dev/null
+not_for_http() { ec2 DescribeVpcs && lab faults list | grep -q '"hits": 0'; }
+ok "a reload waits for a router" not_for_http
 leaves_others() { lab faults add service=ccp effect=status times=0 && ec2 DescribeVpcs; }
 ok "leaves the others alone" leaves_others
 listed() { lab faults list | grep -q '"service": "ccp"'; }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { DELETE_STEP_MS = 100, DELETE_TRIES = 100, SUBNETS = 3 };
+enum { DELETE_STEP_MS = 100, DELETE_TRIES = 30, SUBNETS = 3 };
 
 #define SERVICE_CIDR "172.20.0.0/16"
 

@@ -408,6 +408,13 @@ void lab_http_close(struct lab *lab, uint8_t host, int port)
 
 void lab_http_stop(struct lab *lab)
 {
-    for (size_t i = 0; lab->http && i < lab->http->count; i++)
-        MHD_stop_daemon(lab->http->listeners[i]->daemon);
+    struct lab_http *http = lab->http;
+    while (http) {
+        pthread_mutex_lock(&lab->lock);
+        struct listener *l = http->count ? http->listeners[--http->count] : NULL;
+        pthread_mutex_unlock(&lab->lock);
+        if (!l)
+            return;
+        MHD_stop_daemon(l->daemon); // waits for its connections, which may want the lock
+    }
 }
