@@ -37,6 +37,7 @@ static void answer(struct run *run, bool yes)
     memmove(run->questions, run->questions + 1, run->question_count * sizeof(*run->questions));
     ist_free(first.text);
     run->answer_len = 0;
+    render_event(run->render, json_pack("{s:s, s:b}", "event", "answered", "yes", yes));
     if (first.task)
         first.task->asking = false;
     first.answered(run, first.task, yes);

@@ -23,6 +23,7 @@ struct render {
     size_t row_count;
     int drawn;        // lines of the live part on the screen now
     int64_t drawn_at; // monotonic ms
+    bool asking;      // a question is open
     json_t *document; // json: everything so far
 };
 

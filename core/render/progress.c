@@ -76,8 +76,9 @@ void progress_note(struct render *render, const json_t *event)
             ist_free(row->waits);
             row->waits = ist_strdup(ist_json_str_or(event, "text", ""));
         }
-    } else if (step && (strcmp(kind, "step-done") == 0 || strcmp(kind, "step-failed") == 0 ||
-                        strcmp(kind, "step-end") == 0)) {
+    } else if (strcmp(kind, "question") == 0 || strcmp(kind, "answered") == 0) {
+        render->asking = strcmp(kind, "question") == 0;
+    } else if (step && strcmp(kind, "step-end") == 0) {
         row_remove(render, step);
         render->finished++;
     }
@@ -119,7 +120,8 @@ void progress_clear(struct render *render)
 void progress_draw(struct render *render)
 {
     int64_t now = render_now();
-    if (!render->title || (render->drawn_at && now - render->drawn_at < REDRAW_MS))
+    // What is drawn would run over what the user types.
+    if (!render->title || render->asking || (render->drawn_at && now - render->drawn_at < REDRAW_MS))
         return;
     unsigned short lines, width = screen(render, &lines);
     if (render->drawn)

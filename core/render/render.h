@@ -43,7 +43,7 @@ json_t *render_redact_json(const struct render *render, json_t *json);
 //   step-failed {step, operation, code, where, text, hint}      error: the same without a step
 //   skipped     {step, because}
 //   check       {step, name, result: "pass"|"fail"|"warn"|"skip", evidence}
-//   question    {text}; line {text}; print {text}: as it is
+//   question    {text}; answered {yes}; line {text}; print {text}: as it is
 //   summary     {text, exit, ...counts}
 void render_event(struct render *render, json_t *event); // steals
 bool render_interactive(const struct render *render);    // a terminal, and text: somebody can be asked

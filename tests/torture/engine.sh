@@ -77,6 +77,25 @@ exits 0 "and of none" ist apply p --yes --set text=two --detailed-exitcode
 exits 1 "an unknown step is an error" ist plan p --only bb
 says 'did you mean' "with a suggestion"
 
+# ---- questions, where somebody can answer
+fresh
+two_steps
+answer() { # answer "text" command...: on a terminal of its own
+    local text=$1
+    shift
+    (sleep 0.5; printf '%b' "$text"; sleep 1) | timeout 20 script -qec "'$ISTHMUS' -C '$CONF' $*" /dev/null
+}
+exits 1 "no is an answer" answer 'n\n' apply p
+says "Make these changes?" "apply asked"
+ok "nothing was made" test "$(files a)" = 0
+exits 0 "yes is another" answer 'yes\n' apply p
+ok "all was made" test "$(files a)$(files b)" = 21
+find "$WORLD/a" -type f -delete
+exits 0 "a deferred step that would update asks when its turn comes" answer 'y\ny\n' apply p
+says "b could not be planned before" "by name"
+exits 1 "destroy asks" answer 'n\n' destroy p
+ok "and leaves all" test "$(files a)$(files b)" = 21
+
 # ---- --only
 fresh
 two_steps
