@@ -29,6 +29,7 @@ install_packages() {
 }
 
 build() {
+    say "Building in $BUILD (what it prints: configure.out, make.out)"
     command -v apt-get >/dev/null && install_packages "${packages[@]}"
     # The tree that is configured again by itself when configure.ac or a local.mk changed.
     [ -x configure ] || autoreconf -fi >/dev/null 2>&1 || autoreconf -fi

@@ -63,6 +63,19 @@ static char *name_of(const struct aws_type *t, const json_t *object)
     return name;
 }
 
+// The length of a UUID at the start of text, or 0.
+static size_t uuid_length(const char *text)
+{
+    static const size_t groups[] = {8, 4, 4, 4, 12};
+    const char *p = text;
+    for (size_t i = 0; i < 5; i++) {
+        if (strspn(p, "0123456789abcdef") != groups[i] || (i < 4 && p[groups[i]] != '-'))
+            return 0;
+        p += groups[i] + (i < 4);
+    }
+    return (size_t)(p - text);
+}
+
 // "127.64." of this lab becomes "127.SLOT.", ids become names, long random words become "*".
 static json_t *canonical_text(const struct lab *lab, const json_t *names, const char *text)
 {
@@ -76,7 +89,7 @@ static json_t *canonical_text(const struct lab *lab, const json_t *names, const 
     if (!to)
         abort();
     for (const char *p = text; *p;) {
-        size_t word = 0, hex = strspn(p, "0123456789abcdef");
+        size_t word = 0, hex = strspn(p, "0123456789abcdef"), uuid = uuid_length(p);
         while (isalnum((unsigned char)p[word]) || p[word] == '-')
             word++;
         char *id = lab_format("%.*s", (int)word, p);
@@ -88,6 +101,9 @@ static json_t *canonical_text(const struct lab *lab, const json_t *names, const 
         } else if (!strncmp(p, slot, (size_t)slot_len)) {
             fputs("127.SLOT.", to);
             p += slot_len;
+        } else if (uuid) {
+            fputc('*', to);
+            p += uuid;
         } else if (hex >= 16) {
             fputc('*', to);
             p += hex;
