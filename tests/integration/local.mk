@@ -5,3 +5,4 @@ EXTRA_DIST += %D%/lib.sh %D%/lab-lib.sh
 
 INTEGRATION_TESTS += %D%/bad-config.sh %D%/cli.sh %D%/headers.sh %D%/out-of-tree.sh
 EXTRA_DIST += %D%/bad-config
+include tests/integration/router.mk

@@ -28,6 +28,8 @@ struct connection {
     struct ssh_channel_callbacks_struct callbacks;
     bool authenticated, shell, closed, failed;
     unsigned width;
+    char *early; // what was typed before the shell stood
+    size_t early_len;
 };
 
 // ---- logging in ----
@@ -143,19 +145,32 @@ static void flush(struct connection *c)
     free(data);
 }
 
-static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t len, int is_stderr, void *arg)
+static void type(struct connection *c, const char *data, size_t len)
 {
-    struct connection *c = arg;
     struct lab *lab = c->router->lab;
-    (void)ssh, (void)channel, (void)is_stderr;
-    if (!c->session)
-        return 0;
     pthread_mutex_lock(&lab->lock);
     int64_t wait = session_type(c->session, data, len);
     pthread_mutex_unlock(&lab->lock);
     if (wait > 0)
         usleep((useconds_t)(wait * 1000));
     flush(c);
+}
+
+static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t len, int is_stderr, void *arg)
+{
+    struct connection *c = arg;
+    (void)ssh, (void)channel, (void)is_stderr;
+    if (c->session) {
+        type(c, data, len);
+        return (int)len;
+    }
+    char *longer = lab_calloc(1, c->early_len + len + 1);
+    if (c->early_len)
+        memcpy(longer, c->early, c->early_len);
+    memcpy(longer + c->early_len, data, len);
+    free(c->early);
+    c->early = longer;
+    c->early_len += len;
     return (int)len;
 }
 
@@ -240,6 +255,8 @@ static void converse(struct connection *c, ssh_event event)
     if (!c->shell || !enter_session(c))
         return;
     flush(c);
+    if (c->early_len && !c->command)
+        type(c, c->early, c->early_len);
     while (!must_close(c)) {
         if (ssh_event_dopoll(event, 50) == SSH_ERROR)
             return;
@@ -310,6 +327,7 @@ static void *serve(void *arg)
     ssh_bind_free(bind);
     free(c->public_key);
     free(c->command);
+    free(c->early);
     free(c);
     return NULL;
 }

@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# csr-dmvpn alone against the lab: launch, configure as one confirmed change, verify, drift, faults, destroy.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/router-lib.sh"
+command -v aws >/dev/null || skip_all "no aws command"
+export ISTHMUS_LAB_MINUTE_MS=800 # a minute of the lab's routers
+start_lab
+ok "there is a VPC with the walk-through's subnets" make_vpc
+
+# ---- the happy path ----
+none_written() { csr plan && [ "$(writes)" = "$BEFORE" ]; }
+BEFORE=$(writes)
+ok "the first plan writes nothing" none_written
+shows() { grep -qF -- "$1" "$TMP/plan.json" || { cat "$TMP/typed" "$TMP/plan.json"; return 1; }; }
+ok "it shows each command that will be sent" shows 'ip nhrp nhs 10.250.0.1 nbma'
+ok "and secrets as secrets" shows 'pre-shared-key <secret>'
+ok "what is put right is said" grep -q 'ospf.authKey is given, but authentication was never turned on' "$TMP/plan.err"
+ok "apply launches and configures the router" csr apply
+ok "the second plan is empty" changes 0
+ok "verify passes" csr verify
+for name in "IKEv2 SA is ready" "IPsec carries packets both ways" "next hop server answers" "OSPF neighbour is full" \
+    "route to the nodes on premises" "route to the pods on premises" "no unconfirmed change"; do
+    ok "  $name" check_is pass "$name"
+done
+saved() { router show startup-config | grep -q 'interface Tunnel0'; }
+ok "the configuration is saved" saved
+pinned() { grep -q '"host_key": "SHA256:' "$TMP/rec.json"; }
+ok "the host key first seen is kept in state" pinned
+no_secret() { ! aws cloudformation get-template --stack-name aws-csr --output text | grep -qE 'abcdefghijklmn|keykey00|DEADBEEF'; }
+ok "the stack's template holds no secret" no_secret
+bootstrap() { # user data is bootstrap, and the same ever after
+    aws ec2 describe-instance-attribute --attribute userData --instance-id "$(tr -d ' ",' <"$TMP/rec.json" | sed -n 's/^instance_id://p')" \
+        --query UserData.Value --output text | base64 -d | grep -q 'ios-config-0001="hostname aws-csr"'
+}
+ok "user data is bootstrap" bootstrap
+
+# ---- drift: exactly that, and apply mends exactly that ----
+drift() { # drift "what" "evidence in plan" LINE...
+    local what=$1 evidence=$2
+    shift 2
+    configure "$@" >"$TMP/typed"
+    ok "$what: plan shows it" csr plan
+    ok "$what: and nothing else" shows "$evidence"
+    ok "$what: apply mends it" csr apply
+    ok "$what: the plan is empty again" changes 0
+}
+drift "a line of the tunnel is gone" '"interface Tunnel0 / tunnel key 100"' 'interface Tunnel0' 'no tunnel key 100'
+drift "a line too much in a section of ours" 'no ip nhrp map multicast 192.0.2.1' 'interface Tunnel0' 'ip nhrp map multicast 192.0.2.1'
+drift "a key was changed by hand" 'pre-shared-key <secret>' 'crypto ikev2 keyring ISTHMUS' 'peer DMVPN' 'pre-shared-key another'
+drift "the tunnel was shut down" 'interface Tunnel0 / no shutdown' 'interface Tunnel0' 'shutdown'
+drift "a static route is gone" 'ip route 10.0.110.0' 'no ip route 10.0.110.0 255.255.255.0 10.0.109.1'
+foreign() { configure 'interface Loopback7' 'ip address 10.99.0.1 255.255.255.255' 'ip route 10.98.0.0 255.255.0.0 10.0.109.1' >"$TMP/typed"; changes 0; }
+ok "what others configure is left alone" foreign
+
+# ---- what does not fit is named ----
+breaks() { # breaks "what" "check" "evidence" LINE...
+    local what=$1 check=$2 evidence=$3
+    shift 3
+    configure "$@" >"$TMP/typed"
+    csr verify >"$TMP/out" 2>&1
+    ok "$what: verify fails and names it" check_is fail "$check" "$evidence"
+    csr apply >"$TMP/out" 2>&1
+}
+breaks "wrong pre-shared key" "IKEv2 SA is ready" "pre-shared key" 'crypto ikev2 keyring ISTHMUS' 'peer DMVPN' 'pre-shared-key wrong'
+breaks "wrong NHRP key" "next hop server answers" "NHRP authentication" 'interface Tunnel0' 'ip nhrp authentication wrong'
+breaks "wrong OSPF area" "OSPF neighbour is full" "area" 'router ospf 10' 'no network 10.250.0.0 0.0.0.255 area 0' 'network 10.250.0.0 0.0.0.255 area 9'
+breaks "wrong proposal" "IKEv2 SA is ready" "proposal" 'crypto ikev2 proposal ISTHMUS' 'group 14'
+ok "and all is well afterwards" csr verify
+
+# ---- inputs that cannot work ----
+refused() { # refused "text" "from" "to"
+    sed "s|$2|$3|" "$TMP/in.yaml" >"$TMP/bad.yaml"
+    IN=$TMP/bad.yaml fails plan && grep -qF -- "$1" "$TMP/plan.json" "$TMP/plan.err"
+}
+ok "an NHRP key of nine characters is refused" refused "NHRP takes 8 at most" "key: keykey00" "key: keykey000"
+ok "an end of range that is no mask is refused" refused "is no mask" "end: 0.0.0.0" "end: 10.0.0.255"
+ok "an OSPF key of 18 characters is refused once it is to be used" refused "md5 authentication takes 16 at most" "authKey: DEADBEEF0123456789" "authKey: DEADBEEF0123456789, authentication: md5"
+ok "a hub outside of the tunnel network is refused" refused "tunnel network" "HubTunnelIP: 10.250.0.1" "HubTunnelIP: 10.251.0.1"
+
+# ---- faults of the router and of the way to it ----
+shake() { configure 'interface Tunnel0' 'no ip mtu 1400' 'no ip tcp adjust-mss 1360' >"$TMP/typed"; }
+survives() { # survives "what" RULE...: recovers by itself, or by being run again
+    local what=$1
+    shift
+    shake
+    lab faults add service=router "$@" >/dev/null
+    again() { csr apply || csr apply || csr apply; }
+    ok "$what: apply gets there" again
+    lab faults clear >/dev/null
+    ok "$what: and nothing is left to do" changes 0
+}
+survives "cut before a line" effect=cut-before 'action=ip mtu'
+survives "cut after a line" effect=cut-after 'action=ip tcp adjust-mss'
+survives "reload in the middle of a change" effect=reload 'action=ip tcp adjust-mss'
+survives "cut before the confirmation" effect=cut-before 'action=configure confirm'
+survives "cut after the confirmation" effect=cut-after 'action=configure confirm'
+survives "cut before write memory" effect=cut-before 'action=write memory'
+survives "NVRAM is busy" effect=status code=nvram-busy times=2 'action=write memory'
+survives "NVRAM asks" effect=status code=nvram-question 'action=write memory'
+survives "NVRAM compresses" effect=status code=nvram-compressed 'action=write memory'
+survives "log lines in the stream" effect=status code=syslog times=0 'action=^(show|ip|no|configure)'
+survives "slow echo" effect=status code=slow-echo 'action=show running-config'
+survives "a slow router" effect=delay delay=300 times=5 'action=.'
+survives "the connection is refused twice" effect=cut-before times=2 'action=^connect$'
+denied() { shake; lab faults add service=router effect=status code=denied 'action=ip mtu' >/dev/null; fails apply && grep -q 'authorization failed' "$TMP/apply.json" "$TMP/apply.err"; }
+ok "a command that AAA denies is named" denied
+lab faults clear >/dev/null
+taken_back() { typed 'show running-config' | grep -q '^ ip mtu' && return 1; router show archive config rollback timer | grep -q 'No Rollback'; }
+ok "and what was sent before it is taken back" taken_back
+ok "apply goes on from there" csr apply
+
+# ---- another operator ----
+other() {
+    { printf 'configure terminal\n'; sleep 6; printf 'end\nexit\n'; } | ssh_router -tt >"$TMP/other" 2>&1 &
+    local pid=$!
+    shake2() { :; }
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        router show configuration lock | grep -q EXCLUSIVE && break
+    done
+    sed 's/mtu: x//' "$TMP/in.yaml" | sed 's|nhrp: {key|nhrp: {shortcut: false, key|' >"$TMP/change.yaml"
+    IN=$TMP/change.yaml fails apply
+    local rc=$?
+    wait $pid
+    [ $rc = 0 ] && grep -q 'is in configuration mode' "$TMP/apply.json" "$TMP/apply.err"
+}
+ok "while somebody else is in configuration mode nothing is changed" other
+
+# ---- destroy ----
+ok "destroy removes the stack" csr destroy
+gone() { [ "$(aws ec2 describe-instances --filters Name=instance-state-name,Values=running --query 'length(Reservations)' --output text)" = 0 ]; }
+ok "the instance is gone" gone
+ok "destroying again is no error" csr destroy
+ok "apply right after makes a fresh one" csr apply
+ok "that works" csr verify
+finish

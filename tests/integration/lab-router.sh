@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# The lab's IOS-XE routers, by the plain ssh command and a person's typing.
+. "$(dirname "$0")/lib.sh"
+ALONE=$BUILD/tests/unit/router-alone
+[ -x "$ALONE" ] || skip_all "tests/unit/router-alone is not built here"
+command -v ssh >/dev/null || skip_all "no ssh command"
+mkdir "$TMP/r"
+ssh-keygen -q -t ed25519 -N '' -f "$TMP/key"
+ssh-keygen -q -t rsa -b 2048 -N '' -f "$TMP/other"
+mkfifo "$TMP/in"
+ISTHMUS_LAB_MINUTE_MS=700 timeout 120 "$ALONE" "$TMP/r" "$TMP/key.pub" <"$TMP/in" >"$TMP/ready" 2>"$TMP/err" &
+ALONE_PID=$!
+exec 9>"$TMP/in"
+trap 'exec 9>&-; kill $ALONE_PID 2>/dev/null; cleanup' EXIT
+for _ in $(seq 50); do
+    [ -s "$TMP/ready" ] && break
+    sleep 0.1
+done
+read -r _ ADDRESS PORT HUB <"$TMP/ready"
+
+connect() { # connect KEY [ARGUMENTS]
+    timeout 20 ssh -i "$1" -p "$PORT" -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=no \
+        -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "ec2-user@$ADDRESS" "${@:2}"
+}
+# Lines typed into a session, what came back without carriage returns.
+typed() { printf '%s\n' "$@" exit | connect "$TMP/key" -tt 2>/dev/null | tr -d '\r'; }
+has() { # has "text" LINE...: the session shows it
+    local text=$1
+    shift
+    typed 'terminal length 0' "$@" >"$TMP/session"
+    cat "$TMP/session"
+    grep -qF -- "$text" "$TMP/session"
+}
+hasnt() { ! has "$@"; }
+fault() {
+    echo "fault service=router,$1" >&9
+}
+
+ok "the key pair's key logs in" connect "$TMP/key" 'show version'
+stranger() { ! connect "$TMP/other" 'show version'; }
+ok "another key does not" stranger
+one() { connect "$TMP/key" 'show version' >"$TMP/session" && grep -q 'Version 17' "$TMP/session"; }
+ok "a single command is answered" one
+
+ok "the prompt is the host's name" has 'spoke-router-in-the-cloud#'
+ok "cut to 20 characters in configuration mode" has 'spoke-router-in-the-(config)#' 'configure terminal' end
+ok "and shows the section" has '(config-if)#' 'conf t' 'interface Tunnel9' end
+ok "abbreviations are understood" has 'interface GigabitEthernet2' 'conf t' 'int gi2' 'desc typed' end 'sh run | sec GigabitEthernet2'
+ok "an ambiguous one is not" has '% Ambiguous command:' 'conf t' 'i' end
+ok "nor half a command" has '% Incomplete command.' 'conf t' 'ip nhrp' 'hostname' end
+marker() { has "marker" 'conf t' 'interface Tunnel9' 'ip adress 1.2.3.4 255.0.0.0' end && grep -qE '^ {35}\^$' "$TMP/session"; }
+ok "a wrong word is marked where it stands" marker
+ok "a mask with holes is refused" has 'Invalid input' 'conf t' 'int tu9' 'ip address 10.0.0.1 255.0.255.0' end
+ok "overlapping networks are refused" has 'overlaps with' 'conf t' 'int tu9' 'ip address 10.7.0.1 255.255.0.0' 'int lo1' 'ip address 10.7.1.1 255.255.255.0' end
+hidden() { typed 'conf t' 'int tu9' 'ip nhrp holdtime 600' end >/dev/null; hasnt 'holdtime 600' 'show running-config'; }
+ok "defaults are hidden" hidden
+ok "other values are not" has ' ip nhrp holdtime 300' 'conf t' 'int tu9' 'ip nhrp holdtime 300' end 'show running-config'
+no_line() { typed 'conf t' 'int tu9' 'no ip nhrp holdtime' end >/dev/null; hasnt ' ip nhrp holdtime' 'show running-config interface tu9'; }
+ok "no takes away" no_line
+ok "a section goes whole" hasnt 'interface Tunnel9' 'conf t' 'no int tu9' end 'show running-config'
+ok "what is in use stays" has 'in use' 'conf t' 'crypto ikev2 proposal P' 'encryption aes-gcm-256' 'crypto ikev2 policy Q' 'proposal P' 'no crypto ikev2 proposal P' end
+paged() { typed 'show running-config' ' ' ' ' ' ' >"$TMP/session"; grep -q -- '--More--' "$TMP/session"; }
+ok "long outputs are paged" paged
+erased() { printf 'show verx\x7fsion\nexit\n' | connect "$TMP/key" -tt >"$TMP/session" 2>&1; grep -q 'Version 17' "$TMP/session"; }
+ok "backspace erases" erased
+ok "do works in configuration mode" has 'Version 17' 'conf t' 'do show version' end
+
+# ---- the confirmed change ----
+ok "without an archive there is no confirmed change" has 'archive on' 'configure terminal revert timer 5'
+ok "with one there is" has 'Backing up current running config' 'conf t' archive 'path bootflash:test' end 'configure terminal revert timer 5' end
+ok "it is pending" has 'Timer value: 5 min' 'show archive config rollback timer'
+ok "until it is confirmed" has '%No Rollback Confirmed Change pending' 'configure confirm' 'show archive config rollback timer'
+typed 'configure terminal revert timer 1' 'hostname lost' end >/dev/null
+sleep 1.2
+ok "one that is not confirmed reverts by itself" has 'spoke-router-in-the-cloud#'
+back() { typed 'configure terminal revert timer 5' 'snmp-server community gone' end 'configure revert now' >/dev/null; hasnt 'community gone' 'show running-config'; }
+ok "one can be taken back at once" back
+
+# ---- write memory ----
+ok "write memory says OK" has '[OK]' 'write memory'
+fault "effect=status,code=nvram-busy,action=write memory"
+ok "or that NVRAM is busy" has 'Device or resource busy' 'write memory'
+fault "effect=status,code=nvram-question,action=write memory"
+question() { printf 'write memory\n\nexit\n' | connect "$TMP/key" -tt | tr -d '\r' >"$TMP/session"; grep -q 'confirm' "$TMP/session" && grep -qF '[OK]' "$TMP/session"; }
+ok "or asks" question
+fault "effect=status,code=nvram-compressed,action=write memory"
+ok "or compresses" has 'Compressed configuration' 'write memory'
+
+# ---- the tunnel, as the two configurations make it ----
+spoke=('crypto ikev2 proposal S' 'encryption aes-gcm-256' 'prf sha512' 'group 19' 'crypto ikev2 policy S' 'match fvrf any'
+    'proposal S' 'no crypto ikev2 policy Q' 'crypto ikev2 keyring S' 'peer ANY' 'address 0.0.0.0 0.0.0.0' 'pre-shared-key abcdefghijklmn012345'
+    'crypto ikev2 profile S' "match identity remote address $HUB 255.255.255.255" 'authentication remote pre-share'
+    'authentication local pre-share' 'keyring local S' 'crypto ipsec transform-set S esp-gcm 256' 'mode transport'
+    'crypto ipsec profile S' 'set transform-set S' 'set ikev2-profile S' 'interface Tunnel0'
+    'ip address 10.250.0.9 255.255.255.0' 'ip mtu 1400' 'ip nhrp authentication keykey00' 'ip nhrp network-id 100'
+    "ip nhrp nhs 10.250.0.1 nbma $HUB multicast" 'ip ospf network point-to-multipoint' 'ip ospf hello-interval 10'
+    'tunnel source GigabitEthernet1' 'tunnel mode gre multipoint' 'tunnel key 100'
+    'router ospf 10' 'router-id 10.250.0.9' 'network 10.250.0.0 0.0.0.255 area 0')
+ok "without protection there is no SA" hasnt 'READY' 'conf t' "${spoke[@]}" end 'show crypto ikev2 sa'
+typed 'conf t' 'int tu0' 'tunnel protection ipsec profile S' end >/dev/null
+sleep 1
+ok "with it the SA is ready" has 'READY' 'show crypto ikev2 sa'
+ok "the hub answers registrations" has '10.250.0.1  RE' 'show ip nhrp nhs'
+ok "packets are counted" has '#pkts decaps:' 'show crypto ipsec sa'
+ok "the neighbour is full" has 'FULL/  -' 'show ip ospf neighbor'
+ok "the routes of the nodes come" has '10.1.0.0/16 [110/' 'show ip route ospf'
+ok "and those of the pods" has '192.168.0.0/16 [110/20] via 10.250.0.1' 'show ip route ospf'
+breaks() { # breaks "what" "no longer shown" "show command" "wrong" "right"
+    ok "$1: it is down" hasnt "$2" 'conf t' 'int tu0' "$4" end "$3"
+    typed 'conf t' 'int tu0' "$5" end >/dev/null
+}
+breaks "another NHRP key" ' RE ' 'show dmvpn detail' 'ip nhrp authentication x' 'ip nhrp authentication keykey00'
+breaks "another tunnel key" 'RE NBMA' 'show ip nhrp nhs' 'tunnel key 101' 'tunnel key 100'
+breaks "another hello interval" 'FULL' 'show ip ospf neighbor' 'ip ospf hello-interval 5' 'ip ospf hello-interval 10'
+breaks "another MTU" 'FULL' 'show ip ospf neighbor' 'ip mtu 1300' 'ip mtu 1400'
+finish

@@ -1,0 +1,75 @@
+# shellcheck shell=bash
+# A VPC in the lab, and csr-dmvpn run alone against it. Sourced after lib.sh.
+#   make_vpc                the walk-through's subnets; inputs in $TMP/in.yaml
+#   csr OP [OPTIONS]        one operation, its JSON in $TMP/OP.json, the record kept in $TMP/rec.json
+#   router COMMAND...       one exec command on the launched router, by ssh
+#   typed LINE...           lines typed into a session with it
+
+make_vpc() {
+    local aws="timeout 30 aws --output text" igw table
+    VPC=$($aws ec2 create-vpc --cidr-block 10.0.0.0/16 --query Vpc.VpcId) || return 1
+    subnet() { $aws ec2 create-subnet --vpc-id "$VPC" --cidr-block "$1" --query Subnet.SubnetId; }
+    PUBLIC=$(subnet 10.0.106.0/24)
+    PRIVATE=("$(subnet 10.0.109.0/24)" "$(subnet 10.0.110.0/24)" "$(subnet 10.0.111.0/24)")
+    igw=$($aws ec2 create-internet-gateway --query InternetGateway.InternetGatewayId)
+    $aws ec2 attach-internet-gateway --vpc-id "$VPC" --internet-gateway-id "$igw"
+    table=$($aws ec2 describe-route-tables --filters "Name=vpc-id,Values=$VPC" --query 'RouteTables[0].RouteTableId')
+    $aws ec2 create-route --route-table-id "$table" --destination-cidr-block 0.0.0.0/0 --gateway-id "$igw" >/dev/null
+    cat "$SRC/conf.d/stars/dmvpn_conf.yaml" >"$TMP/walkthrough.yaml"
+    cat >"$TMP/in.yaml" <<Y
+InstanceType: c4.large
+InboundSSH: 0.0.0.0/0
+ike_keyring_peer:
+  ip_range: {start: 0.0.0.0, end: 0.0.0.0}
+  pre-shared-key: abcdefghijklmn012345
+ike_profile: {remote_peer_ip: $ISTHMUS_HUB_ADDRESS}
+DmvpnIp: 10.250.0.9
+DmvpnNetmask: 255.255.255.0
+nhrp: {key: keykey00, HubTunnelIP: 10.250.0.1}
+ospf: {processId: 10, authKey: DEADBEEF0123456789, tunnelNetwork: 10.250.0.0, tunnelWildcard: 0.0.0.255, vpcArea: 2, tunnelArea: 0}
+name: aws
+vpc_id: $VPC
+public_subnet: {id: $PUBLIC, cidr: 10.0.106.0/24}
+private_subnets: [{id: ${PRIVATE[0]}, cidr: 10.0.109.0/24}, {id: ${PRIVATE[1]}, cidr: 10.0.110.0/24}, {id: ${PRIVATE[2]}, cidr: 10.0.111.0/24}]
+ssh_key: my-key
+ssh: {private_key: $ISTHMUS_ROUTER_KEY, port: $ISTHMUS_ROUTER_PORT}
+onPremCidr: 10.1.0.0/16
+onPremPodCidr: 192.168.0.0/16
+settle: 5s
+Y
+}
+
+csr() {
+    local op=$1
+    shift
+    timeout 120 "$ISTHMUS" plugin run csr-dmvpn "$op" --in-process --inputs "${IN:-$TMP/in.yaml}" \
+        --state "$TMP/rec.json" "$@" >"$TMP/$op.json" 2>"$TMP/$op.err"
+    local rc=$?
+    cat "$TMP/$op.err"
+    # What comes out is never to hold a secret.
+    if grep -lE 'abcdefghijklmn012345|keykey00|DEADBEEF0123456789' "$TMP/$op.json" "$TMP/$op.err" "$TMP/rec.json"; then
+        return 99
+    fi
+    return $rc
+}
+fails() { ! csr "$@"; }
+changes() { # changes N: after observe and plan there are N
+    csr plan || return 1
+    [ "$(grep -c '"action"' "$TMP/plan.json")" = "$1" ] && return 0
+    cat "$TMP/plan.json"
+    return 1
+}
+check_is() { # check_is RESULT NAME [EVIDENCE]
+    grep -F -A2 "\"name\": \"$2\"" "$TMP/verify.json" >"$TMP/check" && grep -qF "\"result\": \"$1\"" "$TMP/check" &&
+        grep -qF -- "${3:-}" "$TMP/check" && return 0
+    cat "$TMP/verify.json"
+    return 1
+}
+address() { tr -d ' ",' <"$TMP/rec.json" | sed -n 's/^nbma_address://p' | head -1; }
+ssh_router() {
+    timeout 30 ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
+        -i "$ISTHMUS_ROUTER_KEY" -p "$ISTHMUS_ROUTER_PORT" "ec2-user@$(address)" "$@"
+}
+router() { ssh_router "$*" | tr -d '\r'; }
+typed() { printf '%s\n' 'terminal length 0' "$@" exit | ssh_router -tt | tr -d '\r'; }
+configure() { typed 'configure terminal' "$@" end; }
