@@ -30,10 +30,23 @@ static const char *why_wait(const struct task *need)
         return "is replaced first";
     if (task_has_action(need->changes, "replace"))
         return "replaces something first";
-    if (task_has_action(need->changes, "create"))
+    bool applied = need->record && !need->resume;
+    if (task_has_action(need->changes, "create") && !applied)
         return need->record ? "creates something first" : "is created first";
     if (!need->record && json_array_size(need->changes))
         return "is applied first";
+    return NULL;
+}
+
+// A step that was applied before and only mends a part of what it made (a route that somebody deleted) need
+// not hide what differs in those after it: they are planned, unless that fails for want of the part.
+static const struct task *mending_need(const struct run *run, const struct task *task)
+{
+    for (size_t i = 0; i < task->step->needs_count; i++) {
+        const struct task *need = task_find(run, task->step->needs[i]);
+        if (need && (task_has_action(need->changes, "create") || need->mending))
+            return need;
+    }
     return NULL;
 }
 
@@ -106,6 +119,7 @@ static void plan_begin(struct run *run, struct task *task)
     }
     if (begin_replaced(run, task) || must_wait(run, task))
         return;
+    task->mending = mending_need(run, task) != NULL;
     if (step_resolve_inputs(run, task))
         step_ask(run, task, IST_OP_OBSERVE);
     else if (task->state == TASK_RUNNING)
@@ -213,8 +227,14 @@ static void planned(struct run *run, struct task *task)
 
 static void plan_done(struct run *run, struct task *task, const ist_error *err)
 {
+    bool elsewhere = err->code == IST_ERR_NETWORK || err->code == IST_ERR_TIMEOUT ||
+                     err->code == IST_ERR_REMOTE || err->code == IST_ERR_NOT_FOUND ||
+                     err->code == IST_ERR_DENIED;
     if (!task->step) {
         destroy_was_read(run, task, err);
+    } else if (elsewhere && task->mending) {
+        report_log(run, task->name, "info", "cannot be planned yet: %s", err->text);
+        defer(run, task, mending_need(run, task)->name, "mends something first");
     } else if (err->code != IST_OK) {
         task_fail(run, task, err);
     } else if (task->operation == IST_OP_OBSERVE) {

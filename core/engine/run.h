@@ -53,6 +53,7 @@ struct task {
 
     // How it stands.
     char *deferred;  // owned: why it is planned only when its turn comes
+    bool mending;    // one that it needs, or that needs in turn, creates a part of it anew
     bool resume;     // its last apply or destroy was interrupted
     bool changed;    // this run changed something of it
     bool reported;   // its failure has been told

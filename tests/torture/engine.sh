@@ -77,6 +77,26 @@ exits 0 "and of none" ist apply p --yes --set text=two --detailed-exitcode
 exits 1 "an unknown step is an error" ist plan p --only bb
 says 'did you mean' "with a suggestion"
 
+# ---- what is mended does not hide what differs after it
+fresh
+write_conf <<'END'
+pipelines:
+  p:
+    steps:
+      a: {plugin: test-file, with: {dir: "@WORLD@/a", count: 2}}
+      b: {plugin: test-file, needs: [a], with: {dir: "@WORLD@/b"}}
+      c: {plugin: test-file, needs: [b], with: {dir: "@WORLD@/c"}}
+END
+ist apply p --yes >/dev/null 2>&1
+rm "$(find "$WORLD/a" -type f | head -1)"
+exits 2 "a part that is gone is created anew" ist plan p --detailed-exitcode
+says "Plan: 1 to create, 0 to update, 0 to replace, 0 to delete." "that is all of the plan"
+sed -i '$s/hello/drifted/' "$WORLD"/c/*
+exits 2 "what differs further on" ist plan p --detailed-exitcode
+says "Plan: 1 to create, 1 to update, 0 to replace, 0 to delete." "is planned beside it"
+exits 0 "and apply mends both at once" ist apply p --yes
+exits 0 "nothing differs then" ist plan p --detailed-exitcode
+
 # ---- questions, where somebody can answer
 fresh
 two_steps
