@@ -57,7 +57,8 @@ static bool known(const struct diags *diags, const struct place *place, const ch
     return false;
 }
 
-static void add(struct diags *diags, struct place place, bool error, const char *format, va_list args)
+static void __attribute__((format(printf, 4, 0)))
+add(struct diags *diags, struct place place, bool error, const char *format, va_list args)
 {
     char *text = ist_vprintf(format, args);
     diags->last_dropped = known(diags, &place, text) || diags->count >= MAX_KEPT;

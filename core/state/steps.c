@@ -244,8 +244,8 @@ int store_step_rename(struct store *store, const char *pipeline, const char *fro
     static const char *const statements[] = {
         "UPDATE steps SET step = ?3 WHERE pipeline = ?1 AND step = ?2",
         "UPDATE resources SET step = ?3 WHERE pipeline = ?1 AND step = ?2",
-        "INSERT INTO generations SELECT pipeline, ?3, resource, next FROM generations"
-        " WHERE pipeline = ?1 AND step = ?2 ON CONFLICT DO UPDATE SET next = max(next, excluded.next)",
+        ("INSERT INTO generations SELECT pipeline, ?3, resource, next FROM generations"
+         " WHERE pipeline = ?1 AND step = ?2 ON CONFLICT DO UPDATE SET next = max(next, excluded.next)"),
     };
     for (size_t i = 0; i < sizeof(statements) / sizeof(*statements) && rc == IST_OK; i++) {
         sqlite3_stmt *statement = NULL;

@@ -19,7 +19,8 @@ IST_EXPORT char *ist_strdup(const char *text) __attribute__((malloc, returns_non
 IST_EXPORT char *ist_strndup(const char *text, size_t len) __attribute__((malloc, returns_nonnull));
 IST_EXPORT char *ist_printf(const char *format, ...)
     __attribute__((format(printf, 1, 2), malloc, returns_nonnull));
-IST_EXPORT char *ist_vprintf(const char *format, va_list args) __attribute__((malloc, returns_nonnull));
+IST_EXPORT char *ist_vprintf(const char *format, va_list args)
+    __attribute__((format(printf, 1, 0), malloc, returns_nonnull));
 
 // A growing buffer with a limit, always NUL-terminated after the first add. Zero-initialise, with `max` set.
 typedef struct ist_buf {

@@ -74,7 +74,8 @@ int32_t ist_wait_fd(const ist_env *env, int fd, short events, int64_t ms)
     }
 }
 
-static void log_text(const ist_env *env, uint32_t level, const char *format, va_list args)
+static void __attribute__((format(printf, 3, 0)))
+log_text(const ist_env *env, uint32_t level, const char *format, va_list args)
 {
     char *text = ist_vprintf(format, args);
     env->host->log(env->call, level, text);
