@@ -1,10 +1,10 @@
 // A plugin used alone.
 #include "cli/plugin_use.h"
+#include "host/folder.h"
 
 #include <isthmus/alloc.h>
 #include <isthmus/json.h>
 
-#include <ftw.h>
 #include <openssl/rand.h>
 #include <poll.h>
 #include <signal.h>
@@ -233,14 +233,6 @@ int32_t plugin_use_run(struct plugin_use *use, uint32_t operation)
 
 // ---- closing
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 void plugin_use_close(struct plugin_use *use)
 {
     worker_free(use->worker);
@@ -252,7 +244,7 @@ void plugin_use_close(struct plugin_use *use)
     json_decref(use->inputs);
     cancel_close(&use->cancel);
     if (use->run_dir)
-        nftw(use->run_dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+        remove_tree(use->run_dir);
     ist_free(use->run_dir);
     *use = (struct plugin_use){.cancel = {.fd = -1}};
 }

@@ -1,10 +1,10 @@
 // A run from its beginning to its exit code.
 #include "engine/run.h"
 #include "engine/watch.h"
+#include "host/folder.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
 #include <isthmus/alloc.h>
 #include <isthmus/json.h>
 #include <signal.h>
@@ -13,19 +13,6 @@
 #include <unistd.h>
 
 // ---- the folder of the run
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
-static void remove_tree(const char *path)
-{
-    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
 
 // What a killed run left behind; called by who holds the lock.
 static void remove_stale(struct run *run)

@@ -4,7 +4,7 @@ core_host_libhost_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core
 core_host_libhost_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 core_host_libhost_la_LIBADD = sdk/lib/libistbase.la $(JANSSON_LIBS)
 core_host_libhost_la_SOURCES = %D%/value.c %D%/value.h %D%/runner.c %D%/runner.h %D%/wire.c %D%/wire.h \
-	%D%/loader.c %D%/loader.h %D%/descriptor.c %D%/elf.c %D%/elf.h
+	%D%/loader.c %D%/loader.h %D%/descriptor.c %D%/elf.c %D%/elf.h %D%/folder.c %D%/folder.h
 
 # The core's side alone; tests compile it too.
 HOST_CLIENT_SOURCES = core/host/paths.c core/host/paths.h core/host/process.c core/host/process.h \

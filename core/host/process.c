@@ -200,7 +200,8 @@ void process_verdict(const struct process *process, char *text, size_t size)
     else if (info.si_status == SIGSEGV)
         snprintf(text, size, "crashed: segmentation fault (SIGSEGV)");
     else if (info.si_status == SIGKILL)
-        snprintf(text, size, "was killed (SIGKILL)");
+        // A worker whose wire ends within an operation kills its group: the two look alike from here.
+        snprintf(text, size, "was killed (SIGKILL) from outside, or closed its wire");
     else
         snprintf(text, size, "crashed: %s (SIG%s)", strsignal(info.si_status), sigabbrev_np(info.si_status));
 }

@@ -1,10 +1,10 @@
 // A host in this process for unit tests of plugins.
 #include "fakehost.h"
+#include "host/folder.h"
 
 #include <isthmus/alloc.h>
 
 #include <dlfcn.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,19 +51,11 @@ struct fakehost *fakehost_load(const char *name_or_path)
     return host;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 void fakehost_free(struct fakehost *host)
 {
     if (!host)
         return;
-    nftw(host->run_dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    remove_tree(host->run_dir);
     ist_free(host->run_dir);
     json_decref(host->inputs);
     cancel_close(&host->cancel);

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "host/catalog.h"
+#include "host/folder.h"
 #include "host/runner.h"
 #include "host/worker.h"
 
@@ -14,7 +15,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -51,21 +51,13 @@ static int set_up(void **state)
     return 0;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static int tear_down(void **state)
 {
     struct bench *b = *state;
     worker_free(b->worker);
     catalog_free(b->catalog);
     json_decref(b->inputs);
-    nftw(b->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    remove_tree(b->dir);
     ist_free(b->dir);
     ist_free(b);
     return 0;
