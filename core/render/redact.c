@@ -148,7 +148,7 @@ static void add_base64(struct redactor *redactor, const char *value, size_t len,
         uint32_t bits = 0;
         for (size_t b = 0; b < 6; b++) {
             size_t bit = 6 * i + b - 8 * before;
-            bits = bits << 1 | ((unsigned char)value[bit / 8] >> (7 - bit % 8) & 1u);
+            bits = bits << 1 | ((uint32_t)(unsigned char)value[bit / 8] >> (7 - bit % 8) & 1u);
         }
         char c = bits < 62 ? common[bits] : extra[bits - 62];
         ist_buf_add(&buf, &c, 1);
