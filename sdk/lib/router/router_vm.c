@@ -120,10 +120,15 @@ int32_t ist_router_vm_observe(ist_aws *aws, const ist_router_vm *vm, const char 
 
 // ---- addresses ----
 
-static bool held_by_stack(const json_t *seen, const char *eni)
+// A stack that is still being made tells no outputs yet: then its tags on the interface do.
+static bool held_by_stack(const json_t *seen, const json_t *eni)
 {
+    const char *id = ist_json_str_or(eni, "networkInterfaceId", "");
     const char *outside = ist_json_str(seen, "outside_eni"), *inside = ist_json_str(seen, "inside_eni");
-    return (outside && strcmp(outside, eni) == 0) || (inside && strcmp(inside, eni) == 0);
+    const char *stack = ist_json_str(seen, "stack.id"),
+               *tag = ist_aws_tag(eni, "aws:cloudformation:stack-id");
+    return (outside && strcmp(outside, id) == 0) || (inside && strcmp(inside, id) == 0) ||
+           (stack && tag && strcmp(stack, tag) == 0);
 }
 
 // The first address of the subnet that nobody holds, from .10 on; "" when there is none.
@@ -177,7 +182,7 @@ static int32_t check_address(ist_aws *aws, const char *subnet, const char *addre
         json_array_foreach(json_object_get(eni, "privateIpAddressesSet"), k, each)
         {
             if (rc != IST_OK || strcmp(ist_json_str_or(each, "privateIpAddress", ""), address) != 0 ||
-                held_by_stack(seen, id))
+                held_by_stack(seen, eni))
                 continue;
             free_address(cidr, enis, next);
             rc = ist_fail(err, IST_ERR_CONFLICT, which, "%s is taken by %s (%s)", address, id,
