@@ -127,6 +127,13 @@ static void each_socket(int junk)
     }
 }
 
+// A sanitizer would catch the signal and exit instead.
+static void crash(void)
+{
+    signal(SIGSEGV, SIG_DFL);
+    raise(SIGSEGV);
+}
+
 static void hang(void)
 {
     for (;;)
@@ -144,7 +151,7 @@ static int32_t go_wrong(const struct work *w, const char *fault)
     if (!strcmp(fault, "wait"))
         return w->h->sleep_until(w->call, INT64_MAX);
     if (!strcmp(fault, "crash"))
-        raise(SIGSEGV);
+        crash();
     if (!strcmp(fault, "hang"))
         hang();
     if (!strcmp(fault, "flood"))
@@ -464,7 +471,7 @@ static int32_t create_file(const struct work *w, const char *name)
         return failed_errno(w, "create", file.dir);
     w->h->put(w->made, name, string(w, file.id));
     if (number_of(name) == w->crash_at)
-        raise(SIGSEGV);
+        crash();
     rc = wait_half(w);
     return rc == IST_OK ? journal_failed(w, w->h->outcome(w->call, name, record_of(w, &file)), name) : rc;
 }
