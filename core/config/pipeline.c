@@ -374,8 +374,11 @@ void pipeline_free(struct pipeline *pipeline)
     ist_free(pipeline);
 }
 
-struct place step_input_place(const struct step *step, const char *path)
+bool step_input_place(const struct step *step, const char *path, struct place *place)
 {
-    const struct node *node = step->with ? path_node(step->with, path) : NULL;
-    return node ? node->place : step->place;
+    const struct node *node = step->with && *path ? path_node(step->with, path) : NULL;
+    if (!node || !node->place.line)
+        return false;
+    *place = node->place;
+    return true;
 }

@@ -62,8 +62,8 @@ int pipeline_load(struct config *config, struct catalog *catalog, const char *na
 void pipeline_free(struct pipeline *pipeline);
 // Warns of what is valid but unwise: secrets in clear in files that everybody can read.
 void pipeline_advise(const struct pipeline *pipeline, struct diags *diags);
-// Where an input stands ("subnet.privateCidrs[1]"), for what only the plugin can say of it; else the step's place.
-struct place step_input_place(const struct step *step, const char *path);
+// Where an input stands ("subnet.privateCidrs[1]"), for what only the plugin can say of it; false: not in a file.
+bool step_input_place(const struct step *step, const char *path, struct place *place);
 
 // What a step's outputs are when its inputs are resolved. `known` false: the output is not known yet.
 struct output_source {

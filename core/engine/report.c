@@ -20,7 +20,14 @@ void report_error(struct run *run, const ist_error *err)
 void report_failed(struct run *run, struct task *task, const ist_error *err)
 {
     json_t *event = error_event("step-failed", err);
+    struct place place;
     json_object_set_new(event, "step", json_string(task->name));
+    // What a plugin says of an input is said of the line it stands in.
+    if (err->code == IST_ERR_INPUT && task->step && step_input_place(task->step, err->where, &place)) {
+        char *where = ist_printf("%s:%d:%d: %s", place.file, place.line, place.column, err->where);
+        json_object_set_new(event, "where", json_string(where));
+        ist_free(where);
+    }
     if (task->operation)
         json_object_set_new(event, "operation", json_string(operation_name(task->operation)));
     render_event(run->render, event);
