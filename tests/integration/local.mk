@@ -6,4 +6,4 @@ EXTRA_DIST += %D%/lib.sh %D%/lab-lib.sh
 INTEGRATION_TESTS += %D%/bad-config.sh %D%/cli.sh %D%/headers.sh %D%/out-of-tree.sh %D%/plugin.sh
 EXTRA_DIST += %D%/bad-config
 include tests/integration/router.mk
-INTEGRATION_TESTS += %D%/kube-faults.sh
+INTEGRATION_TESTS += %D%/kube-faults.sh %D%/kube-probe.sh
