@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define DESCRIPTION "On-premises network, by Isthmus"
+#define NOT_FOUND   "InvalidPermission.NotFound"
 
 static const json_t *group_of(const json_t *groups, const char *id)
 {
@@ -17,8 +18,9 @@ static const json_t *group_of(const json_t *groups, const char *id)
     return NULL;
 }
 
-// EC2 merges the rules of one protocol into one permission with several ranges.
-int ingress_find(const json_t *groups, const char *group, const char *cidr)
+// The range of exactly this network with all protocols, or NULL. EC2 merges the rules of one protocol into one
+// permission with several ranges. Borrowed.
+static const json_t *range_of(const json_t *groups, const char *group, const char *cidr)
 {
     json_t *permission, *range;
     size_t i, k;
@@ -29,10 +31,15 @@ int ingress_find(const json_t *groups, const char *group, const char *cidr)
         json_array_foreach(json_object_get(permission, "ipRanges"), k, range)
         {
             if (strcmp(ist_json_str_or(range, "cidrIp", ""), cidr) == 0)
-                return 1;
+                return range;
         }
     }
-    return 0;
+    return NULL;
+}
+
+int ingress_find(const json_t *groups, const char *group, const char *cidr)
+{
+    return range_of(groups, group, cidr) != NULL;
 }
 
 int32_t ingress_plan(struct step *s, const char *group, const char *cidr, ist_error *err)
@@ -54,12 +61,10 @@ int32_t ingress_plan(struct step *s, const char *group, const char *cidr, ist_er
     return rc;
 }
 
-// New reference.
-static json_t *rule(const char *group, const char *cidr, int with_description)
+// description may be NULL. New reference.
+static json_t *rule(const char *group, const char *cidr, const char *description)
 {
-    json_t *range = json_pack("{s:s}", "CidrIp", cidr);
-    if (with_description)
-        json_object_set_new(range, "Description", json_string(DESCRIPTION));
+    json_t *range = json_pack("{s:s, s:s*}", "CidrIp", cidr, "Description", description);
     return json_pack("{s:s, s:[{s:s, s:[o]}]}", "GroupId", group, "IpPermissions", "IpProtocol", "-1",
                      "IpRanges", range);
 }
@@ -90,7 +95,7 @@ int32_t ingress_apply(struct step *s, const char *group, const char *cidr, ist_e
     // One that was there before us stays the property of whoever made it.
     if (!there || step_is_unsettled(s, resource)) {
         json_t *data = json_pack("{s:s, s:s, s:s}", "kind", "ingress", "group", group, "cidr", cidr);
-        json_t *params = rule(group, cidr, 1);
+        json_t *params = rule(group, cidr, DESCRIPTION);
         rc = ist_intent(&s->env, resource, json_incref(data), token, err);
         if (rc == IST_OK && !there)
             rc = change_rule(s, "AuthorizeSecurityGroupIngress", "InvalidPermission.Duplicate", params, err);
@@ -103,13 +108,40 @@ int32_t ingress_apply(struct step *s, const char *group, const char *cidr, ist_e
     return rc;
 }
 
+// By the rule's own id: where a rule that is there is said not to be, because it was written in another form.
+static int32_t revoke_by_id(struct step *s, const char *group, const char *cidr, ist_error *err)
+{
+    json_t *params = json_pack("{s:[{s:s, s:[s]}]}", "Filter", "Name", "group-id", "Value", group);
+    json_t *rules = NULL, *item;
+    size_t i;
+    int32_t rc = ist_aws_query_all(s->aws, "ec2", "DescribeSecurityGroupRules", params,
+                                   "securityGroupRuleSet", &rules, err);
+    json_decref(params);
+    json_array_foreach(rules, i, item)
+    {
+        if (rc != IST_OK || strcmp(ist_json_str_or(item, "cidrIpv4", ""), cidr) != 0 ||
+            strcmp(ist_json_str_or(item, "ipProtocol", ""), "-1") != 0 ||
+            strcmp(ist_json_str_or(item, "isEgress", ""), "true") == 0)
+            continue;
+        params = json_pack("{s:s, s:[s]}", "GroupId", group, "SecurityGroupRuleId",
+                           ist_json_str_or(item, "securityGroupRuleId", ""));
+        rc = change_rule(s, "RevokeSecurityGroupIngress", NOT_FOUND, params, err);
+        json_decref(params);
+    }
+    json_decref(rules);
+    return rc;
+}
+
 int32_t ingress_remove(struct step *s, const char *resource, const json_t *record, ist_error *err)
 {
     const char *group = ist_json_str_or(record, "group", ""), *cidr = ist_json_str_or(record, "cidr", "");
+    const json_t *range = range_of(s->groups, group, cidr);
     int32_t rc = IST_OK;
-    if (ingress_find(s->groups, group, cidr)) {
-        json_t *params = rule(group, cidr, 0);
-        rc = change_rule(s, "RevokeSecurityGroupIngress", "InvalidPermission.NotFound", params, err);
+    if (range != NULL) {
+        json_t *params = rule(group, cidr, ist_json_str(range, "description"));
+        rc = change_rule(s, "RevokeSecurityGroupIngress", NOT_FOUND, params, err);
+        if (rc == IST_OK && strcmp(ist_aws_error_code(s->aws), NOT_FOUND) == 0)
+            rc = revoke_by_id(s, group, cidr, err);
         json_decref(params);
     }
     return rc == IST_OK ? ist_outcome(&s->env, resource, NULL, err) : rc;

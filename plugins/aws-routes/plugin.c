@@ -32,6 +32,7 @@ static const ist_field outputs[] = {
 
 static const char *const permissions[] = {"ec2:DescribeRouteTables",
                                           "ec2:DescribeSecurityGroups",
+                                          "ec2:DescribeSecurityGroupRules",
                                           "ec2:DescribeNetworkInterfaces",
                                           "ec2:CreateRoute",
                                           "ec2:ReplaceRoute",

@@ -331,7 +331,18 @@ static int32_t send_create(ist_aws *aws, const json_t *inputs, const char *name,
     return rc;
 }
 
-static int32_t create(const ist_env *env, ist_aws *aws, const json_t *inputs, ist_error *err)
+// Tells the journal that the stack is there, and the rest of this operation with it.
+static int32_t remember(const ist_env *env, ist_aws *aws, const char *name, const json_t *stack,
+                        json_t *recorded, ist_error *err)
+{
+    json_t *data = json_pack("{s:s, s:s, s:s}", "name", name, "region", ist_aws_region(aws), "id",
+                             ist_json_str_or(stack, "StackId", name));
+    json_object_set_new(recorded, RESOURCE, json_pack("{s:s, s:O}", "status", "done", "data", data));
+    return ist_outcome(env, RESOURCE, data, err);
+}
+
+static int32_t create(const ist_env *env, ist_aws *aws, const json_t *inputs, json_t *recorded,
+                      ist_error *err)
 {
     char *name = ist_printf("%s-vpc", ist_json_str_or(inputs, "name", "")), token[65];
     json_t *stack = NULL;
@@ -342,10 +353,7 @@ static int32_t create(const ist_env *env, ist_aws *aws, const json_t *inputs, is
     if (rc == IST_OK)
         rc = wait_settled(env, aws, name, timeout_of(inputs), &stack, err);
     if (rc == IST_OK)
-        rc = ist_outcome(env, RESOURCE,
-                         json_pack("{s:s, s:s, s:s}", "name", name, "region", ist_aws_region(aws), "id",
-                                   ist_json_str_or(stack, "StackId", name)),
-                         err);
+        rc = remember(env, aws, name, stack, recorded, err);
     if (rc == IST_OK && !ends_with(ist_json_str_or(stack, "StackStatus", ""), "CREATE_COMPLETE")) {
         tell_failure(aws, name, ist_json_str_or(stack, "StackStatus", "?"), err);
         rc = IST_ERR_REMOTE;
@@ -355,7 +363,7 @@ static int32_t create(const ist_env *env, ist_aws *aws, const json_t *inputs, is
     return rc;
 }
 
-int32_t stack_apply(const ist_env *env, ist_aws *aws, const json_t *inputs, const json_t *recorded,
+int32_t stack_apply(const ist_env *env, ist_aws *aws, const json_t *inputs, json_t *recorded,
                     const struct network *network, ist_error *err)
 {
     const char *reason;
@@ -368,7 +376,7 @@ int32_t stack_apply(const ist_env *env, ist_aws *aws, const json_t *inputs, cons
             rc = ist_outcome(env, RESOURCE, NULL, err);
     }
     if (rc == IST_OK && action != 0)
-        rc = create(env, aws, inputs, err);
+        rc = create(env, aws, inputs, recorded, err);
     json_decref(stack);
     return rc;
 }

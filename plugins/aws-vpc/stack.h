@@ -10,7 +10,8 @@ int32_t stack_find_vpc(ist_aws *aws, const json_t *inputs, const json_t *recorde
 // What apply will do; *action is 0, IST_CREATE or IST_REPLACE. `network` is NULL when there is none.
 int32_t stack_plan(const ist_env *env, ist_aws *aws, const json_t *inputs, const json_t *recorded,
                    const struct network *network, uint32_t *action, ist_error *err);
-int32_t stack_apply(const ist_env *env, ist_aws *aws, const json_t *inputs, const json_t *recorded,
+// Makes it so; `recorded` learns of it too.
+int32_t stack_apply(const ist_env *env, ist_aws *aws, const json_t *inputs, json_t *recorded,
                     const struct network *network, ist_error *err);
 int32_t stack_destroy(const ist_env *env, ist_aws *aws, const json_t *inputs, const json_t *recorded,
                       ist_error *err);

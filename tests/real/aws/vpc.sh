@@ -1,0 +1,152 @@
+#!/usr/bin/env bash
+# aws-vpc and aws-routes against a second AWS: made, found, mended, removed, and through faults.
+. "$(dirname "$0")/fake-lib.sh"
+command -v jq >/dev/null && command -v aws >/dev/null && command -v curl >/dev/null || skip_all "jq, curl or aws is missing"
+start_fake
+
+count_vpcs() { aws ec2 describe-vpcs --query 'length(Vpcs)' --output text; }
+before=$(count_vpcs)
+
+cat >"$TMP/made.yaml" <<END
+create: true
+name: made
+cidr: 10.0.0.0/16
+public_cidrs: [10.0.1.0/24, 10.0.2.0/24]
+private_cidrs: [10.0.11.0/24, 10.0.12.0/24]
+tags: {team: network}
+timeout: 60s
+END
+
+# ---- aws-vpc: make ----
+ok "plan of a VPC to be made tells of one stack" changes 1 aws-vpc "$TMP/made.yaml" "$TMP/vpc.state"
+ok "and calls nothing that writes" test "$(calls 'Create.*|Delete.*')" = 0
+ok "apply makes it" run aws-vpc apply "$TMP/made.yaml" "$TMP/vpc.state"
+VPC=$(jq -r .outputs.vpc_id "$TMP/json")
+# Moto's CloudFormation knows no associations of route tables: what the stack asks for in vain is made by hand.
+table_of() {
+    aws cloudformation describe-stack-resource --stack-name made-vpc --logical-resource-id "$1" --query StackResourceDetail.PhysicalResourceId --output text
+}
+associate() {
+    for pair in Public1:PublicTable Public2:PublicTable Private1:PrivateTable1 Private2:PrivateTable2; do
+        aws ec2 associate-route-table --subnet-id "$(table_of "${pair%:*}")" --route-table-id "$(table_of "${pair#*:}")" --query AssociationId --output text
+    done
+}
+# Nor does it delete route tables.
+disassociate() {
+    while read -r id; do aws ec2 disassociate-route-table --association-id "$id"; done <"$TMP/associations"
+    for table in PublicTable PrivateTable1 PrivateTable2; do aws ec2 delete-route-table --route-table-id "$(table_of $table)"; done
+} >/dev/null
+associate >"$TMP/associations"
+ok "aws sees its subnets" test "$(aws ec2 describe-subnets --filters "Name=vpc-id,Values=$VPC" --query 'length(Subnets)' --output text)" = 4
+ok "two private tables lead to the NAT gateway" test "$(aws ec2 describe-route-tables --filters "Name=vpc-id,Values=$VPC" \
+    --query 'length(RouteTables[].Routes[?NatGatewayId][])' --output text)" = 2
+ok "a second plan is empty" changes 0 aws-vpc "$TMP/made.yaml" "$TMP/vpc.state"
+jq -r '.outputs.private_route_tables | join(" ")' "$TMP/json" >"$TMP/tables"
+ok "verify passes" run aws-vpc verify "$TMP/made.yaml" "$TMP/vpc.state"
+sed 's/^private_cidrs.*/private_cidrs: [10.0.11.0\/24]/' "$TMP/made.yaml" >"$TMP/other.yaml"
+one_replace() {
+    run aws-vpc plan "$TMP/other.yaml" "$TMP/vpc.state" && jq -e '.changes | length == 1 and .[0].action == "replace"' "$TMP/json"
+}
+ok "other subnets are planned as a replacement" one_replace
+sed 's/10.0.1.0/10.9.1.0/' "$TMP/made.yaml" >"$TMP/outside.yaml"
+ok "a subnet outside of the VPC is refused" refuses "is not within 10.0.0.0/16" aws-vpc plan "$TMP/outside.yaml" "$TMP/vpc.state"
+cp "$TMP/made.yaml" "$TMP/stranger.yaml"
+ok "a stack of that name that is somebody else's is refused" refuses "did not make" aws-vpc plan "$TMP/stranger.yaml" "$TMP/none.state"
+
+# ---- aws-vpc: find ----
+for how in "name_prefix: made" "id: $VPC" "tags: {team: network}"; do
+    echo "$how" >"$TMP/find.yaml"
+    found_it() { run aws-vpc plan "$TMP/find.yaml" "$TMP/find.state" && jq -e --arg id "$VPC" '.outputs.vpc_id == $id' "$TMP/json"; }
+    ok "finds it by ${how%%:*}" found_it
+done
+SECOND=$(aws ec2 create-vpc --cidr-block 10.20.0.0/16 --tag-specifications 'ResourceType=vpc,Tags=[{Key=Name,Value=made-too}]' --query Vpc.VpcId --output text)
+echo "name_prefix: made" >"$TMP/find.yaml"
+ok "two that fit are listed" refuses "$SECOND" aws-vpc plan "$TMP/find.yaml" "$TMP/find.state"
+echo "name_prefix: made-vpc" >"$TMP/find.yaml"
+ok "a name that equals goes before the rest" changes 0 aws-vpc "$TMP/find.yaml" "$TMP/find.state"
+echo "name_prefix: absent" >"$TMP/find.yaml"
+ok "one that is not there is said with what is" refuses "$SECOND" aws-vpc plan "$TMP/find.yaml" "$TMP/find.state"
+
+# ---- aws-routes ----
+read -r -a tables <"$TMP/tables"
+SUBNET=$(aws ec2 describe-subnets --filters "Name=cidr-block,Values=10.0.11.0/24" --query 'Subnets[0].SubnetId' --output text)
+ENI=$(aws ec2 create-network-interface --subnet-id "$SUBNET" --private-ip-address 10.0.11.10 --query NetworkInterface.NetworkInterfaceId --output text)
+OTHER=$(aws ec2 create-network-interface --subnet-id "$SUBNET" --private-ip-address 10.0.11.11 --query NetworkInterface.NetworkInterfaceId --output text)
+GROUP=$(aws ec2 create-security-group --vpc-id "$VPC" --group-name "made worker group" --description workers --query GroupId --output text)
+cat >"$TMP/routes.yaml" <<END
+vpc_id: $VPC
+route_tables: [${tables[0]}, ${tables[1]}]
+security_groups: [$GROUP]
+next_hop: {kind: eni, id: $ENI}
+onPremCidr: 10.1.0.0/16
+onPremPodCidr: 192.168.0.0/16
+END
+S=$TMP/routes.state
+routes_to() { aws ec2 describe-route-tables --filters "Name=vpc-id,Values=$VPC" --query "length(RouteTables[].Routes[?NetworkInterfaceId=='$1'][])" --output text; }
+rules() { aws ec2 describe-security-groups --group-ids "$GROUP" --query "length(SecurityGroups[0].IpPermissions[?IpProtocol=='-1'].IpRanges[])" --output text; }
+
+ok "plan tells of four routes and two rules" changes 6 aws-routes "$TMP/routes.yaml" "$S"
+ok "apply makes them" run aws-routes apply "$TMP/routes.yaml" "$S"
+ok "four routes lead to the interface" test "$(routes_to "$ENI")" = 4
+ok "two rules let in" test "$(rules)" = 2
+ok "a second plan is empty" changes 0 aws-routes "$TMP/routes.yaml" "$S"
+aws ec2 delete-route --route-table-id "${tables[0]}" --destination-cidr-block 10.1.0.0/16
+ok "a route that was deleted is the only change" changes 1 aws-routes "$TMP/routes.yaml" "$S"
+ok "and is mended" run aws-routes apply "$TMP/routes.yaml" "$S"
+aws ec2 replace-route --route-table-id "${tables[0]}" --destination-cidr-block 10.1.0.0/16 --network-interface-id "$OTHER"
+one_update() { run aws-routes plan "$TMP/routes.yaml" "$S" && jq -e '.changes | length == 1 and .[0].action == "update"' "$TMP/json"; }
+ok "a route that was bent is planned as an update" one_update
+ok "and is mended" run aws-routes apply "$TMP/routes.yaml" "$S"
+RULE=$(aws ec2 describe-security-group-rules --filters "Name=group-id,Values=$GROUP" --query "SecurityGroupRules[?CidrIpv4=='192.168.0.0/16'].SecurityGroupRuleId" --output text)
+aws ec2 revoke-security-group-ingress --group-id "$GROUP" --security-group-rule-ids "$RULE" >/dev/null
+ok "a rule that was revoked is the only change" changes 1 aws-routes "$TMP/routes.yaml" "$S"
+ok "and is mended" run aws-routes apply "$TMP/routes.yaml" "$S"
+ok "nothing is there twice" test "$(routes_to "$ENI") $(rules)" = "4 2"
+sed 's/^onPremCidr.*/onPremCidr: 10.0.64.0\/18/' "$TMP/routes.yaml" >"$TMP/overlap.yaml"
+ok "a network that overlaps with the VPC is refused" refuses "overlaps with the VPC" aws-routes plan "$TMP/overlap.yaml" "$S"
+sed '/onPremPodCidr/d' "$TMP/routes.yaml" >"$TMP/fewer.yaml"
+ok "a network asked for no more is removed" run aws-routes apply "$TMP/fewer.yaml" "$S"
+ok "and nothing else" test "$(routes_to "$ENI") $(rules)" = "2 1"
+sed "s/kind: eni, id: .*/kind: ip, id: 10.0.11.10}/" "$TMP/fewer.yaml" >"$TMP/address.yaml"
+ok "a next hop by address is the same interface" changes 0 aws-routes "$TMP/address.yaml" "$S"
+
+# ---- faults ----
+fault() { fake /_fake/config "{\"faults\": [$1]}" >/dev/null; }
+for rule in '"code": "RequestLimitExceeded", "status": 503, "times": 2' '"drop": true, "times": 2' '"raw": "<html>proxy</html>", "status": 502, "times": 2'; do
+    aws ec2 delete-route --route-table-id "${tables[0]}" --destination-cidr-block 10.1.0.0/16
+    fault "{\"action\": \"CreateRoute|DescribeRouteTables\", $rule}"
+    ok "comes through: $rule" run aws-routes apply "$TMP/fewer.yaml" "$S"
+    fault ""
+    ok "with one route: $rule" test "$(routes_to "$ENI")" = 2
+done
+aws ec2 delete-route --route-table-id "${tables[0]}" --destination-cidr-block 10.1.0.0/16
+fault '{"action": "CreateRoute", "code": "UnauthorizedOperation", "status": 403, "times": 9}'
+ok "a refusal names the call and the code" refuses "UnauthorizedOperation" aws-routes apply "$TMP/fewer.yaml" "$S"
+ok "and the call" grep -q "EC2 CreateRoute in us-west-2" "$TMP/ran"
+fault ""
+ok "and is made good by the next run" run aws-routes apply "$TMP/fewer.yaml" "$S"
+AWS_SECRET_ACCESS_KEY=wrong-secret run aws-routes plan "$TMP/fewer.yaml" "$S" >/dev/null && status=1 || status=0
+pass_or_fail $status "a wrong secret is refused"
+ok "and says what to check" grep -q "SignatureDoesNotMatch" "$TMP/ran"
+ok "no secret is told" sh -c "! grep -e wrong-secret -e secretexample '$TMP/ran.all'"
+
+# ---- and away ----
+aws ec2 create-route --route-table-id "${tables[1]}" --destination-cidr-block 172.20.0.0/16 --network-interface-id "$ENI" >/dev/null
+ok "destroy" run aws-routes destroy "$TMP/fewer.yaml" "$S"
+ok "leaves what it did not make" test "$(routes_to "$ENI") $(rules)" = "1 0"
+ok "a second destroy finds nothing to do" run aws-routes destroy "$TMP/fewer.yaml" "$S"
+aws ec2 delete-route --route-table-id "${tables[1]}" --destination-cidr-block 172.20.0.0/16
+aws ec2 delete-network-interface --network-interface-id "$ENI"
+aws ec2 delete-network-interface --network-interface-id "$OTHER"
+aws ec2 delete-security-group --group-id "$GROUP"
+aws ec2 delete-vpc --vpc-id "$SECOND"
+disassociate
+ok "destroy of the VPC" run aws-vpc destroy "$TMP/made.yaml" "$TMP/vpc.state"
+ok "leaves as many as there were" test "$(count_vpcs)" = "$before"
+ok "apply right after makes a new one" run aws-vpc apply "$TMP/made.yaml" "$TMP/vpc.state"
+fresh() { [ "$(jq -r .outputs.vpc_id "$TMP/json")" != "$VPC" ]; }
+ok "and not the old one again" fresh
+associate >"$TMP/associations"
+disassociate
+ok "destroy again" run aws-vpc destroy "$TMP/made.yaml" "$TMP/vpc.state"
+finish
