@@ -3,10 +3,12 @@
 
 #include "cluster.h"
 #include "ctl.h"
+#include "probe.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 // ---- what addresses and generated names are called instead ----
 
@@ -197,9 +199,69 @@ static json_t *cluster_snapshot(struct lab_cluster *cluster, const json_t *names
     return all;
 }
 
+// ---- waiting until the controllers have done what there is to do ----
+
+enum { SETTLE_MS = 3000 };
+
+static bool pod_moves(struct lab_cluster *cluster, const json_t *pod)
+{
+    const char *node = kube_text(pod, "spec.nodeName"), *phase = kube_text(pod, "status.phase");
+    bool ours = !*node || kube_object_at(cluster, "nodes", node);
+    return ours && (kube_going(pod) || strcmp(phase, "Pending") == 0 ||
+                    (strcmp(phase, "Running") == 0 && kube_probe_is_client(pod)));
+}
+
+static bool workload_moves(const json_t *object, const char *wanted, const char *ready, const char *updated)
+{
+    json_int_t n = json_integer_value(kube_path(object, wanted));
+    return json_integer_value(kube_path(object, "status.observedGeneration")) !=
+               json_integer_value(kube_path(object, "metadata.generation")) ||
+           json_integer_value(kube_path(object, ready)) != n ||
+           json_integer_value(kube_path(object, updated)) != n;
+}
+
+static bool moves(struct lab_cluster *cluster)
+{
+    struct kube_resource *pods = kube_resource(cluster, "pods"),
+                         *spaces = kube_resource(cluster, "namespaces");
+    struct kube_resource *sets = kube_resource(cluster, "daemonsets"),
+                         *deployments = kube_resource(cluster, "deployments");
+    bool any = cluster->controllers_due;
+    for (size_t i = 0; i < pods->count && !any; i++)
+        any = pod_moves(cluster, pods->items[i].object);
+    for (size_t i = 0; i < spaces->count && !any; i++)
+        any = kube_going(spaces->items[i].object);
+    for (size_t i = 0; i < sets->count && !any; i++)
+        any = workload_moves(sets->items[i].object, "status.desiredNumberScheduled", "status.numberReady",
+                             "status.updatedNumberScheduled");
+    for (size_t i = 0; i < deployments->count && !any; i++)
+        any = workload_moves(deployments->items[i].object, "spec.replicas", "status.readyReplicas",
+                             "status.updatedReplicas");
+    return any;
+}
+
+// A picture of things on the move would differ from run to run.
+static void settle(struct lab *lab)
+{
+    for (int64_t end = lab_mono_ms() + SETTLE_MS; lab_mono_ms() < end;) {
+        struct timespec until;
+        bool any = false;
+        for (struct lab_cluster *c = lab->kube->clusters; c; c = c->next)
+            any = any || (!c->deleted && moves(c));
+        if (!any)
+            return;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += 20 * 1000000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&lab->changed, &lab->lock, &until);
+    }
+}
+
 json_t *kube_snapshot(struct lab *lab)
 {
     json_t *names = json_object(), *snapshot = json_object();
+    settle(lab);
     for (struct lab_cluster *c = lab->kube->clusters; c; c = c->next)
         if (!c->deleted)
             names_of_cluster(c, names);

@@ -4,7 +4,8 @@
 #include "../lab.h"
 
 // All objects of all clusters without what differs from run to run: uids, times, versions, generated names,
-// addresses (which become the names of what holds them). New reference.
+// addresses (which become the names of what holds them). Waits until the controllers have settled, three seconds at
+// most, and lets the lock go meanwhile. New reference.
 json_t *kube_snapshot(struct lab *lab);
 
 #endif
