@@ -48,8 +48,10 @@ json_t *csr_static_routes(const json_t *inputs);
 
 // launch.c: the machine.
 int32_t csr_prepare_vm(struct csr *c, ist_error *err); // fills c->vm and c->seen
-const char *csr_vm_state(const struct csr *c);         // "absent" "stuck" "gone" "stopped" "differs" "ready"
-int32_t csr_launch(struct csr *c, ist_error *err);     // until state is "ready"
+// "absent" "stuck" "gone" "stopped" "differs" (from its template) "drifted" (changed by hand) "ready"
+const char *csr_vm_state(const struct csr *c);
+bool csr_vm_runs(const struct csr *c);             // it can be talked to
+int32_t csr_launch(struct csr *c, ist_error *err); // until state is "ready"
 int32_t csr_remove(struct csr *c, ist_error *err);
 
 // device.c: the conversation with it.

@@ -208,6 +208,12 @@ int32_t csr_prepare_vm(struct csr *c, ist_error *err)
     return rc;
 }
 
+bool csr_vm_runs(const struct csr *c)
+{
+    const char *state = csr_vm_state(c);
+    return strcmp(state, "ready") == 0 || strcmp(state, "differs") == 0 || strcmp(state, "drifted") == 0;
+}
+
 const char *csr_vm_state(const struct csr *c)
 {
     const char *status = ist_json_str_or(c->seen, "stack.status", ""), *state;
@@ -222,7 +228,9 @@ const char *csr_vm_state(const struct csr *c)
         return "gone";
     if (json_array_size(json_object_get(c->seen, "differs")) > 0)
         return "differs";
-    return strcmp(state, "running") == 0 ? "ready" : "stopped";
+    if (strcmp(state, "running") != 0)
+        return "stopped";
+    return json_array_size(json_object_get(c->seen, "drift")) > 0 ? "drifted" : "ready";
 }
 
 // ---- making it ready ----
@@ -311,7 +319,7 @@ static int32_t start_instance(struct csr *c, ist_error *err)
 int32_t csr_launch(struct csr *c, ist_error *err)
 {
     int32_t rc = csr_prepare_vm(c, err);
-    for (int round = 0; rc == IST_OK && round < 4; round++) {
+    for (int round = 0; rc == IST_OK && round < 5; round++) {
         const char *state = csr_vm_state(c);
         if (strcmp(state, "ready") == 0)
             return IST_OK;
@@ -319,6 +327,8 @@ int32_t csr_launch(struct csr *c, ist_error *err)
             ist_log(&c->env, IST_LOG_WARN, "the instance of stack %s is gone: the stack is made anew",
                     c->stack);
             rc = csr_remove(c, err);
+        } else if (strcmp(state, "drifted") == 0) {
+            rc = ist_router_vm_mend(c->aws, c->seen, err);
         } else if (strcmp(state, "stopped") == 0) {
             rc = start_instance(c, err);
         } else {

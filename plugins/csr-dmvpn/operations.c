@@ -62,7 +62,7 @@ int32_t csr_observe(const ist_host *host, ist_call *call)
         rc = csr_prepare_vm(&c, &err);
     if (rc == IST_OK) {
         const char *state = csr_vm_state(&c);
-        bool machine = strcmp(state, "ready") == 0 || strcmp(state, "differs") == 0;
+        bool machine = csr_vm_runs(&c);
         json_t *seen = json_pack("{ss sO}", "state", state, "vm", c.seen);
         if (machine)
             json_object_set_new(seen, "router", look_at_router(&c));
@@ -93,12 +93,12 @@ static void plan_creation(struct csr *c, uint32_t action, const char *reason)
     ist_change_field(&c->env, R_STACK, "elastic_ip", NULL, NULL);
 }
 
-static void plan_machine_changes(struct csr *c)
+static void plan_machine_changes(struct csr *c, const char *list)
 {
     json_t *one;
     size_t i;
     ist_change(&c->env, IST_UPDATE, R_STACK, NULL);
-    json_array_foreach(json_object_get(c->seen, "differs"), i, one)
+    json_array_foreach(json_object_get(c->seen, list), i, one)
     {
         ist_change_field(&c->env, R_STACK, ist_json_str_or(one, "field", "?"),
                          json_incref(json_object_get(one, "before")),
@@ -189,7 +189,9 @@ static int32_t plan_all(struct csr *c, ist_error *err)
     } else {
         known = true;
         if (strcmp(state, "differs") == 0)
-            plan_machine_changes(c);
+            plan_machine_changes(c, "differs");
+        else if (strcmp(state, "drifted") == 0)
+            plan_machine_changes(c, "drift");
         else if (strcmp(state, "stopped") == 0)
             ist_change(&c->env, IST_UPDATE, R_STACK, "its instance is not running: it is started");
         plan_config(c, json_object_get(observed, "router"));

@@ -219,6 +219,21 @@ static void check_settled(struct csr *c, struct device *d)
                   minutes ? "a change is pending and will revert" : "none is pending");
 }
 
+// Interfaces, address and security group are as they were made.
+static void check_machine(struct csr *c)
+{
+    json_t *one, *drift = json_object_get(c->seen, "drift");
+    size_t i;
+    if (json_array_size(drift) == 0)
+        ist_check(&c->env, "interfaces and security group", IST_PASS, "as they were made");
+    json_array_foreach(drift, i, one)
+    {
+        ist_check(&c->env, "interfaces and security group", IST_FAIL, "%s is %s, not %s",
+                  ist_json_str_or(one, "field", "?"), ist_json_str_or(one, "before", "?"),
+                  ist_json_str_or(one, "after", "?"));
+    }
+}
+
 int32_t csr_verify(const ist_host *host, ist_call *call)
 {
     struct csr c;
@@ -230,9 +245,10 @@ int32_t csr_verify(const ist_host *host, ist_call *call)
         rc = csr_prepare_vm(&c, &err);
     if (rc == IST_OK) {
         const char *state = csr_vm_state(&c);
-        bool up = strcmp(state, "ready") == 0 || strcmp(state, "differs") == 0;
+        bool up = csr_vm_runs(&c);
         ist_check(&c.env, "router runs", up ? IST_PASS : IST_FAIL, "stack %s, instance %s: %s", c.stack,
                   ist_json_str_or(c.seen, "instance.id", "none"), state);
+        check_machine(&c);
         if (up) {
             rc = csr_connect(&c, false, &d, NULL, &err);
             ist_check(&c.env, "router answers over SSH", rc == IST_OK ? IST_PASS : IST_FAIL, "%s",

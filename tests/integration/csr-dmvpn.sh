@@ -52,6 +52,23 @@ drift "a static route is gone" 'ip route 10.0.110.0' 'no ip route 10.0.110.0 255
 foreign() { configure 'interface Loopback7' 'ip address 10.99.0.1 255.255.255.255' 'ip route 10.98.0.0 255.255.0.0 10.0.109.1' >"$TMP/typed"; changes 0; }
 ok "what others configure is left alone" foreign
 
+# ---- the machine's own drift, which no change set would find ----
+output() { tr -d ' ",' <"$TMP/rec.json" | sed -n "s/^$1://p" | head -1; }
+machine() { # machine "what" "evidence" CALL...: verify and plan name it, apply mends it
+    local what=$1 evidence=$2
+    shift 2
+    timeout 30 aws ec2 "$@" >"$TMP/out" 2>&1
+    csr verify >"$TMP/out" 2>&1
+    ok "$what: verify names it" check_is fail "interfaces and security group" "$evidence"
+    ok "$what: plan shows it" csr plan
+    ok "$what: and what it was" shows "$evidence"
+    ok "$what: apply mends it" csr apply
+    ok "$what: the plan is empty again" changes 0
+}
+machine "source/dest check is on" "Inside.SourceDestCheck" modify-network-interface-attribute --network-interface-id "$(output id | grep eni)" --source-dest-check
+machine "UDP 4500 is closed" "IKE and ESP behind NAT" revoke-security-group-ingress --group-id "$(output security_group)" --protocol udp --port 4500 --cidr 0.0.0.0/0
+machine "the Elastic IP is taken away" "Association" disassociate-address --association-id "$(aws ec2 describe-addresses --query 'Addresses[0].AssociationId' --output text)"
+
 # ---- what does not fit is named ----
 breaks() { # breaks "what" "check" "evidence" LINE...
     local what=$1 check=$2 evidence=$3

@@ -33,8 +33,9 @@ typedef struct ist_router_vm {
 // The template (JSON, as CreateChangeSet takes it); the caller's (ist_free).
 IST_EXPORT char *ist_router_vm_template(const ist_router_vm *vm);
 
-// What exists, by Describe calls only: null without a stack, else {stack: {name, id, status, reason, token?},
+// What exists, by Describe and Get calls only: null without a stack, else {stack: {name, id, status, reason, token?},
 // differs: [{field, before, after}] against `vm`, instance: {id, state, type, ami, key},
+// drift: [{field, before, after, ...}] (changed by hand on the resources; no change set would find it),
 // outside_eni, inside_eni, security_group, public_ip, allocation, key_fingerprint?}. `stack_id` (may be NULL)
 // is asked for instead of the name: a deleted stack of the same name is then not mistaken for it.
 IST_EXPORT int32_t ist_router_vm_observe(ist_aws *aws, const ist_router_vm *vm, const char *stack_id,
@@ -50,6 +51,8 @@ IST_EXPORT int32_t ist_router_vm_addresses(ist_aws *aws, const ist_router_vm *vm
 // failed resource and its reason. *stack_id is the caller's.
 IST_EXPORT int32_t ist_router_vm_apply(const ist_env *env, ist_aws *aws, const ist_router_vm *vm,
                                        const char *token, char **stack_id, ist_error *err);
+// Puts right what `drift` of an observation lists; each piece is a call of its own and may be repeated.
+IST_EXPORT int32_t ist_router_vm_mend(ist_aws *aws, const json_t *seen, ist_error *err);
 // Deletes the stack and waits until it is gone; one that is gone already is success.
 IST_EXPORT int32_t ist_router_vm_destroy(const ist_env *env, ist_aws *aws, const char *stack_id,
                                          ist_error *err);

@@ -1,6 +1,7 @@
 // A router's stack: what there is of it, whether its addresses are free, making and removing it.
+#include "internal.h"
+
 #include <isthmus/alloc.h>
-#include <isthmus/router_vm.h>
 #include <isthmus/schema.h>
 #include <isthmus/stack.h>
 
@@ -110,6 +111,8 @@ int32_t ist_router_vm_observe(ist_aws *aws, const ist_router_vm *vm, const char 
         rc = add_instance(aws, instance, seen, err);
     if (rc == IST_OK)
         rc = add_template(aws, vm, id, seen, err);
+    if (rc == IST_OK && vm)
+        rc = router_vm_drift(aws, vm, seen, err);
     if (rc == IST_OK)
         *out = seen;
     else

@@ -1,6 +1,7 @@
 // The template of a router's stack, and its day-0 user data.
+#include "internal.h"
+
 #include <isthmus/alloc.h>
-#include <isthmus/router_vm.h>
 
 #include <openssl/evp.h>
 #include <string.h>
@@ -30,7 +31,7 @@ static json_t *rule(const char *protocol, int port, const char *cidr, const char
     return r;
 }
 
-static json_t *group_rules(const ist_router_vm *vm)
+json_t *router_vm_rules(const ist_router_vm *vm)
 {
     json_t *rules = json_array();
     json_array_append_new(rules, rule("50", 0, "0.0.0.0/0", "ESP"));
@@ -81,7 +82,7 @@ char *ist_router_vm_template(const ist_router_vm *vm)
                                            {"PublicIp", "Address"}};
     add(resources, "Group", "AWS::EC2::SecurityGroup",
         json_pack("{ss ss so}", "GroupDescription", "DMVPN router", "VpcId", vm->vpc_id,
-                  "SecurityGroupIngress", group_rules(vm)));
+                  "SecurityGroupIngress", router_vm_rules(vm)));
     add_interface(resources, "Outside", vm->public_subnet, vm->public_address, 1, "DMVPN router, outside");
     add_interface(resources, "Inside", vm->private_subnet, vm->private_address, 0, "DMVPN router, inside");
     add_instance(resources, vm);
