@@ -164,6 +164,29 @@ static void mark_use(const struct table *table, const struct node *node, bool ef
     uses->items[uses->count++] = (struct use){node->key_place, node->key, what, effective};
 }
 
+// Networks of one list that overlap are a slip of the hand wherever they stand.
+static void say_overlap(const struct table *table, const ist_field *field, const struct node *node,
+                        const json_t *list)
+{
+    bool found = false;
+    if (!table->scope->checking || !strstr(field->type, "(cidr)") || !json_is_array(list))
+        return;
+    for (size_t i = 0; i < json_array_size(list) && i < 256; i++) {
+        for (size_t k = 0; k < i && !found; k++) {
+            const char *a = json_string_value(json_array_get(list, i)),
+                       *b = json_string_value(json_array_get(list, k));
+            ist_net4 na, nb;
+            if (ist_net4_parse(a, &na, NULL) != IST_OK || ist_net4_parse(b, &nb, NULL) != IST_OK ||
+                !ist_net4_overlap(na, nb))
+                continue;
+            const struct node *item = node->kind == NODE_LIST && i < node->count ? node->items[i] : node;
+            diag_error(table->scope->diags, item->place, "`%s[%zu]`: %s overlaps with %s", field->name, i, a,
+                       b);
+            found = true;
+        }
+    }
+}
+
 static struct value leaf(const struct table *table, const ist_field *field, const struct node *node,
                          const char *config_path)
 {
@@ -191,6 +214,7 @@ static struct value leaf(const struct table *table, const ist_field *field, cons
         value_clear(&value);
         return (struct value){.failed = true};
     }
+    say_overlap(table, field, node, value.json);
     json_decref(value.json);
     value.json = normal;
     if (!value.secret) {
