@@ -65,7 +65,10 @@ static void compare(const char *path, const json_t *live, const json_t *after, j
 {
     if (is_stamped(path) || json_equal(live, after))
         return;
-    if (json_is_object(live) && json_is_object(after)) {
+    // A map that comes or goes whole is told key by key too; an empty one has no keys to tell.
+    int maps = (json_is_object(live) && json_is_object(after)) || (!live && json_object_size(after)) ||
+               (!after && json_object_size(live));
+    if (maps) {
         compare_maps(path, live, after, fields);
     } else if (json_is_array(live) && json_array_size(live) == json_array_size(after)) {
         for (size_t i = 0; i < json_array_size(live); i++) {

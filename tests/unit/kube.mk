@@ -18,3 +18,19 @@ UNIT_TESTS += tests/unit/test-kube-watch
 tests_unit_test_kube_watch_SOURCES = %D%/test-kube-watch.c %D%/kube-fake.c %D%/kube-fake.h %D%/httpd.c %D%/httpd.h
 tests_unit_test_kube_watch_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_kube_watch_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
+
+check_PROGRAMS += tests/unit/test-k8s-apply
+UNIT_TESTS += tests/unit/test-k8s-apply
+tests_unit_test_k8s_apply_SOURCES = %D%/test-k8s-apply.c plugins/k8s-apply/id.c plugins/k8s-apply/manifest.c \
+	plugins/k8s-apply/compare.c
+tests_unit_test_k8s_apply_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-apply
+tests_unit_test_k8s_apply_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_test_k8s_apply_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(CRYPTO_LIBS)
+
+check_PROGRAMS += tests/unit/test-k8s-probe
+UNIT_TESTS += tests/unit/test-k8s-probe
+tests_unit_test_k8s_probe_SOURCES = %D%/test-k8s-probe.c plugins/k8s-probe/judge.c plugins/k8s-probe/picture.c \
+	plugins/k8s-probe/snat.c plugins/k8s-probe/pods.c plugins/k8s-probe/probe.c
+tests_unit_test_k8s_probe_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-probe
+tests_unit_test_k8s_probe_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_k8s_probe_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)

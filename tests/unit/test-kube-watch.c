@@ -40,19 +40,35 @@ static void collect(ist_kube_watch *watch, char *text, size_t room, const char *
     }
 }
 
+struct watching {
+    struct fake_api api;
+    ist_kube *kube;
+    ist_kube_watch *watch;
+    char text[2048]; // what collect() wrote
+};
+
+static void begin(struct watching *w, const struct rule *rules, size_t count)
+{
+    memset(w, 0, sizeof *w);
+    fake_api_start(&w->api, rules, count, "{token: t}");
+    w->kube = fake_client(&w->api, &env);
+    assert_int_equal(ist_kube_watch_new(w->kube, "v1", "Pod", NULL, NULL, &w->watch, NULL), IST_OK);
+}
+
+static void end(struct watching *w)
+{
+    ist_kube_watch_free(w->watch);
+    ist_kube_free(w->kube);
+    fake_api_stop(&w->api);
+}
+
 static void run(const struct rule *rules, size_t count, const char *until, const char *expected)
 {
-    struct fake_api api;
-    fake_api_start(&api, rules, count, "{token: t}");
-    ist_kube *kube = fake_client(&api, &env);
-    ist_kube_watch *watch = NULL;
-    char text[2048] = "";
-    assert_int_equal(ist_kube_watch_new(kube, "v1", "Pod", NULL, NULL, &watch, NULL), IST_OK);
-    collect(watch, text, sizeof text, until);
-    assert_string_equal(text, expected);
-    ist_kube_watch_free(watch);
-    ist_kube_free(kube);
-    fake_api_stop(&api);
+    struct watching w;
+    begin(&w, rules, count);
+    collect(w.watch, w.text, sizeof w.text, until);
+    assert_string_equal(w.text, expected);
+    end(&w);
 }
 
 #define RUN(until, expected) run(rules, sizeof rules / sizeof *rules, until, expected)
@@ -79,20 +95,14 @@ static void a_watch_goes_on_where_the_bookmark_was(void **state)
         {"GET /api/v1/pods?limit=500", 200, LIST("10", ""), 0, 0},
         {"GET /api/v1", 200, KINDS, 0, 0},
     };
-    struct fake_api api;
-    fake_api_start(&api, rules, 4, "{token: t}");
-    ist_kube *kube = fake_client(&api, &env);
-    ist_kube_watch *watch = NULL;
-    char text[512] = "";
-    assert_int_equal(ist_kube_watch_new(kube, "v1", "Pod", NULL, NULL, &watch, NULL), IST_OK);
-    collect(watch, text, sizeof text, "A:late");
-    assert_string_equal(text, "S A:late ");
-    assert_int_equal(fake_api_saw(&api, "resourceVersion=10\n"), 1);
-    assert_int_equal(fake_api_saw(&api, "resourceVersion=50\n"), 1);
-    assert_int_equal(fake_api_saw(&api, "limit=500"), 1); // not listed again
-    ist_kube_watch_free(watch);
-    ist_kube_free(kube);
-    fake_api_stop(&api);
+    struct watching w;
+    begin(&w, rules, 4);
+    collect(w.watch, w.text, sizeof w.text, "A:late");
+    assert_string_equal(w.text, "S A:late ");
+    assert_int_equal(fake_api_saw(&w.api, "resourceVersion=10\n"), 1);
+    assert_int_equal(fake_api_saw(&w.api, "resourceVersion=50\n"), 1);
+    assert_int_equal(fake_api_saw(&w.api, "limit=500"), 1); // not listed again
+    end(&w);
 }
 
 static void after_410_what_went_missing_is_found(void **state)
@@ -153,18 +163,12 @@ static void garbage_leads_to_a_new_list(void **state)
         {"GET /api/v1/pods?limit=500", 200, LIST("20", POD("a", "1")), 0, 0},
         {"GET /api/v1", 200, KINDS, 0, 0},
     };
-    struct fake_api api;
-    fake_api_start(&api, rules, 5, "{token: t}");
-    ist_kube *kube = fake_client(&api, &env);
-    ist_kube_watch *watch = NULL;
-    char text[512] = "";
-    assert_int_equal(ist_kube_watch_new(kube, "v1", "Pod", NULL, NULL, &watch, NULL), IST_OK);
-    collect(watch, text, sizeof text, "D:b S");
-    assert_non_null(strstr(text, "A:a S A:b E:"));
-    assert_non_null(strstr(text, "D:b S "));
-    ist_kube_watch_free(watch);
-    ist_kube_free(kube);
-    fake_api_stop(&api);
+    struct watching w;
+    begin(&w, rules, 5);
+    collect(w.watch, w.text, sizeof w.text, "D:b S");
+    assert_non_null(strstr(w.text, "A:a S A:b E:"));
+    assert_non_null(strstr(w.text, "D:b S "));
+    end(&w);
 }
 
 static void a_line_cut_in_the_middle_is_asked_for_again(void **state)
@@ -176,20 +180,14 @@ static void a_line_cut_in_the_middle_is_asked_for_again(void **state)
         {"GET /api/v1/pods?limit=500", 200, LIST("10", ""), 0, 0},
         {"GET /api/v1", 200, KINDS, 0, 0},
     };
-    struct fake_api api;
-    fake_api_start(&api, rules, 4, "{token: t}");
-    ist_kube *kube = fake_client(&api, &env);
-    ist_kube_watch *watch = NULL;
-    char text[512] = "";
-    assert_int_equal(ist_kube_watch_new(kube, "v1", "Pod", NULL, NULL, &watch, NULL), IST_OK);
-    collect(watch, text, sizeof text, "A:c");
-    assert_non_null(strstr(text, "S A:b "));
-    assert_non_null(strstr(text, "A:c "));
-    assert_int_equal(fake_api_saw(&api, "limit=500"), 1);
-    assert_true(fake_api_saw(&api, "resourceVersion=11\n") >= 1);
-    ist_kube_watch_free(watch);
-    ist_kube_free(kube);
-    fake_api_stop(&api);
+    struct watching w;
+    begin(&w, rules, 4);
+    collect(w.watch, w.text, sizeof w.text, "A:c");
+    assert_non_null(strstr(w.text, "S A:b "));
+    assert_non_null(strstr(w.text, "A:c "));
+    assert_int_equal(fake_api_saw(&w.api, "limit=500"), 1);
+    assert_true(fake_api_saw(&w.api, "resourceVersion=11\n") >= 1);
+    end(&w);
 }
 
 static void refusals_are_told_and_tried_again(void **state)

@@ -1,0 +1,166 @@
+// k8s-apply: manifests, and what makes a difference.
+#include "apply.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static json_t *inputs_of(const char *text)
+{
+    return json_pack("{s:{s:s, s:s}, s:[{s:s}]}", "kubeconfigs", "a", "x", "b", "y", "manifests", "inline",
+                     text);
+}
+
+static int32_t load(json_t *inputs, json_t **wanted, ist_error *err)
+{
+    ist_env env = {0};
+    *err = (ist_error){0};
+    *wanted = NULL;
+    int32_t rc = manifests_load(&env, inputs, wanted, err);
+    json_decref(inputs);
+    return rc;
+}
+
+static void a_manifest_goes_to_every_cluster_that_it_does_not_exclude(void **state)
+{
+    (void)state;
+    json_t *wanted, *inputs = inputs_of("{kind: Namespace, apiVersion: v1, metadata: {name: n}}");
+    ist_error err;
+    assert_int_equal(load(json_incref(inputs), &wanted, &err), IST_OK);
+    assert_int_equal(json_array_size(wanted), 2);
+    json_decref(wanted);
+    json_object_set_new(inputs, "clusters", json_pack("[s]", "b"));
+    assert_int_equal(load(json_incref(inputs), &wanted, &err), IST_OK);
+    assert_int_equal(json_array_size(wanted), 1);
+    assert_string_equal(ist_json_str(json_array_get(wanted, 0), "cluster"), "b");
+    json_decref(wanted);
+    json_object_set_new(json_array_get(json_object_get(inputs, "manifests"), 0), "clusters",
+                        json_pack("[s]", "c"));
+    assert_int_equal(load(inputs, &wanted, &err), IST_ERR_INPUT);
+    assert_non_null(strstr(err.text, "no kubeconfig for cluster \"c\""));
+}
+
+static void lists_are_taken_apart_and_stamps_left_behind(void **state)
+{
+    (void)state;
+    json_t *wanted;
+    ist_error err;
+    json_t *inputs = inputs_of("kind: List\napiVersion: v1\nitems:\n- kind: Service\n  apiVersion: v1\n"
+                               "  metadata: {name: s, uid: u, resourceVersion: '7', managedFields: []}\n"
+                               "  spec: {ports: [{port: 80}]}\n  status: {loadBalancer: {}}\n---\n---\n"
+                               "{kind: Namespace, apiVersion: v1, metadata: {name: n}}\n");
+    json_object_set_new(inputs, "clusters", json_pack("[s]", "a"));
+    assert_int_equal(load(inputs, &wanted, &err), IST_OK);
+    assert_int_equal(json_array_size(wanted), 2);
+    const json_t *service = json_object_get(json_array_get(wanted, 0), "object");
+    assert_null(json_object_get(service, "status"));
+    assert_int_equal(json_object_size(json_object_get(service, "metadata")), 1);
+    assert_string_equal(ist_json_str(service, "spec.ports[0].protocol"), "TCP"); // half of the list's key
+    json_decref(wanted);
+}
+
+static void what_is_no_object_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"kind: Namespace\nmetadata: {name: n}\n", "apiVersion"},
+        {"kind: Pod\napiVersion: v1\nmetadata: {generateName: x-}\n", "generateName"},
+        {"kind: Pod\napiVersion: v1\n", "metadata.name"},
+        {"a: [\n", "inline"},
+        {"from:\n  - podSelector:\n             matchLabels:\n          role: frontend\n",
+         "inline"}, // the walk-through's own
+        {"kind: List\napiVersion: v1\nitems: [{kind: List, apiVersion: v1, items: []}]\n",
+         "list inside a list"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *wanted;
+        ist_error err;
+        assert_int_not_equal(load(inputs_of(cases[i].text), &wanted, &err), IST_OK);
+        assert_null(wanted);
+        if (!strstr(err.text, cases[i].says) && !strstr(err.where, cases[i].says))
+            fail_msg("case %zu says: %s: %s", i, err.where, err.text);
+    }
+}
+
+static void a_file_stands_in_for_a_url(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/isthmus-manifest-XXXXXX";
+    int fd = mkstemp(path);
+    dprintf(fd, "{kind: Namespace, apiVersion: v1, metadata: {name: n}}\n");
+    close(fd);
+    json_t *wanted;
+    ist_error err;
+    json_t *inputs = json_pack("{s:{s:s}, s:[{s:s, s:s}], s:{s:s}}", "kubeconfigs", "a", "x", "manifests",
+                               "url", "https://gone.invalid/calico.yaml", "sha256", "00", "replace",
+                               "https://gone.invalid/calico.yaml", path);
+    assert_int_equal(load(inputs, &wanted, &err), IST_OK);
+    assert_int_equal(json_array_size(wanted), 1);
+    json_decref(wanted);
+    unlink(path);
+}
+
+static void fields_that_differ_are_named(void **state)
+{
+    (void)state;
+    json_t *live = json_loads(
+        "{\"metadata\":{\"generation\":1,\"uid\":\"u\",\"managedFields\":[],\"labels\":{\"a\":\"b\"},"
+        "\"annotations\":{\"kubectl.kubernetes.io/last-applied-configuration\":\"x\"}},"
+        "\"spec\":{\"ports\":[{\"port\":80,\"targetPort\":7}],\"type\":\"ClusterIP\",\"gone\":1},"
+        "\"status\":{\"x\":1}}",
+        0, NULL);
+    json_t *after = json_loads(
+        "{\"metadata\":{\"generation\":2,\"uid\":\"u\",\"labels\":{\"a\":\"b\",\"app.io/x\":\"y\"}},"
+        "\"spec\":{\"ports\":[{\"port\":80,\"targetPort\":8}],\"type\":\"ClusterIP\"},"
+        "\"status\":{\"x\":2}}",
+        0, NULL);
+    json_t *fields = compare_fields(live, after);
+    assert_int_equal(json_array_size(fields), 3);
+    assert_string_equal(ist_json_str(json_array_get(fields, 0), "field"), "metadata.labels.'app.io/x'");
+    assert_string_equal(ist_json_str(json_array_get(fields, 1), "field"), "spec.ports[0].targetPort");
+    assert_int_equal(ist_json_int(json_array_get(fields, 1), "after", 0), 8);
+    assert_string_equal(ist_json_str(json_array_get(fields, 2), "field"), "spec.gone");
+    assert_null(json_object_get(json_array_get(fields, 2), "after"));
+    json_decref(fields);
+    fields = compare_fields(live, live);
+    assert_int_equal(json_array_size(fields), 0);
+    json_decref(fields);
+    json_decref(live);
+    json_decref(after);
+}
+
+static void an_object_is_the_same_in_another_version_of_its_group(void **state)
+{
+    (void)state;
+    json_t *a = json_pack("{s:s, s:s, s:s, s:s}", "cluster", "c", "apiVersion", "apps/v1beta1", "kind",
+                          "Deployment", "name", "x");
+    json_t *b = json_deep_copy(a);
+    json_object_set_new(b, "apiVersion", json_string("apps/v1"));
+    assert_true(id_same(a, b));
+    json_object_set_new(b, "apiVersion", json_string("v1"));
+    assert_false(id_same(a, b));
+    json_object_set_new(b, "apiVersion", json_string("apps/v1"));
+    json_object_set_new(b, "cluster", json_string("d"));
+    assert_false(id_same(a, b));
+    json_decref(a);
+    json_decref(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_manifest_goes_to_every_cluster_that_it_does_not_exclude),
+        cmocka_unit_test(lists_are_taken_apart_and_stamps_left_behind),
+        cmocka_unit_test(what_is_no_object_is_refused),
+        cmocka_unit_test(a_file_stands_in_for_a_url),
+        cmocka_unit_test(fields_that_differ_are_named),
+        cmocka_unit_test(an_object_is_the_same_in_another_version_of_its_group),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
