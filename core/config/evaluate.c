@@ -43,7 +43,7 @@ static struct value unknown(struct scope *scope, const char *inner, const char *
     return value;
 }
 
-static void register_secrets(struct scope *scope, const json_t *json)
+void scope_secrets(struct scope *scope, const json_t *json)
 {
     size_t i;
     const char *key;
@@ -51,9 +51,9 @@ static void register_secrets(struct scope *scope, const json_t *json)
     if (json_is_string(json) && json_string_length(json)) {
         strings_add(&scope->secrets, json_string_value(json));
     } else if (json_is_array(json)) {
-        json_array_foreach(json, i, child) register_secrets(scope, child);
+        json_array_foreach(json, i, child) scope_secrets(scope, child);
     } else if (json_is_object(json)) {
-        json_object_foreach((json_t *)(uintptr_t)json, key, child) register_secrets(scope, child);
+        json_object_foreach((json_t *)(uintptr_t)json, key, child) scope_secrets(scope, child);
     }
 }
 
@@ -72,7 +72,7 @@ static void conceal(struct scope *scope, struct value *value, const char *name, 
     value->secret = true;
     if (!value->json)
         return; // $unknown says as much
-    register_secrets(scope, value->json);
+    scope_secrets(scope, value->json);
     json_decref(value->record);
     value->record = text ? json_pack("{s:s}", name, text) : json_pack("{s:b}", "$secret", 1);
 }
@@ -206,6 +206,18 @@ static void say_no_variable(struct scope *scope, const struct node *node, const 
     ist_free(names);
 }
 
+// Where a variable is found again: a pipeline's own wins.
+static char *variable_path(const struct scope *scope, const char *name)
+{
+    const struct node *pipelines = node_get(scope->config->root, "pipelines");
+    const struct node *own = NULL;
+    if (scope->pipeline)
+        own = node_get(node_get(pipelines, scope->pipeline->name), "vars");
+    if (own && path_node(own, name))
+        return ist_printf("pipelines.%s.vars.%s", scope->pipeline->name, name);
+    return ist_printf("vars.%s", name);
+}
+
 static struct value from_var(struct scope *scope, const struct node *node, const struct part *part,
                              const char *type, bool secret)
 {
@@ -230,7 +242,7 @@ static struct value from_var(struct scope *scope, const struct node *node, const
         return failed();
     }
     scope->pending[scope->pending_count++] = part->name;
-    char *path = ist_printf("vars.%s", part->name);
+    char *path = variable_path(scope, part->name);
     struct value value = evaluate(scope, found, type, secret, path);
     ist_free(path);
     scope->pending_count--;
@@ -344,8 +356,22 @@ static const struct step *find_step(const struct pipeline *pipeline, const struc
     return NULL;
 }
 
+static struct value from_recorded(struct scope *scope, const struct part *part)
+{
+    char *name = part->key ? ist_printf("%s[%s]", part->name, part->key) : ist_strdup(part->name);
+    bool is_known = false;
+    const json_t *whole = NULL;
+    if (scope->outputs)
+        whole = scope->outputs->get(scope->outputs->arg, name, part->output, &is_known);
+    ist_free(name);
+    const json_t *found = is_known && whole ? path_json(whole, part->path) : NULL;
+    return found ? known(json_incref((json_t *)(uintptr_t)found)) : unknown(scope, part->inner, "");
+}
+
 static struct value from_step(struct scope *scope, const struct node *node, const struct part *part)
 {
+    if (scope->recorded)
+        return from_recorded(scope, part);
     if (!scope->pipeline) {
         diag_error(scope->diags, node->place, "${%s}: outputs of steps are not known here", part->inner);
         diag_hint(scope->diags, "only the inputs of a step (`with:`) may refer to other steps");

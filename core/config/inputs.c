@@ -70,55 +70,50 @@ void resolved_free(struct resolved *resolved)
 
 // ---- from what state recorded
 
-struct reading {
-    struct scope *scope;
-    const struct output_source *outputs;
-};
+static json_t *read_back(struct scope *scope, const json_t *record);
 
-static json_t *read_back(struct reading *r, const json_t *record);
-
-// "steps.cluster.kubeconfig": the step of the record, by the name it had.
-static json_t *output_of(struct reading *r, const char *reference)
+static void say_gone(struct scope *scope, const char *what)
 {
-    char *text = ist_printf("${%s}", reference), why[400];
-    struct text parsed;
-    size_t offset;
-    json_t *found = NULL;
-    if (!text_parse(r->scope->config->arena, text, &parsed, &offset, why, sizeof(why)) && parsed.count == 1 &&
-        r->outputs) {
-        const struct part *part = &parsed.parts[0];
-        char *step = part->key ? ist_printf("%s[%s]", part->name, part->key) : ist_strdup(part->name);
-        bool known = false;
-        const json_t *whole = r->outputs->get(r->outputs->arg, step, part->output, &known);
-        const json_t *at = known && whole ? path_json(whole, part->path) : NULL;
-        found = json_incref((json_t *)(uintptr_t)at);
-        ist_free(step);
-    }
-    if (!found)
-        strings_add(&r->scope->unknown, reference);
-    ist_free(text);
-    return found;
+    diag_warn(scope->diags, (struct place){scope->config->dir, 0, 0},
+              "%s is not in the configuration any more: done without it", what);
 }
 
-static json_t *from_config(struct reading *r, const char *path)
+// A secret that was written in the configuration itself.
+static json_t *from_config(struct scope *scope, const char *path)
 {
-    struct config *config = r->scope->config;
-    const struct node *node = path_node(config->root, path);
-    if (!node && strncmp(path, "vars.", 5) == 0 && r->scope->vars)
-        node = path_node(r->scope->vars, path + 5);
+    const struct node *node = path_node(scope->config->root, path);
     if (!node || node->kind == NODE_LIST || node->kind == NODE_MAP) {
-        diag_warn(r->scope->diags, (struct place){config->dir, 0, 0},
-                  "%s is not in the configuration any more: done without it", path);
+        say_gone(scope, path);
         return NULL;
     }
-    struct value value = evaluate(r->scope, node, "secret", true, path);
+    struct value value = evaluate(scope, node, "secret", true, path);
     json_t *json = json_incref(value.json);
     value_clear(&value);
     return json;
 }
 
+static bool has_its_variables(struct scope *scope, const char *text)
+{
+    struct text parsed;
+    size_t offset;
+    char why[400];
+    if (text_parse(scope->config->arena, text, &parsed, &offset, why, sizeof(why)))
+        return true; // evaluation says what is wrong
+    for (size_t i = 0; i < parsed.count; i++) {
+        const struct part *part = &parsed.parts[i];
+        if (part->literal || part->kind != REF_VAR || part->fallback ||
+            (scope->vars && path_node(scope->vars, part->name)))
+            continue;
+        char *name = ist_printf("vars.%s", part->name);
+        say_gone(scope, name);
+        ist_free(name);
+        return false;
+    }
+    return true;
+}
+
 // One of the forms that stand for a secret; *is_one false: an ordinary map.
-static json_t *marker(struct reading *r, const json_t *record, bool *is_one)
+static json_t *marker(struct scope *scope, const json_t *record, bool *is_one)
 {
     const char *ref = json_string_value(json_object_get(record, "$ref"));
     const char *text = json_string_value(json_object_get(record, "$text"));
@@ -128,20 +123,20 @@ static json_t *marker(struct reading *r, const json_t *record, bool *is_one)
     if (!*is_one || (!ref && !text && !path))
         return NULL;
     if (path)
-        return from_config(r, path);
-    if (ref && strncmp(ref, "steps.", 6) == 0)
-        return output_of(r, ref);
+        return from_config(scope, path);
     char *whole = ref ? ist_printf("${%s}", ref) : ist_strdup(text);
-    struct value value = evaluate_text(r->scope, whole, "string", (struct place){"state", 0, 0});
-    json_t *json = json_incref(value.json);
-    if (json_is_string(json))
-        strings_add(&r->scope->secrets, json_string_value(json));
-    value_clear(&value);
+    json_t *json = NULL;
+    if (has_its_variables(scope, whole)) {
+        struct value value = evaluate_text(scope, whole, "string", (struct place){"state", 0, 0});
+        json = json_incref(value.json);
+        scope_secrets(scope, json);
+        value_clear(&value);
+    }
     ist_free(whole);
     return json;
 }
 
-static json_t *read_back(struct reading *r, const json_t *record)
+static json_t *read_back(struct scope *scope, const json_t *record)
 {
     bool is_marker = false;
     size_t i;
@@ -151,35 +146,42 @@ static json_t *read_back(struct reading *r, const json_t *record)
         json_t *list = json_array();
         json_array_foreach(record, i, child)
         {
-            json_t *one = read_back(r, child);
+            json_t *one = read_back(scope, child);
             json_array_append_new(list, one ? one : json_null());
         }
         return list;
     }
     if (!json_is_object(record))
         return json_incref((json_t *)(uintptr_t)record);
-    json_t *made = marker(r, record, &is_marker);
+    json_t *made = marker(scope, record, &is_marker);
     if (is_marker)
         return made;
     json_t *map = json_object();
     json_object_foreach((json_t *)(uintptr_t)record, key, child)
     {
-        json_t *one = read_back(r, child);
+        json_t *one = read_back(scope, child);
         if (one)
             json_object_set_new(map, key, one);
     }
     return map;
 }
 
-int inputs_from_record(struct config *config, const struct plugin_info *info, const json_t *public_inputs,
+int inputs_from_record(const struct pipeline *pipeline, const json_t *public_inputs,
                        const struct output_source *outputs, struct diags *diags, struct resolved *resolved)
 {
-    (void)info;
-    struct scope scope = {.config = config, .diags = diags, .vars = config->vars};
-    struct reading r = {&scope, outputs};
+    struct scope scope = {.config = pipeline->config,
+                          .diags = diags,
+                          .vars = pipeline->vars,
+                          .pipeline = pipeline,
+                          .outputs = outputs,
+                          .recorded = true};
     size_t errors = diags_errors(diags);
-    struct value value = {.json = read_back(&r, public_inputs)};
+    struct value value = {.json = read_back(&scope, public_inputs)};
     value.record = json_deep_copy(public_inputs);
+    if (scope.unknown.count) {
+        json_decref(value.json);
+        value.json = NULL;
+    }
     int rc = diags_errors(diags) > errors ? -1 : 0;
     if (!rc)
         hand_over(&scope, &value, resolved);

@@ -52,6 +52,7 @@ struct scope {
     const struct pipeline *pipeline;     // NULL: steps cannot be referred to
     const struct step *step;             // whose each.* is meant; may be NULL
     const struct output_source *outputs; // NULL: no output is known yet
+    bool recorded;                       // from state: steps need not be in the pipeline any more
     bool checking;                       // validate: commands are not run
     struct uses *uses;                   // NULL: not wanted
     const char *pending[16];             // variables being evaluated: a cycle is an error
@@ -59,6 +60,7 @@ struct scope {
     struct strings unknown, secrets;
 };
 void scope_free(struct scope *scope);
+void scope_secrets(struct scope *scope, const json_t *json); // every text in it is one; NULL is fine
 
 struct value {
     json_t *json;   // owned; NULL: unknown, or failed (and said so)

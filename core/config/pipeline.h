@@ -86,10 +86,11 @@ struct resolved {
 int step_resolve(const struct pipeline *pipeline, const struct step *step,
                  const struct output_source *outputs, struct diags *diags, struct resolved *resolved);
 void resolved_free(struct resolved *resolved);
-// From what state recorded (public_inputs) back to inputs, references read again: for destroy. `config` is
-// where secrets written there are read again ({"$config": "pipelines.p.steps.s.with.key"}); NULL, or when
-// they are gone from it: such inputs are left out, with a warning.
-int inputs_from_record(struct config *config, const struct plugin_info *info, const json_t *public_inputs,
+// From what state recorded (public_inputs) back to inputs, references read again: for destroy. A step that a
+// reference names need not be in the pipeline any more: `outputs` alone is asked for it. Secrets that were
+// written in the configuration are read there again ({"$config": "pipelines.p.steps.s.with.key"}); when they
+// are gone from it such inputs are left out, with a warning.
+int inputs_from_record(const struct pipeline *pipeline, const json_t *public_inputs,
                        const struct output_source *outputs, struct diags *diags, struct resolved *resolved);
 // The inputs of a plugin used alone: the YAML of `file` (NULL: none), `sets` ("a.b=VALUE") on top of it. 0, or -1
 // with diagnostics.

@@ -452,8 +452,8 @@ int step_recall_inputs(struct run *run, struct task *task, ist_error *err)
     struct diags *diags = diags_new();
     struct resolved inputs = {0};
     struct output_source source = {known_output, run};
-    int rc = inputs_from_record(run->pipeline->config, task->old, json_object_get(task->record, "inputs"),
-                                &source, diags, &inputs);
+    int rc =
+        inputs_from_record(run->pipeline, json_object_get(task->record, "inputs"), &source, diags, &inputs);
     if (rc != 0 || diags_errors(diags)) {
         rc = diags_error(diags, err);
     } else if (!inputs.inputs) {

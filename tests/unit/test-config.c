@@ -279,8 +279,7 @@ static void the_record_is_read_back_to_the_same_inputs(void **state)
         struct resolved one = {0}, back = {0};
         const struct step *step = fixture_step(f, steps[i]);
         assert_int_equal(step_resolve(f->pipeline, step, &outputs, f->diags, &one), 0);
-        assert_int_equal(
-            inputs_from_record(f->config, step->info, one.public_inputs, &outputs, f->diags, &back), 0);
+        assert_int_equal(inputs_from_record(f->pipeline, one.public_inputs, &outputs, f->diags, &back), 0);
         assert_true(json_equal(one.inputs, back.inputs));
         resolved_free(&one);
         resolved_free(&back);
@@ -294,13 +293,47 @@ static void a_secret_gone_from_the_configuration_is_left_out_with_a_warning(void
     json_t *record = json_pack("{s:s, s:{s:{s:s}}}", "DmvpnIp", "10.0.0.1", "nhrp", "key", "$config",
                                "pipelines.p.steps.r.with.nhrp.key");
     struct resolved back = {0};
-    assert_int_equal(inputs_from_record(f->config, NULL, record, NULL, f->diags, &back), 0);
+    assert_int_equal(inputs_from_record(f->pipeline, record, NULL, f->diags, &back), 0);
     char *text = ist_json_text(back.inputs);
     assert_string_equal(text, "{\"DmvpnIp\":\"10.0.0.1\",\"nhrp\":{}}");
     assert_true(fixture_said(f, 0, 0, "is not in the configuration any more"));
     ist_free(text);
     json_decref(record);
     resolved_free(&back);
+}
+
+static void a_pipelines_own_variables_and_joined_texts_are_read_back_too(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(
+        fixture_load(
+            f, "pipelines:\n  p:\n    vars: {psk: hunter22}\n    steps:\n"
+               "      n: {plugin: net, with: {name: a}}\n"
+               "      r: {plugin: router, with: {DmvpnIp: 10.0.0.1, nhrp: {HubTunnelIP: 10.0.0.9, key: "
+               "\"${var.psk}\"}}}\n"
+               "      m: {plugin: net, with: {name: b, kubeconfig: \"${var.psk}: ${steps.n.token}\\n\"}}\n"),
+        0);
+    json_object_set_new(f->outputs, "n", json_pack("{s:s}", "token", "minted-token"));
+    struct output_source outputs = fixture_outputs(f);
+    holds(fixture_public(f, "r"), "{\"$config\":\"pipelines.p.vars.psk\"}");
+    holds(fixture_public(f, "m"), "{\"$text\":\"${var.psk}: ${steps.n.token}\\n\"}");
+    struct resolved back = {0};
+    json_t *record = json_pack("{s:{s:s}, s:{s:s}}", "a", "$config", "pipelines.p.vars.psk", "b", "$text",
+                               "${var.psk}: ${steps.n.token}");
+    // The step that minted it is not in the pipeline any more; the outputs still are known.
+    assert_int_equal(inputs_from_record(f->pipeline, record, &outputs, f->diags, &back), 0);
+    char *text = ist_json_text(back.inputs);
+    assert_string_equal(text, "{\"a\":\"hunter22\",\"b\":\"hunter22: minted-token\"}");
+    ist_free(text);
+    resolved_free(&back);
+    json_decref(record);
+    record = json_pack("{s:{s:s}, s:{s:s}}", "a", "$text", "x${var.gone}", "b", "$ref", "steps.gone.id");
+    assert_int_equal(inputs_from_record(f->pipeline, record, &outputs, f->diags, &back), 0);
+    assert_null(back.inputs); // not all is known
+    assert_string_equal(back.unknown[0], "steps.gone.id");
+    assert_true(fixture_said(f, 0, 0, "vars.gone is not in the configuration any more"));
+    resolved_free(&back);
+    json_decref(record);
 }
 
 static void show_leaves_secrets_out_and_tells_origins(void **state)
@@ -521,6 +554,7 @@ int main(void)
         T(secrets_are_told_to_whoever_redacts),
         T(the_record_is_read_back_to_the_same_inputs),
         T(a_secret_gone_from_the_configuration_is_left_out_with_a_warning),
+        T(a_pipelines_own_variables_and_joined_texts_are_read_back_too),
         T(show_leaves_secrets_out_and_tells_origins),
         T(the_source_line_of_a_secret_is_not_shown),
         T(secrets_that_everybody_can_read_are_warned_of),
