@@ -1,6 +1,6 @@
 # Whole runs against the lab: INTEGRATION_TESTS += %D%/x.sh
 # The lab itself, by real clients.
-INTEGRATION_TESTS += %D%/lab-up.sh %D%/lab-ccp.sh %D%/lab-aws.sh %D%/lab-cfn.sh %D%/lab-faults.sh %D%/lab-kube.sh %D%/lab-kube-net.sh
+INTEGRATION_TESTS += %D%/lab-up.sh %D%/lab-ccp.sh %D%/lab-aws.sh %D%/lab-cfn.sh %D%/lab-faults.sh %D%/lab-kube.sh %D%/lab-kube-net.sh %D%/lab-net.sh
 EXTRA_DIST += %D%/lib.sh %D%/lab-lib.sh
 
 INTEGRATION_TESTS += %D%/bad-config.sh %D%/cli.sh %D%/headers.sh %D%/out-of-tree.sh %D%/plugin.sh

@@ -19,7 +19,8 @@ tests_unit_test_lab_sigv4_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE -I$(top_srcdir
 tests_unit_test_lab_sigv4_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_lab_sigv4_LDADD = $(UNIT_LIBS) $(CRYPTO_LIBS)
 
-tests_unit_test_lab_kube_SOURCES = %D%/test-lab-kube.c sdk/lab/kube/object.c sdk/lab/kube/patch.c \
+tests_unit_test_lab_kube_SOURCES = %D%/test-lab-kube.c sdk/lab/kube/fieldset.c sdk/lab/kube/object.c \
+	sdk/lab/kube/patch.c \
 	sdk/lab/kube/schema.c sdk/lab/kube/ssa.c $(LAB_PURE)
 tests_unit_test_lab_kube_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/sdk/lab
 tests_unit_test_lab_kube_CFLAGS = $(UNIT_CFLAGS) $(YAML_CFLAGS)

@@ -6,88 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-// ---- field sets ----
-
-static void set_add(json_t *set, const char *path)
-{
-    if (*path)
-        json_object_set_new(set, path, json_true());
-}
-
-static char *path_join(const char *path, const char *element)
-{
-    return *path ? lab_format("%s\n%s", path, element) : lab_strdup(element);
-}
-
-static void from_v1(const json_t *node, const char *path, json_t *set)
-{
-    const char *name;
-    json_t *child;
-    if (json_object_size(node) == 0)
-        set_add(set, path);
-    json_object_foreach((json_t *)node, name, child)
-    {
-        if (strcmp(name, ".") == 0) {
-            set_add(set, path);
-        } else {
-            char *deeper = path_join(path, name);
-            from_v1(child, deeper, set);
-            free(deeper);
-        }
-    }
-}
-
-json_t *kube_fields_of_v1(const json_t *fields_v1)
-{
-    json_t *set = json_object();
-    if (json_object_size(fields_v1))
-        from_v1(fields_v1, "", set);
-    return set;
-}
-
-static void add_v1(json_t *node, const char *path)
-{
-    while (*path) {
-        size_t len = strcspn(path, "\n");
-        json_t *child = json_object_getn(node, path, len);
-        if (!child) {
-            // A node that was a leaf until now is itself a member: say so with ".".
-            child = json_object();
-            json_object_setn_new(node, path, len, child);
-        }
-        node = child;
-        path += len + (path[len] == '\n');
-    }
-}
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-json_t *kube_fields_to_v1(const json_t *set)
-{
-    size_t n = json_object_size(set), i = 0;
-    const char **paths = lab_calloc(n, sizeof *paths), *path;
-    json_t *value, *root = json_object();
-    json_object_foreach((json_t *)set, path, value) paths[i++] = path;
-    qsort(paths, n, sizeof *paths, by_text);
-    for (i = 0; i < n; i++) {
-        size_t len = strlen(paths[i]);
-        add_v1(root, paths[i]);
-        // Sorted: a path's descendants follow somewhere after it; it is inner if any other starts with it.
-        for (size_t k = i + 1; k < n && strncmp(paths[k], paths[i], len) == 0; k++)
-            if (paths[k][len] == '\n') {
-                char *dot = lab_format("%s\n.", paths[i]);
-                add_v1(root, dot);
-                free(dot);
-                break;
-            }
-    }
-    free(paths);
-    return root;
-}
-
 // ---- walking values ----
 
 // The element that names an item of a list: by keys, or by value. Malloc'd; NULL when it has no identity.
@@ -163,8 +81,8 @@ static void all_items(const struct walk *w, const struct kube_field *schema, con
         char *element = item_element(schema, item);
         if (!element)
             continue;
-        char *deeper = path_join(path, element);
-        set_add(w->set, deeper);
+        char *deeper = kube_fields_join(path, element);
+        kube_fields_add(w->set, deeper);
         if (!whole_items(schema))
             all_fields(w, field, deeper, item);
         free(deeper);
@@ -181,11 +99,11 @@ static void all_fields(const struct walk *w, const char *field, const char *path
     json_t *child;
     if (merge == KUBE_ATOMIC ||
         (json_is_object(value) ? !json_object_size(value) : !json_array_size(value))) {
-        set_add(w->set, path);
+        kube_fields_add(w->set, path);
         return;
     }
     if (w->inner && !is_struct(field))
-        set_add(w->set, path);
+        kube_fields_add(w->set, path);
     if (merge != KUBE_GRANULAR) {
         all_items(w, schema, field, path, value);
         return;
@@ -193,7 +111,7 @@ static void all_fields(const struct walk *w, const char *field, const char *path
     json_object_foreach((json_t *)value, name, child)
     {
         char *deeper_field = kube_field_join(field, name), *element = lab_format("f:%s", name);
-        char *deeper = path_join(path, element);
+        char *deeper = kube_fields_join(path, element);
         all_fields(w, deeper_field, deeper, child);
         free(deeper);
         free(element);
@@ -221,15 +139,15 @@ static void compare_items(const struct difference *d, const struct kube_field *s
     {
         char *element = item_element(schema, item);
         const json_t *old = element ? item_named(schema, a, element, NULL) : NULL;
-        char *deeper = path_join(path, element ? element : "");
+        char *deeper = kube_fields_join(path, element ? element : "");
         if (!old) {
-            set_add(d->added, deeper);
+            kube_fields_add(d->added, deeper);
             if (!whole_items(schema))
                 all_fields(&added, field, deeper, item);
         } else if (!whole_items(schema)) {
             compare(d, field, deeper, old, item);
         } else if (!json_equal(old, item)) {
-            set_add(d->modified, deeper);
+            kube_fields_add(d->modified, deeper);
         }
         free(deeper);
         free(element);
@@ -238,8 +156,8 @@ static void compare_items(const struct difference *d, const struct kube_field *s
     {
         char *element = item_element(schema, item);
         if (element && !item_named(schema, b, element, NULL)) {
-            char *deeper = path_join(path, element);
-            set_add(d->removed, deeper);
+            char *deeper = kube_fields_join(path, element);
+            kube_fields_add(d->removed, deeper);
             if (!whole_items(schema))
                 all_fields(&removed, field, deeper, item);
             free(deeper);
@@ -264,7 +182,7 @@ static void compare(const struct difference *d, const char *field, const char *p
         return;
     enum kube_merge merge = kube_merge_of(schema, b);
     if (merge == KUBE_ATOMIC || merge != kube_merge_of(schema, a)) {
-        set_add(d->modified, path);
+        kube_fields_add(d->modified, path);
         return;
     }
     if (merge != KUBE_GRANULAR) {
@@ -276,7 +194,7 @@ static void compare(const struct difference *d, const char *field, const char *p
     json_object_foreach(names, name, child)
     {
         char *deeper_field = kube_field_join(field, name), *element = lab_format("f:%s", name);
-        char *deeper = path_join(path, element);
+        char *deeper = kube_fields_join(path, element);
         compare(d, deeper_field, deeper, json_object_get(a, name), json_object_get(b, name));
         free(deeper);
         free(element);
@@ -625,8 +543,8 @@ void kube_record_update(const struct kube_writer *w, const json_t *live, json_t 
         json_t *before = json_copy(set);
         settle(managers, mine, &d, NULL);
         set_remove(set, d.removed);
-        json_object_foreach(d.added, path, value) set_add(set, path);
-        json_object_foreach(d.modified, path, value) set_add(set, path);
+        json_object_foreach(d.added, path, value) kube_fields_add(set, path);
+        json_object_foreach(d.modified, path, value) kube_fields_add(set, path);
         if (!json_equal(before, set) || !kube_path(mine, "entry.time"))
             set_time(mine);
         json_decref(before);

@@ -30,7 +30,11 @@ void kube_record_update(const struct kube_writer *writer, const json_t *live, js
 // Are two objects the same but for managedFields and resourceVersion?
 bool kube_same_but_managers(const json_t *a, const json_t *b);
 
-json_t *kube_fields_of_v1(const json_t *fields_v1); // new reference
-json_t *kube_fields_to_v1(const json_t *set);       // new reference
+// ---- field sets (fieldset.c) ----
+
+void kube_fields_add(json_t *set, const char *path);           // "" is left out
+char *kube_fields_join(const char *path, const char *element); // malloc'd
+json_t *kube_fields_of_v1(const json_t *fields_v1);            // new reference
+json_t *kube_fields_to_v1(const json_t *set);                  // new reference
 
 #endif
