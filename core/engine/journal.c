@@ -50,7 +50,7 @@ static json_t *make_record(struct run *run, const struct task *task, const char 
     json_object_set_new(record, "version", json_string(task->info->version ? task->info->version : ""));
     json_object_set_new(record, "pipeline", json_string(run->pipeline->name));
     json_object_set_new(record, "status", json_string(status));
-    json_object_set_new(record, "inputs", render_redact_json(run->render, task->inputs.public_inputs));
+    json_object_set_new(record, "inputs", render_redact_inputs(run->render, task->inputs.public_inputs));
     json_object_set_new(record, "outputs",
                         applied  ? public_outputs(run, task)
                         : before ? json_incref((json_t *)(uintptr_t)before)

@@ -193,7 +193,7 @@ static bool left_to_watch(struct run *run, const struct task *task)
     if (!watched || !json_array_size(task->changes) || task->resume || !task->record ||
         strcmp(ist_json_str_or(watched, "state", ""), "watching") != 0)
         return false;
-    json_t *inputs = render_redact_json(run->render, task->inputs.public_inputs);
+    json_t *inputs = render_redact_inputs(run->render, task->inputs.public_inputs);
     bool same = json_equal(inputs, json_object_get(watched, "inputs"));
     json_decref(inputs);
     report_log(run, task->name, "warn",

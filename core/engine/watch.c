@@ -120,7 +120,7 @@ void watch_status(struct run *run)
         const struct task *task = &run->tasks[i];
         if (!task->selected || !task->info->has_watch)
             continue;
-        json_t *inputs = render_redact_json(run->render, task->inputs.public_inputs);
+        json_t *inputs = render_redact_inputs(run->render, task->inputs.public_inputs);
         json_object_set_new(steps, task->name,
                             json_pack("{s:s, s:I, s:s, s:o}", "state",
                                       task->operation == IST_OP_WATCH ? "watching" : "waiting", "restarts",

@@ -13,12 +13,14 @@
 struct pattern {
     char *bytes;
     size_t len;
-    uint32_t next; // index + 1 in the same bucket; longest first
+    size_t secret_len; // of the value that it is a form of
+    uint32_t next;     // index + 1 in the same bucket; longest first
 };
 
 struct redactor {
     struct pattern *patterns;
     size_t count, room;
+    size_t adding;     // length of the value whose forms are being added
     uint32_t *buckets; // by the first two bytes: index + 1, 0 for none
 };
 
@@ -67,7 +69,8 @@ static void add_pattern(struct redactor *redactor, const char *bytes, size_t len
     char *copy = ist_malloc(len + 1);
     memcpy(copy, bytes, len);
     copy[len] = '\0';
-    redactor->patterns[redactor->count++] = (struct pattern){.bytes = copy, .len = len, .next = next};
+    redactor->patterns[redactor->count++] =
+        (struct pattern){.bytes = copy, .len = len, .secret_len = redactor->adding, .next = next};
 }
 
 static void add_buf(struct redactor *redactor, ist_buf *buf)
@@ -216,32 +219,34 @@ void redactor_add(struct redactor *redactor, const char *value, size_t len)
         len--;
     if (len < REDACT_MINIMUM)
         return;
+    redactor->adding = len;
     add_forms(redactor, value, len);
     if (memchr(value, '\n', len))
         add_lines(redactor, value, len);
 }
 
-static size_t match(const struct redactor *redactor, const char *at, size_t left)
+static size_t match(const struct redactor *redactor, const char *at, size_t left, size_t shortest)
 {
     if (left < REDACT_MINIMUM)
         return 0;
     for (uint32_t i = *bucket_of(redactor, at); i; i = redactor->patterns[i - 1].next) {
         const struct pattern *pattern = &redactor->patterns[i - 1];
-        if (pattern->len <= left && memcmp(pattern->bytes, at, pattern->len) == 0)
+        if (pattern->len <= left && pattern->secret_len >= shortest &&
+            memcmp(pattern->bytes, at, pattern->len) == 0)
             return pattern->len;
     }
     return 0;
 }
 
 // The text without secrets, or NULL when there is none in it.
-static char *clean(const struct redactor *redactor, const char *text, size_t len)
+static char *clean(const struct redactor *redactor, const char *text, size_t len, size_t shortest)
 {
     if (!redactor->count)
         return NULL;
     ist_buf buf = {.max = SIZE_MAX / 2};
     size_t copied = 0;
     for (size_t i = 0; i < len;) {
-        size_t found = match(redactor, text + i, len - i);
+        size_t found = match(redactor, text + i, len - i, shortest);
         if (!found) {
             i++;
             continue;
@@ -258,25 +263,25 @@ static char *clean(const struct redactor *redactor, const char *text, size_t len
 
 char *redactor_text(const struct redactor *redactor, const char *text)
 {
-    char *cleaned = clean(redactor, text, strlen(text));
+    char *cleaned = clean(redactor, text, strlen(text), 0);
     return cleaned ? cleaned : ist_strdup(text);
 }
 
 bool redactor_finds(const struct redactor *redactor, const char *text)
 {
-    char *cleaned = clean(redactor, text, strlen(text));
+    char *cleaned = clean(redactor, text, strlen(text), 0);
     ist_free(cleaned);
     return cleaned != NULL;
 }
 
-static json_t *clean_scalar(const struct redactor *redactor, json_t *json)
+static json_t *clean_scalar(const struct redactor *redactor, json_t *json, size_t shortest)
 {
     char *cleaned = NULL;
     if (json_is_string(json)) {
-        cleaned = clean(redactor, json_string_value(json), json_string_length(json));
+        cleaned = clean(redactor, json_string_value(json), json_string_length(json), shortest);
     } else if (json_is_number(json)) {
         char *number = json_dumps(json, JSON_ENCODE_ANY);
-        cleaned = number ? clean(redactor, number, strlen(number)) : NULL;
+        cleaned = number ? clean(redactor, number, strlen(number), shortest) : NULL;
         free(number);
     }
     if (!cleaned)
@@ -286,15 +291,15 @@ static json_t *clean_scalar(const struct redactor *redactor, json_t *json)
     return made;
 }
 
-static json_t *clean_object(const struct redactor *redactor, json_t *json)
+static json_t *clean_object(const struct redactor *redactor, json_t *json, size_t shortest)
 {
     json_t *made = json_object(), *child;
     const char *key;
     bool changed = false;
     json_object_foreach(json, key, child)
     {
-        char *name = clean(redactor, key, strlen(key));
-        json_t *value = redactor_json(redactor, child);
+        char *name = clean(redactor, key, strlen(key), shortest);
+        json_t *value = redactor_json_over(redactor, child, shortest);
         changed = changed || name || value != child;
         json_object_set_new_nocheck(made, name ? name : key, value);
         ist_free(name);
@@ -305,14 +310,14 @@ static json_t *clean_object(const struct redactor *redactor, json_t *json)
     return json_incref(json);
 }
 
-static json_t *clean_array(const struct redactor *redactor, json_t *json)
+static json_t *clean_array(const struct redactor *redactor, json_t *json, size_t shortest)
 {
     json_t *made = json_array(), *child;
     size_t i;
     bool changed = false;
     json_array_foreach(json, i, child)
     {
-        json_t *value = redactor_json(redactor, child);
+        json_t *value = redactor_json_over(redactor, child, shortest);
         changed = changed || value != child;
         json_array_append_new(made, value);
     }
@@ -322,13 +327,18 @@ static json_t *clean_array(const struct redactor *redactor, json_t *json)
     return json_incref(json);
 }
 
-json_t *redactor_json(const struct redactor *redactor, json_t *json)
+json_t *redactor_json_over(const struct redactor *redactor, json_t *json, size_t shortest)
 {
     if (!redactor->count)
         return json_incref(json);
     if (json_is_object(json))
-        return clean_object(redactor, json);
+        return clean_object(redactor, json, shortest);
     if (json_is_array(json))
-        return clean_array(redactor, json);
-    return clean_scalar(redactor, json);
+        return clean_array(redactor, json, shortest);
+    return clean_scalar(redactor, json, shortest);
+}
+
+json_t *redactor_json(const struct redactor *redactor, json_t *json)
+{
+    return redactor_json_over(redactor, json, 0);
 }

@@ -17,6 +17,8 @@ void redactor_add(struct redactor *redactor, const char *value, size_t len);
 char *redactor_text(const struct redactor *redactor, const char *text); // ist_free
 // Strings, numbers and keys of a tree. New reference: the same tree when nothing was found.
 json_t *redactor_json(const struct redactor *redactor, json_t *json);
+// The same, of secrets of at least `shortest` bytes alone.
+json_t *redactor_json_over(const struct redactor *redactor, json_t *json, size_t shortest);
 bool redactor_finds(const struct redactor *redactor, const char *text);
 
 #endif

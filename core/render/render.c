@@ -53,6 +53,11 @@ json_t *render_redact_json(const struct render *render, json_t *json)
     return redactor_json(render->redactor, json);
 }
 
+json_t *render_redact_inputs(const struct render *render, json_t *json)
+{
+    return redactor_json_over(render->redactor, json, 8);
+}
+
 static void write_json_line(struct render *render, json_t *event)
 {
     struct timespec now;

@@ -27,6 +27,10 @@ char *render_redact(const struct render *render, const char *text);
 
 // The same for a tree: new reference; the tree itself when no secret is in it.
 json_t *render_redact_json(const struct render *render, json_t *json);
+// The same for inputs whose secret fields are references already. A short secret that appears in another field
+// ("admin", "cisco") is chance, and without the true value of that field nothing could be destroyed: only
+// those of 8 bytes or more are taken out.
+json_t *render_redact_inputs(const struct render *render, json_t *json);
 
 // Events are objects with a member `event`; text formats them, jsonl prints them as they are (with `time`),
 // json collects them into one document by kind:

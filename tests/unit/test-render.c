@@ -138,6 +138,25 @@ static void numbers_keys_and_nested_strings_are_redacted(void **unused)
     screen_close(&screen);
 }
 
+static void a_short_secret_does_not_spoil_other_inputs(void **unused)
+{
+    (void)unused;
+    struct screen screen;
+    screen_open(&screen, RENDER_TEXT, false);
+    secret(&screen, "admin");
+    secret(&screen, "long-password");
+    json_t *inputs = json_pack("{s:s, s:s}", "username", "admin", "url", "https://x:long-password@y");
+    json_t *kept = render_redact_inputs(screen.render, inputs),
+           *shown = render_redact_json(screen.render, inputs);
+    assert_string_equal(ist_json_str(kept, "username"), "admin");
+    assert_string_equal(ist_json_str(kept, "url"), "https://x:(secret)@y");
+    assert_string_equal(ist_json_str(shown, "username"), "(secret)");
+    json_decref(inputs);
+    json_decref(kept);
+    json_decref(shown);
+    screen_close(&screen);
+}
+
 static json_t *plan_event(void)
 {
     return json_loads(
@@ -246,6 +265,7 @@ int main(void)
         cmocka_unit_test(a_key_of_many_lines_is_found_line_by_line),
         cmocka_unit_test(the_longest_secret_wins_and_short_ones_are_ignored),
         cmocka_unit_test(numbers_keys_and_nested_strings_are_redacted),
+        cmocka_unit_test(a_short_secret_does_not_spoil_other_inputs),
         cmocka_unit_test(a_plan_reads_as_documented),
         cmocka_unit_test(json_is_one_document),
         cmocka_unit_test(what_others_wrote_cannot_move_the_cursor),
