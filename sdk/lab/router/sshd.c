@@ -27,6 +27,7 @@ struct connection {
     char *command;    // of an exec request, NULL: a shell
     struct ssh_channel_callbacks_struct callbacks;
     bool authenticated, shell, closed, failed;
+    bool eof; // nothing more will be typed; what has been is still carried out
     unsigned width;
     char *early; // what was typed before the shell stood
     size_t early_len;
@@ -108,6 +109,12 @@ static void on_close(ssh_session ssh, ssh_channel channel, void *arg)
 {
     (void)ssh, (void)channel;
     ((struct connection *)arg)->closed = true;
+}
+
+static void on_eof(ssh_session ssh, ssh_channel channel, void *arg)
+{
+    (void)ssh, (void)channel;
+    ((struct connection *)arg)->eof = true;
 }
 
 static ssh_channel on_open(ssh_session ssh, void *arg)
@@ -257,12 +264,15 @@ static void converse(struct connection *c, ssh_event event)
     flush(c);
     if (c->early_len && !c->command)
         type(c, c->early, c->early_len);
-    while (!must_close(c)) {
+    while (!must_close(c) && !c->eof) { // what came before the end is carried out by now
         if (ssh_event_dopoll(event, 50) == SSH_ERROR)
             return;
     }
     flush(c);
-    if (c->command)
+    pthread_mutex_lock(&c->router->lab->lock);
+    bool fell = c->router->gone; // a router that reloads says no good-bye
+    pthread_mutex_unlock(&c->router->lab->lock);
+    if (!fell)
         ssh_channel_request_send_exit_status(c->channel, 0);
     ssh_channel_send_eof(c->channel);
     ssh_channel_close(c->channel);
@@ -301,7 +311,7 @@ static void *serve(void *arg)
                                                          .channel_pty_request_function = on_pty,
                                                          .channel_shell_request_function = on_shell,
                                                          .channel_exec_request_function = on_exec,
-                                                         .channel_eof_function = on_close,
+                                                         .channel_eof_function = on_eof,
                                                          .channel_close_function = on_close};
     ssh_callbacks_init(&server);
     ssh_callbacks_init(&c->callbacks);
