@@ -25,6 +25,7 @@
 
 #define WIRE_FD 3
 #define LOCK_FD 4 // the state's lock, or nothing
+#define BATCH   ((size_t)32 << 10)
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
@@ -40,7 +41,8 @@
 struct worker {
     struct wire_reader *reader;
     struct cancel cancel;
-    pthread_mutex_t sending; // frames are whole: log comes from any thread
+    pthread_mutex_t sending; // of frames: log comes from any thread
+    ist_buf frames;          // results that wait for something urgent, or for the end
     pthread_mutex_t lock;    // of what follows
     pthread_cond_t changed;
     json_t *request; // next operation, or NULL
@@ -103,17 +105,32 @@ static void *read_frames(void *arg)
 
 // ---- the sink of an operation
 
+// Results of the operation count once it has ended; what people read, and what is waited for, goes at once.
+static bool may_wait(const char *type)
+{
+    static const char *const types[] = {"observed", "output", "change", "field", "check"};
+    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+        if (!strcmp(types[i], type))
+            return true;
+    return false;
+}
+
 static int32_t send_event(void *arg, json_t *event)
 {
     struct worker *worker = arg;
+    const char *type = ist_json_str_or(event, "type", "");
     // Once the core has the result it may close the wire, which then interrupts nothing.
-    if (!strcmp(ist_json_str_or(event, "type", ""), "result")) {
+    if (!strcmp(type, "result")) {
         pthread_mutex_lock(&worker->lock);
         worker->busy = false;
         pthread_mutex_unlock(&worker->lock);
     }
     pthread_mutex_lock(&worker->sending);
-    int rc = wire_send(WIRE_FD, event, -1, NULL);
+    int rc = wire_pack(&worker->frames, event, NULL);
+    if (worker->frames.len > BATCH || !may_wait(type)) {
+        int sent = wire_flush(WIRE_FD, &worker->frames, -1, NULL);
+        rc = rc ? rc : sent;
+    }
     pthread_mutex_unlock(&worker->sending);
     json_decref(event);
     if (rc && rc != IST_ERR_LIMIT && rc != IST_ERR_INTERNAL)
@@ -224,7 +241,8 @@ int main(int argc, char **argv)
         return 2;
     }
     settle_in((pid_t)strtol(argv[3], NULL, 10), strtoul(argv[4], NULL, 10));
-    struct worker worker = {.sending = PTHREAD_MUTEX_INITIALIZER,
+    struct worker worker = {.frames = {.max = (size_t)2 * WIRE_MAX_FRAME},
+                            .sending = PTHREAD_MUTEX_INITIALIZER,
                             .lock = PTHREAD_MUTEX_INITIALIZER,
                             .changed = PTHREAD_COND_INITIALIZER};
     struct module module = {0};
@@ -239,6 +257,7 @@ int main(int argc, char **argv)
     serve(&worker, module.plugin);
     pthread_join(thread, NULL);
     wire_reader_free(worker.reader);
+    ist_buf_free(&worker.frames);
     json_decref(worker.answer);
     cancel_close(&worker.cancel);
     module_close(&module);

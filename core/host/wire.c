@@ -33,27 +33,46 @@ static int send_all(int fd, const char *bytes, size_t len, int stall_ms, ist_err
     return 0;
 }
 
-int wire_send(int fd, const json_t *message, int stall_ms, ist_error *err)
+int wire_pack(ist_buf *frames, const json_t *message, ist_error *err)
 {
     char *text = json_dumps(message, JSON_COMPACT);
     if (!text)
         return ist_fail(err, IST_ERR_INTERNAL, "wire", "a message that is no JSON object, or no UTF-8");
     size_t len = strlen(text);
-    int rc;
-    if (len > WIRE_MAX_FRAME) {
+    char head[HEAD];
+    for (size_t i = 0; i < HEAD; i++)
+        head[i] = (char)(len >> (24 - 8 * i) & 255);
+    int rc = 0;
+    if (len > WIRE_MAX_FRAME)
         rc = ist_fail(err, IST_ERR_LIMIT, "wire", "a message of %zu MiB: at most 16", len >> 20);
-    } else {
-        // Head and body in one piece: most frames are small, and the other side wakes once.
-        char *frame = ist_malloc(len + HEAD);
-        for (size_t i = 0; i < HEAD; i++)
-            frame[i] = (char)(len >> (24 - 8 * i) & 255);
-        memcpy(frame + HEAD, text, len);
-        rc = send_all(fd, frame, len + HEAD, stall_ms, err);
-        explicit_bzero(frame, len + HEAD);
-        ist_free(frame);
-    }
+    else if (frames->len + HEAD + len > frames->max)
+        rc = ist_fail(err, IST_ERR_LIMIT, "wire", "messages of more than %zu MiB at once", frames->max >> 20);
+    else if (ist_buf_add(frames, head, HEAD) != IST_OK || ist_buf_add(frames, text, len) != IST_OK)
+        rc = ist_fail(err, IST_ERR_LIMIT, "wire", "a message that does not fit");
     explicit_bzero(text, len);
     free(text);
+    return rc;
+}
+
+int wire_flush(int fd, ist_buf *frames, int stall_ms, ist_error *err)
+{
+    int rc = frames->len ? send_all(fd, frames->data, frames->len, stall_ms, err) : 0;
+    // Secrets pass through here: nothing of them stays behind.
+    if (frames->data)
+        explicit_bzero(frames->data, frames->len);
+    if (frames->room > CHUNK)
+        ist_buf_free(frames);
+    frames->len = 0;
+    return rc;
+}
+
+int wire_send(int fd, const json_t *message, int stall_ms, ist_error *err)
+{
+    ist_buf frames = {.max = (size_t)2 * WIRE_MAX_FRAME};
+    int rc = wire_pack(&frames, message, err);
+    if (!rc)
+        rc = wire_flush(fd, &frames, stall_ms, err);
+    ist_buf_free(&frames);
     return rc;
 }
 

@@ -23,6 +23,7 @@
 #ifndef CORE_HOST_WIRE_H
 #define CORE_HOST_WIRE_H
 
+#include <isthmus/alloc.h>
 #include <isthmus/error.h>
 #include <jansson.h>
 #include <stdbool.h>
@@ -34,6 +35,10 @@
 // `stall_ms`: how long the other side may take nothing before it counts as dead; -1: for ever (the worker's
 // side: the core may be busy with a slow terminal).
 int wire_send(int fd, const json_t *message, int stall_ms, ist_error *err);
+// The same in two halves, so that many small messages leave at once: wire_pack() puts a frame behind those in
+// `frames` (set max to twice WIRE_MAX_FRAME), wire_flush() sends and empties it.
+int wire_pack(ist_buf *frames, const json_t *message, ist_error *err);
+int wire_flush(int fd, ist_buf *frames, int stall_ms, ist_error *err);
 // A reader that takes what is there: 1 and *message (new reference; always an object with a "type"), 0 nothing
 // whole yet, -1 broken (err says how) or at its end (err->code IST_ERR_NOT_FOUND).
 struct wire_reader;
