@@ -124,6 +124,32 @@ static void man_options(FILE *to, uint64_t set)
     }
 }
 
+static const char config_page[] =
+    ".SH CONFIGURATION\nAll files *.yaml and *.yml of the folder are read in the order of their names and "
+    "merged:\n"
+    "maps merge, scalars and lists of a later file replace. \\fB!include\\fR \\fIFILE\\fR stands for the "
+    "content of\n"
+    "a file beside the one it is written in. A key twice in one file is an error.\n"
+    ".TP\n\\fBisthmus\\fR\nstate, jobs, plugins (folders), grace, clear_secrets.\n"
+    ".TP\n\\fBvars\\fR\nvariables; they may refer to the environment and to each other.\n"
+    ".TP\n\\fBpipelines.\\fR\\fINAME\\fR\ndoc, vars, and steps by name, each with: plugin; with (inputs: a "
+    "map, or a\n"
+    "list of maps merged in order); needs (steps that come before, beside those it refers to); when; "
+    "for_each (a list\n"
+    "or a map: one step for each item, \\fINAME\\fR[\\fIKEY\\fR]); prevent_destroy; timeout; doc.\n"
+    ".PP\nReferences stand in any value; one that is alone in it keeps its type:\n"
+    ".TP\n${steps.\\fINAME\\fR.\\fIOUTPUT\\fR}\nan output of another step, which then comes before; a path "
+    "may follow:\n"
+    "${steps.vpc.route_tables[0]}. For a step with for_each ${steps.net[eu].id}, or without the key a map of "
+    "all.\n"
+    ".TP\n${var.\\fINAME\\fR}, ${each.key}, ${each.value}\nvariables, and the item of for_each.\n"
+    ".TP\n${env.\\fINAME\\fR}, ${env.\\fINAME\\fR:\\-\\fIDEFAULT\\fR}\nthe environment.\n"
+    ".TP\n${file.\\fIPATH\\fR}\nthe text of a file.\n"
+    ".TP\n${cmd.\\fIWORDS\\fR}\nwhat a program prints, run without a shell, at most 10 seconds; not run by "
+    "validate.\n"
+    ".TP\n$${\nthe characters ${ themselves.\n"
+    ".PP\nA secret that enters by a reference is kept in state as that reference, never as its value.\n";
+
 void cli_man(FILE *to)
 {
     fputs(".TH ISTHMUS 1 \"\" \"isthmus " PACKAGE_VERSION "\" \"User Commands\"\n"
@@ -142,6 +168,7 @@ void cli_man(FILE *to)
     }
     fputs(".SH OPTIONS\nThese go with every command, before it or after it.\n", to);
     man_options(to, EVERYWHERE | OPT(VERSION));
+    fputs(config_page, to);
     fputs(
         ".SH EXIT STATUS\n0 done or nothing to do; 1 an error; 2 changes (with \\-\\-detailed\\-exitcode); 3 "
         "partly\n"

@@ -21,6 +21,8 @@ static const ist_field settings[] = {
     {"state", "path", NULL, 0, "0.1", "the state file"},
     {"jobs", "int", "4", 0, "0.1", "steps at the same time, 1 to 64"},
     {"plugins", "list(path)", NULL, 0, "0.1", "folders searched for plugins before all others"},
+    {"clear_secrets", "enum(warn|allow)", "warn", 0, "0.1",
+     "secrets in clear in files that everybody can read"},
     {"grace", "duration", "10s", 0, "0.1", "how long a cancelled step may take to stop"},
 };
 
@@ -256,6 +258,8 @@ static void read_settings(struct config *config, struct diags *diags)
     const char *state = json_string_value(json_object_get(value.json, "state"));
     const json_t *dirs = json_object_get(value.json, "plugins"), *jobs = json_object_get(value.json, "jobs");
     const json_t *grace = json_object_get(value.json, "grace");
+    const char *clear = json_string_value(json_object_get(value.json, "clear_secrets"));
+    config->clear_allowed = clear && strcmp(clear, "allow") == 0;
     config->state = state ? ist_strdup(state) : NULL;
     config->jobs = jobs ? (int)json_integer_value(jobs) : 4;
     config->grace_ms = grace ? (int)json_integer_value(grace) : 10000;

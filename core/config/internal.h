@@ -17,6 +17,7 @@ struct config {
     char *dir;               // absolute
     char *state;
     int jobs, grace_ms;
+    bool clear_allowed; // isthmus.clear_secrets
     const char **names; // of pipelines
     size_t name_count;
     char **plugin_dirs;
