@@ -112,7 +112,7 @@ int32_t desired_ami(const ist_env *env, ist_aws *aws, char **ami, ist_error *err
                                "name", "Value", "amazon-eks-node-*", "Name", "state", "Value", "available");
     const int32_t rc = ist_aws_query_all(aws, "ec2", "DescribeImages", params, "imagesSet", &images, err);
     json_decref(params);
-    if (rc == IST_ERR_CANCELLED || rc == IST_ERR_TIMEOUT)
+    if (rc != IST_OK)
         return rc;
     json_array_foreach(images, i, image)
     {

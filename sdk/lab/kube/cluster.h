@@ -91,7 +91,6 @@ struct lab_cluster {
 
 struct lab_kube {
     struct lab_cluster *clusters; // in order of creation
-    uint8_t next_host;
     size_t history; // events a cluster remembers
 };
 

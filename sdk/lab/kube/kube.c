@@ -141,10 +141,24 @@ static void listen_on(struct lab *lab, struct lab_cluster *cluster)
     cluster->url = lab_format("https://127.%u.0.%u:%d", lab->slot, cluster->host, cluster->port);
 }
 
+// The first address that no cluster has, or none any more: a lab outlives many clusters. LAST_HOST + 1: none.
+static uint8_t free_host(const struct lab *lab)
+{
+    for (uint8_t host = FIRST_HOST; host <= LAST_HOST; host++) {
+        const struct lab_cluster *c = lab->kube->clusters;
+        while (c && (c->deleted || c->host != host))
+            c = c->next;
+        if (!c)
+            return host;
+    }
+    return LAST_HOST + 1;
+}
+
 struct lab_cluster *lab_kube_create(struct lab *lab, const struct lab_cluster_spec *spec)
 {
     const char *dot = strchr(spec->version, '.');
-    if (lab_kube_find(lab, spec->name) || !dot || lab->kube->next_host > LAST_HOST)
+    const uint8_t host = free_host(lab);
+    if (lab_kube_find(lab, spec->name) || !dot || host > LAST_HOST)
         return NULL;
     struct lab_cluster *cluster = lab_calloc(1, sizeof *cluster), **end = &lab->kube->clusters;
     cluster->lab = lab;
@@ -154,7 +168,7 @@ struct lab_cluster *lab_kube_create(struct lab *lab, const struct lab_cluster_sp
     cluster->pod_cidr = spec->pod_cidr ? lab_strdup(spec->pod_cidr) : NULL;
     cluster->service_cidr = lab_strdup(spec->service_cidr ? spec->service_cidr : "10.96.0.0/16");
     cluster->eks = spec->eks;
-    cluster->host = lab->kube->next_host++;
+    cluster->host = host;
     cluster->event_capacity = lab->kube->history;
     cluster->events = lab_calloc(cluster->event_capacity, sizeof *cluster->events);
     cluster->queues = json_object();
@@ -198,7 +212,6 @@ int lab_kube_start(struct lab *lab)
         getenv("ISTHMUS_LAB_KUBE_HISTORY"); // a test that wants 410 Gone soon makes it small
     long asked = history ? strtol(history, NULL, 10) : 0;
     lab->kube = lab_calloc(1, sizeof *lab->kube);
-    lab->kube->next_host = FIRST_HOST;
     lab->kube->history = asked > 0 && asked < HISTORY ? (size_t)asked : HISTORY;
     json_t *nodes =
         json_pack("[{ss ss}{ss ss}{ss ss}]", "name", "ccp-master-1", "address", "10.1.0.11", "name",

@@ -217,18 +217,27 @@ struct attempts {
     int renewed, clock_set;
 };
 
+// Drops credentials that were refused, once; 1 when others may be had.
+static int renew(ist_aws *aws, const struct aws_call *call, struct attempts *a)
+{
+    if (a->renewed++ > 0 || call->as != NULL || call->anonymous)
+        return 0;
+    aws_credentials_drop(aws);
+    return 1;
+}
+
 // What to do about an answer that is not 2xx: 1 try again (after the waits it needs), 0 give up.
 static int try_again(ist_aws *aws, const struct aws_call *call, const ist_http_response *response,
                      const struct aws_fault *fault, struct attempts *a)
 {
     switch (aws_fault_class(response->status, fault->code)) {
     case AWS_EXPIRED:
-        if (a->renewed++ > 0 || call->as != NULL || call->anonymous)
-            return 0;
-        aws_credentials_drop(aws);
-        return 1;
+        return renew(aws, call, a);
     case AWS_SKEWED:
-        return a->clock_set++ == 0 && correct_clock(aws, response);
+        if (a->clock_set++ == 0 && correct_clock(aws, response))
+            return 1;
+        // EC2 says the same of a clock that is wrong and of a session that has ended.
+        return strcmp(fault->code, "RequestExpired") == 0 && renew(aws, call, a);
     case AWS_TRANSIENT:
         if (!call->repeatable)
             return 0;
