@@ -47,3 +47,9 @@ tests_fuzz_fuzz_config_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(top_sr
 tests_fuzz_fuzz_config_CFLAGS = $(FUZZ_CFLAGS) $(CRYPTO_CFLAGS)
 tests_fuzz_fuzz_config_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_config_LDADD = sdk/lib/libistbase.la $(JANSSON_LIBS) $(YAML_LIBS) $(CRYPTO_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-ios
+tests_fuzz_fuzz_ios_SOURCES = %D%/fuzz-ios.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_ios_CFLAGS = $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_ios_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_ios_LDADD = sdk/lib/libisthmus.la $(JANSSON_LIBS)

@@ -9,6 +9,12 @@ tests_unit_router_alone_SOURCES = %D%/router-alone.c sdk/lab/util.c sdk/lab/time
 tests_unit_router_alone_CPPFLAGS = -D_GNU_SOURCE -I$(top_srcdir)/sdk/lab
 tests_unit_router_alone_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SSH_CFLAGS)
 tests_unit_router_alone_LDADD = $(JANSSON_LIBS) $(SSH_LIBS)
+
+check_PROGRAMS += tests/unit/test-ssh
+UNIT_TESTS += tests/unit/test-ssh
+tests_unit_test_ssh_SOURCES = %D%/test-ssh.c
+tests_unit_test_ssh_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_ssh_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
 endif
 
 check_PROGRAMS += tests/unit/test-ios-show tests/unit/test-ios-config
