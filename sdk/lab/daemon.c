@@ -1,5 +1,6 @@
 // The life of a lab: its folder, its slot on the loopback network, its background process, its end.
 #include "core.h"
+#include "router/router.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -162,6 +163,7 @@ static void stop(struct lab *lab)
     pthread_cond_broadcast(&lab->changed);
     pthread_mutex_unlock(&lab->lock);
     lab_http_stop(lab);
+    lab_router_stop(lab);
     lab_timers_stop(lab);
     char *path = lab_format("%s/control", lab->dir);
     unlink(path);

@@ -88,5 +88,9 @@ int main(int argc, char **argv)
     fflush(stdout);
     while (fgets(line, sizeof line, stdin))
         command(&lab, line);
+    pthread_mutex_lock(&lab.lock);
+    lab.stopping = true;
+    pthread_mutex_unlock(&lab.lock);
+    lab_router_stop(&lab);
     return 0;
 }

@@ -36,7 +36,8 @@ static void make_key(const char *path)
 {
     pid_t pid = fork();
     if (pid == 0) {
-        execlp("ssh-keygen", "ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", path, (char *)NULL);
+        execlp("ssh-keygen", "ssh-keygen", "-q", "-t", "rsa", "-m", "PEM", "-N", "", "-f", path,
+               (char *)NULL);
         _exit(127);
     }
     int status = 1;

@@ -104,9 +104,10 @@ const char *router_hostname(const struct router *router);
 struct router *router_hub(struct lab *lab);
 struct router *router_spoke(struct lab *lab); // the launched one; NULL
 struct line *router_interface(const struct router *router, const char *name);
-void router_changed(struct router *router); // after every change of its configuration
-void router_reload(struct router *router);  // back to the startup configuration; sessions end
-void router_listen(struct router *router);  // (re)opens the SSH listener for router->address
+void router_changed(struct router *router);   // after every change of its configuration
+void router_reload(struct router *router);    // back to the startup configuration; sessions end
+void router_threads(struct lab *lab, int by); // counts threads, with the lock held
+void router_listen(struct router *router);    // (re)opens the SSH listener for router->address
 
 // ---- a session ----
 

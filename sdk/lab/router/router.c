@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 struct lab_router {
+    int threads;
     struct router *first; // the hub, then the launched ones; none is ever freed, threads may look at them
 };
 
@@ -284,6 +286,26 @@ static json_t *snapshot(struct lab *lab)
     }
     json_object_set_new(all, "tunnel", json_string(lab_router_tunnel_up(lab, why, sizeof why) ? "up" : why));
     return all;
+}
+
+void router_threads(struct lab *lab, int by)
+{
+    lab->router->threads += by;
+}
+
+void lab_router_stop(struct lab *lab)
+{
+    int64_t until = lab_mono_ms() + 5000;
+    pthread_mutex_lock(&lab->lock);
+    while (lab->router && lab->router->threads > 0 && lab_mono_ms() < until) {
+        struct timespec soon;
+        clock_gettime(CLOCK_REALTIME, &soon);
+        soon.tv_nsec += 100000000;
+        soon.tv_sec += soon.tv_nsec / 1000000000;
+        soon.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&lab->changed, &lab->lock, &soon);
+    }
+    pthread_mutex_unlock(&lab->lock);
 }
 
 int lab_router_start(struct lab *lab)

@@ -13,6 +13,10 @@ void lab_router_boot(struct lab *lab, const char *instance_id, const char *user_
 void lab_router_address(struct lab *lab, const char *instance_id, uint32_t public_address); // 0: taken away
 void lab_router_shutdown(struct lab *lab, const char *instance_id);
 
+// Waits until no thread of a router runs any more (lab->stopping is set, the lock is not held): they use OpenSSL,
+// which goes away when the process ends.
+void lab_router_stop(struct lab *lab);
+
 // Derived from the two ends' configurations, nothing else: is the tunnel up (IKEv2 proposal, keyring and
 // identities, transform, NHRP key and NHS, tunnel key, OSPF area and timers ...)? False with the first piece
 // that does not fit in why, in the field's words.

@@ -242,7 +242,7 @@ static bool must_close(struct connection *c)
 {
     struct lab *lab = c->router->lab;
     pthread_mutex_lock(&lab->lock);
-    bool close_it = c->session ? c->session->closing : c->router->gone;
+    bool close_it = lab->stopping || (c->session ? c->session->closing : c->router->gone);
     if (c->session && c->session->out.len && !close_it) {
         pthread_mutex_unlock(&lab->lock);
         flush(c); // a log line for this terminal
@@ -296,6 +296,14 @@ static ssh_bind new_bind(struct router *router)
     return bind;
 }
 
+static void count_thread(struct lab *lab, int by)
+{
+    pthread_mutex_lock(&lab->lock);
+    router_threads(lab, by);
+    pthread_cond_broadcast(&lab->changed);
+    pthread_mutex_unlock(&lab->lock);
+}
+
 static void *serve(void *arg)
 {
     struct connection *c = arg;
@@ -330,6 +338,7 @@ static void *serve(void *arg)
     } else {
         close(c->fd);
     }
+    struct lab *lab = c->router->lab;
     leave_session(c);
     ssh_event_free(event);
     ssh_disconnect(c->ssh);
@@ -339,6 +348,7 @@ static void *serve(void *arg)
     free(c->command);
     free(c->early);
     free(c);
+    count_thread(lab, -1);
     return NULL;
 }
 
@@ -361,7 +371,11 @@ static void take(struct router *router, int fd)
     bool refuse = router->gone || (fault && strncmp(fault->effect, "cut", 3) == 0);
     c->public_key = router->public_key ? lab_strdup(router->public_key) : NULL;
     pthread_mutex_unlock(&lab->lock);
+    if (!refuse)
+        count_thread(lab, 1);
     if (refuse || pthread_create(&thread, NULL, serve, c) != 0) {
+        if (!refuse)
+            count_thread(lab, -1);
         close(fd);
         free(c->public_key);
         free(c);
@@ -390,6 +404,7 @@ static void *listen_on(void *arg)
     }
     close(a->fd);
     free(a);
+    count_thread(lab, -1);
     return NULL;
 }
 
@@ -417,6 +432,9 @@ void router_listen(struct router *router)
         return;
     }
     router->listener = fd;
+    router_threads(lab, 1);
     if (pthread_create(&thread, NULL, listen_on, arg) == 0)
         pthread_detach(thread);
+    else
+        router_threads(lab, -1);
 }

@@ -177,12 +177,16 @@ static int32_t connect_once(ist_ssh *ssh, const ist_ssh_options *o, ist_error *e
 
 static void hang_up(ist_ssh *ssh)
 {
-    if (ssh->channel)
-        libssh2_channel_free(ssh->channel);
-    if (ssh->session) {
+    // Said once, without waiting. After the shutdown nothing can be waited for any more, and libssh2, which frees
+    // nothing while it could still send, lets go.
+    if (ssh->session)
         libssh2_session_disconnect(ssh->session, "done");
-        libssh2_session_free(ssh->session);
-    }
+    if (ssh->fd >= 0)
+        shutdown(ssh->fd, SHUT_RDWR);
+    for (int i = 0; ssh->channel && i < 8 && libssh2_channel_free(ssh->channel) == LIBSSH2_ERROR_EAGAIN; i++)
+        ;
+    for (int i = 0; ssh->session && i < 8 && libssh2_session_free(ssh->session) == LIBSSH2_ERROR_EAGAIN; i++)
+        ;
     if (ssh->fd >= 0)
         close(ssh->fd);
     ssh->channel = NULL;
