@@ -169,6 +169,22 @@ json_t *kube_pods_of(struct lab_cluster *cluster, const json_t *owner)
     return list;
 }
 
+json_t *kube_slices_of(struct lab_cluster *cluster, const char *ns, const char *service, const char *manager)
+{
+    json_t *all = lab_kube_list(cluster, "endpointslices", ns), *mine = json_array(), *slice;
+    size_t i;
+    json_array_foreach(all, i, slice)
+    {
+        const json_t *labels = kube_path(slice, "metadata.labels");
+        const char *by = json_string_value(json_object_get(labels, "endpointslice.kubernetes.io/managed-by"));
+        const char *of = json_string_value(json_object_get(labels, "kubernetes.io/service-name"));
+        if (by && of && strcmp(by, manager) == 0 && strcmp(of, service) == 0)
+            json_array_append(mine, slice);
+    }
+    json_decref(all);
+    return mine;
+}
+
 json_t *kube_condition(const char *type, bool status, const char *reason, const json_t *before)
 {
     const char *text = status ? "True" : "False";

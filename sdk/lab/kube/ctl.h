@@ -36,6 +36,8 @@ bool kube_pod_over(const json_t *pod); // Succeeded or Failed
 bool kube_going(const json_t *object); // has a deletionTimestamp
 json_t *kube_pods_of(struct lab_cluster *cluster,
                      const json_t *owner); // new array of borrowed: controlled, not over
+// The EndpointSlices of a Service that one controller (managed-by) keeps: new array of new references.
+json_t *kube_slices_of(struct lab_cluster *cluster, const char *ns, const char *service, const char *manager);
 json_t *kube_condition(const char *type, bool status, const char *reason,
                        const json_t *before); // new; keeps the old
                                               // transition time

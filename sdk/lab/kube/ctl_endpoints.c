@@ -263,26 +263,9 @@ static json_t *wanted_slices(const json_t *service, const json_t *groups)
     return slices;
 }
 
-// This controller's slices of a service: new array of new references.
-static json_t *slices_there(struct lab_cluster *cluster, const char *ns, const char *name)
-{
-    json_t *all = lab_kube_list(cluster, "endpointslices", ns), *mine = json_array(), *slice;
-    size_t i;
-    json_array_foreach(all, i, slice)
-    {
-        const json_t *labels = kube_path(slice, "metadata.labels");
-        const char *by = json_string_value(json_object_get(labels, "endpointslice.kubernetes.io/managed-by"));
-        const char *of = json_string_value(json_object_get(labels, "kubernetes.io/service-name"));
-        if (by && of && strcmp(by, manager) == 0 && strcmp(of, name) == 0)
-            json_array_append(mine, slice);
-    }
-    json_decref(all);
-    return mine;
-}
-
 static void write_slices(struct lab_cluster *cluster, const json_t *service, const json_t *groups)
 {
-    json_t *there = slices_there(cluster, kube_ns(service), kube_name(service));
+    json_t *there = kube_slices_of(cluster, kube_ns(service), kube_name(service), manager);
     json_t *wanted = wanted_slices(service, groups), *slice, *old;
     size_t i;
     json_array_foreach(wanted, i, slice)

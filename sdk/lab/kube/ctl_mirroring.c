@@ -27,18 +27,7 @@ static bool wanted(struct lab_cluster *cluster, const json_t *endpoints, const c
 static json_t *mirrors_there(struct lab_cluster *cluster, const char *key)
 {
     char *ns = lab_format("%.*s", (int)strcspn(key, "/"), key);
-    const char *name = strchr(key, '/') + 1;
-    json_t *all = lab_kube_list(cluster, "endpointslices", ns), *mine = json_array(), *slice;
-    size_t i;
-    json_array_foreach(all, i, slice)
-    {
-        const json_t *labels = kube_path(slice, "metadata.labels");
-        const char *by = json_string_value(json_object_get(labels, "endpointslice.kubernetes.io/managed-by"));
-        const char *of = json_string_value(json_object_get(labels, "kubernetes.io/service-name"));
-        if (by && of && strcmp(by, manager) == 0 && strcmp(of, name) == 0)
-            json_array_append(mine, slice);
-    }
-    json_decref(all);
+    json_t *mine = kube_slices_of(cluster, ns, strchr(key, '/') + 1, manager);
     free(ns);
     return mine;
 }

@@ -11,6 +11,7 @@ struct column {
     const char *format;
     int priority;                          // above 0: only with -o wide
     json_t *(*cell)(const json_t *object); // new reference
+    const char *path;                      // of a number, where there is no cell
 };
 
 static json_t *name_cell(const json_t *o)
@@ -158,65 +159,10 @@ static json_t *pod_selector_cell(const json_t *o)
     return joined_map(kube_path(o, "spec.podSelector.matchLabels"));
 }
 
-static json_t *number(const json_t *o, const char *path)
-{
-    return json_integer(json_integer_value(kube_path(o, path)));
-}
-
 static json_t *replicas_ready_cell(const json_t *o)
 {
     return json_sprintf("%lld/%lld", (long long)json_integer_value(kube_path(o, "status.readyReplicas")),
                         (long long)json_integer_value(kube_path(o, "spec.replicas")));
-}
-
-static json_t *updated_cell(const json_t *o)
-{
-    return number(o, "status.updatedReplicas");
-}
-
-static json_t *available_cell(const json_t *o)
-{
-    return number(o, "status.availableReplicas");
-}
-
-static json_t *spec_replicas_cell(const json_t *o)
-{
-    return number(o, "spec.replicas");
-}
-
-static json_t *replicas_cell(const json_t *o)
-{
-    return number(o, "status.replicas");
-}
-
-static json_t *ready_replicas_cell(const json_t *o)
-{
-    return number(o, "status.readyReplicas");
-}
-
-static json_t *ds_desired_cell(const json_t *o)
-{
-    return number(o, "status.desiredNumberScheduled");
-}
-
-static json_t *ds_current_cell(const json_t *o)
-{
-    return number(o, "status.currentNumberScheduled");
-}
-
-static json_t *ds_ready_cell(const json_t *o)
-{
-    return number(o, "status.numberReady");
-}
-
-static json_t *ds_updated_cell(const json_t *o)
-{
-    return number(o, "status.updatedNumberScheduled");
-}
-
-static json_t *ds_available_cell(const json_t *o)
-{
-    return number(o, "status.numberAvailable");
 }
 
 static json_t *data_cell(const json_t *o)
@@ -301,34 +247,23 @@ static json_t *slice_endpoints_cell(const json_t *o)
     return i > 3 ? json_sprintf("%s + %zu more...", text, i - 3) : json_string(*text ? text : "<unset>");
 }
 
-#define NAME                                                                                                 \
+#define CELL(name, type, format, priority, cell)                                                             \
     {                                                                                                        \
-        "Name", "string", "name", 0, name_cell                                                               \
+        name, type, format, priority, cell, NULL                                                             \
     }
-#define AGE                                                                                                  \
+#define NAME              CELL("Name", "string", "name", 0, name_cell)
+#define AGE               CELL("Age", "string", "", 0, age_cell)
+#define TEXT(name, cell)  CELL(name, "string", "", 0, cell)
+#define WIDE(name, cell)  CELL(name, "string", "", 1, cell)
+#define COUNT(name, cell) CELL(name, "integer", "", 0, cell)
+#define NUMBER(name, path)                                                                                   \
     {                                                                                                        \
-        "Age", "string", "", 0, age_cell                                                                     \
+        name, "integer", "", 0, NULL, path                                                                   \
     }
-#define END                                                                                                  \
-    {                                                                                                        \
-        NULL, NULL, NULL, 0, NULL                                                                            \
-    }
-#define TEXT(name, cell)                                                                                     \
-    {                                                                                                        \
-        name, "string", "", 0, cell                                                                          \
-    }
-#define WIDE(name, cell)                                                                                     \
-    {                                                                                                        \
-        name, "string", "", 1, cell                                                                          \
-    }
-#define COUNT(name, cell)                                                                                    \
-    {                                                                                                        \
-        name, "integer", "", 0, cell                                                                         \
-    }
+#define END CELL(NULL, NULL, NULL, 0, NULL)
 
-static const struct column generic[] = {NAME, {"Age", "string", "", 0, age_cell}, END};
-static const struct column custom[] = {NAME, AGE, END};
-static const struct column definitions[] = {NAME, {"Created At", "date", "", 0, created_cell}, END};
+static const struct column generic[] = {NAME, AGE, END};
+static const struct column definitions[] = {NAME, CELL("Created At", "date", "", 0, created_cell), END};
 
 static const struct {
     const char *kind;
@@ -344,19 +279,20 @@ static const struct {
     {"Namespace", {NAME, TEXT("Status", phase_cell), AGE, END}},
     {"Node", {NAME, TEXT("Status", node_status_cell), AGE, TEXT("Version", node_version_cell), END}},
     {"Deployment",
-     {NAME, TEXT("Ready", replicas_ready_cell), COUNT("Up-to-date", updated_cell),
-      COUNT("Available", available_cell), AGE, WIDE("Selector", selector_cell), END}},
+     {NAME, TEXT("Ready", replicas_ready_cell), NUMBER("Up-to-date", "status.updatedReplicas"),
+      NUMBER("Available", "status.availableReplicas"), AGE, WIDE("Selector", selector_cell), END}},
     {"StatefulSet", {NAME, TEXT("Ready", replicas_ready_cell), AGE, END}},
     {"ReplicaSet",
-     {NAME, COUNT("Desired", spec_replicas_cell), COUNT("Current", replicas_cell),
-      COUNT("Ready", ready_replicas_cell), AGE, WIDE("Selector", selector_cell), END}},
+     {NAME, NUMBER("Desired", "spec.replicas"), NUMBER("Current", "status.replicas"),
+      NUMBER("Ready", "status.readyReplicas"), AGE, WIDE("Selector", selector_cell), END}},
     {"ReplicationController",
-     {NAME, COUNT("Desired", spec_replicas_cell), COUNT("Current", replicas_cell),
-      COUNT("Ready", ready_replicas_cell), AGE, WIDE("Selector", selector_cell), END}},
+     {NAME, NUMBER("Desired", "spec.replicas"), NUMBER("Current", "status.replicas"),
+      NUMBER("Ready", "status.readyReplicas"), AGE, WIDE("Selector", selector_cell), END}},
     {"DaemonSet",
-     {NAME, COUNT("Desired", ds_desired_cell), COUNT("Current", ds_current_cell),
-      COUNT("Ready", ds_ready_cell), COUNT("Up-to-date", ds_updated_cell),
-      COUNT("Available", ds_available_cell), AGE, END}},
+     {NAME, NUMBER("Desired", "status.desiredNumberScheduled"),
+      NUMBER("Current", "status.currentNumberScheduled"), NUMBER("Ready", "status.numberReady"),
+      NUMBER("Up-to-date", "status.updatedNumberScheduled"), NUMBER("Available", "status.numberAvailable"),
+      AGE, END}},
     {"ConfigMap", {NAME, COUNT("Data", data_cell), AGE, END}},
     {"Secret", {NAME, TEXT("Type", type_cell), COUNT("Data", data_cell), AGE, END}},
     {"Endpoints", {NAME, TEXT("Endpoints", endpoints_cell), AGE, END}},
@@ -373,14 +309,15 @@ static const struct column *columns_of(const struct kube_kind *kind)
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (strcmp(tables[i].kind, kind->kind) == 0)
             return tables[i].columns;
-    return kind->served[0].group && strchr(kind->served[0].group, '.') ? custom : generic;
+    return generic;
 }
 
 static json_t *row(const struct column *columns, const json_t *object, const char *include)
 {
     json_t *cells = json_array(), *line;
     for (const struct column *c = columns; c->name; c++)
-        json_array_append_new(cells, c->cell(object));
+        json_array_append_new(cells, c->cell ? c->cell(object)
+                                             : json_integer(json_integer_value(kube_path(object, c->path))));
     if (strcmp(include, "Object") == 0)
         line = json_pack("{so sO}", "cells", cells, "object", object);
     else if (strcmp(include, "None") == 0)
