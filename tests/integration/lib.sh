@@ -35,7 +35,7 @@ pass_or_fail() { # pass_or_fail STATUS NAME
     else
         echo "not ok $CASES - $2"
         FAILED=$((FAILED + 1))
-        sed 's/^/# /' "$TMP/out" 2>/dev/null | tail -40
+        { grep -E '^(error|  hint)' "$TMP/out"; tail -40 "$TMP/out"; } 2>/dev/null | sed 's/^/# /'
     fi
 }
 

@@ -42,7 +42,7 @@ drift "a route is deleted" "192.168.0.0/16" "192.168.0.0/16" \
     ec2 delete-route --route-table-id "$table" --destination-cidr-block 192.168.0.0/16
 drift "the workers' rule is revoked" "192.168.0.0/16" "security group" \
     ec2 revoke-security-group-ingress --group-id "$group" --ip-permissions "IpProtocol=-1,IpRanges=[{CidrIp=192.168.0.0/16}]"
-drift "the source/dest check is on again" "check" "source/dest" \
+drift "the source/dest check is on again" "SourceDestCheck" "source/dest" \
     ec2 modify-network-interface-attribute --network-interface-id "$eni" --source-dest-check
 drift "SNAT is on again" "EXTERNALSNAT" "SNAT" \
     cloud -n kube-system set env daemonset/aws-node -c aws-node AWS_VPC_K8S_CNI_EXTERNALSNAT=false
