@@ -2,8 +2,10 @@
 #include "cli/cli.h"
 
 const struct cli_option cli_options[OPT_COUNT] = {
-    [OPT_DIR] = {"--dir", 'C', "DIR",
-                 "read the configuration from DIR (default: ./conf.d, else /etc/isthmus/conf.d)", false},
+    [OPT_DIR] =
+        {"--dir", 'C', "DIR",
+         "read the configuration from DIR, or from one file (default: ./conf.d, else /etc/isthmus/conf.d)",
+         false},
     [OPT_SET] =
         {"--set", 0, "PATH=VALUE",
          "set a value over the configuration: vars.x=1 (or x=1), pipelines.P.steps.S.with.K=V; VALUE is YAML",
