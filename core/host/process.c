@@ -170,11 +170,25 @@ int process_start(const char *program, const char *path, const char *name, int l
 
 // ---- ending
 
+static bool is_zombie(pid_t pid)
+{
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT | WNOHANG) < 0 || info.si_pid == pid;
+}
+
 bool process_ended(const struct process *process, int ms)
 {
     struct pollfd fd = {.fd = process->pidfd, .events = POLLIN};
     if (process->pid <= 0)
         return true;
+    // Without pidfd_open (an older kernel, valgrind) it is asked every few milliseconds.
+    for (; process->pidfd < 0; ms -= 5) {
+        if (is_zombie(process->pid))
+            return true;
+        if (ms <= 0)
+            return false;
+        poll(NULL, 0, 5);
+    }
     while (poll(&fd, 1, ms) < 0 && errno == EINTR)
         ;
     return fd.revents != 0;

@@ -139,6 +139,11 @@ static int take_frame(struct wire_reader *reader, size_t len, json_t **message, 
     return 1;
 }
 
+bool wire_holds(const struct wire_reader *reader)
+{
+    return reader->len >= HEAD && reader->len - HEAD >= frame_length(reader);
+}
+
 int wire_read(struct wire_reader *reader, json_t **message, ist_error *err)
 {
     for (;;) {

@@ -44,6 +44,8 @@ int wire_flush(int fd, ist_buf *frames, int stall_ms, ist_error *err);
 struct wire_reader;
 struct wire_reader *wire_reader_new(int fd);
 int wire_read(struct wire_reader *reader, json_t **message, ist_error *err);
+// Is a frame here already, which poll(2) on the descriptor would not tell of?
+bool wire_holds(const struct wire_reader *reader);
 void wire_reader_free(struct wire_reader *reader);
 
 #endif

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +34,8 @@ struct worker {
     struct process process;
     struct wire_reader *reader;
     int epoll;
+    int more;           // eventfd: readable while frames are here that the socket does not tell of any more
+    bool armed;         // it is
     char *plugin;       // its name
     json_t *descriptor; // what it said of itself, once greeted
     bool trace, greeted, broken, output_ended;
@@ -59,6 +62,7 @@ int worker_start(const struct plugin_info *plugin, const struct worker_options *
     w->plugin = ist_strdup(plugin->name);
     w->trace = options->trace;
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
+    w->more = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     char *program = options->worker_path ? ist_strdup(options->worker_path) : worker_program();
     int rc = process_start(program, plugin->path, plugin->name, options->lock_fd,
                            options->memory_max ? options->memory_max : MEMORY_DEFAULT, &w->process, err);
@@ -69,8 +73,8 @@ int worker_start(const struct plugin_info *plugin, const struct worker_options *
         return rc;
     }
     w->reader = wire_reader_new(w->process.wire);
-    if (w->epoll < 0 || watch_fd(w->epoll, w->process.wire) < 0 ||
-        watch_fd(w->epoll, w->process.output) < 0) {
+    if (w->epoll < 0 || w->more < 0 || watch_fd(w->epoll, w->more) < 0 ||
+        watch_fd(w->epoll, w->process.wire) < 0 || watch_fd(w->epoll, w->process.output) < 0) {
         rc = ist_fail(err, IST_ERR_INTERNAL, plugin->name, "no descriptors for its worker: %s",
                       strerror(errno));
         worker_kill(w);
@@ -337,6 +341,18 @@ static int next(struct worker *w, struct worker_event *event, ist_error *err)
     return rc;
 }
 
+// Keeps worker_fd() readable for whoever stops reading before there is nothing left.
+static void tell_of_more(struct worker *w)
+{
+    const bool more = wire_holds(w->reader);
+    uint64_t count = 1;
+    if (more == w->armed)
+        return;
+    ssize_t ignored = more ? write(w->more, &count, sizeof(count)) : read(w->more, &count, sizeof(count));
+    (void)ignored;
+    w->armed = more;
+}
+
 int worker_read(struct worker *worker, struct worker_event *event, ist_error *err)
 {
     if (worker->broken) {
@@ -344,6 +360,7 @@ int worker_read(struct worker *worker, struct worker_event *event, ist_error *er
         return -1;
     }
     int rc = next(worker, event, err);
+    tell_of_more(worker);
     if (rc < 0) {
         worker->broken = true;
         process_kill(&worker->process);
@@ -407,6 +424,8 @@ void worker_free(struct worker *worker)
     json_decref(worker->descriptor);
     if (worker->epoll >= 0)
         close(worker->epoll);
+    if (worker->more >= 0)
+        close(worker->more);
     ist_free(worker->plugin);
     ist_free(worker);
 }

@@ -201,6 +201,29 @@ static void an_intent_waits_for_its_answer(void **state)
     expect_result(b, IST_OK);
 }
 
+static void its_descriptor_tells_of_every_event_that_is_left(void **state)
+{
+    struct bench *b = *state;
+    struct worker_event event;
+    ist_error err;
+    json_object_set_new(b->inputs, "count", json_integer(500));
+    start(b, NULL);
+    ask(b, IST_OP_PLAN);
+    struct pollfd fd = {.fd = worker_fd(b->worker), .events = POLLIN};
+    size_t events = 0;
+    for (bool ended = false; !ended;) {
+        assert_int_equal(poll(&fd, 1, 5000), 1); // one event for each time it is said to be readable
+        int rc = worker_read(b->worker, &event, &err);
+        assert_true(rc >= 0);
+        if (rc == 0)
+            continue;
+        events++;
+        ended = event.type == WORKER_RESULT;
+        worker_event_free(&event);
+    }
+    assert_true(events > 2500);
+}
+
 static void a_cancel_ends_a_wait_and_not_the_next_operation(void **state)
 {
     struct bench *b = *state;
@@ -518,6 +541,7 @@ int main(void)
         CASE(the_catalog_knows_its_tables),
         CASE(one_worker_does_one_operation_after_another),
         CASE(an_intent_waits_for_its_answer),
+        CASE(its_descriptor_tells_of_every_event_that_is_left),
         CASE(a_cancel_ends_a_wait_and_not_the_next_operation),
         CASE(a_command_for_people_prints),
         CASE(large_inputs_cross_whole),
