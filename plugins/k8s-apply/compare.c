@@ -91,6 +91,22 @@ json_t *compare_fields(const json_t *live, const json_t *after)
 // ---- one object
 // -----------------------------------------------------------------------------------------------
 
+// Of what a Secret holds only that it changes leaves this function: actions are written down.
+static void hide_values(json_t *fields)
+{
+    size_t i;
+    json_t *field;
+    json_array_foreach(fields, i, field)
+    {
+        const char *path = ist_json_str_or(field, "field", "");
+        if (strncmp(path, "data", 4) != 0 && strncmp(path, "stringData", 10) != 0)
+            continue;
+        json_object_del(field, "before");
+        json_object_del(field, "after");
+        json_object_set_new(field, "secret", json_true());
+    }
+}
+
 static json_t *action_new(const char *what, const json_t *id, const json_t *live, const char *reason,
                           json_t *fields)
 {
@@ -98,8 +114,8 @@ static json_t *action_new(const char *what, const json_t *id, const json_t *live
         json_pack("{s:s, s:s*, s:s*, s:o}", "action", what, "uid", ist_json_str(live, "metadata.uid"),
                   "reason", reason, "fields", fields ? fields : json_array());
     json_object_update(action, (json_t *)(uintptr_t)id);
-    if (is_kind(id, "Secret")) // of its values only that they change
-        json_object_set_new(action, "secret", json_true());
+    if (is_kind(id, "Secret"))
+        hide_values(json_object_get(action, "fields"));
     return action;
 }
 
@@ -296,7 +312,7 @@ void compare_report(const ist_env *env, const json_t *actions)
         {
             const char *path = ist_json_str_or(field, "field", "");
             json_t *after = json_object_get(field, "after");
-            if (json_object_get(action, "secret") && strstr(path, "ata"))
+            if (json_object_get(field, "secret"))
                 ist_change_secret(env, name, path);
             else // NULL would read as "known after apply": a field that goes away is null
                 ist_change_field(env, name, path, json_incref(json_object_get(field, "before")),

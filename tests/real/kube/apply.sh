@@ -58,6 +58,13 @@ cp "$TMP/out" "$TMP/drift"
 only_two() { cat "$TMP/drift" && [ "$(grep -o '"action"' "$TMP/drift" | wc -l)" = 2 ]; }
 ok "and nothing else: the replicas are not ours to say" only_two
 ok "apply mends it" step observe plan apply
+kubectl -n shop patch secret key -p '{"stringData":{"password":"another-secret-word"}}' >/dev/null
+step observe plan >"$TMP/out"
+cp "$TMP/out" "$TMP/drift"
+says '"field":"data.password"' "a changed secret is seen"
+unseen() { ! grep -q -e very-secret-words -e another-secret-word -e "$(printf very-secret-words | base64)" -e "$(printf another-secret-word | base64)" "$TMP/drift" "$TMP/state"; }
+ok "and what it was and will be is nowhere" unseen
+ok "it is mended too" step observe plan apply
 ok "and the plan is empty again" empty
 
 # ---- what is somebody else's ----
@@ -85,15 +92,29 @@ kept() { kubectl -n theirs get cm cm >/dev/null && [ -z "$(kubectl get ns shop -
 ok "destroy removes what was made and leaves what was adopted" kept
 released() { ! kubectl -n theirs get cm cm -o yaml | grep -q isthmus.dev/step; }
 ok "without our mark" released
-killed() {
+mkdir "$TMP/conf"
+cat >"$TMP/conf/p.yaml" <<X
+pipelines:
+  p:
+    steps:
+      app:
+        plugin: k8s-apply
+        with:
+          kubeconfigs: {x: $TMP/classic/kubeconfig}
+          manifests: [{file: $TMP/app.yaml}]
+          adopt: true
+          wait: false
+X
+export ISTHMUS_STATE=$TMP/state.db CONF=$TMP/conf
+killed() { # the program itself: its journal is on disk before a write leaves
     local i
     for i in $(seq 8); do
-        timeout -s KILL "0.$(printf %03d $((i * 40)))" "$PLUGIN_TOOL" k8s-apply "$TMP/state" "$TMP/in.json" observe plan apply >/dev/null 2>&1 &
+        setsid "$ISTHMUS" -C "$CONF" apply p --yes >/dev/null 2>&1 &
+        sleep "0.$(printf %03d $((i * 50)))"
+        kill -KILL $! 2>/dev/null
         wait $! 2>/dev/null
-        step observe plan apply >/dev/null || return 1
-        empty || return 1
-        step destroy >/dev/null || return 1
-        kept || return 1
+        echo "killed after $((i * 50)) ms"
+        isthmus apply p --yes && isthmus plan p --detailed-exitcode && isthmus destroy p --yes && kept || return 1
     done
 }
 ok "killed anywhere and resumed, it ends the same" killed
