@@ -15,7 +15,7 @@ json_t *destroy_changes(const struct task *task)
     return changes;
 }
 
-static bool is_forgotten(const struct run *run, const struct task *task)
+bool destroy_forgets(const struct run *run, const struct task *task)
 {
     for (size_t i = 0; i < run->options->forget_count; i++)
         if (strcmp(run->options->forget[i], task->name) == 0)
@@ -30,7 +30,7 @@ void destroy_read(struct run *run, struct task *task)
     json_decref(task->outputs);
     task->outputs = recorded ? json_deep_copy(recorded) : json_object();
     // The edges of this pass go to those that need it.
-    if (!task->unblock_count || is_forgotten(run, task))
+    if (!task->unblock_count || destroy_forgets(run, task))
         task_finish(run, task, RESULT_OK);
     else if (step_recall_inputs(run, task, &err) == IST_OK)
         step_ask(run, task, IST_OP_OBSERVE);
@@ -47,6 +47,7 @@ void destroy_was_read(struct run *run, struct task *task, const ist_error *err)
         task->outputs_all = true;
     } else if (!stopped) {
         // Whoever needs a secret of it will say so; the others can still go.
+        task->unreadable = true;
         report_log(run, task->name, "warn", "cannot be read: %s%s%s", err->where, *err->where ? ": " : "",
                    err->text);
     }
@@ -56,7 +57,7 @@ void destroy_was_read(struct run *run, struct task *task, const ist_error *err)
 static void recall_begin(struct run *run, struct task *task)
 {
     json_decref(task->changes);
-    task->changes = destroy_changes(task);
+    task->changes = destroy_forgets(run, task) ? json_array() : destroy_changes(task);
     destroy_read(run, task);
 }
 
@@ -87,7 +88,7 @@ int destroy_check(struct run *run)
     for (size_t i = 0; i < run->count; i++) {
         struct task *task = &run->tasks[i];
         ist_error err;
-        if (task->selected && prevents(run, task) && !is_forgotten(run, task)) {
+        if (task->selected && prevents(run, task) && !destroy_forgets(run, task)) {
             ist_fail(&err, IST_ERR_CONFLICT, "prevent_destroy", "it must not be destroyed");
             ist_hint(&err, "set `prevent_destroy: false` first, or destroy the others by --only");
             report_failed(run, task, &err);
@@ -137,10 +138,22 @@ static void destroy_begin(struct run *run, struct task *task)
 {
     if (!task->selected)
         task_finish(run, task, RESULT_OK);
-    else if (is_forgotten(run, task))
+    else if (destroy_forgets(run, task))
         let_go(run, task, "forgotten");
     else
         destroy_ask(run, task);
+}
+
+// What to type when a system is gone for good: this step, and those that could not be read either.
+static void forget_hint(const struct run *run, const struct task *task, ist_error *err)
+{
+    ist_buf names = {0};
+    ist_buf_printf(&names, "--forget %s", task->name);
+    for (size_t i = 0; i < run->count; i++)
+        if (run->tasks[i].unreadable && &run->tasks[i] != task)
+            ist_buf_printf(&names, " --forget %s", run->tasks[i].name);
+    ist_hint(err, "if its system is gone for good: isthmus destroy %s %s", run->pipeline->name, names.data);
+    ist_buf_free(&names);
 }
 
 static void destroy_done(struct run *run, struct task *task, const ist_error *err)
@@ -148,8 +161,7 @@ static void destroy_done(struct run *run, struct task *task, const ist_error *er
     if (err->code != IST_OK) {
         ist_error said = *err;
         if (!*said.hint && (said.code == IST_ERR_NETWORK || said.code == IST_ERR_TIMEOUT))
-            ist_hint(&said, "if its system is gone for good, `isthmus destroy %s --forget %s` lets go of it",
-                     run->pipeline->name, task->name);
+            forget_hint(run, task, &said);
         task_fail(run, task, &said);
     } else if (task->operation == IST_OP_OBSERVE) {
         step_ask(run, task, IST_OP_DESTROY);

@@ -261,6 +261,8 @@ static const char *kind_of(const struct task *task)
 
 static const char *reason_of(const struct run *run, const struct task *task)
 {
+    if (destroy_forgets(run, task))
+        return "forgotten: what it made stays";
     if (!task->step)
         return run->options->kind == RUN_DESTROY ? NULL : "gone from the configuration";
     if (task->resume)

@@ -57,6 +57,7 @@ struct task {
     bool resume;     // its last apply or destroy was interrupted
     bool changed;    // this run changed something of it
     bool reported;   // its failure has been told
+    bool unreadable; // destroy: what it gave could not be read again
     bool excluded;   // it could not be planned
     char *last_text; // watch: what it said last
     int64_t restarts;
@@ -148,6 +149,7 @@ bool plan_refuses(struct task *task, ist_error *err); // prevent_destroy, or an 
 int destroy_check(struct run *run);                   // before anything is removed: 0 or an exit code
 void destroy_ask(struct run *run, struct task *task); // from the record
 json_t *destroy_changes(const struct task *task);     // what it would remove
+bool destroy_forgets(const struct run *run, const struct task *task); // --forget names it
 // Reads what a step that is going gave, when another one that is going needs it; asks or finishes.
 void destroy_read(struct run *run, struct task *task);
 void destroy_was_read(struct run *run, struct task *task, const ist_error *err);

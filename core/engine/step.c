@@ -208,7 +208,7 @@ static void heard_log(struct run *run, struct task *task, const json_t *body)
     int64_t level = ist_json_int(body, "level", IST_LOG_INFO);
     const char *name = levels[level < 0 || level > 5 ? 3 : level];
     // An unfinished watch logs for ever: its last word is kept for `status`.
-    if (task->operation == IST_OP_WATCH) {
+    if (task->operation == IST_OP_WATCH && level <= IST_LOG_INFO) {
         ist_free(task->last_text);
         task->last_text = ist_strdup(ist_json_str_or(body, "text", ""));
     }
