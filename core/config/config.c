@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define MAX_FILES 1000
+#define MAX_PATH  1000 // of --set
 
 static const char *const top_keys[] = {"isthmus", "vars", "pipelines"};
 
@@ -224,6 +225,8 @@ static void apply_set(struct config *config, struct diags *diags, const char *se
     char *path = equals ? ist_printf("%s%.*s", top ? "" : "vars.", (int)(equals - set), set) : NULL;
     if (!equals || equals == set)
         diag_error(diags, place, "expected PATH=VALUE");
+    else if (equals - set > MAX_PATH)
+        diag_error(diags, (struct place){"--set", 0, 0}, "a path of over %d characters", MAX_PATH);
     else if (!node_read_text(config->arena, diags, name, equals + 1, strlen(equals + 1), &value)) {
         const struct node *vars = node_get(config->root, "vars");
         size_t count = vars && vars->kind == NODE_MAP && !strpbrk(path + 5, ".[") ? vars->count : 0;

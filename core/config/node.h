@@ -29,7 +29,7 @@ char *arena_strndup(struct arena *arena, const char *text, size_t len);
 void arena_free(struct arena *arena);
 
 // Reads one file (0 or -1 with diagnostics): !include resolved relative to the file; depth 64, aliases 10,000
-// nodes, size 4 MiB, includes 16 deep; a cycle shows its chain.
+// nodes, size 4 MiB, includes 16 deep, 1,000 in number and 64 MiB in all; a cycle shows its chain.
 int node_read(struct arena *arena, struct diags *diags, const char *path, struct node **root);
 int node_read_text(struct arena *arena, struct diags *diags, const char *name, const char *text, size_t len,
                    struct node **root);

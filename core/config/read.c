@@ -16,8 +16,14 @@
 #define MAX_SIZE     ((size_t)4 << 20)
 #define MAX_ALIASED  10000
 #define MAX_KEYS     10000
-#define MAX_INCLUDED 16   // deep
-#define MAX_FILES    1000 // included by one file, over all levels: includes must not multiply
+#define MAX_INCLUDED 16 // deep
+#define MAX_FILES    1000
+#define MAX_BYTES    ((size_t)64 << 20)
+
+// What one file of conf.d may draw in, over all levels: includes must not multiply.
+struct budget {
+    size_t files, bytes;
+};
 
 // A file under way, and the one that includes it.
 struct open_file {
@@ -42,11 +48,11 @@ struct reader {
     const struct open_file *open; // NULL for text
     struct anchor *anchors;
     size_t anchor_count, aliased;
-    size_t *included; // how many files so far
+    struct budget *budget;
 };
 
 static int read_file(struct arena *arena, struct diags *diags, const char *path,
-                     const struct open_file *parent, struct place from, int depth, size_t *included,
+                     const struct open_file *parent, struct place from, int depth, struct budget *budget,
                      struct node **root);
 
 static struct place place_of(const struct reader *r, yaml_mark_t mark)
@@ -130,7 +136,7 @@ static int include(struct reader *r, const char *path, struct place place, int d
     const char *slash = strrchr(r->file, '/');
     char *full = *path == '/' || !slash ? ist_strdup(path)
                                         : ist_printf("%.*s/%s", (int)(slash - r->file), r->file, path);
-    int rc = read_file(r->arena, r->diags, full, r->open, place, depth, r->included, node);
+    int rc = read_file(r->arena, r->diags, full, r->open, place, depth, r->budget, node);
     ist_free(full);
     return rc;
 }
@@ -361,10 +367,10 @@ static int read_document(struct reader *r, int depth, struct node **root)
 }
 
 static int read_text(struct arena *arena, struct diags *diags, const char *file, const char *text, size_t len,
-                     const struct open_file *open, int depth, size_t *included, struct node **root)
+                     const struct open_file *open, int depth, struct budget *budget, struct node **root)
 {
     struct reader r = {.arena = arena, .diags = diags, .file = file, .text = text, .len = len, .open = open};
-    r.included = included;
+    r.budget = budget;
     size_t before = diags_errors(diags);
     if (len > MAX_SIZE) {
         diag_error(diags, (struct place){file, 0, 0}, "over the limit of 4 MiB");
@@ -389,9 +395,9 @@ static int read_text(struct arena *arena, struct diags *diags, const char *file,
 int node_read_text(struct arena *arena, struct diags *diags, const char *name, const char *text, size_t len,
                    struct node **root)
 {
-    size_t included = 0;
+    struct budget budget = {0};
     const char *file = arena_strndup(arena, name, strlen(name));
-    return read_text(arena, diags, file, text, len, NULL, 1, &included, root);
+    return read_text(arena, diags, file, text, len, NULL, 1, &budget, root);
 }
 
 // The whole file, or NULL with errno; what is no plain file is refused, so that a pipe cannot hang a run.
@@ -444,8 +450,8 @@ static void say_cycle(struct diags *diags, struct place from, const char *path,
     ist_free(text);
 }
 
-static int check_include(struct diags *diags, struct place from, const struct open_file *self,
-                         size_t *included)
+static int check_include(struct diags *diags, struct place from, const struct open_file *self, size_t len,
+                         struct budget *budget)
 {
     for (const struct open_file *file = self->parent; file; file = file->parent) {
         if (file->device == self->device && file->inode == self->inode) {
@@ -453,16 +459,20 @@ static int check_include(struct diags *diags, struct place from, const struct op
             return -1;
         }
     }
-    if (self->depth > MAX_INCLUDED || ++*included > MAX_FILES) {
-        diag_error(diags, from, "more than %d %s", self->depth > MAX_INCLUDED ? MAX_INCLUDED : MAX_FILES,
-                   self->depth > MAX_INCLUDED ? "files deep in includes" : "files included");
+    budget->bytes += len;
+    const char *over = self->depth > MAX_INCLUDED    ? "files are included over 16 levels deep"
+                       : ++budget->files > MAX_FILES ? "over 1,000 files are included"
+                       : budget->bytes > MAX_BYTES   ? "over 64 MiB are included"
+                                                     : NULL;
+    if (over) {
+        diag_error(diags, from, "%s", over);
         return -1;
     }
     return 0;
 }
 
 static int read_file(struct arena *arena, struct diags *diags, const char *path,
-                     const struct open_file *parent, struct place from, int depth, size_t *included,
+                     const struct open_file *parent, struct place from, int depth, struct budget *budget,
                      struct node **root)
 {
     struct stat info;
@@ -475,9 +485,9 @@ static int read_file(struct arena *arena, struct diags *diags, const char *path,
     }
     const char *file = arena_strndup(arena, path, strlen(path));
     struct open_file self = {file, info.st_dev, info.st_ino, parent, parent ? parent->depth + 1 : 0};
-    int rc = check_include(diags, from, &self, included);
+    int rc = check_include(diags, from, &self, len, budget);
     if (!rc)
-        rc = read_text(arena, diags, file, text, len, &self, depth, included, root);
+        rc = read_text(arena, diags, file, text, len, &self, depth, budget, root);
     explicit_bzero(text, len);
     ist_free(text);
     return rc;
@@ -485,6 +495,6 @@ static int read_file(struct arena *arena, struct diags *diags, const char *path,
 
 int node_read(struct arena *arena, struct diags *diags, const char *path, struct node **root)
 {
-    size_t included = 0;
-    return read_file(arena, diags, path, NULL, (struct place){path, 0, 0}, 1, &included, root);
+    struct budget budget = {0};
+    return read_file(arena, diags, path, NULL, (struct place){path, 0, 0}, 1, &budget, root);
 }

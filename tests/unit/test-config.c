@@ -125,7 +125,24 @@ static void includes_stop_at_sixteen_levels(void **state)
         fixture_write(f, name, text);
     }
     assert_int_equal(fixture_load(f, "vars: !include i0.txt\n"), -1);
-    assert_true(fixture_said(f, 0, 0, "more than 16 files deep in includes"));
+    assert_true(fixture_said(f, 0, 0, "files are included over 16 levels deep"));
+}
+
+static void includes_must_not_multiply(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 5; i++) {
+        char name[32];
+        ist_buf text = {0};
+        for (int k = 0; k < 10; k++)
+            ist_buf_printf(&text, "- !include m%d.txt\n", i + 1);
+        snprintf(name, sizeof(name), "m%d.txt", i);
+        fixture_write(f, name, text.data);
+        ist_buf_free(&text);
+    }
+    fixture_write(f, "m5.txt", "leaf\n");
+    assert_int_equal(fixture_load(f, "vars: {x: !include m0.txt}\n"), -1);
+    assert_true(fixture_said(f, 0, 0, "over 1,000 files are included"));
 }
 
 static void a_reference_alone_keeps_its_type_and_text_is_typed_by_the_field(void **state)
@@ -546,6 +563,7 @@ int main(void)
         T(includes_that_include_each_other_show_the_chain),
         T(an_include_error_has_the_place_in_the_included_file),
         T(includes_stop_at_sixteen_levels),
+        T(includes_must_not_multiply),
         T(a_reference_alone_keeps_its_type_and_text_is_typed_by_the_field),
         T(defaults_may_hold_references),
         T(text_is_what_was_written_not_the_number),
