@@ -1,6 +1,7 @@
 // Who answers which request of an API server.
 #include "patch.h"
 #include "server.h"
+#include "strict.h"
 #include "yaml.h"
 
 #include "../aws/aws.h"
@@ -84,6 +85,38 @@ static bool fits(const struct kube_request *rq, json_t *object, json_t **error)
     else
         kube_convert_in(rq->cluster, rq->resource->kind, rq->served, object);
     free(wanted);
+    return !*error;
+}
+
+// Refuses, or takes out, fields that the kind does not have, as the request's fieldValidation says.
+static bool known_fields(const struct kube_request *rq, json_t *object, bool apply, json_t **error)
+{
+    const char *kind = rq->resource->kind->kind;
+    json_t *unknown = rq->resource->custom ? NULL : kube_strip_unknown(kind, object), *pair;
+    size_t i, n = json_array_size(unknown);
+    char *validation = kube_query(rq, "fieldValidation"), *list = lab_strdup("");
+    json_array_foreach(unknown, i, pair)
+    {
+        const char *path = json_string_value(json_array_get(pair, apply ? 0 : 1));
+        char *longer =
+            apply ? lab_format("%s%s%s: field not declared in schema", list, n > 1 ? "\n  " : "", path)
+                  : lab_format("%s%sunknown field \"%s\"", list, i ? ", " : "", path);
+        free(list);
+        list = longer;
+    }
+    if (n && apply) {
+        *error = kube_status(500, "", NULL, "failed to create typed patch object (%s/%s; %s, Kind=%s): %s%s",
+                             kube_ns(object), kube_name(object), kube_text(object, "apiVersion"), kind,
+                             n > 1 ? "errors:" : "", list);
+        json_object_del(*error, "reason");
+    } else if (n && strcmp(validation, "Strict") == 0) {
+        *error = kube_status(400, "BadRequest", NULL,
+                             "%s in version \"%s\" cannot be handled as a %s: strict decoding error: %s",
+                             kind, rq->version, kind, list);
+    }
+    json_decref(unknown);
+    free(validation);
+    free(list);
     return !*error;
 }
 
@@ -237,7 +270,7 @@ static void pod_action(const struct kube_request *rq, struct lab_reply *reply)
 static void create(const struct kube_request *rq, struct lab_reply *reply)
 {
     json_t *error = NULL, *body = body_of(rq, &error), *object = NULL;
-    if (body && fits(rq, body, &error)) {
+    if (body && fits(rq, body, &error) && known_fields(rq, body, false, &error)) {
         struct context c = context_of(rq);
         char *name = lab_strdup(kube_name(body));
         c.call.name = name;
@@ -275,7 +308,7 @@ static void update(const struct kube_request *rq, struct lab_reply *reply)
         json_decref(body);
         return;
     }
-    if (body && fits(rq, body, &error)) {
+    if (body && fits(rq, body, &error) && known_fields(rq, body, false, &error)) {
         struct context c = context_of(rq);
         if (rq->resource->custom && !*kube_text(body, "metadata.resourceVersion")) {
             json_t *causes = json_array();
@@ -335,7 +368,7 @@ static void patch(const struct kube_request *rq, struct lab_reply *reply)
         error = kube_status_option("PatchOptions", "fieldManager", "FieldValueRequired",
                                    "Required value: is required for apply patch");
     } else if (apply) {
-        if (fits(rq, body, &error)) {
+        if (fits(rq, body, &error) && known_fields(rq, body, true, &error)) {
             if (!*kube_name(body))
                 kube_set(body, "metadata.name", json_string(rq->name));
             object = kube_apply_object(&c.call, body, &error);
@@ -352,7 +385,7 @@ static void patch(const struct kube_request *rq, struct lab_reply *reply)
         context_free(&c);
         return;
     } else if ((object = patched(rq, type ? type : "", live, body, &error))) {
-        bool ok = fits(rq, object, &error);
+        bool ok = fits(rq, object, &error) && known_fields(rq, object, false, &error);
         object = ok ? kube_replace(&c.call, object, &error) : NULL;
     }
     free(manager);

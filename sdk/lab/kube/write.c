@@ -248,8 +248,6 @@ static json_t *create_prepared(const struct kube_call *call, json_t *object, jso
         else if (call->resource->custom)
             json_object_del(object, "status");
     }
-    if (is(call, "Service"))
-        allocate_service(call, object);
     if (is(call, "CustomResourceDefinition"))
         json_object_set_new(object, "status", established(kind, object));
     return object;
@@ -272,6 +270,8 @@ json_t *kube_create(const struct kube_call *call, json_t *object, json_t **error
         if (status)
             json_object_set(object, "status", status);
         json_decref(status);
+        if (is(call, "Service"))
+            allocate_service(call, object); // and what is allocated neither
         object = store(call, object);
     }
     json_decref(nothing);
@@ -545,6 +545,8 @@ static json_t *apply_create(const struct kube_call *call, const struct kube_writ
     if (own) {
         if (managed)
             kube_set(own, "metadata.managedFields", json_incref(managed));
+        if (is(call, "Service"))
+            allocate_service(call, own);
         own = store(call, own);
     }
     json_decref(managed);
