@@ -17,3 +17,10 @@ UNIT_TESTS += tests/unit/test-aws
 tests_unit_test_aws_SOURCES = %D%/test-aws.c %D%/httpd.c %D%/httpd.h
 tests_unit_test_aws_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_aws_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
+
+check_PROGRAMS += tests/unit/test-ccp
+UNIT_TESTS += tests/unit/test-ccp
+tests_unit_test_ccp_SOURCES = %D%/test-ccp.c %D%/httpd.c %D%/httpd.h
+tests_unit_test_ccp_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(top_srcdir)/tests/unit
+tests_unit_test_ccp_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_test_ccp_LDADD = tests/unit/libfakehost.la $(UNIT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)

@@ -1,0 +1,552 @@
+// Plugin ccp against a container platform (and the little of AWS that it asks) that misbehaves.
+#include "fakehost.h"
+#include "httpd.h"
+
+#include <isthmus/alloc.h>
+#include <isthmus/json.h>
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define PASSWORD   "abcd123!-secret"
+#define KUBECONFIG "apiVersion: v1\nusers:\n- name: a\n  user: {token: minted-kube-token}\n"
+
+struct world {
+    json_t *clusters;    // array
+    int polls_to_ready;  // so many looks say CREATING
+    const char *settled; // READY
+    int v2_only;         // no version 3 login
+    int sessions;        // logins so far; the token is "session-N"
+    int expire_at_poll;  // the session ends at this look; 0: never
+    int polls;
+    int lose_create; // 1: after acting, 2: before
+    int posts, deletes, patches;
+    json_t *last_post;
+    int two_providers;
+};
+
+struct fixture {
+    struct httpd *server;
+    struct world world;
+    struct fakehost *host;
+};
+
+static void say(struct httpd_reply *reply, json_t *body)
+{
+    reply->body = json_dumps(body, JSON_COMPACT);
+    json_decref(body);
+}
+
+static void play_login(struct world *w, const struct httpd_request *rq, struct httpd_reply *reply, int v3)
+{
+    static char header[128];
+    if (v3 && w->v2_only) {
+        reply->status = 404;
+        return;
+    }
+    const int good = strstr(rq->body, v3 ? "\"" PASSWORD "\"" : "password=abcd123%21-secret") != NULL;
+    if (good)
+        snprintf(header, sizeof(header),
+                 v3 ? "X-Auth-Token: session-%d\r\n" : "Set-Cookie: CXAccessToken=session-%d; Path=/\r\n",
+                 ++w->sessions);
+    reply->headers = good ? header : NULL;
+    if (!good && !v3)
+        reply->status = 401;
+    reply->body = strdup("{}");
+}
+
+static int logged_in(const struct world *w, const struct httpd_request *rq)
+{
+    char token[64] = "", wanted[64];
+    snprintf(wanted, sizeof(wanted), "session-%d", w->sessions);
+    httpd_header(rq, "X-Auth-Token", token, sizeof(token));
+    return w->sessions > 0 && strcmp(token, wanted) == 0;
+}
+
+static json_t *find(struct world *w, const char *id, size_t *at)
+{
+    for (*at = 0; *at < json_array_size(w->clusters); (*at)++) {
+        json_t *cluster = json_array_get(w->clusters, *at);
+        if (strncmp(ist_json_str_or(cluster, "id", ""), id, strcspn(id, "/")) == 0)
+            return cluster;
+    }
+    return NULL;
+}
+
+static void play_create(struct world *w, const struct httpd_request *rq, struct httpd_reply *reply)
+{
+    w->posts++;
+    if (w->lose_create == 2) {
+        w->lose_create = 0;
+        reply->cut_after = 0;
+        return;
+    }
+    json_t *body = json_loads(rq->body, 0, NULL), *cluster = json_deep_copy(body);
+    char id[32];
+    snprintf(id, sizeof(id), "cluster-%d", w->posts);
+    json_object_set_new(cluster, "id", json_string(id));
+    json_object_set_new(cluster, "status", json_string("CREATING"));
+    json_array_append(w->clusters, cluster);
+    json_decref(w->last_post);
+    w->last_post = body;
+    w->polls = 0;
+    reply->status = 201;
+    if (w->lose_create == 1) {
+        w->lose_create = 0;
+        reply->cut_after = 0;
+    }
+    say(reply, cluster);
+}
+
+static void play_one(struct world *w, const struct httpd_request *rq, struct httpd_reply *reply)
+{
+    size_t at;
+    json_t *cluster = find(w, rq->target + strlen("/v3/clusters/"), &at);
+    if (cluster == NULL) {
+        reply->status = 404;
+    } else if (strcmp(rq->method, "DELETE") == 0) {
+        w->deletes++;
+        json_array_remove(w->clusters, at);
+        reply->status = 204;
+    } else if (strcmp(rq->method, "PATCH") == 0) {
+        json_t *body = json_loads(rq->body, 0, NULL);
+        w->patches++;
+        json_object_update(cluster, body);
+        json_decref(body);
+        say(reply, json_incref(cluster));
+    } else {
+        if (++w->polls == w->expire_at_poll) {
+            w->sessions++; // the one that the client has is good no more
+            reply->status = 401;
+            return;
+        }
+        if (w->polls > w->polls_to_ready) {
+            json_object_set_new(cluster, "status", json_string(w->settled));
+            json_object_set_new(cluster, "kubeconfig", json_string(KUBECONFIG));
+        }
+        say(reply, json_incref(cluster));
+    }
+}
+
+static void play_aws(const struct httpd_request *rq, struct httpd_reply *reply)
+{
+    reply->body =
+        strdup(strstr(rq->body, "Action=ListRoles") != NULL
+                   ? "<ListRolesResponse><ListRolesResult><Roles><member><RoleName>k8s-ccp-user</RoleName>"
+                     "<Arn>arn:aws:iam::1:role/k8s-ccp-user</Arn></member></Roles></ListRolesResult>"
+                     "</ListRolesResponse>"
+                   : "<DescribeImagesResponse><imagesSet><item><imageId>ami-old</imageId><creationDate>2020"
+                     "</creationDate></item><item><imageId>ami-new</imageId><creationDate>2021"
+                     "</creationDate></item></imagesSet></DescribeImagesResponse>");
+}
+
+static void handler(void *arg, const struct httpd_request *rq, struct httpd_reply *reply)
+{
+    struct world *w = arg;
+    if (strcmp(rq->target, "/") == 0)
+        play_aws(rq, reply);
+    else if (strcmp(rq->target, "/v3/system/login") == 0)
+        play_login(w, rq, reply, 1);
+    else if (strcmp(rq->target, "/2/system/login/") == 0)
+        play_login(w, rq, reply, 0);
+    else if (!logged_in(w, rq))
+        reply->status = 401;
+    else if (strcmp(rq->target, "/v3/providers") == 0)
+        reply->body =
+            strdup(w->two_providers
+                       ? "[{\"id\":\"p1\",\"name\":\"myAwsProv\"},{\"id\":\"p2\",\"name\":\"myAwsProv2\"}]"
+                       : "[{\"id\":\"p1\",\"name\":\"myAwsProv\"},{\"id\":\"p9\",\"name\":\"vsphere\"}]");
+    else if (strcmp(rq->target, "/v3/clusters/") == 0 && strcmp(rq->method, "POST") == 0)
+        play_create(w, rq, reply);
+    else if (strcmp(rq->target, "/v3/clusters/") == 0)
+        say(reply, json_deep_copy(w->clusters));
+    else if (strncmp(rq->target, "/v3/clusters/", 13) == 0)
+        play_one(w, rq, reply);
+    else if (strcmp(rq->target, "/2/clusters") == 0)
+        reply->body = strdup("[{\"uuid\":\"u-1\",\"name\":\"ccp\"}]");
+    else if (strcmp(rq->target, "/2/clusters/u-1/env") == 0)
+        reply->body = strdup(KUBECONFIG);
+    else
+        reply->status = 404;
+}
+
+static json_t *inputs_of(const struct fixture *f)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:{s:s, s:[s,s], s:[s,s]}, s:[s], s:i}", "url",
+                     httpd_url(f->server), "password", PASSWORD, "provider", "^myAws", "name", "aws",
+                     "region", "us-west-2", "role_arn_name", "k8s-ccp-user", "instance_type", "m5.large",
+                     "subnet", "cidr", "10.0.0.0/16", "publicCidrs", "10.0.1.0/24", "10.0.2.0/24",
+                     "privateCidrs", "10.0.11.0/24", "10.0.12.0/24", "ssh_keys", "my-key", "timeout", 20000);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    f->world.clusters = json_array();
+    f->world.settled = "READY";
+    f->world.polls_to_ready = 1;
+    f->server = httpd_start(handler, &f->world, 0);
+    setenv("AWS_ENDPOINT_URL", httpd_url(f->server), 1);
+    setenv("AWS_ACCESS_KEY_ID", "AKID", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", "aws-secret-key", 1);
+    f->host = fakehost_load("ccp");
+    if (f->host == NULL)
+        return -1;
+    f->host->trace = true;
+    fakehost_inputs(f->host, inputs_of(f));
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    fakehost_free(f->host);
+    httpd_stop(f->server);
+    json_decref(f->world.clusters);
+    json_decref(f->world.last_post);
+    free(f);
+    return 0;
+}
+
+static const char *error_text(const struct fixture *f)
+{
+    return f->host->solo->report.error.text;
+}
+
+static const char *change(const struct fixture *f, size_t i, const char *path)
+{
+    return ist_json_str_or(json_array_get(f->host->solo->report.changes, i), path, "");
+}
+
+static void set_input(struct fixture *f, const char *key, json_t *value)
+{
+    json_object_set_new(f->host->inputs, key, value);
+}
+
+static void a_cluster_is_ordered_and_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(fakehost_converge(f->host), IST_OK);
+    assert_int_equal(f->world.posts, 1);
+    json_t *wanted = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:[s], s:{s:s, s:[s,s], s:[s,s]}}",
+                               "name", "aws", "type", "eks", "region", "us-west-2", "provider", "p1",
+                               "access_role_arn", "arn:aws:iam::1:role/k8s-ccp-user", "ami", "ami-new",
+                               "instance_type", "m5.large", "worker_count", 2, "ssh_keys", "my-key",
+                               "vpc_sizing", "subnet", "10.0.0.0/16", "public_subnets", "10.0.1.0/24",
+                               "10.0.2.0/24", "private_subnets", "10.0.11.0/24", "10.0.12.0/24");
+    assert_true(json_equal(wanted, f->world.last_post));
+    json_decref(wanted);
+    assert_string_equal(ist_json_str(f->host->solo->report.outputs, "id"), "cluster-1");
+    assert_string_equal(ist_json_str(f->host->solo->report.outputs, "kubeconfig"), KUBECONFIG);
+    assert_int_equal(fakehost_changes(f->host), 0);
+}
+
+static void a_session_that_ends_while_waiting_is_renewed(void **state)
+{
+    struct fixture *f = *state;
+    f->world.polls_to_ready = 3;
+    f->world.expire_at_poll = 2;
+    assert_int_equal(fakehost_converge(f->host), IST_OK);
+    assert_int_equal(f->world.posts, 1);
+}
+
+static void a_platform_of_version_2_is_logged_in_to(void **state)
+{
+    struct fixture *f = *state;
+    f->world.v2_only = 1;
+    assert_int_equal(fakehost_converge(f->host), IST_OK);
+}
+
+static void a_wrong_password_is_refused_without_telling_it(void **state)
+{
+    struct fixture *f = *state;
+    set_input(f, "password", json_string("not-the-password"));
+    assert_int_equal(fakehost_run(f->host, IST_OP_OBSERVE), IST_ERR_DENIED);
+    assert_non_null(strstr(f->host->solo->report.error.hint, "password"));
+    assert_true(fakehost_hides(f->host, "not-the-password"));
+    f->world.v2_only = 1;
+    assert_int_equal(fakehost_run(f->host, IST_OP_OBSERVE), IST_ERR_DENIED);
+}
+
+static void providers_that_fit_are_listed_when_there_are_several(void **state)
+{
+    struct fixture *f = *state;
+    f->world.two_providers = 1;
+    assert_int_equal(fakehost_changes(f->host), -1);
+    assert_int_equal(f->host->solo->report.code, IST_ERR_INPUT);
+    assert_non_null(strstr(error_text(f), "myAwsProv, myAwsProv2"));
+    set_input(f, "provider", json_string("azure"));
+    assert_int_equal(fakehost_changes(f->host), -1);
+    assert_int_equal(f->host->solo->report.code, IST_ERR_NOT_FOUND);
+    assert_int_equal(f->world.posts, 0);
+}
+
+static void a_role_that_is_not_there_is_said_in_plan(void **state)
+{
+    struct fixture *f = *state;
+    set_input(f, "role_arn_name", json_string("nobody"));
+    assert_int_equal(fakehost_changes(f->host), -1);
+    assert_non_null(strstr(error_text(f), "nobody"));
+}
+
+static void a_creation_whose_answer_is_lost_is_found_again(void **state)
+{
+    struct fixture *f = *state;
+    f->world.lose_create = 1;
+    assert_int_equal(fakehost_converge(f->host), IST_OK);
+    assert_int_equal(f->world.posts, 1);
+    assert_int_equal(json_array_size(f->world.clusters), 1);
+}
+
+static void a_creation_that_never_arrived_is_made_again(void **state)
+{
+    struct fixture *f = *state;
+    f->world.lose_create = 2;
+    assert_int_equal(fakehost_converge(f->host), IST_OK);
+    assert_int_equal(f->world.posts, 2);
+    assert_int_equal(json_array_size(f->world.clusters), 1);
+}
+
+// As a run leaves it that was killed between the call and what it would have told.
+static void forget_outcome(struct fixture *f)
+{
+    json_t *record = json_object_get(f->host->solo->recorded, "cluster");
+    json_object_set_new(record, "status", json_string("intent"));
+    json_object_set_new(record, "data", json_pack("{s:s, s:s}", "name", "aws", "region", "us-west-2"));
+}
+
+static void a_run_that_was_killed_after_the_call_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(fakehost_converge(f->host), IST_OK);
+    forget_outcome(f);
+    assert_int_equal(fakehost_changes(f->host), 1);
+    assert_string_equal(change(f, 0, "action"), "create");
+    assert_int_equal(fakehost_run(f->host, IST_OP_APPLY), IST_OK);
+    assert_int_equal(f->world.posts, 1);
+    assert_int_equal(fakehost_changes(f->host), 0);
+    assert_int_equal(fakehost_run(f->host, IST_OP_DESTROY), IST_OK); // it is ours
+    assert_int_equal(f->world.deletes, 1);
+}
+
+static void a_run_that_was_killed_before_the_call_makes_it(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(fakehost_converge(f->host), IST_OK);
+    forget_outcome(f);
+    json_array_clear(f->world.clusters);
+    assert_int_equal(fakehost_converge(f->host), IST_OK);
+    assert_int_equal(f->world.posts, 2);
+    assert_int_equal(json_array_size(f->world.clusters), 1);
+}
+
+static void *cancel_soon(void *arg)
+{
+    struct fixture *f = arg;
+    usleep(700000);
+    cancel_now(&f->host->cancel);
+    return NULL;
+}
+
+static void cancel_while_creating_leaves_what_a_resume_finds(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t thread;
+    f->world.polls_to_ready = 1000;
+    assert_int_equal(fakehost_run(f->host, IST_OP_OBSERVE), IST_OK);
+    assert_int_equal(pthread_create(&thread, NULL, cancel_soon, f), 0);
+    assert_int_equal(fakehost_run(f->host, IST_OP_APPLY), IST_ERR_CANCELLED);
+    pthread_join(thread, NULL);
+    assert_string_equal(ist_json_str(f->host->solo->recorded, "cluster.data.id"), "cluster-1");
+    json_t *recorded = json_deep_copy(f->host->solo->recorded);
+    fakehost_free(f->host);
+    f->host = fakehost_load("ccp");
+    fakehost_inputs(f->host, inputs_of(f));
+    json_decref(f->host->solo->recorded);
+    f->host->solo->recorded = recorded;
+    f->world.polls_to_ready = f->world.polls + 1;
+    assert_int_equal(fakehost_changes(f->host), 1);
+    assert_int_equal(fakehost_run(f->host, IST_OP_APPLY), IST_OK);
+    assert_int_equal(f->world.posts, 1);
+}
+
+static void a_settled_state_that_is_not_ready_is_told_as_it_came(void **state)
+{
+    struct fixture *f = *state;
+    f->world.settled = "QUOTA_EXCEEDED";
+    assert_int_equal(fakehost_converge(f->host), IST_ERR_REMOTE);
+    assert_non_null(strstr(error_text(f), "QUOTA_EXCEEDED"));
+    assert_int_equal(fakehost_changes(f->host), 1);
+    assert_string_equal(change(f, 0, "action"), "replace");
+    f->world.settled = "READY";
+    assert_int_equal(fakehost_run(f->host, IST_OP_APPLY), IST_OK);
+    assert_int_equal(f->world.deletes, 1);
+    assert_int_equal(json_array_size(f->world.clusters), 1);
+}
+
+// One that somebody else ordered, as the inputs ask for.
+static void add_foreign(struct fixture *f, int workers)
+{
+    json_array_append_new(f->world.clusters,
+                          json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:{s:s, s:[s,s], s:[s,s]}, s:s}",
+                                    "id", "theirs", "name", "aws", "type", "eks", "status", "READY", "region",
+                                    "us-west-2", "kubeconfig", KUBECONFIG, "worker_count", workers,
+                                    "vpc_sizing", "subnet", "10.0.0.0/16", "public_subnets", "10.0.2.0/24",
+                                    "10.0.1.0/24", "private_subnets", "10.0.11.0/24", "10.0.12.0/24",
+                                    "access_role_arn", "arn:aws:iam::1:role/k8s-ccp-user"));
+}
+
+static void a_cluster_that_agrees_is_adopted_and_never_destroyed(void **state)
+{
+    struct fixture *f = *state;
+    add_foreign(f, 2);
+    assert_int_equal(fakehost_changes(f->host), 0);
+    assert_string_equal(ist_json_str(f->host->solo->report.outputs, "id"), "theirs");
+    assert_int_equal(fakehost_run(f->host, IST_OP_APPLY), IST_OK);
+    assert_int_equal(fakehost_run(f->host, IST_OP_DESTROY), IST_OK);
+    assert_int_equal(f->world.posts + f->world.deletes + f->world.patches, 0);
+}
+
+static void a_cluster_that_differs_is_refused_with_the_differences(void **state)
+{
+    struct fixture *f = *state;
+    add_foreign(f, 7);
+    assert_int_equal(fakehost_changes(f->host), -1);
+    assert_int_equal(f->host->solo->report.code, IST_ERR_CONFLICT);
+    assert_non_null(strstr(error_text(f), "worker_count is 7 and should be 2"));
+    assert_int_equal(fakehost_run(f->host, IST_OP_APPLY), IST_ERR_CONFLICT);
+    assert_int_equal(f->world.posts + f->world.deletes + f->world.patches, 0);
+}
+
+static void the_number_of_workers_changes_in_place_and_networks_do_not(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(fakehost_converge(f->host), IST_OK);
+    set_input(f, "worker_count", json_integer(5));
+    assert_int_equal(fakehost_changes(f->host), 1);
+    assert_string_equal(change(f, 0, "action"), "update");
+    assert_int_equal(fakehost_run(f->host, IST_OP_APPLY), IST_OK);
+    assert_int_equal(f->world.patches, 1);
+    assert_int_equal(fakehost_changes(f->host), 0);
+    json_t *subnet = json_object_get(f->host->inputs, "subnet");
+    json_object_set_new(subnet, "privateCidrs", json_pack("[s]", "10.0.20.0/24"));
+    assert_int_equal(fakehost_changes(f->host), 1);
+    assert_string_equal(change(f, 0, "action"), "replace");
+}
+
+static void subnets_that_do_not_fit_are_refused_before_any_call(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const bad[][2] = {
+        {"10.1.0.0/24", "is not within"}, {"10.0.1.0/24", "overlaps with"}, {"10.0.0.0/15", "is not within"}};
+    json_t *subnet = json_object_get(f->host->inputs, "subnet");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        json_object_set_new(subnet, "privateCidrs", json_pack("[s]", bad[i][0]));
+        assert_int_equal(fakehost_run(f->host, IST_OP_PLAN), IST_ERR_INPUT);
+        assert_non_null(strstr(error_text(f), bad[i][1]));
+    }
+    assert_int_equal(httpd_count(f->server), 0);
+}
+
+static void destroy_deletes_what_was_made_and_finds_it_gone_the_second_time(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(fakehost_converge(f->host), IST_OK);
+    assert_int_equal(fakehost_run(f->host, IST_OP_DESTROY), IST_OK);
+    assert_int_equal(json_array_size(f->world.clusters), 0);
+    assert_int_equal(fakehost_run(f->host, IST_OP_DESTROY), IST_OK);
+    assert_int_equal(f->world.deletes, 1);
+    assert_int_equal(json_object_size(f->host->solo->recorded), 0);
+    assert_int_equal(fakehost_converge(f->host), IST_OK);
+    assert_int_equal(f->world.posts, 2);
+}
+
+static void the_kubeconfig_on_premises_is_written_for_its_owner_only(void **state)
+{
+    struct fixture *f = *state;
+    char path[64] = "/tmp/isthmus-ccp-XXXXXX", file[128];
+    struct stat st;
+    assert_non_null(mkdtemp(path));
+    snprintf(file, sizeof(file), "%s/sub/kubeconfig", path);
+    set_input(f, "on_prem_cluster", json_string("ccp"));
+    set_input(f, "on_prem_kubeconf_file", json_string(file));
+    assert_int_equal(fakehost_converge(f->host), IST_OK);
+    assert_int_equal(stat(file, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_int_equal(fakehost_changes(f->host), 0);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(fakehost_changes(f->host), 1);
+    assert_int_equal(fakehost_run(f->host, IST_OP_APPLY), IST_OK);
+    assert_int_equal(fakehost_run(f->host, IST_OP_DESTROY), IST_OK);
+    assert_int_equal(access(file, F_OK), -1);
+    file[strlen(file) - strlen("/kubeconfig")] = '\0';
+    rmdir(file);
+    rmdir(path);
+    set_input(f, "on_prem_cluster", json_string("nowhere"));
+    assert_int_equal(fakehost_run(f->host, IST_OP_PLAN), IST_ERR_NOT_FOUND);
+}
+
+static void nothing_secret_is_told(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const secrets[] = {PASSWORD, "session-1", "minted-kube-token", "aws-secret-key"};
+    static const uint32_t operations[] = {IST_OP_OBSERVE, IST_OP_PLAN,   IST_OP_APPLY,  IST_OP_OBSERVE,
+                                          IST_OP_PLAN,    IST_OP_VERIFY, IST_OP_DESTROY};
+    for (size_t o = 0; o < sizeof(operations) / sizeof(operations[0]); o++) {
+        assert_int_equal(fakehost_run(f->host, operations[o]), IST_OK);
+        for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
+            assert_true(fakehost_hides(f->host, secrets[i]));
+    }
+}
+
+static void observe_plan_and_verify_write_nothing(void **state)
+{
+    struct fixture *f = *state;
+    add_foreign(f, 2);
+    assert_int_equal(fakehost_run(f->host, IST_OP_OBSERVE), IST_OK);
+    assert_int_equal(fakehost_run(f->host, IST_OP_PLAN), IST_OK);
+    assert_int_equal(fakehost_run(f->host, IST_OP_VERIFY), IST_OK);
+    json_t *check;
+    size_t i;
+    json_array_foreach(f->host->solo->report.checks, i, check)
+    {
+        assert_string_equal(ist_json_str(check, "result"), "pass");
+    }
+    assert_int_equal(f->world.posts + f->world.deletes + f->world.patches, 0);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(a_cluster_is_ordered_and_waited_for),
+        CASE(a_session_that_ends_while_waiting_is_renewed),
+        CASE(a_platform_of_version_2_is_logged_in_to),
+        CASE(a_wrong_password_is_refused_without_telling_it),
+        CASE(providers_that_fit_are_listed_when_there_are_several),
+        CASE(a_role_that_is_not_there_is_said_in_plan),
+        CASE(a_creation_whose_answer_is_lost_is_found_again),
+        CASE(a_creation_that_never_arrived_is_made_again),
+        CASE(a_run_that_was_killed_after_the_call_goes_on),
+        CASE(a_run_that_was_killed_before_the_call_makes_it),
+        CASE(cancel_while_creating_leaves_what_a_resume_finds),
+        CASE(a_settled_state_that_is_not_ready_is_told_as_it_came),
+        CASE(a_cluster_that_agrees_is_adopted_and_never_destroyed),
+        CASE(a_cluster_that_differs_is_refused_with_the_differences),
+        CASE(the_number_of_workers_changes_in_place_and_networks_do_not),
+        CASE(subnets_that_do_not_fit_are_refused_before_any_call),
+        CASE(destroy_deletes_what_was_made_and_finds_it_gone_the_second_time),
+        CASE(the_kubeconfig_on_premises_is_written_for_its_owner_only),
+        CASE(nothing_secret_is_told),
+        CASE(observe_plan_and_verify_write_nothing),
+    };
+    return cmocka_run_group_tests_name("ccp", tests, NULL, NULL);
+}
