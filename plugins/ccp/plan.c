@@ -1,0 +1,91 @@
+#include "operations.h"
+#include "step.h"
+
+#include <isthmus/file.h>
+
+static void plan_fields(const struct step *s, const char *role_arn)
+{
+    json_t *body = desired_body(s->inputs, s->region, ist_json_str_or(s->inputs, "provider", ""), role_arn,
+                                step_input(s, "ami"));
+    const char *key;
+    json_t *value;
+    json_object_foreach(body, key, value)
+    {
+        ist_change_field(&s->env, CLUSTER, key, NULL, json_incref(value));
+    }
+    json_decref(body);
+}
+
+// Everything a creation needs is looked up now, so that it does not fail half way.
+static int32_t plan_create(struct step *s, uint32_t action, const char *reason, ist_error *err)
+{
+    ist_aws *aws = NULL;
+    char *provider = NULL, *role = NULL;
+    int32_t rc = ccp_provider(&s->ccp, ist_json_str_or(s->inputs, "provider", ""), &provider, err);
+    if (rc == IST_OK)
+        rc = step_open_aws(s, &aws, err);
+    if (rc == IST_OK)
+        rc = ist_aws_find_role(aws, ist_json_str_or(s->inputs, "role_arn_name", ""), &role, err);
+    if (rc == IST_OK) {
+        ist_change(&s->env, action, CLUSTER, reason);
+        plan_fields(s, role);
+    }
+    ist_free(provider);
+    ist_free(role);
+    ist_aws_free(aws);
+    return rc;
+}
+
+static void plan_differences(const struct step *s, const json_t *differences, uint32_t action)
+{
+    json_t *d;
+    size_t i;
+    ist_change(&s->env, action, CLUSTER, NULL);
+    json_array_foreach((json_t *)differences, i, d)
+    {
+        ist_change_field(&s->env, CLUSTER, ist_json_str(d, "field"),
+                         json_incref(json_object_get(d, "before")), json_incref(json_object_get(d, "after")));
+    }
+}
+
+static int32_t plan_cluster(struct step *s, uint32_t *action, ist_error *err)
+{
+    const char *reason = NULL;
+    *action = IST_CREATE;
+    if (s->cluster == NULL)
+        return plan_create(s, IST_CREATE, NULL, err);
+    json_t *differences = desired_differences(s->inputs, s->region, s->cluster);
+    int32_t rc = step_judge(s, differences, action, &reason, err);
+    if (rc == IST_OK && (*action == IST_UPDATE || (*action == IST_REPLACE && reason == NULL)))
+        plan_differences(s, differences, *action);
+    else if (rc == IST_OK && *action != 0)
+        rc = plan_create(s, *action, reason, err);
+    else if (rc == IST_OK && !step_is_ours(s))
+        ist_log(&s->env, IST_LOG_INFO, "cluster %s exists and agrees: it is used, and will not be destroyed",
+                step_name(s));
+    json_decref(differences);
+    return rc;
+}
+
+int32_t ccp_plan(const ist_host *host, ist_call *call)
+{
+    struct step s;
+    ist_error err = {0};
+    uint32_t action = 0;
+    int32_t rc = step_begin(&s, host, call, &err);
+    if (rc == IST_OK)
+        rc = desired_check_networks(s.inputs, &err);
+    if (rc == IST_OK)
+        rc = step_find_cluster(&s, &err);
+    if (rc == IST_OK)
+        rc = step_find_on_prem(&s, &err);
+    if (rc == IST_OK)
+        rc = plan_cluster(&s, &action, &err);
+    if (rc == IST_OK) {
+        const ist_kept_file file = {ON_PREM_FILE, step_input(&s, "on_prem_kubeconf_file"), s.on_prem};
+        rc = ist_kept_file_plan(&s.env, s.recorded, &file, &err);
+    }
+    if (rc == IST_OK)
+        step_outputs(&s, (action == 0 || action == IST_UPDATE) && step_is_ready(&s));
+    return step_end(&s, rc, &err);
+}
