@@ -7,3 +7,7 @@ INTEGRATION_TESTS += %D%/bad-config.sh %D%/cli.sh %D%/shipped.sh %D%/headers.sh 
 EXTRA_DIST += %D%/bad-config
 include tests/integration/router.mk
 INTEGRATION_TESTS += %D%/kube-faults.sh %D%/kube-probe.sh
+
+# The walk-through as a whole.
+INTEGRATION_TESTS += %D%/stars.sh %D%/stars-drift.sh %D%/stars-destroy.sh
+TORTURE_TESTS += %D%/stars-kills.sh %D%/stars-faults.sh
