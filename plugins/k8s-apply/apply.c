@@ -38,7 +38,7 @@ int32_t work_open(const ist_env *env, int with_manifests, struct work *work, ist
     int32_t rc = IST_OK;
     if (with_manifests) // before any connection: a typing error costs no round trip
         rc = manifests_load(env, work->inputs, &work->wanted, err);
-    if (rc == IST_OK)
+    if (rc == IST_OK && with_manifests)
         rc = ist_clusters_open(env, work->inputs, work->recorded, &work->clusters, err);
     if (rc == IST_OK && with_manifests)
         rc = manifests_resolve(work, err);

@@ -21,7 +21,8 @@ struct work {
         *wanted; // array of {cluster, from, object}: labelled, namespaces filled in, in the order of creation
 };
 
-// Everything up to `wanted`: reads manifests, connects, resolves kinds. Nothing is written.
+// Everything up to `wanted`: reads manifests, connects, resolves kinds; without manifests nothing but inputs and
+// record. Nothing is written.
 int32_t work_open(const ist_env *env, int with_manifests, struct work *work, ist_error *err);
 void work_close(struct work *work);
 
@@ -43,6 +44,7 @@ json_t *compare_fields(const json_t *live, const json_t *after);
 int32_t write_all(struct work *work, const json_t *actions, ist_error *err);
 int32_t wait_rolled_out(struct work *work, ist_error *err);
 // remove.c
+// What is recorded in every cluster; one that cannot be reached holds up no other, and is the error in the end.
 int32_t remove_recorded(struct work *work, ist_error *err);
 int32_t remove_one(struct work *work, ist_cluster *cluster, const json_t *id, ist_error *err);
 // Waits until an object is gone (its finalizers have run).

@@ -274,10 +274,29 @@ static int32_t compare_recorded(struct work *work, const ist_cluster *cluster, j
     return IST_OK;
 }
 
+// Objects in a cluster that is not among the inputs any more would be forgotten: that is for the user to say.
+static int32_t compare_forgotten(const struct work *work, ist_error *err)
+{
+    const char *resource;
+    json_t *record;
+    json_object_foreach(work->recorded, resource, record)
+    {
+        const char *name = ist_json_str(record, "data.cluster");
+        size_t count = json_array_size(ist_json_at(record, "data.objects"));
+        if (!name || !count || ist_clusters_find(work->clusters, name))
+            continue;
+        ist_fail(err, IST_ERR_QUESTION, name,
+                 "%zu objects of this step are there, and `kubeconfigs` has no such cluster", count);
+        ist_hint(err, "leave its kubeconfig and name other `clusters`, or let go of them with --forget");
+        return IST_ERR_QUESTION;
+    }
+    return IST_OK;
+}
+
 int32_t compare_all(struct work *work, json_t **actions, ist_error *err)
 {
     json_t *made = json_array();
-    int32_t rc = IST_OK;
+    int32_t rc = compare_forgotten(work, err);
     for (size_t i = 0; rc == IST_OK && i < json_array_size(work->wanted); i++)
         rc = compare_entry(work, json_array_get(work->wanted, i), made, err);
     for (size_t i = 0; rc == IST_OK && i < work->clusters->count; i++)

@@ -137,23 +137,56 @@ static int32_t wait_namespaces(struct work *work, ist_cluster *cluster, const js
     return rc;
 }
 
+static int32_t remove_in(struct work *work, ist_cluster *cluster, const json_t *objects, ist_error *err)
+{
+    char *resource = resource_of(cluster->name);
+    int32_t rc = remove_pass(work, cluster, objects, 0, err);
+    if (rc == IST_OK)
+        rc = remove_pass(work, cluster, objects, 1, err);
+    if (rc == IST_OK)
+        rc = wait_namespaces(work, cluster, objects, err);
+    if (rc == IST_OK)
+        rc = ist_outcome(&work->env, resource, NULL, err);
+    ist_free(resource);
+    return rc;
+}
+
+// Connects to this one cluster, for as long as it takes to empty it.
+static int32_t remove_cluster(struct work *work, const char *name, const json_t *objects, ist_error *err)
+{
+    json_t *kubeconfig = json_object_get(json_object_get(work->inputs, "kubeconfigs"), name);
+    if (!kubeconfig)
+        return ist_fail(err, IST_ERR_INPUT, name,
+                        "no kubeconfig for this cluster, where %zu objects are recorded",
+                        json_array_size(objects));
+    json_t *inputs = json_pack("{s:{s:O}}", "kubeconfigs", name, kubeconfig);
+    int32_t rc = ist_clusters_open(&work->env, inputs, work->recorded, &work->clusters, err);
+    if (rc == IST_OK)
+        rc = remove_in(work, &work->clusters->items[0], objects, err);
+    ist_clusters_free(work->clusters);
+    work->clusters = NULL;
+    json_decref(inputs);
+    return rc;
+}
+
 int32_t remove_recorded(struct work *work, ist_error *err)
 {
-    int32_t rc = IST_OK;
-    for (size_t i = work->clusters->count; rc == IST_OK && i-- > 0;) {
-        ist_cluster *cluster = &work->clusters->items[i];
-        char *resource = resource_of(cluster->name);
-        const json_t *objects = recorded_in(work, cluster->name);
-        if (json_object_get(work->recorded, resource)) {
-            rc = remove_pass(work, cluster, objects, 0, err);
-            if (rc == IST_OK)
-                rc = remove_pass(work, cluster, objects, 1, err);
-            if (rc == IST_OK)
-                rc = wait_namespaces(work, cluster, objects, err);
-            if (rc == IST_OK)
-                rc = ist_outcome(&work->env, resource, NULL, err);
-        }
-        ist_free(resource);
+    int32_t first = IST_OK;
+    const char *resource;
+    json_t *record;
+    json_object_foreach(work->recorded, resource, record)
+    {
+        const char *name = ist_json_str(record, "data.cluster");
+        ist_error fault = {0};
+        int32_t rc = name && first != IST_ERR_CANCELLED
+                         ? remove_cluster(work, name, ist_json_at(record, "data.objects"), &fault)
+                         : IST_OK;
+        if (rc == IST_OK)
+            continue;
+        ist_log(&work->env, IST_LOG_WARN, "not removed from %s: %s", name, fault.text);
+        if (first == IST_OK && err)
+            *err = fault;
+        first = first == IST_OK ? rc : first;
     }
-    return rc;
+    return first;
 }

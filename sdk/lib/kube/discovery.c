@@ -46,18 +46,27 @@ static int32_t discover(ist_kube *kube, const char *api, ist_error *err)
     return IST_OK;
 }
 
+static void add_versions(json_t *versions, const json_t *group)
+{
+    size_t i;
+    const json_t *version;
+    json_array_foreach(json_object_get(group, "versions"), i, version)
+    {
+        const char *name = ist_json_str(version, "groupVersion");
+        if (name)
+            json_array_append_new(versions, json_string(name));
+    }
+}
+
 // All group versions of the server, as strings; the core group last. New reference.
 static json_t *all_versions(ist_kube *kube)
 {
     json_t *versions = json_array(), *groups = NULL;
     struct kube_request request = {.method = "GET", .path = "/apis", .read = 1};
-    if (kube_call(kube, &request, &groups, NULL) == IST_OK) {
-        size_t i, k;
-        const json_t *group, *version;
-        json_array_foreach(json_object_get(groups, "groups"), i, group) json_array_foreach(
-            json_object_get(group, "versions"), k, version) if (ist_json_str(version, "groupVersion"))
-            json_array_append_new(versions, json_string(ist_json_str(version, "groupVersion")));
-    }
+    size_t i;
+    const json_t *group;
+    if (kube_call(kube, &request, &groups, NULL) == IST_OK)
+        json_array_foreach(json_object_get(groups, "groups"), i, group) add_versions(versions, group);
     json_decref(groups);
     json_array_append_new(versions, json_string("v1"));
     return versions;

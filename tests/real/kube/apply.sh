@@ -139,6 +139,23 @@ no_crd() { ! kubectl get crd things.example.com >/dev/null 2>&1; }
 ok "with its definition" no_crd
 
 # ---- nobody there ----
+start_cluster modern modern
+CLUSTER=classic
+dead=$(sed "s#https://127.0.0.1:[0-9]*#https://127.0.0.1:1#" "$TMP/modern/kubeconfig" >"$TMP/modern/dead" && echo "$TMP/modern/dead")
+echo '{kind: ConfigMap, apiVersion: v1, metadata: {name: both, namespace: default}}' >"$TMP/app.yaml"
+two() { printf '{"kubeconfigs":{"x":"%s","y":"%s"},"manifests":[{"file":"%s"}]}' "$TMP/classic/kubeconfig" "$1" "$TMP/app.yaml" >"$TMP/in.json"; }
+two "$TMP/modern/kubeconfig"
+ok "the same in two clusters" step observe plan apply
+two "$dead"
+exits 1 "destroy with one of them away is an error" step destroy
+says "kubernetes y: GET" "that names it"
+not_there() { ! kubectl -n default get cm both >/dev/null 2>&1; }
+ok "but the other one is empty" not_there
+two "$TMP/modern/kubeconfig"
+ok "and when it is back, destroy goes on" step destroy
+CLUSTER=modern
+ok "until nothing is left" not_there
+CLUSTER=classic
 sed "s#https://127.0.0.1:[0-9]*#https://127.0.0.1:1#" "$TMP/classic/kubeconfig" >"$TMP/classic/dead"
 sed -i 's#/kubeconfig#/dead#' "$TMP/in.json"
 exits 1 "an unreachable cluster is an error" step observe
