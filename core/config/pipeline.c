@@ -294,6 +294,15 @@ static const struct node *variables(struct config *config, const struct node *pi
     return config->vars ? node_merge(config->arena, config->vars, own) : own;
 }
 
+// The names of files outlive the checks: they are kept with the pipeline.
+static void keep_clear(struct build *build, const struct uses *uses)
+{
+    struct pipeline *p = build->pipeline;
+    p->clear = arena_alloc(build->config->arena, uses->clear.count * sizeof(char *));
+    for (size_t i = 0; i < uses->clear.count; i++)
+        p->clear[p->clear_count++] = keep(build, uses->clear.items[i]);
+}
+
 int pipeline_load(struct config *config, struct catalog *catalog, const char *name, struct diags *diags,
                   struct pipeline **pipeline)
 {
@@ -321,6 +330,7 @@ int pipeline_load(struct config *config, struct catalog *catalog, const char *na
         check_inputs(&build, &made->steps[i], &uses);
     if (diags_errors(diags) == errors)
         uses_warn(&uses, diags);
+    keep_clear(&build, &uses);
     uses_free(&uses);
     strings_free(&build.off);
     if (diags_errors(diags) > errors) {
@@ -348,22 +358,13 @@ static bool is_open_to_all(const char *file)
 
 void pipeline_advise(const struct pipeline *pipeline, struct diags *diags)
 {
-    struct uses uses = {0};
-    if (pipeline->config->clear_allowed)
-        return;
-    for (size_t i = 0; i < pipeline->count; i++) {
-        struct resolved resolved = {0};
-        if (!step_values(pipeline, &pipeline->steps[i], NULL, diags, true, &uses, &resolved))
-            resolved_free(&resolved);
-    }
-    for (size_t i = 0; i < uses.clear.count; i++) {
-        if (!is_open_to_all(uses.clear.items[i]))
+    for (size_t i = 0; i < pipeline->clear_count && !pipeline->config->clear_allowed; i++) {
+        if (!is_open_to_all(pipeline->clear[i]))
             continue;
-        diag_warn(diags, (struct place){uses.clear.items[i], 0, 0},
+        diag_warn(diags, (struct place){pipeline->clear[i], 0, 0},
                   "secrets stand here in clear, and everybody on this machine can read the file");
         diag_hint(diags, "chmod o-r, or let ${env.NAME}, ${file.PATH} or ${cmd....} give them");
     }
-    uses_free(&uses);
 }
 
 void pipeline_free(struct pipeline *pipeline)

@@ -53,6 +53,8 @@ struct pipeline {
     size_t count;
     struct config *config;   // borrowed
     const struct node *vars; // its own over those of all; NULL: none
+    const char **clear;      // files in which secrets stand as such
+    size_t clear_count;
 };
 
 // Checks and expands: for_each, when, needs, cycles, unknown plugins, keys, types, outputs, overlap of CIDRs
