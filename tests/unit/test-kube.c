@@ -75,6 +75,30 @@ static void a_page_that_expired_makes_the_list_start_over_whole(void **state)
     fake_api_stop(&api);
 }
 
+static void a_page_that_is_too_large_is_asked_for_in_smaller_ones(void **state)
+{
+    (void)state;
+    size_t room = (17u << 20) + 256;
+    char *large = malloc(room);
+    int head = snprintf(large, room, "{\"metadata\":{},\"items\":[" ITEM("a") "],\"x\":\"");
+    memset(large + head, 'x', 17u << 20);
+    snprintf(large + head + (17u << 20), room - (size_t)head - (17u << 20), "\"}");
+    const struct rule rules[] = {
+        {"GET /api/v1/pods?limit=500", 200, large, 0, 0},
+        {"GET /api/v1/pods?limit=50", 200, "{\"metadata\":{},\"items\":[" ITEM("a") "," ITEM("b") "]}", 0, 0},
+        {"GET /api/v1", 200, KINDS, 0, 0},
+    };
+    START(api, "{token: t}");
+    ist_kube *kube = fake_client(&api, &(ist_env){0});
+    json_t *items = NULL;
+    assert_int_equal(ist_kube_list(kube, "v1", "Pod", NULL, NULL, NULL, &items, NULL, NULL), IST_OK);
+    assert_int_equal(json_array_size(items), 2);
+    json_decref(items);
+    ist_kube_free(kube);
+    fake_api_stop(&api);
+    free(large);
+}
+
 static void a_page_that_fails_yields_no_half_list(void **state)
 {
     (void)state;
@@ -442,6 +466,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_are_followed_to_the_last),
         cmocka_unit_test(a_page_that_expired_makes_the_list_start_over_whole),
+        cmocka_unit_test(a_page_that_is_too_large_is_asked_for_in_smaller_ones),
         cmocka_unit_test(a_page_that_fails_yields_no_half_list),
         cmocka_unit_test(an_expired_token_is_made_anew_once),
         cmocka_unit_test(a_write_that_lost_a_race_is_sent_again),

@@ -105,13 +105,17 @@ int32_t ist_kube_list(ist_kube *kube, const char *api, const char *kind, const c
     if (rc != IST_OK)
         return rc;
     json_t *all = NULL;
-    int expired = 0;
-    for (int limit = PAGE; limit >= 0; limit -= PAGE) { // pages expired: once more, whole
+    int limit = PAGE, expired = 0;
+    for (int tries = 0; tries < 4; tries++) {
         json_decref(all);
         all = json_array();
         rc = list_pages(kube, path, label_selector, field_selector, limit, api, kind, all, &version, &expired,
                         err);
-        if (!expired)
+        if (expired)
+            limit = 0; // once more, whole
+        else if (rc == IST_ERR_LIMIT && limit > 5)
+            limit /= 10; // objects of a megabyte each: fewer at once
+        else
             break;
     }
     ist_free(path);

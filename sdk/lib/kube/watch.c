@@ -255,6 +255,8 @@ static int32_t take_page(ist_kube_watch *watch, const char *bytes, size_t len, i
     if (rc != IST_OK) {
         json_decref(answer);
         drop_list(watch);
+        if (rc == IST_ERR_LIMIT && watch->limit > 5)
+            watch->limit /= 10; // objects of a megabyte each: fewer at once
         try_again(watch, 1);
         return rc;
     }
