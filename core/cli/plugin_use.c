@@ -5,6 +5,7 @@
 #include <isthmus/alloc.h>
 #include <isthmus/json.h>
 
+#include <errno.h>
 #include <openssl/rand.h>
 #include <poll.h>
 #include <signal.h>
@@ -87,16 +88,42 @@ static int load_here(struct plugin_use *use, const char *name, ist_error *err)
     return rc;
 }
 
-int plugin_use_open(const struct cli *cli, const char *name, bool in_process, struct plugin_use *use)
+static void use_init(const struct cli *cli, struct plugin_use *use)
 {
-    char dir[] = "/tmp/isthmus-run-XXXXXX";
-    unsigned char key[32];
-    ist_error err = {0};
-    *use = (struct plugin_use){.in_process = in_process,
-                               .trace = cli_has(cli, OPT_TRACE),
+    *use = (struct plugin_use){.trace = cli_has(cli, OPT_TRACE),
                                .verbose = cli_has(cli, OPT_VERBOSE),
                                .redactor = redactor_new(),
                                .cancel = {.fd = -1}};
+}
+
+// What an operation needs beside the plugin. 0 or a code.
+static int use_begin(struct plugin_use *use, const char *step, ist_error *err)
+{
+    char dir[] = "/tmp/isthmus-run-XXXXXX";
+    unsigned char key[32];
+    if (!mkdtemp(dir))
+        return ist_fail(err, IST_ERR_INTERNAL, dir, "cannot be made: %s", strerror(errno));
+    use->run_dir = ist_strdup(dir);
+    if (cancel_init(&use->cancel) < 0 || RAND_bytes(key, sizeof(key)) != 1)
+        return ist_fail(err, IST_ERR_INTERNAL, "isthmus", "there are no descriptors or no random bytes");
+    use->solo = solo_new(step, key);
+    use->solo->tell = tell;
+    use->solo->tell_arg = use;
+    return 0;
+}
+
+static int use_failed(struct plugin_use *use, const ist_error *err)
+{
+    plugin_use_error(use, err);
+    plugin_use_close(use);
+    return 1;
+}
+
+int plugin_use_open(const struct cli *cli, const char *name, bool in_process, struct plugin_use *use)
+{
+    ist_error err = {0};
+    use_init(cli, use);
+    use->in_process = in_process;
     const bool file = strchr(name, '/') != NULL;
     char *folder = file ? folder_of(name) : NULL, *own = file ? plugin_name_of_path(name) : ist_strdup(name);
     use->catalog = file ? catalog_new((const char *const *)&folder, 1, NULL) : cli_catalog(NULL);
@@ -104,22 +131,20 @@ int plugin_use_open(const struct cli *cli, const char *name, bool in_process, st
         load_here(use, own, &err);
     else
         use->info = catalog_find(use->catalog, own, &err);
-    if (use->info && (!mkdtemp(dir) || cancel_init(&use->cancel) < 0 || RAND_bytes(key, sizeof(key)) != 1))
-        ist_fail(&err, IST_ERR_INTERNAL, dir, "cannot be made");
-    else if (use->info)
-        use->run_dir = ist_strdup(dir);
-    if (use->info && err.code == IST_OK) {
-        use->solo = solo_new(own, key);
-        use->solo->tell = tell;
-        use->solo->tell_arg = use;
-    }
+    if (use->info)
+        use_begin(use, own, &err);
     ist_free(folder);
     ist_free(own);
-    if (err.code == IST_OK)
-        return 0;
-    plugin_use_error(use, &err);
-    plugin_use_close(use);
-    return 1;
+    return err.code == IST_OK ? 0 : use_failed(use, &err);
+}
+
+int plugin_use_step(const struct cli *cli, const struct plugin_info *info, const char *step,
+                    struct plugin_use *use)
+{
+    ist_error err = {0};
+    use_init(cli, use);
+    use->info = info;
+    return use_begin(use, step, &err) ? use_failed(use, &err) : 0;
 }
 
 int plugin_use_inputs(const struct cli *cli, struct plugin_use *use)
@@ -196,39 +221,51 @@ static int32_t follow(struct plugin_use *use)
     }
 }
 
-static int32_t run_in_worker(struct plugin_use *use, uint32_t operation)
+// `request` says which operation or command; the rest is filled in.
+static int32_t run_in_worker(struct plugin_use *use, struct worker_request *request)
 {
     struct worker_options options = {.lock_fd = -1, .trace = use->trace};
     ist_error err = {0};
-    struct worker_request request = {.operation = operation,
-                                     .step = use->solo->step,
-                                     .inputs = use->inputs,
-                                     .observed = operation == IST_OP_OBSERVE ? NULL : use->solo->observed,
-                                     .recorded = use->solo->recorded,
-                                     .last_outputs = use->solo->outputs,
-                                     .run_dir = use->run_dir};
+    request->step = use->solo->step;
+    request->inputs = use->inputs;
+    request->observed = request->operation == IST_OP_OBSERVE ? NULL : use->solo->observed;
+    request->recorded = use->solo->recorded;
+    request->last_outputs = use->solo->outputs;
+    request->run_dir = use->run_dir;
     solo_begin(use->solo);
     if (!use->worker && worker_start(use->info, &options, &use->worker, &err))
         return lost(use, &err);
-    if (worker_ask(use->worker, &request, &err))
+    if (worker_ask(use->worker, request, &err))
         return lost(use, &err);
     int32_t code = follow(use);
-    solo_end(use->solo, operation);
+    solo_end(use->solo, request->operation);
     return code;
 }
 
-int32_t plugin_use_run(struct plugin_use *use, uint32_t operation)
+static int32_t run_interruptible(struct plugin_use *use, struct worker_request *request)
 {
     struct sigaction action = {.sa_handler = on_interrupt}, before;
     interrupts = 0;
     cancelled_by_signal = &use->cancel;
     sigaction(SIGINT, &action, &before);
-    int32_t code = use->in_process ? solo_run(use->solo, use->module.plugin, operation, use->inputs,
+    int32_t code = use->in_process ? solo_run(use->solo, use->module.plugin, request->operation, use->inputs,
                                               use->run_dir, use->trace, &use->cancel)
-                                   : run_in_worker(use, operation);
+                                   : run_in_worker(use, request);
     sigaction(SIGINT, &before, NULL);
     cancelled_by_signal = NULL;
     return code;
+}
+
+int32_t plugin_use_run(struct plugin_use *use, uint32_t operation)
+{
+    struct worker_request request = {.operation = operation};
+    return run_interruptible(use, &request);
+}
+
+int32_t plugin_use_command(struct plugin_use *use, const char *word, const char *name, const json_t *args)
+{
+    struct worker_request request = {.command_word = word, .command_name = name, .command_args = args};
+    return run_interruptible(use, &request);
 }
 
 // ---- closing

@@ -1,8 +1,314 @@
-// Commands that plugins offer to people: `isthmus policy map`.
-#include "cli/cli.h"
+// Commands that plugins offer to people: `isthmus WORD NAME [options] [PIPELINE]`, such as `policy map`. The core
+// knows the table and forwards the words. The plugin gets the inputs of its step in the pipeline; outputs of
+// other steps come from state, or are read anew where state does not keep them.
+#include "cli/plugin_use.h"
+#include "state/store.h"
+
+#include <isthmus/alloc.h>
+#include <isthmus/json.h>
+
+#include <string.h>
+#include <unistd.h>
+
+// ---- which command
+
+struct word {
+    const struct cli *cli;
+    const char *dir;                // -C after the word
+    struct loaded loaded;           // the pipeline; empty with --inputs or without a configuration
+    const struct plugin_info *info; // whose command it is
+    const json_t *command;          // its row
+    json_t *args;                   // option -> value, "args" -> list
+    struct store *store;            // NULL: there is no state
+    json_t *outputs;                // step -> {output: value}
+    struct diags *diags;
+};
+
+// The row of `word` `name`; with a word that is known and a name that is not, *near gets the names.
+static const json_t *find_row(const struct plugin_info *info, const char *word, const char *name,
+                              ist_buf *near)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(info->commands, i, row)
+    {
+        if (strcmp(ist_json_str_or(row, "word", ""), word) != 0)
+            continue;
+        if (name && !strcmp(ist_json_str_or(row, "name", ""), name))
+            return row;
+        ist_buf_printf(near, "%sisthmus %s %s", near->len ? ", " : "", word,
+                       ist_json_str_or(row, "name", ""));
+    }
+    return NULL;
+}
+
+// 1: found; 0: the word is nobody's; -1: the word is known, the name is not, which has been said.
+static int find_command(struct word *w)
+{
+    const char *const *names;
+    const char *word = cli_arg(w->cli, 0), *name = cli_arg(w->cli, 1);
+    ist_buf near = {0};
+    size_t count = catalog_names(w->loaded.catalog, &names);
+    for (size_t i = 0; !w->command && i < count; i++) {
+        const struct plugin_info *info = catalog_find(w->loaded.catalog, names[i], NULL);
+        w->command = info ? find_row(info, word, name, &near) : NULL;
+        w->info = info;
+    }
+    int rc = w->command ? 1 : near.len ? -1 : 0;
+    if (rc < 0)
+        cli_error(near.data, "unknown command `%s %s`; there is:", word, name ? name : "");
+    ist_buf_free(&near);
+    return rc;
+}
+
+// ---- its words
+
+static const json_t *find_option(const json_t *command, const char *text, size_t len)
+{
+    size_t i;
+    json_t *option;
+    json_array_foreach(json_object_get(command, "options"), i, option)
+    {
+        const char *name = ist_json_str_or(option, "name", "");
+        if (strlen(name) == len && !strncmp(name, text, len))
+            return option;
+    }
+    return NULL;
+}
+
+static void help(const struct word *w)
+{
+    size_t i;
+    json_t *option;
+    printf("isthmus %s %s [options] [PIPELINE]: %s\n", ist_json_str_or(w->command, "word", ""),
+           ist_json_str_or(w->command, "name", ""), ist_json_str_or(w->command, "doc", ""));
+    json_array_foreach(json_object_get(w->command, "options"), i, option)
+        printf("  %s %-12s %s\n", ist_json_str_or(option, "name", ""), ist_json_str_or(option, "arg", ""),
+               ist_json_str_or(option, "doc", ""));
+}
+
+// --name, --name=VALUE, --name VALUE. *i stands on the word and is left on the last one used.
+static int take_option(struct word *w, size_t *i)
+{
+    const char *text = cli_arg(w->cli, *i), *equals = strchr(text, '=');
+    size_t len = equals ? (size_t)(equals - text) : strlen(text);
+    const json_t *option = find_option(w->command, text, len);
+    if (!option)
+        return cli_error("its --help lists them", "unknown option %s", text);
+    const char *name = ist_json_str_or(option, "name", "");
+    if (!ist_json_str(option, "arg")) {
+        json_object_set_new(w->args, name, json_true());
+        return equals ? cli_error(NULL, "option %s takes no value", name) : 0;
+    }
+    const char *value = equals ? equals + 1 : cli_arg(w->cli, ++*i);
+    if (!value)
+        return cli_error(NULL, "option %s needs a value", name);
+    json_object_set_new(w->args, name, json_string(value));
+    return 0;
+}
+
+// 0, 1 when wrong, 2 when help was asked for.
+static int take_words(struct word *w)
+{
+    json_t *words = json_array();
+    w->args = json_pack("{s:o}", "args", words);
+    for (size_t i = 2; i < w->cli->arg_count; i++) {
+        const char *text = cli_arg(w->cli, i);
+        if (!strcmp(text, "--help") || !strcmp(text, "-h"))
+            return 2;
+        if (!strcmp(text, "-C") && cli_arg(w->cli, i + 1))
+            w->dir = cli_arg(w->cli, ++i);
+        else if (text[0] == '-' && text[1] && take_option(w, &i))
+            return 1;
+        else if (text[0] != '-' || !text[1])
+            json_array_append_new(words, json_string(text));
+    }
+    return 0;
+}
+
+// ---- the inputs of its step
+
+static const json_t *output_of(void *arg, const char *step, const char *output, bool *known)
+{
+    const struct word *w = arg;
+    const json_t *value = json_object_get(json_object_get(w->outputs, step), output);
+    *known = value != NULL;
+    return value;
+}
+
+static const struct step *step_named(const struct pipeline *pipeline, const char *name)
+{
+    for (size_t i = 0; i < pipeline->count; i++)
+        if (!strcmp(pipeline->steps[i].name, name))
+            return &pipeline->steps[i];
+    return NULL;
+}
+
+// What state knows of a step goes into *use and to the outputs.
+static void recall(struct word *w, const struct step *step, struct plugin_use *use)
+{
+    json_t *record = NULL;
+    if (w->store)
+        store_step_get(w->store, w->loaded.pipeline->name, step->name, &record, NULL);
+    json_t *resources = json_object_get(record, "resources"), *outputs = json_object_get(record, "outputs");
+    if (use && json_is_object(resources)) {
+        json_decref(use->solo->recorded);
+        use->solo->recorded = json_incref(resources);
+    }
+    if (json_is_object(outputs)) {
+        if (use)
+            json_object_update(use->solo->outputs, outputs);
+        if (!json_object_get(w->outputs, step->name))
+            json_object_set(w->outputs, step->name, outputs);
+    }
+    json_decref(record);
+}
+
+static int observe_step(struct word *w, const struct step *step);
+
+// Resolves the inputs of `step` into use->inputs; reads the steps before it anew where state does not do.
+static int give_inputs(struct word *w, const struct step *step, struct plugin_use *use)
+{
+    struct output_source source = {output_of, w};
+    for (int round = 0; round < 2; round++) {
+        struct resolved resolved = {0};
+        if (step_resolve(w->loaded.pipeline, step, &source, w->diags, &resolved))
+            return 1;
+        use->inputs = json_incref(resolved.inputs);
+        for (size_t i = 0; i < resolved.secret_count; i++)
+            redactor_add(use->redactor, resolved.secrets[i], strlen(resolved.secrets[i]));
+        char *missing = resolved.unknown_count ? ist_strdup(resolved.unknown[0]) : ist_strdup("an output");
+        resolved_free(&resolved);
+        int rc = use->inputs ? 0
+                 : round ? cli_error("`isthmus apply` makes it", "%s: %s is not known", step->name, missing)
+                         : -1;
+        ist_free(missing);
+        if (rc >= 0)
+            return rc;
+        for (size_t i = 0; i < step->needs_count; i++) {
+            const struct step *need = step_named(w->loaded.pipeline, step->needs[i]);
+            if (need && observe_step(w, need))
+                return 1;
+        }
+    }
+    return 1;
+}
+
+static int observe_step(struct word *w, const struct step *step)
+{
+    struct plugin_use use;
+    if (plugin_use_step(w->cli, step->info, step->name, &use))
+        return 1;
+    recall(w, step, &use);
+    int rc = give_inputs(w, step, &use);
+    if (!rc && plugin_use_run(&use, IST_OP_OBSERVE) != IST_OK) {
+        plugin_use_error(&use, &use.solo->report.error);
+        rc = 1;
+    }
+    if (!rc)
+        json_object_set(w->outputs, step->name, use.solo->report.outputs);
+    plugin_use_close(&use);
+    return rc;
+}
+
+// ---- running
+
+static int run_command(struct word *w, struct plugin_use *use)
+{
+    int32_t code = plugin_use_command(use, ist_json_str_or(w->command, "word", ""),
+                                      ist_json_str_or(w->command, "name", ""), w->args);
+    if (code != IST_OK)
+        plugin_use_error(use, &use->solo->report.error);
+    return code != IST_OK;
+}
+
+static int run_for_step(struct word *w, const struct step *step)
+{
+    struct plugin_use use;
+    if (plugin_use_step(w->cli, step->info, step->name, &use))
+        return 1;
+    for (size_t i = 0; i < w->loaded.pipeline->count; i++)
+        recall(w, &w->loaded.pipeline->steps[i], NULL);
+    recall(w, step, &use);
+    int rc = give_inputs(w, step, &use);
+    if (!rc)
+        rc = run_command(w, &use);
+    plugin_use_close(&use);
+    return rc;
+}
+
+// The pipeline that the last word names, or the only one; that word is then no argument of the command.
+static const char *choose_pipeline(struct word *w)
+{
+    const char *const *names;
+    size_t count = config_pipelines(w->loaded.config, &names);
+    json_t *words = json_object_get(w->args, "args");
+    const char *last = json_string_value(json_array_get(words, json_array_size(words) - 1));
+    for (size_t i = 0; last && i < count; i++)
+        if (!strcmp(names[i], last)) {
+            json_array_remove(words, json_array_size(words) - 1);
+            return names[i];
+        }
+    return count == 1 ? names[0] : NULL;
+}
+
+static void open_store(struct word *w)
+{
+    const char *path = config_state_path(w->loaded.config);
+    if (path && access(path, R_OK) == 0)
+        store_open(path, &w->store, NULL);
+}
+
+static int run_in_pipeline(struct word *w)
+{
+    const char *name = choose_pipeline(w);
+    if (!name)
+        return cli_error("name it as the last word", "which pipeline?");
+    if (pipeline_load(w->loaded.config, w->loaded.catalog, name, w->diags, &w->loaded.pipeline))
+        return 1;
+    open_store(w);
+    int rc = 0, ran = 0;
+    const struct pipeline *pipeline = w->loaded.pipeline;
+    for (size_t i = 0; i < pipeline->count; i++)
+        if (!strcmp(pipeline->steps[i].plugin, w->info->name)) {
+            rc |= run_for_step(w, &pipeline->steps[i]);
+            ran++;
+        }
+    return ran ? rc : cli_error(NULL, "pipeline %s has no step of %s", name, w->info->name);
+}
+
+// Without a configuration the command still runs, with the defaults of the plugin's inputs.
+static int run_alone(struct word *w)
+{
+    struct plugin_use use;
+    if (plugin_use_step(w->cli, w->info, w->info->name, &use))
+        return 1;
+    int rc = run_command(w, &use);
+    plugin_use_close(&use);
+    return rc;
+}
 
 int cmd_plugin_word(const struct cli *cli)
 {
-    (void)cli;
-    return -1;
+    struct word w = {.cli = cli, .outputs = json_object(), .diags = diags_new()};
+    struct config_source source = cli_source(cli);
+    w.loaded.catalog = cli_catalog(NULL);
+    int found = find_command(&w);
+    int rc = found > 0 ? take_words(&w) : found < 0 ? 1 : -1;
+    if (rc == 2)
+        help(&w);
+    if (rc == 0) {
+        source.dir = w.dir ? w.dir : source.dir;
+        const bool wanted = source.dir || access("conf.d", F_OK) == 0;
+        const bool broken = wanted && config_load(&source, w.diags, &w.loaded.config);
+        rc = broken ? 1 : w.loaded.config ? run_in_pipeline(&w) : run_alone(&w);
+    }
+    if (rc > 0 && diags_count(w.diags))
+        diags_print(w.diags, stderr, cli_colour(stderr));
+    store_close(w.store);
+    json_decref(w.args);
+    json_decref(w.outputs);
+    loaded_free(&w.loaded);
+    diags_free(w.diags);
+    return rc == 2 ? 0 : rc;
 }

@@ -125,6 +125,33 @@ if command -v gcc >/dev/null; then
     says "found also loud" "with the name"
 fi
 
+# ---- commands that a plugin offers to people
+mkdir "$TMP/conf" "$TMP/empty"
+cat >"$TMP/conf/p.yaml" <<END
+isthmus: {state: "$TMP/state.db"}
+pipelines:
+  p:
+    steps:
+      a: {plugin: test-file, with: {dir: "$WORLD/a"}}
+      b: {plugin: test-file, with: {dir: "$WORLD/b", content: "\${steps.a.id}", secret: "\${steps.a.minted}"}}
+END
+cd "$TMP/empty" || exit 1
+ok "a plugin's command runs without a configuration" "$ISTHMUS" test-file echo one two --long
+ok "with its words" test "$(cat "$TMP/out")" = "one
+two"
+exits 1 "an unknown one is an error" "$ISTHMUS" test-file ecko
+says "isthmus test-file echo" "that names those there are"
+exits 1 "an unknown option too" "$ISTHMUS" test-file echo --lung
+ok "--help shows its options" "$ISTHMUS" test-file echo --help
+says "--long" "from its table"
+exits 1 "a word that is no plugin's is no command" "$ISTHMUS" test-fiel
+exits 1 "in a pipeline it needs what its step needs" "$ISTHMUS" test-file echo one p -C "$TMP/conf"
+says "steps.a.id is not known" "and says what is missing"
+ok "once that is there" "$ISTHMUS" -C "$TMP/conf" apply p --yes
+ok "it runs for each step of the plugin" "$ISTHMUS" test-file echo one p -C "$TMP/conf"
+ok "with a secret output read anew" test "$(cat "$TMP/out")" = "one
+one"
+
 # ---- the programs themselves
 ok "the worker exports nothing of ours" sh -c "! nm -D --defined-only '$BUILD/core/isthmus-worker' | grep -q ' ist_'"
 ok "the test plugin needs libc alone" \
