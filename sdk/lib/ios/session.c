@@ -170,13 +170,18 @@ int32_t ios_command(ist_ios *ios, const char *line, const char *shown, int answe
 {
     struct reading r = {.buf = {.max = MAX_OUTPUT}, .echo = line};
     char *keys = typed(line);
+    ist_error failed = {0};
     ist_log(&ios->env, IST_LOG_TRACE, "%s > %s", ist_ssh_peer(ios->ssh), shown);
-    int32_t rc = ist_ssh_send(ios->ssh, keys, strlen(keys), err);
+    int32_t rc = ist_ssh_send(ios->ssh, keys, strlen(keys), &failed);
     ist_free_secret(keys);
     if (rc == IST_OK)
-        rc = read_answer(ios, &r, answers, shown, wait_ms ? wait_ms : COMMAND_MS, err);
+        rc = read_answer(ios, &r, answers, shown, wait_ms ? wait_ms : COMMAND_MS, &failed);
     if (rc == IST_ERR_NETWORK && answers == IOS_REBOOT)
         rc = IST_OK;
+    else if (rc == IST_ERR_NETWORK)
+        ist_fail(err, rc, failed.where, "%s, at \"%s\"", failed.text, shown);
+    else if (rc != IST_OK && err)
+        *err = failed;
     if (rc == IST_OK) {
         char *out = r.buf.data ? cleaned(ios, &r) : ist_strdup("");
         ist_log(&ios->env, IST_LOG_TRACE, "%s < %zu bytes", ist_ssh_peer(ios->ssh), strlen(out));
