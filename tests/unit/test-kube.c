@@ -75,6 +75,54 @@ static void a_page_that_expired_makes_the_list_start_over_whole(void **state)
     fake_api_stop(&api);
 }
 
+static void answer_version(void *arg, const struct httpd_request *request, struct httpd_reply *reply)
+{
+    (void)arg;
+    (void)request;
+    reply->body = strdup("{\"major\":\"1\",\"minor\":\"30\"}");
+}
+
+static int32_t version_over_tls(const struct httpd *httpd, const char *server, const char *name)
+{
+    json_t *config =
+        json_pack("{s:s, s:[{s:s, s:{s:s}}], s:[{s:s, s:{s:s, s:s*, s:s}}], s:[]}", "current-context", "x",
+                  "contexts", "name", "x", "context", "cluster", "x", "clusters", "name", "x", "cluster",
+                  "server", server, "tls-server-name", name, "certificate-authority", "ca.pem", "users");
+    char *text = json_dumps(config, 0);
+    FILE *file = fopen("ca.pem", "we");
+    fputs(httpd_ca(httpd), file);
+    fclose(file);
+    ist_kube_options options = {.size = sizeof options, .kubeconfig = text};
+    ist_kube *kube = NULL;
+    ist_error err = {0};
+    int major, minor;
+    assert_int_equal(ist_kube_new(&(ist_env){0}, &options, &kube, &err), IST_OK);
+    int32_t rc = ist_kube_version(kube, &major, &minor, &err);
+    ist_kube_free(kube);
+    free(text);
+    json_decref(config);
+    return rc;
+}
+
+static void the_certificate_is_verified_for_the_name_that_is_given(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/isthmus-kube-XXXXXX", back[4096], server[80];
+    assert_non_null(getcwd(back, sizeof back));
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(chdir(dir), 0);
+    struct httpd *httpd = httpd_start(answer_version, NULL, 1); // its certificate is for 127.0.0.1
+    snprintf(server, sizeof server, "https://localhost%s", strrchr(httpd_url(httpd), ':'));
+    assert_int_equal(version_over_tls(httpd, httpd_url(httpd), NULL), IST_OK);
+    assert_int_equal(version_over_tls(httpd, server, NULL), IST_ERR_NETWORK);
+    assert_int_equal(version_over_tls(httpd, server, "127.0.0.1"), IST_OK);
+    assert_int_equal(version_over_tls(httpd, httpd_url(httpd), "somebody.else"), IST_ERR_NETWORK);
+    httpd_stop(httpd);
+    unlink("ca.pem");
+    assert_int_equal(chdir(back), 0);
+    rmdir(dir);
+}
+
 static void a_page_that_is_too_large_is_asked_for_in_smaller_ones(void **state)
 {
     (void)state;
@@ -466,6 +514,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_are_followed_to_the_last),
         cmocka_unit_test(a_page_that_expired_makes_the_list_start_over_whole),
+        cmocka_unit_test(the_certificate_is_verified_for_the_name_that_is_given),
         cmocka_unit_test(a_page_that_is_too_large_is_asked_for_in_smaller_ones),
         cmocka_unit_test(a_page_that_fails_yields_no_half_list),
         cmocka_unit_test(an_expired_token_is_made_anew_once),

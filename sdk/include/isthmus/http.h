@@ -23,6 +23,9 @@ typedef struct ist_http_options {
     int64_t request_ms;     // 0: 60 s; the operation's deadline cuts it
     size_t max_body;        // 0: 64 MiB
     const char *user_agent; // NULL: isthmus/VERSION
+    const char
+        *connect_to; // "host:port" that connections really go to; NULL: where the URL says. The URL's host
+                     // is what the certificate is verified for
 } ist_http_options;
 
 typedef struct ist_http_request {

@@ -19,7 +19,8 @@ struct ist_http {
     ist_env env;
     ist_http_options options; // every pointer in it is owned
     CURLM *multi;             // keeps the connections
-    struct http_hub *hub;     // drives the streams (stream.c); NULL until the first
+    struct curl_slist *connect_to;
+    struct http_hub *hub; // drives the streams (stream.c); NULL until the first
     int idle_fds;
     enum http_fate fate;
 };

@@ -26,6 +26,7 @@ static void copy_options(ist_http_options *to, const ist_http_options *from)
     to->client_key_pem = copy(given.client_key_pem);
     to->proxy = copy(given.proxy);
     to->pinned_key = copy(given.pinned_key);
+    to->connect_to = copy(given.connect_to);
     to->user_agent = copy(given.user_agent != NULL ? given.user_agent : "isthmus/" IST_VERSION);
     if (to->connect_ms <= 0)
         to->connect_ms = 10000;
@@ -49,6 +50,11 @@ int32_t ist_http_new(const ist_env *env, const ist_http_options *options, ist_ht
     if (env != NULL)
         made->env = *env;
     copy_options(&made->options, options);
+    if (made->options.connect_to != NULL) {
+        char *entry = ist_printf("::%s", made->options.connect_to); // whatever host and port the URL has
+        made->connect_to = curl_slist_append(NULL, entry);
+        ist_free(entry);
+    }
     made->multi = curl_multi_init();
     if (made->multi == NULL) {
         ist_http_free(made);
@@ -74,6 +80,8 @@ void ist_http_free(ist_http *session)
     ist_free((char *)o->proxy);
     ist_free((char *)o->pinned_key);
     ist_free((char *)o->user_agent);
+    ist_free((char *)o->connect_to);
+    curl_slist_free_all(session->connect_to);
     ist_free(session);
     curl_global_cleanup();
 }
@@ -122,6 +130,8 @@ CURL *http_easy(const ist_http *session)
     curl_easy_setopt(easy, CURLOPT_USERAGENT, o->user_agent);
     if (o->proxy != NULL)
         curl_easy_setopt(easy, CURLOPT_PROXY, o->proxy);
+    if (session->connect_to != NULL)
+        curl_easy_setopt(easy, CURLOPT_CONNECT_TO, session->connect_to);
     set_trust(easy, o);
     return easy;
 }

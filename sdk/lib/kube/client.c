@@ -7,22 +7,53 @@
 
 #define TOKEN_FILE_MS 60000 // kubelets rewrite projected tokens; client-go reads them again every minute
 
+// Where the host of `url` begins, and how long host and port are.
+static const char *authority_of(const char *url, size_t *len)
+{
+    const char *host = strstr(url, "://");
+    host = host ? host + 3 : url;
+    *len = strcspn(host, "/");
+    return host;
+}
+
+// "host:port" of the server. The caller's.
+static char *address_of(const char *url)
+{
+    size_t len;
+    const char *host = authority_of(url, &len);
+    const char *bracket = memchr(host, ']', len); // of an IPv6 address
+    const char *after = bracket ? bracket : host;
+    int has_port = memchr(after, ':', len - (size_t)(after - host)) != NULL;
+    return ist_printf("%.*s%s", (int)len, host,
+                      has_port                        ? ""
+                      : strncmp(url, "http:", 5) == 0 ? ":80"
+                                                      : ":443");
+}
+
+// What requests are made of: the server, or with tls-server-name a URL of that name, which is then verified.
+static char *base_url(const struct kube_login *login)
+{
+    size_t len;
+    const char *host = authority_of(login->server, &len);
+    if (!login->tls_server_name)
+        return ist_strdup(login->server);
+    return ist_printf("%.*s%s%s", (int)(host - login->server), login->server, login->tls_server_name,
+                      host + len);
+}
+
 int32_t ist_kube_new(const ist_env *env, const ist_kube_options *options, ist_kube **kube, ist_error *err)
 {
     struct kube_login login;
     int32_t rc = kube_login_load(env, options->kubeconfig, options->context, &login, err);
     if (rc != IST_OK)
         return rc;
-    if (login.tls_server_name) {
-        kube_login_free(&login);
-        return ist_fail(err, IST_ERR_INPUT, "kubeconfig", "tls-server-name is not supported");
-    }
     ist_kube *made = ist_calloc(1, sizeof *made);
     if (env)
         made->env = *env;
     made->name = ist_strdup(options->name ? options->name : options->context ? options->context : "cluster");
     made->manager = ist_strdup(options->manager ? options->manager : "isthmus");
     made->login = login;
+    made->base = base_url(&login);
     made->kinds = json_object();
     made->fetched = json_object();
     *kube = made;
@@ -38,6 +69,7 @@ void ist_kube_free(ist_kube *kube)
     ist_free_secret(kube->authorization);
     json_decref(kube->kinds);
     json_decref(kube->fetched);
+    ist_free(kube->base);
     ist_free(kube->name);
     ist_free(kube->manager);
     ist_free(kube->uid);
@@ -59,7 +91,9 @@ const char *ist_kube_server(const ist_kube *kube)
 
 static int32_t open_session(ist_kube *kube, const char *cert_pem, const char *key_pem, ist_error *err)
 {
+    char *address = kube->login.tls_server_name ? address_of(kube->login.server) : NULL;
     ist_http_options options = {.size = sizeof options,
+                                .connect_to = address,
                                 .ca_pem = kube->login.ca_pem,
                                 .client_cert_pem = cert_pem,
                                 .client_key_pem = key_pem,
@@ -67,6 +101,7 @@ static int32_t open_session(ist_kube *kube, const char *cert_pem, const char *ke
                                 .insecure = kube->login.insecure};
     ist_http *session = NULL;
     int32_t rc = ist_http_new(&kube->env, &options, &session, err);
+    ist_free(address);
     if (rc != IST_OK)
         return rc;
     kube_watches_detach(kube);
@@ -172,7 +207,7 @@ static int may_send(const ist_kube *kube, const struct kube_request *request)
 static int32_t send_once(ist_kube *kube, const struct kube_request *request, const char *text,
                          const char *label, ist_http_response *response, ist_error *err)
 {
-    char *url = ist_printf("%s%s", kube->login.server, request->path);
+    char *url = ist_printf("%s%s", kube->base, request->path);
     char *type =
         ist_printf("Content-Type: %s", request->content_type ? request->content_type : "application/json");
     const char *headers[4] = {"Accept: application/json"};

@@ -51,6 +51,7 @@ struct ist_kube {
     ist_env env;
     char *name, *manager;
     struct kube_login login;
+    char *base;          // URL that paths are added to
     ist_http *http;      // made with the first call: an exec entry may hand out the client certificate
     char *authorization; // "Authorization: Bearer ...", or NULL
     int64_t expires_ms;  // clock; 0: never

@@ -164,7 +164,7 @@ static int32_t start(ist_kube_watch *watch, ist_error *err)
                      ? ist_strdup("")
                      : ist_printf("%cwatch=1&allowWatchBookmarks=true&timeoutSeconds=%lld&resourceVersion=%s",
                                   *query ? '&' : '?', (long long)seconds, watch->version);
-    char *url = ist_printf("%s%s%s%s", kube->login.server, watch->path, query, tail);
+    char *url = ist_printf("%s%s%s%s", kube->base, watch->path, query, tail);
     const char *headers[3] = {"Accept: application/json", kube->authorization};
     char *label = ist_printf("kubernetes %s: %s %s", kube->name, watch->stage == LISTING ? "list" : "watch",
                              watch->path);
