@@ -93,8 +93,8 @@ struct lab_service {
     bool client_certs; // ask for and verify client certificates of the lab's CA
 };
 
-// Listens with TLS on 127.<slot>.0.<host> (1 to 40), port `port` (0: any). `service` is copied, its strings
-// are borrowed for good. Returns the port, or -1 with a line on stderr. Calls may come with the lock held.
+// Listens with TLS on 127.<slot>.0.<host> (1 to 40), port `port` (0: any). `service` is copied, with its
+// name. Returns the port, or -1 with a line on stderr. Calls may come with the lock held.
 int lab_http_listen(struct lab *lab, const struct lab_service *service, uint8_t host, uint16_t port);
 // Stops listening there: for a cluster that is deleted. Connections that are open end soon after.
 void lab_http_close(struct lab *lab, uint8_t host, int port);

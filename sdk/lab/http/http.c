@@ -356,6 +356,12 @@ static struct MHD_Daemon *start(struct listener *l, const struct sockaddr_in *ad
         MHD_OPTION_END);
 }
 
+static void free_listener(struct listener *l)
+{
+    free((char *)(uintptr_t)l->service.name); // its own copy
+    free(l);
+}
+
 int lab_http_listen(struct lab *lab, const struct lab_service *service, uint8_t host, uint16_t port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
@@ -369,12 +375,13 @@ int lab_http_listen(struct lab *lab, const struct lab_service *service, uint8_t 
     }
     struct listener *l = lab_calloc(1, sizeof *l);
     *l = (struct listener){.lab = lab, .service = *service, .host = host};
+    l->service.name = lab_strdup(service->name);
     l->daemon = start(l, &address);
     const union MHD_DaemonInfo *info =
         l->daemon ? MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_BIND_PORT) : NULL;
     if (!info) {
         lab_log(lab, "%s: cannot listen on 127.%u.0.%u port %u", service->name, lab->slot, host, port);
-        free(l);
+        free_listener(l);
         return -1;
     }
     l->port = info->port;
@@ -387,7 +394,7 @@ static void *close_beside(void *arg)
 {
     struct listener *l = arg;
     MHD_stop_daemon(l->daemon);
-    free(l);
+    free_listener(l);
     return NULL;
 }
 

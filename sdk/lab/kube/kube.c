@@ -128,17 +128,18 @@ static void first_objects(struct lab_cluster *cluster, const json_t *nodes)
 
 static void listen_on(struct lab *lab, struct lab_cluster *cluster)
 {
-    struct lab_service service = {
-        .name = lab_format("kube/%s", cluster->name), // kept for good, as the journal needs it
-        .identify = kube_identify,
-        .act = kube_act,
-        .refuse = kube_refuse,
-        .self = cluster,
-        .client_certs = true};
+    char *name = lab_format("kube/%s", cluster->name);
+    struct lab_service service = {.name = name,
+                                  .identify = kube_identify,
+                                  .act = kube_act,
+                                  .refuse = kube_refuse,
+                                  .self = cluster,
+                                  .client_certs = true};
     cluster->port = lab_http_listen(lab, &service, cluster->host, FIRST_PORT);
     if (cluster->port < 0)
         cluster->port = lab_http_listen(lab, &service, cluster->host, 0);
     cluster->url = lab_format("https://127.%u.0.%u:%d", lab->slot, cluster->host, cluster->port);
+    free(name);
 }
 
 // The first address that no cluster has, or none any more: a lab outlives many clusters. LAST_HOST + 1: none.
