@@ -434,13 +434,45 @@ static void sort(struct work *work, const json_t *added)
     work->wanted = sorted;
 }
 
+// All that is wrong with the manifests at once: the first with its place and hint, the others behind it.
+static int32_t resolve_all(struct work *work, ist_error *err)
+{
+    ist_error first = {0};
+    ist_buf rest = {.max = 600};
+    size_t i;
+    const json_t *entry;
+    json_array_foreach(work->wanted, i, entry)
+    {
+        ist_error fault = {0};
+        int32_t rc = resolve_one(work, entry, &fault);
+        if (rc == IST_OK)
+            continue;
+        if (rc != IST_ERR_INPUT || !first.code)
+            first = fault;
+        else if (ist_buf_printf(&rest, "; %s%s%s%s", fault.text, fault.hint[0] ? " (" : "", fault.hint,
+                                fault.hint[0] ? ")" : "") != IST_OK)
+            continue;            // there are enough of them to begin with
+        if (rc != IST_ERR_INPUT) // the cluster, not a manifest
+            break;
+    }
+    char *others = ist_buf_take(&rest);
+    if (first.code == IST_ERR_INPUT && *others) {
+        ist_fail(err, first.code, first.where, "%s%s", first.text, others);
+        if (first.hint[0])
+            ist_hint(err, "%s", first.hint);
+    } else if (first.code && err) {
+        *err = first;
+    }
+    ist_free(others);
+    return first.code;
+}
+
 int32_t manifests_resolve(struct work *work, ist_error *err)
 {
-    int32_t rc = IST_OK;
+    int32_t rc = resolve_all(work, err);
     json_t *added = json_array();
     size_t i;
     const json_t *entry;
-    json_array_foreach(work->wanted, i, entry) if (rc == IST_OK) rc = resolve_one(work, entry, err);
     if (rc == IST_OK)
         rc = refuse_twice(work, err);
     if (rc == IST_OK && ist_json_bool(work->inputs, "create_namespaces", 0))
