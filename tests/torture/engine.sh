@@ -154,6 +154,29 @@ exits 0 "apply destroys it" ist apply p --yes
 ok "its file is gone, the others stay" test "$(files a)$(files b)" = 20
 exits 0 "nothing differs then" ist plan p --detailed-exitcode
 
+# ---- for_each and when
+fresh
+write_conf <<'END'
+vars: {regions: {eu: 1, us: 2}, on: true}
+pipelines:
+  p:
+    steps:
+      net:
+        plugin: test-file
+        for_each: ${var.regions}
+        with: {dir: "@WORLD@/net-${each.key}", count: "${each.value}"}
+      extra:
+        plugin: test-file
+        when: ${var.on}
+        with: {dir: "@WORLD@/extra"}
+END
+exits 0 "for_each makes a step for each key" ist apply p --yes
+ok "with what each says" test "$(files net-eu)$(files net-us)$(files extra)" = 121
+sed -i 's/eu: 1, us: 2/us: 2/' "$CONF/p.yaml"
+exits 0 "a key that is gone" ist apply p --yes --set on=false
+ok "destroys its step, and so does when: false" test "$(files net-eu)$(files net-us)$(files extra)" = 020
+exits 0 "nothing differs then" ist plan p --set on=false --detailed-exitcode
+
 # ---- prevent_destroy
 fresh
 write_conf <<'END'

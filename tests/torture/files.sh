@@ -12,7 +12,11 @@ write_conf() {
     sed "s|@WORLD@|$WORLD|g" >"$CONF/${1:-p.yaml}"
 }
 
-ist() { timeout 60 "$ISTHMUS" -C "$CONF" "$@"; }
+ist() { # with -C DIR first: that configuration
+    local dir=$CONF
+    [ "$1" != -C ] || { dir=$2; shift 2; }
+    timeout 60 "$ISTHMUS" -C "$dir" "$@"
+}
 
 # What is in the world, without what chance chose: ids become the names of what has them, tokens go.
 world() {

@@ -32,6 +32,14 @@ pipelines:
         with: {dir: "@WORLD@/alone", count: 5, content: "${var.text}", delay_ms: 3}
 END
 
+# The same pipeline later: one step is gone, another has got another plugin, a third new inputs that replace.
+export ISTHMUS_PLUGIN_PATH=$BUILD/tests/torture/.libs
+LATER=$TMP/later.d
+mkdir "$LATER"
+cp "$CONF/isthmus.yaml" "$LATER"
+sed -e '/^      routes:/,/needs:/d' -e '/alone:/,$s/test-file/test-other/' -e 's/count: 2,/count: 2, kind: fancy,/' \
+    "$CONF/p.yaml" >"$LATER/p.yaml"
+
 killed=0 rounds=0 runs=0
 
 # Runs a command again and again, killed at random, until it ends by itself; 0 when that end was good.
@@ -39,10 +47,10 @@ until_done() {
     local pid rc wait victims
     while :; do
         runs=$((runs + 1))
-        "$ISTHMUS" -C "$CONF" "$@" >"$TMP/log" 2>&1 &
+        "$ISTHMUS" "$@" >"$TMP/log" 2>&1 &
         pid=$!
-        wait=$((RANDOM % 90))
-        sleep "0.$(printf %03d $wait)"
+        wait=$((RANDOM % WINDOW))
+        sleep "$((wait / 1000)).$(printf %03d $((wait % 1000)))"
         if [ $((RANDOM % 2)) = 0 ]; then
             victims=$(cat "/proc/$pid/task/$pid/children" 2>/dev/null)
             # shellcheck disable=SC2086
@@ -59,21 +67,28 @@ until_done() {
 
 # One life: made, changed, destroyed. Says what is wrong.
 life() {
-    until_done apply p --yes || { echo "apply: exit $?"; cat "$TMP/log"; return 1; }
+    until_done -C "$CONF" apply p --yes || { echo "apply: exit $?"; cat "$TMP/log"; return 1; }
     same_world "$TMP/one" || { echo "after apply (kill $killed)"; return 1; }
-    until_done apply p --yes --set text=two || { echo "second apply: exit $?"; cat "$TMP/log"; return 1; }
+    until_done -C "$CONF" apply p --yes --set text=two || { echo "second apply: exit $?"; cat "$TMP/log"; return 1; }
     same_world "$TMP/two" || { echo "after the second apply (kill $killed)"; return 1; }
     ist plan p --set text=two --detailed-exitcode >"$TMP/log" 2>&1 || { cat "$TMP/log"; return 1; }
-    until_done destroy p --yes || { echo "destroy: exit $?"; cat "$TMP/log"; return 1; }
+    until_done -C "$LATER" apply p --yes --allow-deferred --set text=two || { echo "third apply: exit $?"; cat "$TMP/log"; return 1; }
+    same_world "$TMP/three" || { echo "after the third apply (kill $killed)"; return 1; }
+    until_done -C "$LATER" destroy p --yes || { echo "destroy: exit $?"; cat "$TMP/log"; return 1; }
     same_world /dev/null || { echo "after destroy (kill $killed)"; return 1; }
 }
 
-# What runs that nobody kills leave.
+# What runs that nobody kills leave, and how long one takes: kills fall anywhere in that time.
+began=${EPOCHREALTIME/[.,]/}
 ok "an uninterrupted apply makes the files" ist apply p --yes
+WINDOW=$(((${EPOCHREALTIME/[.,]/} - began) * 5 / 4000))
 world >"$TMP/one"
 ok "it made fourteen of them" test "$(wc -l <"$TMP/one")" = 14
 ok "an uninterrupted change changes them" ist apply p --yes --set text=two
 world >"$TMP/two"
+ok "an uninterrupted change of plugin and steps" ist -C "$LATER" apply p --yes --allow-deferred --set text=two
+world >"$TMP/three"
+ok "leaves eleven" test "$(wc -l <"$TMP/three")" = 11
 ok "an uninterrupted destroy removes them" ist destroy p --yes
 ok "nothing is left" same_world /dev/null
 
@@ -83,7 +98,7 @@ while [ $killed -lt "$KILLS" ]; do
     life >"$TMP/out" 2>&1 || { result=1; break; }
 done
 pass_or_fail $result "$KILLS kills of apply and destroy leave the same files, nothing twice, nothing behind"
-echo "# $killed kills in $runs runs, $rounds lives"
+echo "# a window of $WINDOW ms; $killed kills in $runs runs, $rounds lives"
 ok "the state is whole" ist state list
 ok "and it holds no step" test -z "$(ist state list)"
 ok "no secret is in it" sh -c "! strings -a '$TMP'/state.db* | grep -E 'hush-hush|minted-'"
