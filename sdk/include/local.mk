@@ -20,5 +20,6 @@ isthmusinclude_HEADERS = \
 	%D%/isthmus/router_vm.h \
 	%D%/isthmus/schema.h \
 	%D%/isthmus/ssh.h \
+	%D%/isthmus/stack.h \
 	%D%/isthmus/yaml.h
 isthmusroles_HEADERS = %D%/isthmus/roles/dmvpn-endpoint.h

@@ -57,7 +57,7 @@ typedef struct ist_call ist_call;   // one operation under way; valid until the 
 // made from that thread only, except cancelled() and log().
 #define IST_OP_OBSERVE 1u // read the world; set_observed() and the outputs. Writes nothing.
 #define IST_OP_PLAN                                                                                          \
-    2u                    // compare inputs with observed(); change() each difference; the outputs that are
+    2u                    // compare inputs with observed(); change() each difference; the outputs that are  \
                           // already known (one that is not set is unknown until applied). Writes nothing.
 #define IST_OP_APPLY   3u // make the changes that plan told of, given observed(); then set the outputs
 #define IST_OP_DESTROY 4u // remove what recorded() says was made, and nothing else

@@ -91,7 +91,7 @@ struct lab_cluster {
 
 struct lab_kube {
     struct lab_cluster *clusters; // in order of creation
-    size_t history; // events a cluster remembers
+    size_t history;               // events a cluster remembers
 };
 
 // ---- kinds (resources.c) ----

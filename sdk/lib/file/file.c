@@ -13,9 +13,9 @@
 
 static int32_t fail_errno(ist_error *err, const char *path, const char *doing)
 {
-    const int32_t code = errno == ENOENT                      ? IST_ERR_NOT_FOUND
+    const int32_t code = errno == ENOENT                     ? IST_ERR_NOT_FOUND
                          : errno == EACCES || errno == EPERM ? IST_ERR_DENIED
-                                                              : IST_ERR_INPUT;
+                                                             : IST_ERR_INPUT;
     return ist_fail(err, code, path, "cannot be %s: %s", doing, strerror(errno));
 }
 
@@ -56,7 +56,8 @@ static int32_t make_parents(const char *path, ist_error *err)
 {
     char *folder = ist_strdup(path);
     int32_t rc = IST_OK;
-    for (char *slash = strchr(folder + 1, '/'); slash != NULL && rc == IST_OK; slash = strchr(slash + 1, '/')) {
+    for (char *slash = strchr(folder + 1, '/'); slash != NULL && rc == IST_OK;
+         slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         if (mkdir(folder, 0700) != 0 && errno != EEXIST)
             rc = fail_errno(err, folder, "made");

@@ -53,7 +53,8 @@ static int32_t remove_recorded(const ist_env *env, const json_t *record, ist_err
     return IST_OK;
 }
 
-int32_t ist_kept_file_plan(const ist_env *env, const json_t *recorded, const ist_kept_file *file, ist_error *err)
+int32_t ist_kept_file_plan(const ist_env *env, const json_t *recorded, const ist_kept_file *file,
+                           ist_error *err)
 {
     const json_t *record = record_of(recorded, file->resource);
     const char *before = ist_json_str(record, "path");
@@ -70,13 +71,16 @@ int32_t ist_kept_file_plan(const ist_env *env, const json_t *recorded, const ist
     const int moved = before != NULL && strcmp(before, file->path) != 0;
     if (same < 0) {
         ist_change(env, moved ? IST_UPDATE : IST_CREATE, file->resource, NULL);
-        ist_change_field(env, file->resource, "path", moved ? json_string(before) : NULL, json_string(file->path));
+        ist_change_field(env, file->resource, "path", moved ? json_string(before) : NULL,
+                         json_string(file->path));
     } else if (file->text == NULL) {
         // A file of an earlier cluster: it is overwritten once the new one is there.
-        ist_change(env, before != NULL ? IST_UPDATE : IST_CREATE, file->resource, "the file there is replaced");
+        ist_change(env, before != NULL ? IST_UPDATE : IST_CREATE, file->resource,
+                   "the file there is replaced");
         ist_change_field(env, file->resource, "path", NULL, json_string(file->path));
     } else if (same == 0 || moved) {
-        ist_change(env, IST_UPDATE, file->resource, moved ? "another path" : "the file there says something else");
+        ist_change(env, IST_UPDATE, file->resource,
+                   moved ? "another path" : "the file there says something else");
         if (same == 0)
             ist_change_secret(env, file->resource, "content");
         if (moved)
@@ -87,7 +91,8 @@ int32_t ist_kept_file_plan(const ist_env *env, const json_t *recorded, const ist
     return IST_OK;
 }
 
-int32_t ist_kept_file_apply(const ist_env *env, const json_t *recorded, const ist_kept_file *file, ist_error *err)
+int32_t ist_kept_file_apply(const ist_env *env, const json_t *recorded, const ist_kept_file *file,
+                            ist_error *err)
 {
     const json_t *record = record_of(recorded, file->resource);
     const char *before = ist_json_str(record, "path");
@@ -106,15 +111,18 @@ int32_t ist_kept_file_apply(const ist_env *env, const json_t *recorded, const is
     const int known = record != NULL && strcmp(ist_json_str_or(record, "sha256", ""), digest) == 0;
     if (same == 1 && ((known && !is_unsettled(recorded, file->resource)) || record == NULL))
         return IST_OK; // ours already, or somebody else's with the same content: then it stays theirs
-    rc = ist_intent(env, file->resource, json_pack("{s:s, s:s}", "path", file->path, "sha256", digest), token, err);
+    rc = ist_intent(env, file->resource, json_pack("{s:s, s:s}", "path", file->path, "sha256", digest), token,
+                    err);
     if (rc == IST_OK)
         rc = ist_file_write(file->path, file->text, strlen(file->text), err);
     if (rc == IST_OK)
-        rc = ist_outcome(env, file->resource, json_pack("{s:s, s:s}", "path", file->path, "sha256", digest), err);
+        rc = ist_outcome(env, file->resource, json_pack("{s:s, s:s}", "path", file->path, "sha256", digest),
+                         err);
     return rc;
 }
 
-int32_t ist_kept_file_destroy(const ist_env *env, const json_t *recorded, const char *resource, ist_error *err)
+int32_t ist_kept_file_destroy(const ist_env *env, const json_t *recorded, const char *resource,
+                              ist_error *err)
 {
     if (json_object_get(recorded, resource) == NULL)
         return IST_OK;
