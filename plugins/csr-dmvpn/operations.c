@@ -3,6 +3,17 @@
 
 #include <string.h>
 
+static int32_t begin(struct csr *c, const ist_host *host, ist_call *call, bool check, bool look,
+                     ist_error *err)
+{
+    int32_t rc = csr_open(c, host, call, err);
+    if (rc == IST_OK && check)
+        rc = csr_check(c->inputs, err);
+    if (rc == IST_OK && look)
+        rc = csr_prepare_vm(c, err);
+    return rc;
+}
+
 static int32_t end(struct csr *c, int32_t rc, const ist_error *err)
 {
     if (rc != IST_OK)
@@ -57,9 +68,7 @@ int32_t csr_observe(const ist_host *host, ist_call *call)
 {
     struct csr c;
     ist_error err = {0};
-    int32_t rc = csr_open(&c, host, call, &err);
-    if (rc == IST_OK)
-        rc = csr_prepare_vm(&c, &err);
+    int32_t rc = begin(&c, host, call, false, true, &err);
     if (rc == IST_OK) {
         const char *state = csr_vm_state(&c);
         bool machine = csr_vm_runs(&c);
@@ -206,11 +215,7 @@ int32_t csr_plan(const ist_host *host, ist_call *call)
 {
     struct csr c;
     ist_error err = {0};
-    int32_t rc = csr_open(&c, host, call, &err);
-    if (rc == IST_OK)
-        rc = csr_check(c.inputs, &err);
-    if (rc == IST_OK)
-        rc = csr_prepare_vm(&c, &err);
+    int32_t rc = begin(&c, host, call, true, true, &err);
     if (rc == IST_OK)
         rc = check_ownership(&c, &err);
     if (rc == IST_OK) {
@@ -226,9 +231,7 @@ int32_t csr_apply(const ist_host *host, ist_call *call)
 {
     struct csr c;
     ist_error err = {0};
-    int32_t rc = csr_open(&c, host, call, &err);
-    if (rc == IST_OK)
-        rc = csr_check(c.inputs, &err);
+    int32_t rc = begin(&c, host, call, true, false, &err);
     if (rc == IST_OK)
         rc = csr_launch(&c, &err);
     if (rc == IST_OK)
@@ -242,7 +245,7 @@ int32_t csr_destroy(const ist_host *host, ist_call *call)
 {
     struct csr c;
     ist_error err = {0};
-    int32_t rc = csr_open(&c, host, call, &err);
+    int32_t rc = begin(&c, host, call, false, false, &err);
     if (rc == IST_OK)
         rc = csr_remove(&c, &err);
     return end(&c, rc, &err);

@@ -149,4 +149,39 @@ ok "the instance is gone" gone
 ok "destroying again is no error" csr destroy
 ok "apply right after makes a fresh one" csr apply
 ok "that works" csr verify
+
+# ---- who the router is ----
+sed -i 's|"host_key": "SHA256:[^"]*"|"host_key": "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"|' "$TMP/rec.json"
+other_key() { fails apply && grep -q 'is not the known one' "$TMP/apply.json" "$TMP/apply.err"; }
+ok "a router with another host key than the one in state is not talked to" other_key
+ok "destroy does not need to talk to it" csr destroy
+
+# ---- faults of CloudFormation ----
+optin() { lab faults add service=aws effect=status code=OptInRequired 'action=CloudFormation/EC2:RunInstances' >/dev/null; fails apply && grep -q 'Router (AWS::EC2::Instance): OptInRequired' "$TMP/apply.err" "$TMP/apply.json"; }
+ok "an image that is not subscribed to is named" optin
+lab faults clear >/dev/null
+ok "the stack that rolled back is no dead end" csr apply
+ok "and works" changes 0
+for rule in "effect=cut-after action=CreateChangeSet" "effect=cut-before action=ExecuteChangeSet" \
+    "effect=cut-after action=ExecuteChangeSet" "effect=status status=500 code=InternalFailure action=DescribeStacks times=2"; do
+    csr destroy >"$TMP/out" 2>&1
+    # shellcheck disable=SC2086 # a rule is words
+    lab faults add service=aws $rule >/dev/null
+    again() { csr apply || csr apply; }
+    ok "$rule: apply gets there" again
+    lab faults clear >/dev/null
+    ok "$rule: once" changes 0
+done
+lab faults add service=aws effect=cut-after action=DeleteStack >/dev/null
+ok "a lost answer to DeleteStack does not matter" csr destroy
+taken() { aws ec2 create-network-interface --subnet-id "$PUBLIC" --private-ip-address 10.0.106.10 --description "a pod" >/dev/null; fails plan && grep -q '10.0.106.10 is taken by eni-.*a pod' "$TMP/plan.json" "$TMP/plan.err" && grep -q '10.0.106.11 is free' "$TMP/plan.json" "$TMP/plan.err"; }
+ok "an address that a pod has taken is told, with its holder and a free one" taken
+elsewhere() { sed 's|^name: aws|&\npublic_address: 10.0.106.11|' "$TMP/in.yaml" >"$TMP/other.yaml" && IN=$TMP/other.yaml csr apply && IN=$TMP/other.yaml csr verify; }
+ok "with that one it works" elsewhere
+md5() { sed 's|authKey: DEADBEEF0123456789|authKey: DEADBEEF01234567, authentication: md5|' "$TMP/other.yaml" >"$TMP/md5.yaml" && IN=$TMP/md5.yaml csr apply; }
+ok "OSPF authentication is turned on when asked for" md5
+IN=$TMP/md5.yaml csr verify >"$TMP/out" 2>&1
+ok "which a hub without it answers with no neighbour" check_is fail "OSPF neighbour is full" "authentication"
+again_none() { IN=$TMP/other.yaml csr apply && router show running-config >"$TMP/shown" && ! grep -E 'ospf (authentication|message)' "$TMP/shown"; }
+ok "and turned off again without a trace" again_none
 finish

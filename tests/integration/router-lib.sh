@@ -15,7 +15,6 @@ make_vpc() {
     $aws ec2 attach-internet-gateway --vpc-id "$VPC" --internet-gateway-id "$igw"
     table=$($aws ec2 describe-route-tables --filters "Name=vpc-id,Values=$VPC" --query 'RouteTables[0].RouteTableId')
     $aws ec2 create-route --route-table-id "$table" --destination-cidr-block 0.0.0.0/0 --gateway-id "$igw" >/dev/null
-    cat "$SRC/conf.d/stars/dmvpn_conf.yaml" >"$TMP/walkthrough.yaml"
     cat >"$TMP/in.yaml" <<Y
 InstanceType: c4.large
 InboundSSH: 0.0.0.0/0
@@ -35,7 +34,7 @@ ssh_key: my-key
 ssh: {private_key: $ISTHMUS_ROUTER_KEY, port: $ISTHMUS_ROUTER_PORT}
 onPremCidr: 10.1.0.0/16
 onPremPodCidr: 192.168.0.0/16
-settle: 5s
+settle: 3s
 Y
 }
 
