@@ -202,20 +202,19 @@ int32_t snat_plan(struct step *s, ist_error *err)
 
 // ---- apply and destroy ----
 
-// By server-side apply of this one variable: a variable that is left out goes, everything else stays.
+// By a strategic merge of this one variable. Not by server-side apply: that would remove it again as soon as another
+// one is applied in its place.
 static int32_t set_on_daemonset(struct step *s, const char *variable, const char *value, ist_error *err)
 {
-    json_t *variables = json_array();
-    if (value != NULL)
-        json_array_append_new(variables, json_pack("{s:s, s:s}", "name", variable, "value", value));
-    json_t *object =
-        json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:{s:{s:[{s:s, s:o}]}}}}", "apiVersion", "apps/v1", "kind",
-                  "DaemonSet", "metadata", "name", DAEMONSET, "namespace", NAMESPACE, "spec", "template",
-                  "spec", "containers", "name", DAEMONSET, "env", variables);
-    json_t *applied = NULL;
-    const int32_t rc = ist_kube_apply(s->kube, object, 1, &applied, err);
-    json_decref(applied);
-    json_decref(object);
+    json_t *entry = value != NULL ? json_pack("{s:s, s:s}", "name", variable, "value", value)
+                                  : json_pack("{s:s, s:s}", "name", variable, "$patch", "delete");
+    json_t *patch = json_pack("{s:{s:{s:{s:[{s:s, s:[o]}]}}}}", "spec", "template", "spec", "containers",
+                              "name", DAEMONSET, "env", entry);
+    json_t *patched = NULL;
+    const int32_t rc = ist_kube_patch(s->kube, "apps/v1", "DaemonSet", NAMESPACE, DAEMONSET,
+                                      "application/strategic-merge-patch+json", patch, &patched, err);
+    json_decref(patched);
+    json_decref(patch);
     return rc;
 }
 

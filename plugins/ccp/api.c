@@ -204,7 +204,8 @@ static int32_t call(struct ccp *ccp, const char *method, const char *path, const
 {
     char label[160];
     snprintf(label, sizeof(label), "CCP %s %s", method, path);
-    for (int tries = 0;; tries++) {
+    ist_backoff backoff = {.tries = 4};
+    for (int logins = 0;;) {
         int32_t rc = ccp->token == NULL ? login(ccp, err) : IST_OK;
         if (rc == IST_OK)
             rc = send_once(ccp, method, path, body, label, response, err);
@@ -213,11 +214,14 @@ static int32_t call(struct ccp *ccp, const char *method, const char *path, const
         if (response->status >= 200 && response->status < 300)
             return IST_OK;
         // Sessions end after 30 to 180 minutes, a creation may take as long.
-        if (response->status != 401 || tries > 0)
-            break;
+        if (response->status == 401 && logins++ == 0) {
+            ist_free_secret(ccp->token);
+            ccp->token = NULL;
+        } else if (response->status != 500 || is_method(method, "POST") ||
+                   ist_backoff_wait(&ccp->env, &backoff, 0) != IST_OK) {
+            break; // a defect that passes: for what may be asked twice
+        }
         ist_http_response_free(response);
-        ist_free_secret(ccp->token);
-        ccp->token = NULL;
     }
     const int32_t rc = refuse(response, label, err);
     ist_http_response_free(response);

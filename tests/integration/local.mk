@@ -11,3 +11,4 @@ INTEGRATION_TESTS += %D%/kube-faults.sh %D%/kube-probe.sh
 # The walk-through as a whole.
 INTEGRATION_TESTS += %D%/stars.sh %D%/stars-drift.sh %D%/stars-destroy.sh
 TORTURE_TESTS += %D%/stars-kills.sh %D%/stars-faults.sh
+INTEGRATION_TESTS += %D%/aws-plugins.sh

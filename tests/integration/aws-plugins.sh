@@ -1,0 +1,201 @@
+#!/usr/bin/env bash
+# ccp, aws-eks, aws-vpc and aws-routes one by one against the lab: what they do, mend, refuse and leave alone.
+. "$(dirname "$0")/lib.sh"
+command -v kubectl >/dev/null && command -v aws >/dev/null && command -v jq >/dev/null || skip_all "kubectl, aws or jq is missing"
+start_lab
+
+# run NAME OP: one operation with $TMP/NAME.yaml; the JSON is in $TMP/json, that and what it said in $TMP/ran
+run() {
+    timeout 100 "$ISTHMUS" plugin run --output json --state "$TMP/$1.state" -i "$TMP/$1.yaml" "$1" "$2" >"$TMP/json" 2>"$TMP/err"
+    local status=$?
+    cat "$TMP/json" "$TMP/err" >"$TMP/ran"
+    cat "$TMP/ran"
+    return $status
+}
+plan() { # plan NAME ACTIONS: the actions of the changes, in order: "create create"
+    run "$1" plan && [ "$(jq -r '[.changes[].action] | join(" ")' "$TMP/json")" = "$2" ] && return
+    echo "expected: $2"
+    return 1
+}
+refuses() { # refuses TEXT NAME OP
+    ! run "$2" "$3" && grep -qF -- "$1" "$TMP/ran"
+}
+writes() { lab log --output jsonl | jq -s '[.[] | select(.write)] | length'; }
+
+cat >"$TMP/ccp.yaml" <<END
+url: $ISTHMUS_CCP_URL
+username: $ISTHMUS_CCP_USERNAME
+password: $ISTHMUS_CCP_PASSWORD
+ca_file: $ISTHMUS_LAB_CA
+provider: myAwsProv
+name: aws
+subnet:
+  cidr: 10.0.0.0/16
+  publicCidrs: [10.0.106.0/24, 10.0.107.0/24, 10.0.108.0/24]
+  privateCidrs: [10.0.109.0/24, 10.0.110.0/24, 10.0.111.0/24]
+role_arn_name: k8s-ccp-user
+ssh_keys: [my-key]
+END
+ok "ccp: plan orders one cluster" plan ccp create
+ok "ccp: apply waits until it is READY" run ccp apply
+ok "ccp: a second plan is empty" plan ccp ""
+ok "ccp: verify" run ccp verify
+
+# ---- aws-eks ----
+cat >"$TMP/extra.yaml" <<END
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: extra, namespace: kube-system}
+data: {a: "1"}
+END
+base() {
+    cat <<END
+name: aws
+role_arn_name: k8s-ccp-user
+kubeconf_file: $TMP/cfg/aws.yaml
+apply_manifests: [https://gone.invalid/calico.yaml, $TMP/extra.yaml]
+manifest_overrides: {https://gone.invalid/calico.yaml: $SRC/conf.d/stars/calico.yaml}
+END
+}
+k() { kubectl --kubeconfig "$ISTHMUS_KUBECONFIG_AWS" "$@"; }
+snat() { k get ds -n kube-system aws-node -o jsonpath="{.spec.template.spec.containers[0].env[?(@.name=='$1')].value}"; }
+base >"$TMP/aws-eks.yaml"
+
+{
+    base
+    echo "adopt: false"
+} >"$TMP/aws-eks.yaml"
+cat >"$TMP/extra.yaml" <<END
+apiVersion: apiextensions.k8s.io/v1beta1
+kind: CustomResourceDefinition
+metadata: {name: old.example.com}
+END
+before=$(writes)
+ok "aws-eks: a kind that is not served is refused in plan" refuses "does not serve CustomResourceDefinition of apiextensions.k8s.io/v1beta1" aws-eks plan
+ok "aws-eks: and in apply" refuses "does not serve" aws-eks apply
+ok "aws-eks: before anything was changed" test "$(writes)" = "$before"
+cat >"$TMP/extra.yaml" <<END
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: extra, namespace: kube-system}
+data: {a: "1"}
+END
+base | sed 's/^manifest_overrides.*//; s#https://gone.invalid/#http://127.0.0.1:1/#' >"$TMP/aws-eks.yaml"
+ok "aws-eks: a manifest that cannot be had says where another can be named" refuses "manifest_overrides" aws-eks plan
+base >"$TMP/aws-eks.yaml"
+k create configmap extra -n kube-system --from-literal=b=2 >/dev/null
+ok "aws-eks: an object that is somebody else's is refused" refuses "ConfigMap kube-system/extra" aws-eks plan
+k delete configmap extra -n kube-system >/dev/null
+only_creates() { run aws-eks plan && jq -e '[.changes[].action] | unique == ["create"] and length > 5' "$TMP/json"; }
+ok "aws-eks: plan only creates" only_creates
+ok "aws-eks: apply" run aws-eks apply
+ok "aws-eks: SNAT is off" test "$(snat AWS_VPC_K8S_CNI_EXTERNALSNAT)" = true
+ok "aws-eks: the kubeconfig is its owner's only" test "$(stat -c %a "$TMP/cfg/aws.yaml")" = 600
+ok "aws-eks: and kubectl gets in with it" kubectl --kubeconfig "$TMP/cfg/aws.yaml" get configmap -n kube-system extra
+ok "aws-eks: a second plan is empty" plan aws-eks ""
+ok "aws-eks: verify" run aws-eks verify
+k set env ds/aws-node -n kube-system AWS_VPC_K8S_CNI_EXTERNALSNAT=false >/dev/null
+ok "aws-eks: SNAT that was switched on again is the only change" plan aws-eks update
+verify_fails() { ! run aws-eks verify && jq -e '[.checks[] | select(.result == "fail").name] == ["pods keep their addresses (SNAT)"]' "$TMP/json"; }
+ok "aws-eks: and what verify names" verify_fails
+k patch configmap extra -n kube-system --type merge -p '{"data":{"a":"drift"}}' >/dev/null
+ok "aws-eks: and a changed object the second" plan aws-eks "update update"
+ok "aws-eks: apply mends both" run aws-eks apply
+ok "aws-eks: exactly" plan aws-eks ""
+{
+    base
+    echo "exclude_snat_cidrs: [192.168.0.0/16, 10.1.0.0/16]"
+} >"$TMP/aws-eks.yaml"
+ok "aws-eks: SNAT by prefix instead" run aws-eks apply
+ok "aws-eks: sets the prefixes" test "$(snat AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS)" = 10.1.0.0/16,192.168.0.0/16
+ok "aws-eks: and restores what was before" test "$(snat AWS_VPC_K8S_CNI_EXTERNALSNAT)" = false
+ok "aws-eks: a second plan is empty then" plan aws-eks ""
+base | sed 's#, .*extra.yaml##' >"$TMP/aws-eks.yaml"
+ok "aws-eks: a manifest asked for no more is removed" run aws-eks apply
+gone() { ! k get configmap -n kube-system extra; }
+ok "aws-eks: and nothing else" gone
+ok "aws-eks: a second plan is empty again" plan aws-eks ""
+
+# ---- aws-eks: the VPC CNI as a managed add-on ----
+ok "aws-eks: destroy" run aws-eks destroy
+ok "aws-eks: restores SNAT" test "$(snat AWS_VPC_K8S_CNI_EXTERNALSNAT)" = false
+ok "aws-eks: removes the kubeconfig" test ! -e "$TMP/cfg/aws.yaml"
+aws eks create-addon --cluster-name aws --addon-name vpc-cni --configuration-values '{"env":{"WARM_IP_TARGET":"3"}}' >/dev/null
+sleep 2
+values() { aws eks describe-addon --cluster-name aws --addon-name vpc-cni --query addon.configurationValues --output text; }
+ok "aws-eks: apply where the VPC CNI is an add-on" run aws-eks apply
+ok "aws-eks: sets SNAT there, and keeps the rest" test "$(values | jq -c .env)" = '{"AWS_VPC_K8S_CNI_EXTERNALSNAT":"true","WARM_IP_TARGET":"3"}'
+ok "aws-eks: a second plan is empty with it" plan aws-eks ""
+ok "aws-eks: destroy with it" run aws-eks destroy
+ok "aws-eks: restores the add-on" test "$(values | jq -c .env.WARM_IP_TARGET)" = '"3"'
+
+# ---- aws-vpc ----
+echo "name_prefix: aws" >"$TMP/aws-vpc.yaml"
+ok "aws-vpc: finds what the platform made" plan aws-vpc ""
+VPC=$(jq -r .outputs.vpc_id "$TMP/json")
+TABLES=$(jq -c .outputs.private_route_tables "$TMP/json")
+GROUPS_=$(jq -c .outputs.worker_security_groups "$TMP/json")
+ok "aws-vpc: three of each kind, and the workers' group" jq -e '.outputs | (.public_subnets | length == 3) and (.private_subnets | length == 3) and
+    (.private_route_tables | length == 3) and (.worker_security_groups | length == 1) and .private_subnets[0].cidr == "10.0.109.0/24"' "$TMP/json"
+ok "aws-vpc: verify" run aws-vpc verify
+SECOND=$(aws ec2 create-vpc --cidr-block 10.99.0.0/16 --tag-specifications 'ResourceType=vpc,Tags=[{Key=Name,Value=aws-other}]' --query Vpc.VpcId --output text)
+ok "aws-vpc: two that fit are listed" refuses "$SECOND" aws-vpc plan
+aws ec2 delete-vpc --vpc-id "$SECOND"
+
+# ---- aws-routes ----
+SUBNET=$(aws ec2 describe-subnets --filters Name=tag:Name,Values=aws-private-subnet1 --query 'Subnets[0].SubnetId' --output text)
+ENI=$(aws ec2 create-network-interface --subnet-id "$SUBNET" --private-ip-address 10.0.109.10 --query NetworkInterface.NetworkInterfaceId --output text)
+cat >"$TMP/aws-routes.yaml" <<END
+vpc_id: $VPC
+route_tables: $TABLES
+security_groups: $GROUPS_
+next_hop: {kind: eni, id: $ENI}
+onPremCidr: 10.1.0.0/16
+onPremPodCidr: 192.168.0.0/16
+END
+TABLE=$(jq -rn "$TABLES[0]")
+GROUP=$(jq -rn "${GROUPS_}[0]")
+aws ec2 authorize-security-group-ingress --group-id "$GROUP" --protocol=-1 --cidr 10.1.0.0/16 >/dev/null
+ok "aws-routes: a rule that is there is recognised" plan aws-routes "create create create create create create create"
+lab faults add service='^aws$' action=EC2:CreateRoute effect=status status=403 code=UnauthorizedOperation >/dev/null
+ok "aws-routes: a refusal names the call" refuses "EC2 CreateRoute in" aws-routes apply
+ok "aws-routes: and the next run goes on" run aws-routes apply
+ok "aws-routes: a second plan is empty" plan aws-routes ""
+aws ec2 delete-route --route-table-id "$TABLE" --destination-cidr-block 10.1.0.0/16
+ok "aws-routes: a deleted route is the only change" plan aws-routes create
+NAT=$(aws ec2 describe-nat-gateways --query 'NatGateways[0].NatGatewayId' --output text)
+aws ec2 create-route --route-table-id "$TABLE" --destination-cidr-block 10.1.0.0/16 --nat-gateway-id "$NAT" >/dev/null
+ok "aws-routes: a bent one is an update" plan aws-routes update
+ok "aws-routes: mended" run aws-routes apply
+ok "aws-routes: exactly" plan aws-routes ""
+sed -i 's#^onPremPodCidr.*#onPremPodCidr: 10.0.0.0/8#' "$TMP/aws-routes.yaml"
+ok "aws-routes: networks that overlap are refused" refuses "overlap" aws-routes plan
+sed -i 's#^onPremPodCidr.*#onPremPodCidr: 192.168.0.0/16#' "$TMP/aws-routes.yaml"
+for effect in cut-before cut-after throttle stale; do
+    aws ec2 delete-route --route-table-id "$TABLE" --destination-cidr-block 10.1.0.0/16
+    lab faults add service='^aws$' action=EC2:CreateRoute effect=$effect >/dev/null
+    ok "aws-routes: $effect at CreateRoute" run aws-routes apply
+    lab faults clear >/dev/null
+    ok "aws-routes: $effect leaves one route" plan aws-routes ""
+done
+ok "aws-routes: destroy" run aws-routes destroy
+rules() { aws ec2 describe-security-groups --group-ids "$GROUP" --query "SecurityGroups[0].IpPermissions[?IpProtocol=='-1'].IpRanges[].CidrIp" --output text; }
+ok "aws-routes: leaves the rule that was there before" test "$(rules)" = 10.1.0.0/16
+aws ec2 revoke-security-group-ingress --group-id "$GROUP" --protocol=-1 --cidr 10.1.0.0/16 >/dev/null
+aws ec2 delete-network-interface --network-interface-id "$ENI"
+
+# ---- ccp: changes and the end ----
+sed -i 's/^name: .*/&\nworker_count: 3/' "$TMP/ccp.yaml"
+ok "ccp: another number of workers is an update" plan ccp update
+sed -i 's/^worker_count.*//; s#10.0.111.0/24#10.0.112.0/24#' "$TMP/ccp.yaml"
+ok "ccp: another subnet is a replacement" plan ccp replace
+sed -i 's#10.0.112.0/24#10.0.111.0/24#' "$TMP/ccp.yaml"
+cp "$TMP/ccp.state" "$TMP/kept"
+rm "$TMP/ccp.state"
+ok "ccp: without a record it is adopted" plan ccp ""
+ok "ccp: and not destroyed" run ccp destroy
+ok "ccp: it is there" plan ccp ""
+cp "$TMP/kept" "$TMP/ccp.state"
+ok "ccp: destroy" run ccp destroy
+ok "ccp: nothing is left in AWS" test "$(aws ec2 describe-vpcs --query "length(Vpcs[?IsDefault==\`false\`])" --output text)" = 0
+finish
