@@ -82,6 +82,7 @@ life() {
 began=${EPOCHREALTIME/[.,]/}
 ok "an uninterrupted apply makes the files" ist apply p --yes
 WINDOW=$(((${EPOCHREALTIME/[.,]/} - began) * 5 / 4000))
+[ "$WINDOW" -le 200 ] || WINDOW=200 # on a busy machine
 world >"$TMP/one"
 ok "it made fourteen of them" test "$(wc -l <"$TMP/one")" = 14
 ok "an uninterrupted change changes them" ist apply p --yes --set text=two
