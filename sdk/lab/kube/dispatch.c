@@ -105,9 +105,9 @@ static bool known_fields(const struct kube_request *rq, json_t *object, bool app
         list = longer;
     }
     if (n && apply) {
-        *error = kube_status(500, "", NULL, "failed to create typed patch object (%s/%s; %s, Kind=%s): %s%s",
-                             kube_ns(object), kube_name(object), kube_text(object, "apiVersion"), kind,
-                             n > 1 ? "errors:" : "", list);
+        *error = kube_status(
+            500, "", NULL, "failed to create typed patch object (%s/%s; %s/%s, Kind=%s): %s%s",
+            kube_ns(object), kube_name(object), rq->group, rq->version, kind, n > 1 ? "errors:" : "", list);
         json_object_del(*error, "reason");
     } else if (n && strcmp(validation, "Strict") == 0) {
         *error = kube_status(400, "BadRequest", NULL,
