@@ -1,4 +1,5 @@
-// Where EKS manages the VPC CNI, a patched DaemonSet would be overwritten: its configuration is changed instead.
+// Where EKS manages the VPC CNI, a patched DaemonSet would be overwritten: its configuration is changed
+// instead.
 #include "eks.h"
 
 #include <string.h>
@@ -31,7 +32,8 @@ int32_t addon_find(struct step *s, json_t **addon, ist_error *err)
     return rc;
 }
 
-// configurationValues is a string that holds JSON (or, as people write it, YAML's subset of it). New reference.
+// configurationValues is a string that holds JSON (or, as people write it, YAML's subset of it). New
+// reference.
 static json_t *configuration_of(const json_t *addon)
 {
     const char *text = ist_json_str(addon, "configurationValues");

@@ -14,8 +14,8 @@ static char *cluster_path(const struct step *s)
     return path;
 }
 
-// The form for people: kubectl runs the aws command for a token, Isthmus mints it itself. One context, named like
-// the cluster.
+// The form for people: kubectl runs the aws command for a token, Isthmus mints it itself. One context, named
+// like the cluster.
 static char *make_kubeconfig(const struct step *s)
 {
     const char *name = ist_json_str_or(s->inputs, "name", "");

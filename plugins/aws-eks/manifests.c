@@ -1,5 +1,5 @@
-// From `apply_manifests` to objects: read, split, and checked against what this Kubernetes serves before any of
-// them is applied.
+// From `apply_manifests` to objects: read, split, and checked against what this Kubernetes serves before any
+// of them is applied.
 #include "eks.h"
 
 #include <isthmus/file.h>

@@ -1,5 +1,5 @@
-// Objects of the manifests in the cluster: told apart by a label, compared by a dry run of the same server-side
-// apply that makes them so, removed by what was recorded.
+// Objects of the manifests in the cluster: told apart by a label, compared by a dry run of the same
+// server-side apply that makes them so, removed by what was recorded.
 #include "eks.h"
 
 #include <isthmus/kube_set.h>

@@ -1,6 +1,6 @@
-// Source NAT on the nodes. Pods keep their addresses towards the other cluster when the VPC CNI is told to leave
-// all SNAT to somebody else (AWS_VPC_K8S_CNI_EXTERNALSNAT, what the walk-through sets), or towards some prefixes
-// only (AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS, VPC CNI 1.6 and later).
+// Source NAT on the nodes. Pods keep their addresses towards the other cluster when the VPC CNI is told to
+// leave all SNAT to somebody else (AWS_VPC_K8S_CNI_EXTERNALSNAT, what the walk-through sets), or towards some
+// prefixes only (AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS, VPC CNI 1.6 and later).
 #include "eks.h"
 
 #include <stdlib.h>
@@ -202,8 +202,8 @@ int32_t snat_plan(struct step *s, ist_error *err)
 
 // ---- apply and destroy ----
 
-// By a strategic merge of this one variable. Not by server-side apply: that would remove it again as soon as another
-// one is applied in its place.
+// By a strategic merge of this one variable. Not by server-side apply: that would remove it again as soon as
+// another one is applied in its place.
 static int32_t set_on_daemonset(struct step *s, const char *variable, const char *value, ist_error *err)
 {
     json_t *entry = value != NULL ? json_pack("{s:s, s:s}", "name", variable, "value", value)

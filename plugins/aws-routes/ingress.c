@@ -1,4 +1,5 @@
-// Rules that let the networks on premises in. A rule has no token either: group, protocol and network are its key.
+// Rules that let the networks on premises in. A rule has no token either: group, protocol and network are its
+// key.
 #include "routes.h"
 
 #include <string.h>
@@ -18,8 +19,8 @@ static const json_t *group_of(const json_t *groups, const char *id)
     return NULL;
 }
 
-// The range of exactly this network with all protocols, or NULL. EC2 merges the rules of one protocol into one
-// permission with several ranges. Borrowed.
+// The range of exactly this network with all protocols, or NULL. EC2 merges the rules of one protocol into
+// one permission with several ranges. Borrowed.
 static const json_t *range_of(const json_t *groups, const char *group, const char *cidr)
 {
     json_t *permission, *range;

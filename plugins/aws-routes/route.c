@@ -133,8 +133,8 @@ static int32_t look_again(struct step *s, const char *table, const char *cidr, c
     return rc;
 }
 
-// CreateRoute, or ReplaceRoute where there is one. Both end in the same route however often they are made, so a
-// lost answer is followed by a look and, if need be, by the call again.
+// CreateRoute, or ReplaceRoute where there is one. Both end in the same route however often they are made, so
+// a lost answer is followed by a look and, if need be, by the call again.
 static int32_t set_route(struct step *s, const char *table, const char *cidr, const char *eni, int exists,
                          ist_error *err)
 {

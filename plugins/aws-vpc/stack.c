@@ -312,7 +312,8 @@ static int32_t send_create(ist_aws *aws, const json_t *inputs, const char *name,
         return err != NULL && err->code != 0 ? err->code : IST_ERR_REMOTE;
     json_t *template = stack_template(inputs, zones);
     char *text = ist_json_text(template);
-    // The token makes a second call with the same name an echo of the first, and marks the stack for a resume.
+    // The token makes a second call with the same name an echo of the first, and marks the stack for a
+    // resume.
     json_t *params = json_pack("{s:s, s:s, s:s, s:s, s:[{s:s, s:s}]}", "StackName", name, "TemplateBody",
                                text, "ClientRequestToken", token, "OnFailure", "ROLLBACK", "Tags", "Key",
                                TOKEN_TAG, "Value", token);

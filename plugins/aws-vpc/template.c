@@ -1,5 +1,5 @@
-// The template of the stack: VPC, internet gateway, subnets over the zones, one NAT gateway, a route table for all
-// public subnets and one for each private subnet, named as the container platform names them.
+// The template of the stack: VPC, internet gateway, subnets over the zones, one NAT gateway, a route table
+// for all public subnets and one for each private subnet, named as the container platform names them.
 #include "stack.h"
 
 #include <string.h>

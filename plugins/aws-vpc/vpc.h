@@ -21,9 +21,9 @@ struct network {
 };
 void network_free(struct network *network);
 
-// The one VPC that the inputs name: by `id`, by `tags`, or by a Name that contains `name_prefix` (one that equals
-// it, or is the only one to begin with it, goes before the rest). IST_ERR_NOT_FOUND with what there is;
-// IST_ERR_INPUT when several fit, with a list of them. New reference.
+// The one VPC that the inputs name: by `id`, by `tags`, or by a Name that contains `name_prefix` (one that
+// equals it, or is the only one to begin with it, goes before the rest). IST_ERR_NOT_FOUND with what there
+// is; IST_ERR_INPUT when several fit, with a list of them. New reference.
 int32_t network_find_vpc(ist_aws *aws, const json_t *inputs, json_t **vpc, ist_error *err);
 // Everything else of that VPC. Takes the reference to vpc, also on failure.
 int32_t network_read(ist_aws *aws, const json_t *inputs, json_t *vpc, struct network *network,

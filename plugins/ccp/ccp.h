@@ -20,9 +20,10 @@ struct ccp {
 int32_t ccp_open(const ist_env *env, const json_t *inputs, struct ccp *ccp, ist_error *err);
 void ccp_close(struct ccp *ccp);
 
-// One call; logs in again when the session has expired. Answers outside of 2xx are errors, with their text as it
-// came: 404 is IST_ERR_NOT_FOUND, 409 IST_ERR_CONFLICT, 401 and 403 IST_ERR_DENIED, 5xx IST_ERR_NETWORK (for a
-// write it may have acted), others IST_ERR_REMOTE. *answer (may be NULL) is null for an empty or non-JSON body.
+// One call; logs in again when the session has expired. Answers outside of 2xx are errors, with their text as
+// it came: 404 is IST_ERR_NOT_FOUND, 409 IST_ERR_CONFLICT, 401 and 403 IST_ERR_DENIED, 5xx IST_ERR_NETWORK
+// (for a write it may have acted), others IST_ERR_REMOTE. *answer (may be NULL) is null for an empty or
+// non-JSON body.
 int32_t ccp_call(struct ccp *ccp, const char *method, const char *path, const json_t *body, json_t **answer,
                  ist_error *err);
 // The same, with the body as text (kubeconfigs of version 2). The caller's (ist_free_secret).
@@ -34,7 +35,8 @@ int32_t ccp_find(struct ccp *ccp, const char *id, const char *name, const char *
                  ist_error *err);
 // The id of the one provider whose name matches the regular expression. The caller's.
 int32_t ccp_provider(struct ccp *ccp, const char *pattern, char **id, ist_error *err);
-// The kubeconfig of a cluster on premises, by name, from version 3 or 2. Registered as a secret. The caller's.
+// The kubeconfig of a cluster on premises, by name, from version 3 or 2. Registered as a secret. The
+// caller's.
 int32_t ccp_kubeconfig(struct ccp *ccp, const char *name, char **kubeconfig, ist_error *err);
 // Registers a kubeconfig and the credentials within.
 void ccp_hide_kubeconfig(const ist_env *env, const char *kubeconfig);

@@ -18,7 +18,8 @@ char *desired_differences_text(const json_t *differences);
 // IST_ERR_INPUT when a subnet is outside of the VPC or overlaps with another.
 int32_t desired_check_networks(const json_t *inputs, ist_error *err);
 
-// The newest image for EKS nodes that Amazon offers in the region; NULL when there is none to be seen. The caller's.
+// The newest image for EKS nodes that Amazon offers in the region; NULL when there is none to be seen. The
+// caller's.
 int32_t desired_ami(const ist_env *env, ist_aws *aws, char **ami, ist_error *err);
 
 #endif

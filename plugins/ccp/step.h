@@ -38,7 +38,8 @@ int32_t step_find_on_prem(struct step *s, ist_error *err);
 void step_outputs(const struct step *s, int ready);
 
 // What has to be done about a cluster that is there: *action is 0, IST_CREATE (wait for it), IST_UPDATE or
-// IST_REPLACE; *reason is static text or NULL. One that Isthmus did not make and that does not fit is an error.
+// IST_REPLACE; *reason is static text or NULL. One that Isthmus did not make and that does not fit is an
+// error.
 int32_t step_judge(const struct step *s, const json_t *differences, uint32_t *action, const char **reason,
                    ist_error *err);
 

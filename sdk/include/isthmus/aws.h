@@ -54,8 +54,8 @@ IST_EXPORT int32_t ist_aws_presign(ist_aws *aws, const char *service, const char
 // x-k8s-aws-id signed. Good until *expires_ms (clock; 14 minutes). Registered as a secret. The caller's.
 IST_EXPORT int32_t ist_aws_eks_token(ist_aws *aws, const char *cluster, char **token, int64_t *expires_ms,
                                      ist_error *err);
-// The ARN of the IAM role of this name (or ARN), else of the only one whose ARN contains it. IST_ERR_NOT_FOUND, or
-// IST_ERR_INPUT with a list of those that fit. The caller's.
+// The ARN of the IAM role of this name (or ARN), else of the only one whose ARN contains it.
+// IST_ERR_NOT_FOUND, or IST_ERR_INPUT with a list of those that fit. The caller's.
 IST_EXPORT int32_t ist_aws_find_role(ist_aws *aws, const char *name, char **arn, ist_error *err);
 // Tags as a filter-ready object, and the value of a tag in an answer's tagSet (borrowed, NULL when absent).
 IST_EXPORT const char *ist_aws_tag(const json_t *resource, const char *key);
