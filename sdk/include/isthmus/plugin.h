@@ -34,8 +34,8 @@ typedef struct ist_value ist_value; // a node of a tree of data; owned by the ho
 typedef struct ist_call ist_call;   // one operation under way; valid until the operation returns
 
 // ---- results
-// ------------------------------------------------------------------------------------------------- An
-// operation returns IST_OK or one of these after it called host->fail() with the same code.
+// An operation returns IST_OK, or one of these after it called host->fail() with the same code.
+//
 #define IST_OK            0
 #define IST_ERR_INTERNAL  (-1)  // a defect of the plugin
 #define IST_ERR_INPUT     (-2)  // an input is wrong: say which
@@ -52,13 +52,13 @@ typedef struct ist_call ist_call;   // one operation under way; valid until the 
 #define IST_AGAIN         (-20) // start this operation anew, observing first
 
 // ---- operations
-// ---------------------------------------------------------------------------------------------- All are
-// idempotent and use no globals; two instances coexist. An operation runs on one thread, and host calls are
-// made from that thread only, except cancelled() and log().
+// All are idempotent and use no globals; two instances coexist. An operation runs on one thread, and host
+// calls are made from that thread only, except cancelled() and log().
+// plan compares inputs with observed(): change() for each difference, and the outputs that are known
+// already; one that is not set is unknown until applied.
+//
 #define IST_OP_OBSERVE 1u // read the world; set_observed() and the outputs. Writes nothing.
-#define IST_OP_PLAN                                                                                          \
-    2u                    // compare inputs with observed(); change() each difference; the outputs that are  \
-                          // already known (one that is not set is unknown until applied). Writes nothing.
+#define IST_OP_PLAN    2u // tell what differs, and the outputs known already. Writes nothing.
 #define IST_OP_APPLY   3u // make the changes that plan told of, given observed(); then set the outputs
 #define IST_OP_DESTROY 4u // remove what recorded() says was made, and nothing else
 #define IST_OP_VERIFY  5u // prove that it works: check() each fact. Writes only declared, labelled probes.
@@ -83,8 +83,8 @@ typedef struct ist_call ist_call;   // one operation under way; valid until the 
 #define IST_LOG_TRACE 5u // one HTTP exchange or SSH line; the host redacts registered secrets
 
 // ---- values
-// -------------------------------------------------------------------------------------------------- kind():
-// strings hold text; bytes that are not UTF-8 are IST_BYTES. Maps keep their order of insertion.
+// kind(): strings hold text; bytes that are not UTF-8 are IST_BYTES. Maps keep their order of insertion.
+//
 #define IST_NULL   0u
 #define IST_BOOL   1u
 #define IST_INT    2u
@@ -95,7 +95,7 @@ typedef struct ist_call ist_call;   // one operation under way; valid until the 
 #define IST_MAP    7u
 
 // ---- the host's table
-// ----------------------------------------------------------------------------------------
+//
 typedef struct ist_host {
     uint32_t size, major, minor;
 
@@ -173,7 +173,7 @@ typedef struct ist_host {
 } ist_host;
 
 // ---- the plugin's table
-// --------------------------------------------------------------------------------------
+//
 
 // Flags of a field.
 #define IST_REQUIRED       0x1u
