@@ -51,23 +51,18 @@ typedef struct ist_call ist_call;   // one operation under way; valid until the 
 #define IST_ERR_LIMIT     (-12) // a size, depth or quota
 #define IST_AGAIN         (-20) // start this operation anew, observing first
 
-// ---- operations ----
-// All are idempotent and use no globals; two instances coexist. An operation runs on one thread, and host calls
-// are made from that thread only, except cancelled() and log().
-
-// Read the world; set_observed() and the outputs. Writes nothing.
-#define IST_OP_OBSERVE 1u
-// Compare inputs with observed(); change() each difference; the outputs that are already known (one that is not
-// set is unknown until applied). Writes nothing.
-#define IST_OP_PLAN 2u
-// Make the changes that plan told of, given observed(); then set the outputs.
-#define IST_OP_APPLY 3u
-// Remove what recorded() says was made, and nothing else.
-#define IST_OP_DESTROY 4u
-// Prove that it works: check() each fact. Writes only declared, labelled probes.
-#define IST_OP_VERIFY 5u
-// Keep it so until cancelled; no intent(), no outcome().
-#define IST_OP_WATCH 6u
+// ---- operations
+// All are idempotent and use no globals; two instances coexist. An operation runs on one thread, and host
+// calls are made from that thread only, except cancelled() and log().
+// plan compares inputs with observed(): change() for each difference, and the outputs that are known
+// already; one that is not set is unknown until applied.
+//
+#define IST_OP_OBSERVE 1u // read the world; set_observed() and the outputs. Writes nothing.
+#define IST_OP_PLAN    2u // tell what differs, and the outputs known already. Writes nothing.
+#define IST_OP_APPLY   3u // make the changes that plan told of, given observed(); then set the outputs
+#define IST_OP_DESTROY 4u // remove what recorded() says was made, and nothing else
+#define IST_OP_VERIFY  5u // prove that it works: check() each fact. Writes only declared, labelled probes.
+#define IST_OP_WATCH   6u // keep it so until cancelled; no intent(), no outcome()
 
 // What an ist_change does to a resource.
 #define IST_CREATE  1u
