@@ -115,6 +115,17 @@ static void stream_end(void *arg)
     free(stream);
 }
 
+// With the lock held: an answer may hold objects of the world, which nobody may look at without it.
+static void render(struct lab_reply *reply)
+{
+    if (!reply->json)
+        return;
+    reply->text = json_dumps(reply->json, JSON_COMPACT | JSON_ENCODE_ANY);
+    reply->text_len = reply->text ? strlen(reply->text) : 0;
+    json_decref(reply->json);
+    reply->json = NULL;
+}
+
 static struct MHD_Response *response_of(struct lab *lab, struct MHD_Connection *connection,
                                         struct lab_reply *reply)
 {
@@ -122,12 +133,6 @@ static struct MHD_Response *response_of(struct lab *lab, struct MHD_Connection *
         struct stream *stream = lab_calloc(1, sizeof *stream);
         *stream = (struct stream){.lab = lab, .reply = *reply, .connection = connection};
         return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 32768, stream_read, stream, stream_end);
-    }
-    if (reply->json) {
-        reply->text = json_dumps(reply->json, JSON_COMPACT | JSON_ENCODE_ANY);
-        reply->text_len = reply->text ? strlen(reply->text) : 0;
-        json_decref(reply->json);
-        reply->json = NULL;
     }
     struct MHD_Response *response =
         MHD_create_response_from_buffer(reply->text_len, reply->text, MHD_RESPMEM_MUST_FREE);
@@ -255,7 +260,9 @@ static enum MHD_Result dispatch(struct listener *l, struct MHD_Connection *conne
     }
     pthread_mutex_lock(&l->lab->lock);
     bool answered = call(l, &x->rq, &reply);
-    if (!answered)
+    if (answered)
+        render(&reply);
+    else
         drop_reply(&reply);
     pthread_mutex_unlock(&l->lab->lock);
     return answered ? answer(l->lab, connection, &reply) : MHD_NO;
