@@ -1,5 +1,6 @@
 // Who answers which request of an API server.
 #include "patch.h"
+#include "protobuf.h"
 #include "server.h"
 #include "strict.h"
 #include "yaml.h"
@@ -49,6 +50,8 @@ static json_t *body_of(const struct kube_request *rq, json_t **error)
         json_decref(documents);
         free(why);
     }
+    if (!body && type && strstr(type, "protobuf"))
+        body = kube_protobuf(rq->http->body, rq->http->body_len);
     if (!body && type && strstr(type, "protobuf"))
         *error = kube_status(415, "UnsupportedMediaType", NULL, "the lab takes JSON and YAML, not %s", type);
     else if (!body)

@@ -66,13 +66,9 @@ metadata: {name: p, namespace: t}
 spec: {podSelector: {matchLabels: {a: b}}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}}], ports: [{port: 80}]}]}
 EOF
 
-file ns.yaml <<'EOF'
-apiVersion: v1
-kind: Namespace
-metadata: {name: t}
-EOF
-alike "a namespace" create -f "$TMP/ns.yaml"
-alike "the same again" create -f "$TMP/ns.yaml"
+alike "a namespace" create namespace t # in protobuf, by kubectls of today
+alike "the same again" create namespace t
+alike "a secret" create secret generic k -n t --from-literal=p=q
 alike "server-side apply" apply --server-side --field-manager one -f "$TMP/cm.yaml"
 yaml "applied" configmap c -n t
 alike "another's change is a conflict" apply --server-side --field-manager two -f "$TMP/cm9.yaml"
