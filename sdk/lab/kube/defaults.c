@@ -178,7 +178,7 @@ static void secret(json_t *object)
     json_object_del(object, "stringData");
 }
 
-static void namespace(const struct lab_cluster *cluster, json_t *object)
+static void name_space(const struct lab_cluster *cluster, json_t *object)
 {
     set_default(object, "spec", json_object());
     if (!json_object_get(json_object_get(object, "metadata"), "deletionTimestamp"))
@@ -227,7 +227,7 @@ void kube_defaults(const struct lab_cluster *cluster, const struct kube_kind *ki
     } else if (strcmp(name, "Secret") == 0) {
         secret(object);
     } else if (strcmp(name, "Namespace") == 0) {
-        namespace(cluster, object);
+        name_space(cluster, object);
     } else if (strcmp(name, "CustomResourceDefinition") == 0) {
         definition(object);
     } else if (kind->served[0].group &&
