@@ -63,31 +63,7 @@ static const char *const permissions[] = {
     "eks:DescribeCluster", "eks:DescribeAddon", "eks:UpdateAddon",  "eks:DescribeUpdate",
     "iam:ListRoles",       "sts:AssumeRole",    "ec2:DescribeVpcs", NULL};
 
-static const ist_plugin plugin = {
-    .magic = IST_MAGIC,
-    .major = IST_ABI_MAJOR,
-    .minor = IST_ABI_MINOR,
-    .size = sizeof(ist_plugin),
-    .name = "aws-eks",
-    .version = "0.1.0",
-    .build = "",
-    .doc = "Prepares an EKS cluster: kubeconfig, source NAT, manifests",
-    .inputs = inputs,
-    .input_count = sizeof(inputs) / sizeof(inputs[0]),
-    .field_size = sizeof(ist_field),
-    .outputs = outputs,
-    .output_count = sizeof(outputs) / sizeof(outputs[0]),
-    .observe = eks_observe,
-    .plan = eks_plan,
-    .apply = eks_apply,
-    .destroy = eks_destroy,
-    .verify = eks_verify,
-    .record_version = 1,
-    .permissions = permissions,
-};
-
-const ist_plugin *ist_plugin_entry(const ist_host *host)
-{
-    (void)host;
-    return &plugin;
-}
+IST_PLUGIN(.name = "aws-eks", .version = "0.1.0",
+           .doc = "Prepares an EKS cluster: kubeconfig, source NAT, manifests", IST_INPUTS(inputs),
+           IST_OUTPUTS(outputs), .observe = eks_observe, .plan = eks_plan, .apply = eks_apply,
+           .destroy = eks_destroy, .verify = eks_verify, .permissions = permissions);

@@ -41,31 +41,7 @@ static const char *const permissions[] = {"ec2:DescribeRouteTables",
                                           "ec2:RevokeSecurityGroupIngress",
                                           NULL};
 
-static const ist_plugin plugin = {
-    .magic = IST_MAGIC,
-    .major = IST_ABI_MAJOR,
-    .minor = IST_ABI_MINOR,
-    .size = sizeof(ist_plugin),
-    .name = "aws-routes",
-    .version = "0.1.0",
-    .build = "",
-    .doc = "Routes and ingress rules between a VPC and the networks on premises",
-    .inputs = inputs,
-    .input_count = sizeof(inputs) / sizeof(inputs[0]),
-    .field_size = sizeof(ist_field),
-    .outputs = outputs,
-    .output_count = sizeof(outputs) / sizeof(outputs[0]),
-    .observe = routes_observe,
-    .plan = routes_plan,
-    .apply = routes_apply,
-    .destroy = routes_destroy,
-    .verify = routes_verify,
-    .record_version = 1,
-    .permissions = permissions,
-};
-
-const ist_plugin *ist_plugin_entry(const ist_host *host)
-{
-    (void)host;
-    return &plugin;
-}
+IST_PLUGIN(.name = "aws-routes", .version = "0.1.0",
+           .doc = "Routes and ingress rules between a VPC and the networks on premises", IST_INPUTS(inputs),
+           IST_OUTPUTS(outputs), .observe = routes_observe, .plan = routes_plan, .apply = routes_apply,
+           .destroy = routes_destroy, .verify = routes_verify, .permissions = permissions);

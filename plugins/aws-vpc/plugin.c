@@ -90,31 +90,7 @@ static const char *const permissions[] = {
     NULL,
 };
 
-static const ist_plugin plugin = {
-    .magic = IST_MAGIC,
-    .major = IST_ABI_MAJOR,
-    .minor = IST_ABI_MINOR,
-    .size = sizeof(ist_plugin),
-    .name = "aws-vpc",
-    .version = "0.1.0",
-    .build = "",
-    .doc = "The VPC of a cluster: found by name, id or tags, or made",
-    .inputs = inputs,
-    .input_count = sizeof(inputs) / sizeof(inputs[0]),
-    .field_size = sizeof(ist_field),
-    .outputs = outputs,
-    .output_count = sizeof(outputs) / sizeof(outputs[0]),
-    .observe = vpc_observe,
-    .plan = vpc_plan,
-    .apply = vpc_apply,
-    .destroy = vpc_destroy,
-    .verify = vpc_verify,
-    .record_version = 1,
-    .permissions = permissions,
-};
-
-const ist_plugin *ist_plugin_entry(const ist_host *host)
-{
-    (void)host;
-    return &plugin;
-}
+IST_PLUGIN(.name = "aws-vpc", .version = "0.1.0",
+           .doc = "The VPC of a cluster: found by name, id or tags, or made", IST_INPUTS(inputs),
+           IST_OUTPUTS(outputs), .observe = vpc_observe, .plan = vpc_plan, .apply = vpc_apply,
+           .destroy = vpc_destroy, .verify = vpc_verify, .permissions = permissions);

@@ -64,31 +64,6 @@ static const ist_field outputs[] = {
 
 static const char *const permissions[] = {"iam:ListRoles", "ec2:DescribeImages", NULL};
 
-static const ist_plugin plugin = {
-    .magic = IST_MAGIC,
-    .major = IST_ABI_MAJOR,
-    .minor = IST_ABI_MINOR,
-    .size = sizeof(ist_plugin),
-    .name = "ccp",
-    .version = "0.1.0",
-    .build = "",
-    .doc = "An EKS cluster by way of the Cisco Container Platform",
-    .inputs = inputs,
-    .input_count = sizeof(inputs) / sizeof(inputs[0]),
-    .field_size = sizeof(ist_field),
-    .outputs = outputs,
-    .output_count = sizeof(outputs) / sizeof(outputs[0]),
-    .observe = ccp_observe,
-    .plan = ccp_plan,
-    .apply = ccp_apply,
-    .destroy = ccp_destroy,
-    .verify = ccp_verify,
-    .record_version = 1,
-    .permissions = permissions,
-};
-
-const ist_plugin *ist_plugin_entry(const ist_host *host)
-{
-    (void)host;
-    return &plugin;
-}
+IST_PLUGIN(.name = "ccp", .version = "0.1.0", .doc = "An EKS cluster by way of the Cisco Container Platform",
+           IST_INPUTS(inputs), IST_OUTPUTS(outputs), .observe = ccp_observe, .plan = ccp_plan,
+           .apply = ccp_apply, .destroy = ccp_destroy, .verify = ccp_verify, .permissions = permissions);

@@ -129,35 +129,7 @@ static const char *const permissions[] = {
     NULL,
 };
 
-static const ist_plugin plugin = {
-    .magic = IST_MAGIC,
-    .major = IST_ABI_MAJOR,
-    .minor = IST_ABI_MINOR,
-    .size = sizeof(ist_plugin),
-    .name = "csr-dmvpn",
-    .version = "0.1.0",
-    .build = "",
-    .doc = "A Cisco router in the VPC as a spoke of a DMVPN",
-    .role = IST_ROLE_DMVPN_ENDPOINT,
-    .role_version = IST_ROLE_DMVPN_ENDPOINT_VERSION,
-    .inputs = inputs,
-    .input_count = sizeof inputs / sizeof *inputs,
-    .field_size = sizeof(ist_field),
-    .outputs = outputs,
-    .output_count = sizeof outputs / sizeof *outputs,
-    .observe = csr_observe,
-    .plan = csr_plan,
-    .apply = csr_apply,
-    .destroy = csr_destroy,
-    .verify = csr_verify,
-    .record_version = 1,
-    .permissions = permissions,
-};
-
-const ist_plugin *ist_plugin_entry(const ist_host *host)
-{
-    (void)host;
-    (void)ist_role_dmvpn_endpoint_inputs;
-    (void)ist_role_dmvpn_endpoint_outputs;
-    return &plugin;
-}
+IST_PLUGIN(.name = "csr-dmvpn", .version = "0.1.0", .doc = "A Cisco router in the VPC as a spoke of a DMVPN",
+           .role = IST_ROLE_DMVPN_ENDPOINT, .role_version = IST_ROLE_DMVPN_ENDPOINT_VERSION,
+           IST_INPUTS(inputs), IST_OUTPUTS(outputs), .observe = csr_observe, .plan = csr_plan,
+           .apply = csr_apply, .destroy = csr_destroy, .verify = csr_verify, .permissions = permissions);

@@ -192,30 +192,7 @@ static int32_t verify(const ist_host *host, ist_call *call)
     return rc == IST_OK ? rc : ist_report(&env, &err);
 }
 
-static const ist_plugin plugin = {
-    .magic = IST_MAGIC,
-    .major = IST_ABI_MAJOR,
-    .minor = IST_ABI_MINOR,
-    .size = sizeof(ist_plugin),
-    .name = "k8s-apply",
-    .version = "0.1.0",
-    .build = "",
-    .doc = "Applies manifests to one or several clusters and waits for their rollout",
-    .inputs = input_table,
-    .input_count = sizeof(input_table) / sizeof(*input_table),
-    .field_size = sizeof(ist_field),
-    .outputs = output_table,
-    .output_count = sizeof(output_table) / sizeof(*output_table),
-    .observe = observe,
-    .plan = plan,
-    .apply = apply,
-    .destroy = destroy,
-    .verify = verify,
-    .record_version = 1,
-};
-
-const ist_plugin *ist_plugin_entry(const ist_host *host)
-{
-    (void)host;
-    return &plugin;
-}
+IST_PLUGIN(.name = "k8s-apply", .version = "0.1.0",
+           .doc = "Applies manifests to one or several clusters and waits for their rollout",
+           IST_INPUTS(input_table), IST_OUTPUTS(output_table), .observe = observe, .plan = plan,
+           .apply = apply, .destroy = destroy, .verify = verify);

@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-// ---- two objects
-// ----------------------------------------------------------------------------------------------
+// ---- two objects ----
 
 // What the server counts and stamps, and what kubectl leaves for itself.
 static int is_stamped(const char *path)
@@ -88,8 +87,7 @@ json_t *compare_fields(const json_t *live, const json_t *after)
     return fields;
 }
 
-// ---- one object
-// -----------------------------------------------------------------------------------------------
+// ---- one object ----
 
 // Of what a Secret holds only that it changes leaves this function: actions are written down.
 static void hide_values(json_t *fields)
@@ -247,8 +245,7 @@ static int32_t compare_entry(struct work *work, const json_t *entry, json_t *act
     return rc;
 }
 
-// ---- all of them
-// ----------------------------------------------------------------------------------------------
+// ---- all of them ----
 
 // What this step made and no manifest asks for any more.
 static int32_t compare_recorded(struct work *work, const ist_cluster *cluster, json_t *actions,

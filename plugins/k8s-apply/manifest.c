@@ -14,8 +14,7 @@
 
 #define MAX_MANIFEST (8u << 20)
 
-// ---- reading
-// --------------------------------------------------------------------------------------------------
+// ---- reading ----
 
 static int32_t read_file(const char *path, ist_buf *text, ist_error *err)
 {
@@ -92,8 +91,7 @@ static int32_t read_entry(const ist_env *env, const json_t *inputs, const json_t
                                            : rc;
 }
 
-// ---- splitting
-// ------------------------------------------------------------------------------------------------
+// ---- splitting ----
 
 static int32_t check_object(const json_t *object, const char *from, ist_error *err)
 {
@@ -266,8 +264,7 @@ int32_t manifests_load(const ist_env *env, const json_t *inputs, json_t **wanted
     return rc;
 }
 
-// ---- resolving
-// ------------------------------------------------------------------------------------------------
+// ---- resolving ----
 
 // Is this kind one that a CustomResourceDefinition among the manifests is about to bring? 1 or 0; *namespaced
 // too.

@@ -8,8 +8,7 @@
 #define GONE_MS    500
 #define TIMEOUT_MS 300000
 
-// ---- the record
-// -----------------------------------------------------------------------------------------------
+// ---- the record ----
 
 static json_t *find_id(json_t *list, const json_t *id)
 {
@@ -51,8 +50,7 @@ static json_t *data_of(const ist_cluster *cluster, json_t *objects)
     return json_pack("{s:s, s:s, s:O}", "cluster", cluster->name, "uid", cluster->uid, "objects", objects);
 }
 
-// ---- one action
-// -----------------------------------------------------------------------------------------------
+// ---- one action ----
 
 int32_t wait_gone(struct work *work, ist_cluster *cluster, const json_t *id, ist_error *err)
 {
@@ -240,8 +238,7 @@ int32_t write_all(struct work *work, const json_t *actions, ist_error *err)
     return rc;
 }
 
-// ---- rollouts
-// -------------------------------------------------------------------------------------------------
+// ---- rollouts ----
 
 // One round over what has not rolled out yet. *waiting counts; *why (the caller's) is what the first one
 // waits for.

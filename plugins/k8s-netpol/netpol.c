@@ -104,31 +104,7 @@ IST_KEEPER_OPERATION(destroy, keeper)
 IST_KEEPER_OPERATION(verify, keeper)
 IST_KEEPER_OPERATION(watch, keeper)
 
-static const ist_plugin plugin = {
-    .magic = IST_MAGIC,
-    .major = IST_ABI_MAJOR,
-    .minor = IST_ABI_MINOR,
-    .size = sizeof(ist_plugin),
-    .name = "k8s-netpol",
-    .version = "0.1.0",
-    .build = "",
-    .doc = "Keeps network policies whose peers are pods of other clusters",
-    .inputs = input_table,
-    .input_count = sizeof(input_table) / sizeof(*input_table),
-    .field_size = sizeof(ist_field),
-    .outputs = output_table,
-    .output_count = sizeof(output_table) / sizeof(*output_table),
-    .observe = observe,
-    .plan = plan,
-    .apply = apply,
-    .destroy = destroy,
-    .verify = verify,
-    .watch = watch,
-    .record_version = 1,
-};
-
-const ist_plugin *ist_plugin_entry(const ist_host *host)
-{
-    (void)host;
-    return &plugin;
-}
+IST_PLUGIN(.name = "k8s-netpol", .version = "0.1.0",
+           .doc = "Keeps network policies whose peers are pods of other clusters", IST_INPUTS(input_table),
+           IST_OUTPUTS(output_table), .observe = observe, .plan = plan, .apply = apply, .destroy = destroy,
+           .verify = verify, .watch = watch);

@@ -18,7 +18,7 @@ static char *host_of(const char *url)
     return ist_strndup(host, strcspn(host, ".:/"));
 }
 
-// ---- reading --------------------------------------------------------------------------------------------------
+// ---- reading ----
 
 static void add_node(json_t *picture, const char *name, int seen)
 {
@@ -72,7 +72,7 @@ json_t *picture_read(const json_t *responses, const json_t *resources)
     return picture;
 }
 
-// ---- judging --------------------------------------------------------------------------------------------------
+// ---- judging ----
 
 // "a -> b" with one space on either side. The caller's; NULL when it is no edge.
 static char *edge_of(const char *text)
@@ -188,7 +188,7 @@ char *picture_path(const json_t *picture)
     return longest;
 }
 
-// ---- asking ---------------------------------------------------------------------------------------------------
+// ---- asking ----
 
 struct ui {
     ist_kube *kube;

@@ -104,7 +104,7 @@ static json_t *client_of(const struct probe *probe, size_t cluster, const char *
                   json_pack("[{s:s, s:s}]", "name", "ISTHMUS_PROBE_TARGETS", "value", targets));
 }
 
-// ---- removing -------------------------------------------------------------------------------------------------
+// ---- removing ----
 
 // Deletes every pod of this step in one cluster and waits until none is left.
 static int32_t sweep(const struct probe *probe, ist_kube *kube, const ist_env *env, ist_error *err)
@@ -161,7 +161,7 @@ void pods_remove(struct probe *probe)
     }
 }
 
-// ---- running --------------------------------------------------------------------------------------------------
+// ---- running ----
 
 static int takes_part(const struct probe *probe, size_t cluster, size_t end)
 {

@@ -36,7 +36,7 @@ int64_t duration_of(const json_t *inputs, const char *name, int64_t otherwise)
     return ms;
 }
 
-// ---- inputs ---------------------------------------------------------------------------------------------------
+// ---- inputs ----
 
 static unsigned checks_of(const json_t *inputs)
 {
@@ -130,7 +130,7 @@ static void probe_close(struct probe *probe)
     ist_free(probe->owner);
 }
 
-// ---- operations -----------------------------------------------------------------------------------------------
+// ---- operations ----
 
 static int32_t observe(const ist_host *host, ist_call *call)
 {
@@ -164,26 +164,6 @@ static int32_t verify(const ist_host *host, ist_call *call)
     return rc == IST_OK ? rc : ist_report(&env, &err);
 }
 
-static const ist_plugin plugin = {
-    .magic = IST_MAGIC,
-    .major = IST_ABI_MAJOR,
-    .minor = IST_ABI_MINOR,
-    .size = sizeof(ist_plugin),
-    .name = "k8s-probe",
-    .version = "0.1.0",
-    .build = "",
-    .doc = "Proves that pods of different clusters reach each other under their own addresses",
-    .inputs = input_table,
-    .input_count = sizeof(input_table) / sizeof(*input_table),
-    .field_size = sizeof(ist_field),
-    .observe = observe,
-    .plan = plan,
-    .verify = verify,
-    .record_version = 1,
-};
-
-const ist_plugin *ist_plugin_entry(const ist_host *host)
-{
-    (void)host;
-    return &plugin;
-}
+IST_PLUGIN(.name = "k8s-probe", .version = "0.1.0",
+           .doc = "Proves that pods of different clusters reach each other under their own addresses",
+           IST_INPUTS(input_table), .observe = observe, .plan = plan, .verify = verify);

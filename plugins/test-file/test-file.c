@@ -613,34 +613,6 @@ static const ist_command commands[] = {
      list_command},
 };
 
-static const ist_plugin plugin = {
-    .magic = IST_MAGIC,
-    .major = IST_ABI_MAJOR,
-    .minor = IST_ABI_MINOR,
-    .size = sizeof(ist_plugin),
-    .name = TEST_FILE_NAME,
-    .version = "0.1.0",
-    .build = "",
-    .doc = "Small files in a folder; of the tests.",
-    .inputs = inputs,
-    .input_count = sizeof(inputs) / sizeof(*inputs),
-    .field_size = sizeof(ist_field),
-    .outputs = outputs,
-    .output_count = sizeof(outputs) / sizeof(*outputs),
-    .commands = commands,
-    .command_count = 1,
-    .command_size = sizeof(ist_command),
-    .observe = observe,
-    .plan = plan,
-    .apply = apply,
-    .destroy = destroy,
-    .verify = verify,
-    .watch = watch,
-    .record_version = 1,
-};
-
-const ist_plugin *ist_plugin_entry(const ist_host *host)
-{
-    (void)host;
-    return &plugin;
-}
+IST_PLUGIN(.name = TEST_FILE_NAME, .version = "0.1.0", .doc = "Small files in a folder; of the tests.",
+           IST_INPUTS(inputs), IST_OUTPUTS(outputs), IST_COMMANDS(commands), .observe = observe, .plan = plan,
+           .apply = apply, .destroy = destroy, .verify = verify, .watch = watch);

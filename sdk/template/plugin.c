@@ -137,30 +137,6 @@ static int32_t verify(const ist_host *host, ist_call *call)
     return IST_OK;
 }
 
-static const ist_plugin plugin = {
-    .magic = IST_MAGIC,
-    .major = IST_ABI_MAJOR,
-    .minor = IST_ABI_MINOR,
-    .size = sizeof(ist_plugin),
-    .name = "@NAME@",
-    .version = "0.1.0",
-    .build = "",
-    .doc = "One sentence that says what it manages.",
-    .inputs = inputs,
-    .input_count = sizeof(inputs) / sizeof(*inputs),
-    .field_size = sizeof(ist_field),
-    .outputs = outputs,
-    .output_count = sizeof(outputs) / sizeof(*outputs),
-    .observe = observe,
-    .plan = plan,
-    .apply = apply,
-    .destroy = destroy,
-    .verify = verify,
-    .record_version = 1,
-};
-
-const ist_plugin *ist_plugin_entry(const ist_host *host)
-{
-    (void)host;
-    return &plugin;
-}
+IST_PLUGIN(.name = "@NAME@", .version = "0.1.0", .doc = "One sentence that says what it manages.",
+           IST_INPUTS(inputs), IST_OUTPUTS(outputs), .observe = observe, .plan = plan, .apply = apply,
+           .destroy = destroy, .verify = verify);

@@ -77,7 +77,7 @@ int fake_api_saw(const struct fake_api *api, const char *text)
     return count;
 }
 
-// ---- the host -------------------------------------------------------------------------------------------------
+// ---- the host ----
 
 static struct fake_call *of(ist_call *call)
 {

@@ -107,7 +107,7 @@ static void junk_is_no_picture(void **state)
     }
 }
 
-// ---- termination messages -------------------------------------------------------------------------------------
+// ---- termination messages ----
 
 static char told[4096];
 

@@ -394,7 +394,7 @@ static void a_kind_that_comes_later_is_found(void **state)
     fake_api_stop(&api);
 }
 
-// ---- rollouts -------------------------------------------------------------------------------------------------
+// ---- rollouts ----
 
 static void rollouts_are_judged_as_kubectl_judges_them(void **state)
 {

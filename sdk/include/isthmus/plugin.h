@@ -242,6 +242,28 @@ typedef struct ist_plugin {
 typedef const ist_plugin *ist_plugin_entry_fn(const ist_host *host);
 IST_EXPORT const ist_plugin *ist_plugin_entry(const ist_host *host);
 
+// A convenience for C: the descriptor and the entry, with the members that are the same in every plugin.
+//     IST_PLUGIN(.name = "x", .version = "1.0.0", .doc = "...", IST_INPUTS(inputs), IST_OUTPUTS(outputs),
+//                .observe = observe, .plan = plan, .apply = apply, .destroy = destroy)
+#define IST_INPUTS(table)   .inputs = (table), .input_count = sizeof(table) / sizeof(*(table))
+#define IST_OUTPUTS(table)  .outputs = (table), .output_count = sizeof(table) / sizeof(*(table))
+#define IST_COMMANDS(table) .commands = (table), .command_count = sizeof(table) / sizeof(*(table))
+#define IST_PLUGIN(...)                                                                                      \
+    static const ist_plugin ist_this_plugin = {.magic = IST_MAGIC,                                           \
+                                               .major = IST_ABI_MAJOR,                                       \
+                                               .minor = IST_ABI_MINOR,                                       \
+                                               .size = sizeof(ist_plugin),                                   \
+                                               .build = "",                                                  \
+                                               .field_size = sizeof(ist_field),                              \
+                                               .command_size = sizeof(ist_command),                          \
+                                               __VA_ARGS__};                                                 \
+    const ist_plugin *ist_plugin_entry(const ist_host *host)                                                 \
+    {                                                                                                        \
+        (void)host;                                                                                          \
+        return &ist_this_plugin;                                                                             \
+    }                                                                                                        \
+    typedef int ist_plugin_ends_with_a_semicolon
+
 #ifdef __cplusplus
 }
 #endif

@@ -32,8 +32,7 @@ struct ist_http_stream {
     char where[192];
 };
 
-// ---- what curl tells
-// ------------------------------------------------------------------------------------------
+// ---- what curl tells ----
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
@@ -83,8 +82,7 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *arg)
     return size * count;
 }
 
-// ---- one hub a session
-// ----------------------------------------------------------------------------------------
+// ---- one hub a session ----
 
 static struct http_hub *hub_of(ist_http *session)
 {
@@ -151,8 +149,7 @@ static void hub_pump(struct http_hub *hub)
     hub_settle(hub);
 }
 
-// ---- streams
-// --------------------------------------------------------------------------------------------------
+// ---- streams ----
 
 int32_t ist_http_stream_open(ist_http *session, const ist_http_request *request, ist_http_stream **stream,
                              ist_error *err)
@@ -238,8 +235,7 @@ void ist_http_stream_take(ist_http_stream *stream, size_t len)
     stream->taken += len < left ? len : left;
 }
 
-// ---- waiting
-// --------------------------------------------------------------------------------------------------
+// ---- waiting ----
 
 static int any_fresh(ist_http_stream *const *streams, size_t count)
 {

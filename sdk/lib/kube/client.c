@@ -86,8 +86,7 @@ const char *ist_kube_server(const ist_kube *kube)
     return kube->login.server;
 }
 
-// ---- credentials
-// ---------------------------------------------------------------------------------------------
+// ---- credentials ----
 
 static int32_t open_session(ist_kube *kube, const char *cert_pem, const char *key_pem, ist_error *err)
 {
@@ -180,8 +179,7 @@ int32_t kube_connect(ist_kube *kube, int again, ist_error *err)
     return rc;
 }
 
-// ---- exchanges
-// -----------------------------------------------------------------------------------------------
+// ---- exchanges ----
 
 // "kubernetes aws: PATCH /api/v1/namespaces/x": without the query, which may hold a long continue token.
 static void where_of(const ist_kube *kube, const struct kube_request *request, char *where, size_t room)

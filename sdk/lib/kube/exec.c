@@ -123,8 +123,7 @@ static int32_t mint(const ist_env *env, const struct kube_login *login, const st
     return rc;
 }
 
-// ---- a helper program
-// ----------------------------------------------------------------------------------------
+// ---- a helper program ----
 
 static const char not_there[] = "install it, or use a kubeconfig with a token or certificate";
 

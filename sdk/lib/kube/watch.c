@@ -53,8 +53,7 @@ static char *key_of(const json_t *object)
                       ist_json_str_or(object, "metadata.name", ""));
 }
 
-// ---- making and ending
-// ----------------------------------------------------------------------------------------
+// ---- making and ending ----
 
 int32_t ist_kube_watch_new(ist_kube *kube, const char *api, const char *kind, const char *ns,
                            const char *label_selector, ist_kube_watch **watch, ist_error *err)
@@ -129,8 +128,7 @@ void ist_kube_watch_free(ist_kube_watch *watch)
     ist_free(watch);
 }
 
-// ---- tries
-// ----------------------------------------------------------------------------------------------------
+// ---- tries ----
 
 // Ends this try. `failed`: the next one waits, longer each time; else it comes at once.
 static void try_again(ist_kube_watch *watch, int failed)
@@ -206,8 +204,7 @@ static int32_t refused(ist_kube_watch *watch, int status, const char *bytes, siz
     return rc;
 }
 
-// ---- the list
-// -------------------------------------------------------------------------------------------------
+// ---- the list ----
 
 static void queue_event(ist_kube_watch *watch, const char *type, json_t *object)
 {
@@ -282,8 +279,7 @@ static int32_t take_page(ist_kube_watch *watch, const char *bytes, size_t len, i
     return IST_OK;
 }
 
-// ---- the watch
-// ------------------------------------------------------------------------------------------------
+// ---- the watch ----
 
 static void take_object(ist_kube_watch *watch, int deleted, json_t *object)
 {
@@ -386,8 +382,7 @@ static int32_t read_stream(ist_kube_watch *watch, ist_error *err)
     return rc;
 }
 
-// ---- what callers see
-// -----------------------------------------------------------------------------------------
+// ---- what callers see ----
 
 static void pop(ist_kube_watch *watch, ist_kube_event *event)
 {

@@ -10,7 +10,7 @@
 #define IST_ROLE_DMVPN_ENDPOINT_VERSION 1u
 
 // {name, type} pairs, NULL at the end.
-static const char *const ist_role_dmvpn_endpoint_inputs[][2] = {
+__attribute__((unused)) static const char *const ist_role_dmvpn_endpoint_inputs[][2] = {
     {"InstanceType", "string"},
     {"InboundSSH", "cidr"},
     {"ike_keyring_peer.ip_range.start", "ipv4"},
@@ -30,7 +30,7 @@ static const char *const ist_role_dmvpn_endpoint_inputs[][2] = {
     {NULL, NULL},
 };
 
-static const char *const ist_role_dmvpn_endpoint_outputs[][2] = {
+__attribute__((unused)) static const char *const ist_role_dmvpn_endpoint_outputs[][2] = {
     {"tunnel_address", "ipv4"},   // on Tunnel0: "10.250.0.9"
     {"nbma_address", "ipv4"},     // what the hub sees: the Elastic IP
     {"next_hop", "next-hop"},     // where the VPC sends on-premises traffic: {kind: "eni", id: "eni-..."}
