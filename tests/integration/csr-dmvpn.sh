@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # csr-dmvpn alone against the lab: launch, configure as one confirmed change, verify, drift, faults, destroy.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lab-lib.sh"
 . "$(dirname "$0")/router-lib.sh"
 command -v aws >/dev/null || skip_all "no aws command"
 export ISTHMUS_LAB_MINUTE_MS=800 # a minute of the lab's routers

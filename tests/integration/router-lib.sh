@@ -1,20 +1,21 @@
 # shellcheck shell=bash
-# A VPC in the lab, and csr-dmvpn run alone against it. Sourced after lib.sh.
+# A VPC in the lab, and csr-dmvpn run alone against it. Sourced after lib.sh and lab-lib.sh.
 #   make_vpc                the walk-through's subnets; inputs in $TMP/in.yaml
 #   csr OP [OPTIONS]        one operation, its JSON in $TMP/OP.json, the record kept in $TMP/rec.json
 #   router COMMAND...       one exec command on the launched router, by ssh
 #   typed LINE...           lines typed into a session with it
 
 make_vpc() {
-    local aws="timeout 30 aws --output text" igw table
-    VPC=$($aws ec2 create-vpc --cidr-block 10.0.0.0/16 --query Vpc.VpcId) || return 1
-    subnet() { $aws ec2 create-subnet --vpc-id "$VPC" --cidr-block "$1" --query Subnet.SubnetId; }
+    local igw table
+    ec2 CreateVpc CidrBlock=10.0.0.0/16 || return 1
+    VPC=$(value vpcId)
+    subnet() { ec2 CreateSubnet "VpcId=$VPC" "CidrBlock=$1" >"$TMP/subnet" && value subnetId; }
     PUBLIC=$(subnet 10.0.106.0/24)
     PRIVATE=("$(subnet 10.0.109.0/24)" "$(subnet 10.0.110.0/24)" "$(subnet 10.0.111.0/24)")
-    igw=$($aws ec2 create-internet-gateway --query InternetGateway.InternetGatewayId)
-    $aws ec2 attach-internet-gateway --vpc-id "$VPC" --internet-gateway-id "$igw"
-    table=$($aws ec2 describe-route-tables --filters "Name=vpc-id,Values=$VPC" --query 'RouteTables[0].RouteTableId')
-    $aws ec2 create-route --route-table-id "$table" --destination-cidr-block 0.0.0.0/0 --gateway-id "$igw" >/dev/null
+    ec2 CreateInternetGateway && igw=$(value internetGatewayId)
+    ec2 AttachInternetGateway "VpcId=$VPC" "InternetGatewayId=$igw"
+    ec2 DescribeRouteTables Filter.1.Name=vpc-id "Filter.1.Value.1=$VPC" && table=$(value routeTableId)
+    ec2 CreateRoute "RouteTableId=$table" DestinationCidrBlock=0.0.0.0/0 "GatewayId=$igw" || return 1
     cat >"$TMP/in.yaml" <<Y
 InstanceType: c4.large
 InboundSSH: 0.0.0.0/0
