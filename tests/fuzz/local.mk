@@ -61,3 +61,9 @@ tests_fuzz_fuzz_kube_SOURCES = %D%/fuzz-kube.c plugins/k8s-apply/manifest.c plug
 tests_fuzz_fuzz_kube_CFLAGS = $(FUZZ_CFLAGS)
 tests_fuzz_fuzz_kube_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_kube_LDADD = sdk/lib/libisthmus.la $(JANSSON_LIBS) $(CRYPTO_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-aws
+tests_fuzz_fuzz_aws_SOURCES = %D%/fuzz-aws.c sdk/lib/aws/xml.c sdk/lib/aws/config.c sdk/lib/aws/fault.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_aws_CFLAGS = $(FUZZ_CFLAGS) $(CURL_CFLAGS) $(EXPAT_CFLAGS)
+tests_fuzz_fuzz_aws_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_aws_LDADD = sdk/lib/libisthmus.la sdk/lib/libistbase.la $(JANSSON_LIBS) $(EXPAT_LIBS)
