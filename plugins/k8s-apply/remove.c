@@ -154,18 +154,11 @@ static int32_t remove_in(struct work *work, ist_cluster *cluster, const json_t *
 // Connects to this one cluster, for as long as it takes to empty it.
 static int32_t remove_cluster(struct work *work, const char *name, const json_t *objects, ist_error *err)
 {
-    json_t *kubeconfig = json_object_get(json_object_get(work->inputs, "kubeconfigs"), name);
-    if (!kubeconfig)
-        return ist_fail(err, IST_ERR_INPUT, name,
-                        "no kubeconfig for this cluster, where %zu objects are recorded",
-                        json_array_size(objects));
-    json_t *inputs = json_pack("{s:{s:O}}", "kubeconfigs", name, kubeconfig);
-    int32_t rc = ist_clusters_open(&work->env, inputs, work->recorded, &work->clusters, err);
+    int32_t rc = ist_clusters_open_one(&work->env, work->inputs, name, work->recorded, &work->clusters, err);
     if (rc == IST_OK)
         rc = remove_in(work, &work->clusters->items[0], objects, err);
     ist_clusters_free(work->clusters);
     work->clusters = NULL;
-    json_decref(inputs);
     return rc;
 }
 

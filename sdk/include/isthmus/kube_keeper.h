@@ -31,6 +31,9 @@ typedef struct ist_clusters {
 // not the one that `recorded` (may be NULL) tells of.
 IST_EXPORT int32_t ist_clusters_open(const ist_env *env, const json_t *inputs, const json_t *recorded,
                                      ist_clusters **clusters, ist_error *err);
+// One of them alone, for what must go on when another cannot be reached. IST_ERR_INPUT when the inputs do not name it.
+IST_EXPORT int32_t ist_clusters_open_one(const ist_env *env, const json_t *inputs, const char *name,
+                                         const json_t *recorded, ist_clusters **clusters, ist_error *err);
 IST_EXPORT void ist_clusters_free(ist_clusters *clusters);
 IST_EXPORT ist_cluster *ist_clusters_find(const ist_clusters *clusters,
                                           const char *name); // borrowed, or NULL

@@ -94,26 +94,44 @@ static json_t *kubeconfigs_of(const json_t *inputs)
     return all;
 }
 
-int32_t ist_clusters_open(const ist_env *env, const json_t *inputs, const json_t *recorded,
-                          ist_clusters **clusters, ist_error *err)
+// Connects to every cluster of `kubeconfigs` (steals it).
+static int32_t open_all(const ist_env *env, json_t *kubeconfigs, const json_t *inputs, const json_t *recorded,
+                        ist_clusters **clusters, ist_error *err)
 {
-    json_t *all = kubeconfigs_of(inputs), *kubeconfig;
     ist_clusters *opened = ist_calloc(1, sizeof(*opened));
     const char *name;
+    json_t *kubeconfig;
     int32_t rc = IST_OK;
-    opened->items = ist_calloc(json_object_size(all), sizeof(*opened->items));
-    json_object_foreach(all, name, kubeconfig)
+    opened->items = ist_calloc(json_object_size(kubeconfigs), sizeof(*opened->items));
+    json_object_foreach(kubeconfigs, name, kubeconfig)
     {
         if (rc == IST_OK)
             rc = open_one(env, opened, name, json_string_value(kubeconfig),
                           json_object_get(json_object_get(inputs, "pod_cidrs"), name), recorded, err);
     }
-    json_decref(all);
+    json_decref(kubeconfigs);
     if (rc == IST_OK)
         *clusters = opened;
     else
         ist_clusters_free(opened);
     return rc;
+}
+
+int32_t ist_clusters_open(const ist_env *env, const json_t *inputs, const json_t *recorded,
+                          ist_clusters **clusters, ist_error *err)
+{
+    return open_all(env, kubeconfigs_of(inputs), inputs, recorded, clusters, err);
+}
+
+int32_t ist_clusters_open_one(const ist_env *env, const json_t *inputs, const char *name,
+                              const json_t *recorded, ist_clusters **clusters, ist_error *err)
+{
+    json_t *all = kubeconfigs_of(inputs), *kubeconfig = json_object_get(all, name);
+    json_t *one = kubeconfig ? json_pack("{s:O}", name, kubeconfig) : NULL;
+    json_decref(all);
+    return one ? open_all(env, one, inputs, recorded, clusters, err)
+               : ist_fail(err, IST_ERR_INPUT, name,
+                          "no kubeconfig for this cluster, where objects are recorded");
 }
 
 void ist_clusters_free(ist_clusters *clusters)

@@ -161,31 +161,46 @@ int32_t ist_keeper_apply(const ist_env *env, const ist_keeper *keeper)
     return rc == IST_OK ? rc : ist_report(env, &err);
 }
 
+// Empties one cluster of what this step keeps there.
+static int32_t destroy_in(const ist_env *env, const ist_keeper *keeper, const char *resource,
+                          const char *cluster, ist_error *err)
+{
+    json_t *inputs = ist_inputs(env), *recorded = ist_recorded(env);
+    ist_clusters *clusters = NULL;
+    char *owner = ist_kube_owner(env);
+    ist_progress(env, "taking away %s", resource);
+    int32_t rc = ist_clusters_open_one(env, inputs, cluster, recorded, &clusters, err);
+    if (rc == IST_OK)
+        rc = ist_kube_set_delete(clusters->items[0].kube, owner, keeper->kinds, err);
+    if (rc == IST_OK)
+        rc = ist_outcome(env, resource, NULL, err);
+    ist_clusters_free(clusters);
+    ist_free(owner);
+    json_decref(inputs);
+    json_decref(recorded);
+    return rc;
+}
+
+// A cluster that cannot be reached does not keep the others from being emptied; the first failure is reported.
 int32_t ist_keeper_destroy(const ist_env *env, const ist_keeper *keeper)
 {
-    struct reading reading;
-    ist_error err;
     json_t *recorded = ist_recorded(env), *record;
     const char *resource;
-    int32_t rc = reading_open(env, &reading, &err);
+    ist_error first = {0};
     json_object_foreach(recorded, resource, record)
     {
-        if (rc != IST_OK)
+        ist_error err = {0};
+        if (first.code == IST_ERR_CANCELLED)
             break;
-        const char *name = ist_json_str_or(record, "data.cluster", "?");
-        const ist_cluster *cluster = ist_clusters_find(reading.clusters, name);
-        if (!cluster) {
-            rc = ist_fail(&err, IST_ERR_INPUT, resource, "cluster %s is not among the inputs any more", name);
-            break;
-        }
-        ist_progress(env, "taking away %s", resource);
-        rc = ist_kube_set_delete(cluster->kube, reading.owner, keeper->kinds, &err);
-        if (rc == IST_OK)
-            rc = ist_outcome(env, resource, NULL, &err);
+        if (destroy_in(env, keeper, resource, ist_json_str_or(record, "data.cluster", ""), &err) == IST_OK)
+            continue;
+        if (first.code != IST_OK)
+            ist_log(env, IST_LOG_WARN, "%s: %s", err.where, err.text);
+        else
+            first = err;
     }
-    reading_free(&reading);
     json_decref(recorded);
-    return rc == IST_OK ? rc : ist_report(env, &err);
+    return first.code == IST_OK ? IST_OK : ist_report(env, &first);
 }
 
 int32_t ist_keeper_verify(const ist_env *env, const ist_keeper *keeper)
