@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
+#define WAL_TRIES      500
+#define WAL_WAIT_MS    20
 #define APPLICATION_ID 0x49535448 // "ISTH"
 
 // migrations[n] makes version n + 1 of version n. They are never edited once released: add one.
@@ -101,12 +104,29 @@ static int migrate_from(struct store *store, int64_t version, ist_error *err)
     return sql_end(store, rc, false, err);
 }
 
+// SQLite answers "busy" to this one at once, whatever patience it was told to have, when another program has the
+// new file open in the same moment.
+static int turn_on_wal(struct store *store, ist_error *err)
+{
+    int rc = IST_ERR_CONFLICT;
+    for (int i = 0; i < WAL_TRIES && rc == IST_ERR_CONFLICT; i++) {
+        if (i)
+            nanosleep(&(struct timespec){.tv_nsec = WAL_WAIT_MS * 1000000L}, NULL);
+        rc = sql_run(store, "PRAGMA journal_mode = WAL", "turn on its write-ahead log", err);
+    }
+    return rc;
+}
+
 int store_migrate(struct store *store, ist_error *err)
 {
     ist_error why = {0};
-    int64_t version = pragma(store, "PRAGMA user_version", &why);
+    // One read transaction: another program may be making the tables of a new file right now.
+    int64_t version =
+        sql_run(store, "BEGIN", "read it", &why) == IST_OK ? pragma(store, "PRAGMA user_version", &why) : -1;
     int64_t application = version < 0 ? -1 : pragma(store, "PRAGMA application_id", &why);
     int64_t tables = application < 0 ? -1 : pragma(store, "SELECT count(*) FROM sqlite_schema", &why);
+    if (!sqlite3_get_autocommit(store->db))
+        sql_run(store, "COMMIT", "read it", NULL);
     if (tables < 0) {
         if (err)
             *err = why;
@@ -124,6 +144,6 @@ int store_migrate(struct store *store, ist_error *err)
     // The mode stays in the file: a write lock is needed only once.
     int rc = IST_OK;
     if (version == 0)
-        rc = sql_run(store, "PRAGMA journal_mode = WAL", "turn on its write-ahead log", err);
+        rc = turn_on_wal(store, err);
     return rc != IST_OK || version == STORE_SCHEMA ? rc : migrate_from(store, version, err);
 }

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BUSY_MS 5000
+#define BUSY_MS 15000
 
 static void hint_of(struct store *store, int code, ist_error *err)
 {

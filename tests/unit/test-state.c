@@ -423,8 +423,11 @@ static void several_open_a_new_state_at_once(void **unused)
         if (pids[i])
             continue;
         struct store *store = NULL;
-        if (store_open(path, &store, NULL) != IST_OK)
+        ist_error err = {0};
+        if (store_open(path, &store, &err) != IST_OK) {
+            fprintf(stderr, "# store_open: %s: %s\n", err.where, err.text);
             _exit(1);
+        }
         char name[16];
         snprintf(name, sizeof(name), "s%d", i);
         json_t *record = json_pack("{s:s}", "status", "applied");
