@@ -223,7 +223,8 @@ const char *csr_vm_state(const struct csr *c)
         return "absent";
     if (!made)
         return "stuck";
-    state = ist_json_str_or(c->seen, "instance.state", "terminated");
+    // Nothing is given up because it is not told of.
+    state = ist_json_str_or(c->seen, "instance.state", "unknown");
     if (strcmp(state, "terminated") == 0 || strcmp(state, "shutting-down") == 0)
         return "gone";
     if (json_array_size(json_object_get(c->seen, "differs")) > 0)
@@ -323,6 +324,10 @@ int32_t csr_launch(struct csr *c, ist_error *err)
         const char *state = csr_vm_state(c);
         if (strcmp(state, "ready") == 0)
             return IST_OK;
+        if (strcmp(ist_json_str_or(c->seen, "instance.state", "none"), "none") == 0 &&
+            strcmp(state, "stopped") == 0)
+            return ist_fail(err, IST_ERR_QUESTION, c->stack,
+                            "the stack is complete and tells of no instance");
         if (strcmp(state, "gone") == 0) {
             ist_log(&c->env, IST_LOG_WARN, "the instance of stack %s is gone: the stack is made anew",
                     c->stack);

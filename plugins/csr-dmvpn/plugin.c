@@ -103,6 +103,7 @@ static const char *const permissions[] = {
     "cloudformation:ContinueUpdateRollback",
     "cloudformation:DescribeStacks",
     "cloudformation:DescribeStackEvents",
+    "cloudformation:DescribeStackResources",
     "cloudformation:GetTemplate",
     "cloudformation:DeleteStack",
     "ec2:DescribeImages",

@@ -76,13 +76,40 @@ static int32_t add_instance(ist_aws *aws, const char *instance, json_t *seen, is
     return rc;
 }
 
+static int32_t read_resources(ist_aws *aws, const char *stack, json_t **resources, ist_error *err)
+{
+    json_t *params = json_pack("{ss}", "StackName", stack), *answer = NULL;
+    int32_t rc = ist_aws_query(aws, "cloudformation", "DescribeStackResources", params, &answer, err);
+    json_decref(params);
+    if (rc == IST_OK)
+        *resources = json_incref(json_object_get(answer, "StackResources"));
+    if (rc == IST_OK && !*resources)
+        *resources = json_array();
+    json_decref(answer);
+    return rc;
+}
+
+static const char *physical_id(const json_t *resources, const char *logical)
+{
+    json_t *one;
+    size_t i;
+    json_array_foreach((json_t *)resources, i, one)
+    {
+        if (strcmp(ist_json_str_or(one, "LogicalResourceId", ""), logical) == 0)
+            return ist_json_str(one, "PhysicalResourceId");
+    }
+    return NULL;
+}
+
 int32_t ist_router_vm_observe(ist_aws *aws, const ist_router_vm *vm, const char *stack_id, json_t **out,
                               ist_error *err)
 {
-    static const char *const outputs[][2] = {{"OutsideEni", "outside_eni"},
-                                             {"InsideEni", "inside_eni"},
-                                             {"SecurityGroup", "security_group"},
-                                             {"PublicIp", "public_ip"}};
+    static const char *const outputs[][3] = {{"OutsideEni", "outside_eni", "Outside"},
+                                             {"InsideEni", "inside_eni", "Inside"},
+                                             {"SecurityGroup", "security_group", "Group"},
+                                             {"PublicIp", "public_ip", "Address"},
+                                             {"InstanceId", "instance_id", "Router"}};
+    json_t *resources = NULL;
     json_t *stack = NULL, *seen;
     ist_error failed = {0};
     int32_t rc = ist_stack_find(aws, stack_id && *stack_id ? stack_id : vm->stack, &stack, &failed);
@@ -101,13 +128,19 @@ int32_t ist_router_vm_observe(ist_aws *aws, const ist_router_vm *vm, const char 
                      ist_json_str_or(stack, "StackStatusReason", ""));
     if ((tag = ist_aws_tag(stack, IST_STACK_TOKEN_TAG)))
         json_object_set_new(json_object_get(seen, "stack"), "token", json_string(tag));
-    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
+    for (size_t i = 0; rc == IST_OK && i < sizeof outputs / sizeof *outputs; i++) {
         const char *value = ist_stack_output(stack, outputs[i][0]);
+        // Without outputs the stack's resources tell.
+        if (!value && !resources)
+            rc = read_resources(aws, id, &resources, err);
+        if (!value)
+            value = physical_id(resources, outputs[i][2]);
         if (value)
             json_object_set_new(seen, outputs[i][1], json_string(value));
     }
-    const char *instance = ist_stack_output(stack, "InstanceId");
-    if (instance)
+    json_decref(resources);
+    const char *instance = ist_json_str(seen, "instance_id");
+    if (rc == IST_OK && instance)
         rc = add_instance(aws, instance, seen, err);
     if (rc == IST_OK)
         rc = add_template(aws, vm, id, seen, err);
