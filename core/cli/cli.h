@@ -87,6 +87,8 @@ int cli_jobs(const struct cli *cli, int otherwise);
 
 // The plugins by isthmus.plugins, ISTHMUS_PLUGIN_PATH and so on; config may be NULL. The caller's.
 struct catalog *cli_catalog(const struct config *config);
+// One whole answer on stdout: indented, or on one line for jsonl.
+void cli_print_json(const struct cli *cli, const json_t *json);
 // Shows diagnostics in the format asked for: text on stderr, JSON on stdout.
 void cli_diags(const struct cli *cli, const struct diags *diags);
 // Loads configuration and catalog; on failure prints every diagnostic and returns NULL. Warnings are printed

@@ -11,8 +11,13 @@
 
 int cmd_version(const struct cli *cli)
 {
-    (void)cli;
-    printf("isthmus %s\n", PACKAGE_VERSION);
+    if (cli_render_options(cli).format == RENDER_TEXT) {
+        printf("isthmus %s\n", PACKAGE_VERSION);
+        return 0;
+    }
+    json_t *version = json_pack("{s:s}", "version", PACKAGE_VERSION);
+    cli_print_json(cli, version);
+    json_decref(version);
     return 0;
 }
 

@@ -25,6 +25,13 @@ struct catalog *cli_catalog(const struct config *config)
     return catalog;
 }
 
+void cli_print_json(const struct cli *cli, const json_t *json)
+{
+    const char *format = cli_value(cli, OPT_OUTPUT);
+    json_dumpf(json, stdout, format && strcmp(format, "jsonl") == 0 ? JSON_COMPACT : JSON_INDENT(2));
+    putchar('\n');
+}
+
 void cli_diags(const struct cli *cli, const struct diags *diags)
 {
     const char *format = cli_value(cli, OPT_OUTPUT);
@@ -37,8 +44,7 @@ void cli_diags(const struct cli *cli, const struct diags *diags)
     size_t i;
     if (!lines) {
         json_t *all = json_pack("{s:b, s:O}", "valid", diags_errors(diags) == 0, "diagnostics", list);
-        json_dumpf(all, stdout, JSON_INDENT(2));
-        putchar('\n');
+        cli_print_json(cli, all);
         json_decref(all);
     } else {
         json_array_foreach(list, i, one)

@@ -144,8 +144,7 @@ static void print_results(const struct checking *c, const char *path)
     const char *format = cli_value(c->cli, OPT_OUTPUT);
     if (format && strcmp(format, "text") != 0) {
         json_t *all = json_pack("{s:s,s:b,s:O}", "file", path, "ok", c->failed == 0, "checks", c->results);
-        json_dumpf(all, stdout, JSON_INDENT(2));
-        putchar('\n');
+        cli_print_json(c->cli, all);
         json_decref(all);
         return;
     }

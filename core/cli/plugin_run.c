@@ -21,7 +21,8 @@ static json_t *shown_outputs(const struct solo *solo)
     return shown;
 }
 
-static void print_result(const struct plugin_use *use, uint32_t operation, json_t *changes)
+static void print_result(const struct cli *cli, const struct plugin_use *use, uint32_t operation,
+                         json_t *changes)
 {
     const struct solo_report *r = &use->solo->report;
     json_t *all = json_pack("{s:s,s:s,s:s,s:s,s:o}", "plugin", use->info->name, "version", use->info->version,
@@ -40,9 +41,7 @@ static void print_result(const struct plugin_use *use, uint32_t operation, json_
     if (operation == IST_OP_APPLY || operation == IST_OP_DESTROY)
         json_object_set(all, "resources", use->solo->recorded);
     json_t *clean = redactor_json(use->redactor, all);
-    char *text = json_dumps(clean, JSON_INDENT(2));
-    puts(text);
-    free(text);
+    cli_print_json(cli, clean);
     json_decref(clean);
     json_decref(all);
 }
@@ -79,7 +78,7 @@ static int run(const struct cli *cli, struct plugin_use *use, uint32_t operation
         }
     }
     int rc = code != IST_OK || any_failed(use->solo->report.checks);
-    print_result(use, operation, changes);
+    print_result(cli, use, operation, changes);
     json_decref(changes);
     if (code != IST_OK)
         plugin_use_error(use, &use->solo->report.error);

@@ -119,9 +119,7 @@ int cmd_state_show(const struct cli *cli)
     } else if (!record) {
         code = no_such_step(cli_arg(cli, 0), cli_arg(cli, 1));
     } else {
-        char *text = json_dumps(record, JSON_INDENT(2));
-        printf("%s\n", text ? text : "");
-        free(text);
+        cli_print_json(cli, record);
     }
     json_decref(record);
     return state_view_close(&view, code);

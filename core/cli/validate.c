@@ -60,7 +60,14 @@ int cmd_config_show(const struct cli *cli)
     struct config *config = cli_load(cli, &catalog);
     if (!config)
         return 1;
-    int rc = config_show(config, catalog, cli_has(cli, OPT_ORIGIN), !is_text(cli), stdout);
+    int rc = 0;
+    if (is_text(cli)) {
+        rc = config_show(config, catalog, cli_has(cli, OPT_ORIGIN), stdout);
+    } else {
+        json_t *shown = config_show_json(config, catalog);
+        cli_print_json(cli, shown);
+        json_decref(shown);
+    }
     config_free(config);
     catalog_free(catalog);
     return rc ? cli_error(NULL, "cannot write the output") : 0;
@@ -105,7 +112,7 @@ static void print_dot(const struct pipeline *pipeline)
     printf("}\n");
 }
 
-static void print_json(const struct pipeline *pipeline)
+static void print_json(const struct cli *cli, const struct pipeline *pipeline)
 {
     json_t *steps = json_array();
     for (size_t i = 0; i < pipeline->count; i++) {
@@ -117,8 +124,7 @@ static void print_json(const struct pipeline *pipeline)
             steps, json_pack("{s:s, s:s, s:o}", "name", step->name, "plugin", step->plugin, "needs", needs));
     }
     json_t *all = json_pack("{s:s, s:o}", "pipeline", pipeline->name, "steps", steps);
-    json_dumpf(all, stdout, JSON_INDENT(2));
-    putchar('\n');
+    cli_print_json(cli, all);
     json_decref(all);
 }
 
@@ -131,7 +137,7 @@ int cmd_graph(const struct cli *cli)
     if (is_text(cli))
         print_dot(l.pipeline);
     else
-        print_json(l.pipeline);
+        print_json(cli, l.pipeline);
     loaded_free(&l);
     return 0;
 }

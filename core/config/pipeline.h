@@ -27,9 +27,11 @@ int config_grace_ms(const struct config *config);
 void config_digest(const struct config *config, const char *pipeline, const unsigned char key[32],
                    char digest[65]);
 size_t config_pipelines(const struct config *config, const char *const **names);
-// As YAML (origin: each value with its file and line), or as JSON. Secrets, which the plugins' tables tell,
-// are shown as "(secret)". catalog may be NULL: then by the names of keys alone.
-int config_show(const struct config *config, struct catalog *catalog, bool origin, bool json, FILE *to);
+// As YAML (origin: each value with its file and line). Secrets, which the plugins' tables tell, are shown as
+// "(secret)". catalog may be NULL: then by the names of keys alone.
+int config_show(const struct config *config, struct catalog *catalog, bool origin, FILE *to);
+// The same as JSON, which is the caller's.
+json_t *config_show_json(const struct config *config, struct catalog *catalog);
 const char *const *config_plugin_dirs(const struct config *config, size_t *count); // isthmus.plugins
 
 struct step {

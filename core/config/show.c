@@ -170,20 +170,22 @@ static void print_yaml(FILE *to, const struct node *node, int indent, bool origi
     }
 }
 
-int config_show(const struct config *config, struct catalog *catalog, bool origin, bool json, FILE *to)
+static struct node *shown(const struct config *config, struct catalog *catalog)
 {
     struct showing s = {.config = config, .catalog = catalog};
     mark_all_vars(&s);
     struct node *copy = masked(&s, config->root, NULL, NULL, 0, false);
-    if (json) {
-        json_t *tree = node_json(copy);
-        char *text = json_dumps(tree, JSON_INDENT(2));
-        fprintf(to, "%s\n", text ? text : "null");
-        free(text);
-        json_decref(tree);
-    } else {
-        print_yaml(to, copy, 0, origin);
-    }
     strings_free(&s.secret_vars);
+    return copy;
+}
+
+int config_show(const struct config *config, struct catalog *catalog, bool origin, FILE *to)
+{
+    print_yaml(to, shown(config, catalog), 0, origin);
     return ferror(to) ? -1 : 0;
+}
+
+json_t *config_show_json(const struct config *config, struct catalog *catalog)
+{
+    return node_json(shown(config, catalog));
 }

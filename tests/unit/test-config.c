@@ -360,7 +360,7 @@ static void show_leaves_secrets_out_and_tells_origins(void **state)
     char *text = NULL;
     size_t len = 0;
     FILE *to = open_memstream(&text, &len);
-    assert_int_equal(config_show(f->config, NULL, true, false, to), 0);
+    assert_int_equal(config_show(f->config, NULL, true, to), 0);
     fclose(to);
     assert_null(strstr(text, "hunter22"));
     assert_null(strstr(text, "literal8"));
