@@ -23,7 +23,7 @@ static void load(const char *path, FILE *out)
             pipeline_free(pipeline);
             pipeline = NULL;
         }
-        config_show(config, fake_catalog(), true, false, out);
+        config_show(config, fake_catalog(), true, out);
     }
     diags_print(diags, out, true);
     config_free(config);
