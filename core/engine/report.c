@@ -99,6 +99,7 @@ int report_plan(struct run *run)
             count_actions(task->changes, counts);
     }
     bool changes = counts[0] + counts[1] + counts[2] + counts[3] + deferred + going + resumed > 0;
+    run->to_do = changes;
     ist_buf text = {0};
     if (failed)
         ist_buf_printf(&text, "%zu step%s could not be planned. ", failed, plural(failed));

@@ -137,7 +137,8 @@ static int run_apply(struct run *run)
         report_error(run, &err);
         return EXIT_ERROR;
     }
-    if (code == EXIT_CHANGES && !agreed(run, "Make these changes?", "apply"))
+    // Also when some steps could not be planned: the others would go on.
+    if (run->to_do && !agreed(run, "Make these changes?", "apply"))
         return run->cancelled ? EXIT_INTERRUPTED : EXIT_ERROR;
     char *command = planfile_command(run);
     history_begin(run, command);

@@ -104,6 +104,7 @@ struct run {
     size_t answer_len;
     bool asked;     // the user was asked: what was observed before may have changed
     bool confirmed; // the answer
+    bool to_do;     // what report_plan found: something would be changed
 
     int cancelled;      // signals heard
     json_t *plan;       // apply FILE: the plan; owned

@@ -263,6 +263,13 @@ ok "to the same end" test "$(files a)" = 10
 
 # ---- faults
 fresh
+fresh
+one_step ', fault: fail, fault_in: plan'
+ist apply p </dev/null >"$TMP/out" 2>&1
+pass_or_fail $(($? != 1)) "where a step cannot be planned, the others are not made unasked either"
+says "nobody to ask" "it says so"
+[ ! -e "$WORLD/other" ]
+pass_or_fail $? "nothing was made"
 one_step ', fault: fail'
 exits 3 "a step that fails fails the run in part" ist apply p --yes
 says "failed as it was told to" "its own words are shown"
