@@ -52,6 +52,11 @@ exits 0 "validate as JSON" i -C "$TMP/one.yaml" validate --output json
 says '"valid": true' "says that it is valid"
 exits 1 "validate as JSON, with an error" i -C "$TMP/one.yaml" validate --output json --set pipelines.p.steps.a.with.x=1
 says '"valid": false' "says that it is not"
+for what in version "config show" "graph p" "validate p"; do
+    # shellcheck disable=SC2086 # several words
+    i -C "$TMP/one.yaml" --output jsonl $what >"$TMP/lines"
+    ok "--output jsonl: every line of $what is an object" test "$(grep -cv '^{.*}$' "$TMP/lines")" = 0
+done
 exits 0 "graph" i -C "$TMP/one.yaml" graph p
 says '"a" -> "b";' "shows what needs what"
 exits 0 "config show" i -C "$TMP/one.yaml" config show --origin
