@@ -56,7 +56,7 @@ fi
 
 # ---- one cluster out of reach ----
 lab faults add service='^kube/ccp$' effect=cut-before times=1000000 >/dev/null
-exits 1 "destroy stops at a cluster that cannot be reached" isthmus destroy stars --yes
+exits 3 "destroy stops at a cluster that cannot be reached" isthmus destroy stars --yes
 says "ccp" "and names it"
 forget=()
 for step in federation policies services app; do forget+=(--forget "$step"); done

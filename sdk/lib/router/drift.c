@@ -171,8 +171,11 @@ int32_t router_vm_drift(ist_aws *aws, const ist_router_vm *vm, json_t *seen, ist
 {
     json_t *drift = json_array();
     const char *group = ist_json_str(seen, "security_group");
-    bool complete = group && ist_json_str(seen, "outside_eni") && ist_json_str(seen, "inside_eni") &&
-                    ist_json_str(seen, "public_ip");
+    const char *status = ist_json_str_or(seen, "stack.status", "");
+    // What a creation that rolled back lists is gone already.
+    bool stands = strcmp(status, "CREATE_COMPLETE") == 0 || strncmp(status, "UPDATE_", 7) == 0;
+    bool complete = stands && group && ist_json_str(seen, "outside_eni") &&
+                    ist_json_str(seen, "inside_eni") && ist_json_str(seen, "public_ip");
     int32_t rc = IST_OK;
     if (complete)
         rc = group_drift(aws, vm, group, drift, err);
