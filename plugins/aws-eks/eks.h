@@ -6,7 +6,7 @@
 #include <isthmus/aws.h>
 #include <isthmus/env.h>
 #include <isthmus/json.h>
-#include <isthmus/kube.h>
+#include <isthmus/kube_manifest.h>
 
 // One operation.
 struct step {

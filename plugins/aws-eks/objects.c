@@ -2,11 +2,7 @@
 // server-side apply that makes them so, removed by what was recorded.
 #include "eks.h"
 
-#include <isthmus/kube_set.h>
-
 #include <string.h>
-
-#define LABEL_STEP "isthmus.dev/step"
 
 static const char *ns_of(const json_t *object)
 {
@@ -21,22 +17,11 @@ static char *title_of(const json_t *object)
                       ns != NULL ? "/" : "", ist_json_str_or(object, "metadata.name", "?"));
 }
 
-static const char *mark_of(const json_t *object)
-{
-    return json_string_value(json_object_get(ist_json_at(object, "metadata.labels"), LABEL_STEP));
-}
-
 // The object with our mark. New reference.
 static json_t *marked(const json_t *object, const char *owner)
 {
-    json_t *copy = json_deep_copy(object), *metadata = json_object_get(copy, "metadata");
-    json_t *labels = json_object_get(metadata, "labels");
-    if (!json_is_object(labels)) {
-        labels = json_object();
-        json_object_set_new(metadata, "labels", labels);
-    }
-    json_object_set_new(labels, LABEL_STEP, json_string(owner));
-    json_object_del(copy, "status"); // what `kubectl get` left in a file
+    json_t *copy = json_deep_copy(object);
+    ist_manifest_mark(copy, owner);
     return copy;
 }
 
@@ -86,55 +71,17 @@ static int32_t live_of(struct step *s, const json_t *object, json_t **live, ist_
 
 // ---- comparing ----
 
-// Without what the server counts and stamps. New reference.
-static json_t *settled(const json_t *object)
-{
-    static const char *const stamped[] = {
-        "managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink"};
-    json_t *copy = json_deep_copy(object), *metadata = json_object_get(copy, "metadata");
-    for (size_t i = 0; i < sizeof(stamped) / sizeof(stamped[0]); i++)
-        json_object_del(metadata, stamped[i]);
-    json_object_del(copy, "status");
-    return copy;
-}
-
-static void tell_fields(const struct step *s, const char *title, const json_t *before, const json_t *after,
-                        const char *prefix, int depth)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)after, key, value)
-    {
-        json_t *old = json_object_get(before, key);
-        char *path = ist_printf("%s%s%s", prefix, *prefix != '\0' ? "." : "", key);
-        if (!json_equal(old, value) && json_is_object(value) && json_is_object(old) && depth < 8)
-            tell_fields(s, title, old, value, path, depth + 1);
-        else if (!json_equal(old, value))
-            ist_change_field(&s->env, title, path, old != NULL ? json_incref(old) : NULL, json_incref(value));
-        ist_free(path);
-    }
-    json_object_foreach((json_t *)before, key, value)
-    {
-        if (json_object_get(after, key) != NULL)
-            continue;
-        char *path = ist_printf("%s%s%s", prefix, *prefix != '\0' ? "." : "", key);
-        ist_change_field(&s->env, title, path, json_incref(value), json_null());
-        ist_free(path);
-    }
-}
-
 // How one object stands.
 struct state {
-    json_t *live;  // NULL: not there
-    json_t *after; // what an apply would make of it; NULL when it is not there
-    int ours;      // it carries our mark
-    int differs;
+    json_t *live;   // NULL: not there
+    json_t *fields; // what an apply would change of it; NULL when it is not there
+    int ours;       // it carries our mark
 };
 
 static void state_free(struct state *state)
 {
     json_decref(state->live);
-    json_decref(state->after);
+    json_decref(state->fields);
     *state = (struct state){0};
 }
 
@@ -158,18 +105,17 @@ static int32_t look(struct step *s, const char *owner, const json_t *object, str
             *err = failed;
         return rc;
     }
-    json_t *a = settled(live), *b = settled(after);
-    const char *mark = mark_of(live);
-    *state = (struct state){live, after, mark != NULL && strcmp(mark, owner) == 0, !json_equal(a, b)};
-    json_decref(a);
-    json_decref(b);
+    const char *mark = ist_manifest_step(live);
+    *state =
+        (struct state){live, ist_manifest_compare(live, after), mark != NULL && strcmp(mark, owner) == 0};
+    json_decref(after);
     return IST_OK;
 }
 
 static int32_t refuse_foreign(const json_t *object, const struct state *state, ist_error *err)
 {
     char *title = title_of(object);
-    const char *mark = mark_of(state->live);
+    const char *mark = ist_manifest_step(state->live);
     const int32_t rc =
         ist_fail(err, IST_ERR_CONFLICT, title, "exists, and %s%s",
                  mark != NULL ? "belongs to step " : "Isthmus did not make it", mark != NULL ? mark : "");
@@ -188,15 +134,16 @@ static int32_t plan_object(struct step *s, const char *owner, const json_t *obje
         return rc;
     char *title = title_of(object);
     if (state.live == NULL) {
+        json_t *fields = ist_manifest_outline(object);
         ist_change(&s->env, IST_CREATE, title, NULL);
-    } else if (!state.ours && (mark_of(state.live) != NULL || !ist_json_bool(s->inputs, "adopt", 0))) {
+        ist_manifest_report(&s->env, title, fields);
+        json_decref(fields);
+    } else if (!state.ours &&
+               (ist_manifest_step(state.live) != NULL || !ist_json_bool(s->inputs, "adopt", 0))) {
         rc = refuse_foreign(object, &state, err);
-    } else if (state.differs) {
-        json_t *before = settled(state.live), *after = settled(state.after);
+    } else if (json_array_size(state.fields) > 0) {
         ist_change(&s->env, IST_UPDATE, title, state.ours ? NULL : "taken over");
-        tell_fields(s, title, before, after, "", 0);
-        json_decref(before);
-        json_decref(after);
+        ist_manifest_report(&s->env, title, state.fields);
     }
     ist_free(title);
     state_free(&state);
@@ -253,9 +200,9 @@ static int32_t apply_object(struct step *s, const char *owner, const json_t *obj
     if (rc == IST_OK)
         rc = look(s, owner, object, &state, err);
     if (rc == IST_OK && state.live != NULL && !state.ours &&
-        (mark_of(state.live) != NULL || !ist_json_bool(s->inputs, "adopt", 0)))
+        (ist_manifest_step(state.live) != NULL || !ist_json_bool(s->inputs, "adopt", 0)))
         rc = refuse_foreign(object, &state, err);
-    if (rc == IST_OK && (state.live == NULL || state.differs)) {
+    if (rc == IST_OK && (state.live == NULL || json_array_size(state.fields) > 0)) {
         char *title = title_of(object);
         json_t *with_mark = marked(object, owner);
         ist_progress(&s->env, "%s", title);
@@ -277,7 +224,7 @@ static int32_t delete_object(struct step *s, const char *owner, const json_t *id
     int32_t rc = ist_kube_get(s->kube, api, kind, ns, name, &live, &failed);
     if (rc == IST_ERR_NOT_FOUND)
         return IST_OK;
-    const char *mark = rc == IST_OK ? mark_of(live) : NULL;
+    const char *mark = rc == IST_OK ? ist_manifest_step(live) : NULL;
     if (rc == IST_OK && mark != NULL && strcmp(mark, owner) == 0)
         rc = ist_kube_delete(s->kube, api, kind, ns, name, ist_json_str(live, "metadata.uid"), NULL, &failed);
     else if (rc == IST_OK)

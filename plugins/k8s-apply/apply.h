@@ -4,10 +4,8 @@
 
 #include <isthmus/alloc.h>
 #include <isthmus/kube_keeper.h>
+#include <isthmus/kube_manifest.h>
 
-// The mark of an object that a step of this plugin keeps; its value is ist_kube_owner(). Not kube_set.h's: a
-// Service that a user's manifest declares is as good a source for mirroring as any other.
-#define LABEL_STEP "isthmus.dev/step"
 // Stands on an object that was there before us, from before it carries our label: destroy leaves it.
 #define ANNOTATION_ADOPTED "isthmus.dev/adopted"
 
@@ -37,8 +35,6 @@ int32_t manifests_resolve(struct work *work, ist_error *err);
 // New reference.
 int32_t compare_all(struct work *work, json_t **actions, ist_error *err);
 void compare_report(const ist_env *env, const json_t *actions);
-// The differences of two objects as a server answers them, without what it counts and stamps. New reference.
-json_t *compare_fields(const json_t *live, const json_t *after);
 
 // write.c
 int32_t write_all(struct work *work, const json_t *actions, ist_error *err);
@@ -61,7 +57,6 @@ const json_t *wanted_of(const struct work *work, const json_t *id);
 const json_t *recorded_in(const struct work *work, const char *cluster);
 char *resource_of(const char *cluster); // the journal's name of a cluster's batch. The caller's.
 int32_t live_of(const struct work *work, const json_t *id, json_t **live, ist_error *err);
-const char *step_of(const json_t *object); // whose: value of LABEL_STEP, or NULL
 int is_kind(const json_t *id_or_object, const char *kind);
 
 #endif

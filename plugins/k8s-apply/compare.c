@@ -1,109 +1,9 @@
-// What a manifest would change: each object is compared with what a dry run of its apply answers, so that a
-// field that the server fills in by itself never makes a difference.
+// What is to do in the clusters: each object is compared with what a dry run of its apply answers.
 #include "apply.h"
 
 #include <string.h>
 
-// ---- two objects ----
-
-// What the server counts and stamps, and what kubectl leaves for itself.
-static int is_stamped(const char *path)
-{
-    static const char *const stamped[] = {
-        "status",
-        "metadata.managedFields",
-        "metadata.resourceVersion",
-        "metadata.generation",
-        "metadata.creationTimestamp",
-        "metadata.uid",
-        "metadata.selfLink",
-        "metadata.annotations.'kubectl.kubernetes.io/last-applied-configuration'",
-        "metadata.annotations.'deployment.kubernetes.io/revision'",
-    };
-    for (size_t i = 0; i < sizeof stamped / sizeof *stamped; i++)
-        if (strcmp(path, stamped[i]) == 0)
-            return 1;
-    return 0;
-}
-
-static void compare(const char *path, const json_t *live, const json_t *after, json_t *fields);
-
-static char *child_path(const char *path, const char *key)
-{
-    int plain = strpbrk(key, "./'") == NULL;
-    return ist_printf("%s%s%s%s%s", path, *path ? "." : "", plain ? "" : "'", key, plain ? "" : "'");
-}
-
-static void compare_maps(const char *path, const json_t *live, const json_t *after, json_t *fields)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)live, key, value)
-    {
-        char *child = child_path(path, key);
-        compare(child, value, json_object_get(after, key), fields);
-        ist_free(child);
-    }
-    json_object_foreach((json_t *)(uintptr_t)after, key, value)
-    {
-        if (json_object_get(live, key))
-            continue;
-        char *child = child_path(path, key);
-        compare(child, NULL, value, fields);
-        ist_free(child);
-    }
-}
-
-static void add_field(const char *path, const json_t *before, const json_t *after, json_t *fields)
-{
-    json_t *field = json_pack("{s:s, s:O*, s:O*}", "field", path, "before", before, "after", after);
-    json_array_append_new(fields, field);
-}
-
-static void compare(const char *path, const json_t *live, const json_t *after, json_t *fields)
-{
-    if (is_stamped(path) || json_equal(live, after))
-        return;
-    // A map that comes or goes whole is told key by key too; an empty one has no keys to tell.
-    int maps = (json_is_object(live) && json_is_object(after)) || (!live && json_object_size(after)) ||
-               (!after && json_object_size(live));
-    if (maps) {
-        compare_maps(path, live, after, fields);
-    } else if (json_is_array(live) && json_array_size(live) == json_array_size(after)) {
-        for (size_t i = 0; i < json_array_size(live); i++) {
-            char *child = ist_printf("%s[%zu]", path, i);
-            compare(child, json_array_get(live, i), json_array_get(after, i), fields);
-            ist_free(child);
-        }
-    } else {
-        add_field(path, live, after, fields);
-    }
-}
-
-json_t *compare_fields(const json_t *live, const json_t *after)
-{
-    json_t *fields = json_array();
-    compare("", live, after, fields);
-    return fields;
-}
-
 // ---- one object ----
-
-// Of what a Secret holds only that it changes leaves this function: actions are written down.
-static void hide_values(json_t *fields)
-{
-    size_t i;
-    json_t *field;
-    json_array_foreach(fields, i, field)
-    {
-        const char *path = ist_json_str_or(field, "field", "");
-        if (strncmp(path, "data", 4) != 0 && strncmp(path, "stringData", 10) != 0)
-            continue;
-        json_object_del(field, "before");
-        json_object_del(field, "after");
-        json_object_set_new(field, "secret", json_true());
-    }
-}
 
 static json_t *action_new(const char *what, const json_t *id, const json_t *live, const char *reason,
                           json_t *fields)
@@ -112,14 +12,12 @@ static json_t *action_new(const char *what, const json_t *id, const json_t *live
         json_pack("{s:s, s:s*, s:s*, s:o}", "action", what, "uid", ist_json_str(live, "metadata.uid"),
                   "reason", reason, "fields", fields ? fields : json_array());
     json_object_update(action, (json_t *)(uintptr_t)id);
-    if (is_kind(id, "Secret"))
-        hide_values(json_object_get(action, "fields"));
     return action;
 }
 
 static const char *whose(const struct work *work, const json_t *live)
 {
-    const char *step = step_of(live);
+    const char *step = ist_manifest_step(live);
     if (step && strcmp(step, work->owner) == 0)
         return "ours";
     return step ? "another" : "foreign";
@@ -127,7 +25,7 @@ static const char *whose(const struct work *work, const json_t *live)
 
 static int32_t conflict(const char *text, const json_t *live, ist_error *err)
 {
-    const char *step = step_of(live);
+    const char *step = ist_manifest_step(live);
     if (step) {
         ist_fail(err, IST_ERR_CONFLICT, text, "step %s of Isthmus keeps this object", step);
         ist_hint(err, "an object has one keeper: take it out of one of the two steps");
@@ -147,7 +45,7 @@ static int namespace_serves(const json_t *wanted, const json_t *live)
         json_t *value;
         json_object_foreach(ist_json_at(wanted, maps[i]), key, value)
         {
-            if (strcmp(key, LABEL_STEP) == 0 || strcmp(key, IST_LABEL_MANAGED_BY) == 0)
+            if (strcmp(key, IST_LABEL_STEP) == 0 || strcmp(key, IST_LABEL_MANAGED_BY) == 0)
                 continue;
             if (!json_equal(value, json_object_get(ist_json_at(live, maps[i]), key)))
                 return 0;
@@ -164,7 +62,7 @@ static int32_t compare_live(const ist_cluster *cluster, const json_t *object, co
     ist_error fault = {0};
     int32_t rc = ist_kube_apply_dry(cluster->kube, object, &after, &fault);
     if (rc == IST_OK) {
-        json_t *fields = compare_fields(live, after);
+        json_t *fields = ist_manifest_compare(live, after);
         if (json_array_size(fields))
             json_array_append_new(actions, action_new(verb, id, live, NULL, fields));
         else
@@ -209,7 +107,7 @@ static int32_t compare_missing(struct work *work, const ist_cluster *cluster, co
             *err = fault;
         return rc;
     }
-    json_array_append_new(actions, action_new("create", id, NULL, NULL, NULL));
+    json_array_append_new(actions, action_new("create", id, NULL, NULL, ist_manifest_outline(object)));
     return IST_OK;
 }
 
@@ -224,7 +122,8 @@ static int32_t compare_entry(struct work *work, const json_t *entry, json_t *act
     const char *owner = rc == IST_OK ? whose(work, live) : "";
     if (rc == IST_OK && ist_json_str(live, "metadata.deletionTimestamp")) {
         json_array_append_new(actions,
-                              action_new("create", id, NULL, "the one that is there is being deleted", NULL));
+                              action_new("create", id, NULL, "the one that is there is being deleted",
+                                         ist_manifest_outline(object)));
     } else if (rc == IST_OK && strcmp(owner, "ours") == 0) {
         rc = compare_live(cluster, object, id, live, "update", actions, err);
     } else if (rc == IST_OK && is_kind(id, "Namespace") && namespace_serves(object, live)) {
@@ -316,24 +215,15 @@ static uint32_t change_of(const char *action)
 
 void compare_report(const ist_env *env, const json_t *actions)
 {
-    size_t i, k;
-    const json_t *action, *field;
+    size_t i;
+    const json_t *action;
     json_array_foreach(actions, i, action)
     {
         char *name = id_text(action);
         const char *what = ist_json_str_or(action, "action", "");
         ist_change(env, change_of(what), name,
                    strcmp(what, "adopt") == 0 ? "adopted" : ist_json_str(action, "reason"));
-        json_array_foreach(json_object_get(action, "fields"), k, field)
-        {
-            const char *path = ist_json_str_or(field, "field", "");
-            json_t *after = json_object_get(field, "after");
-            if (json_object_get(field, "secret"))
-                ist_change_secret(env, name, path);
-            else // NULL would read as "known after apply": a field that goes away is null
-                ist_change_field(env, name, path, json_incref(json_object_get(field, "before")),
-                                 after ? json_incref(after) : json_null());
-        }
+        ist_manifest_report(env, name, json_object_get(action, "fields"));
         ist_free(name);
     }
 }

@@ -73,11 +73,6 @@ int32_t live_of(const struct work *work, const json_t *id, json_t **live, ist_er
                         ist_json_str(id, "namespace"), ist_json_str(id, "name"), live, err);
 }
 
-const char *step_of(const json_t *object)
-{
-    return json_string_value(json_object_get(ist_json_at(object, "metadata.labels"), LABEL_STEP));
-}
-
 int is_kind(const json_t *id_or_object, const char *kind)
 {
     return strcmp(ist_json_str_or(id_or_object, "kind", ""), kind) == 0;

@@ -7,7 +7,7 @@
 static int32_t release(const ist_cluster *cluster, const json_t *id, ist_error *err)
 {
     json_t *patch = json_pack("{s:{s:{s:n, s:n}, s:{s:n}}}", "metadata", "labels", IST_LABEL_MANAGED_BY,
-                              LABEL_STEP, "annotations", ANNOTATION_ADOPTED);
+                              IST_LABEL_STEP, "annotations", ANNOTATION_ADOPTED);
     int32_t rc = ist_kube_patch(cluster->kube, ist_json_str(id, "apiVersion"), ist_json_str(id, "kind"),
                                 ist_json_str(id, "namespace"), ist_json_str(id, "name"),
                                 "application/merge-patch+json", patch, NULL, err);
@@ -62,7 +62,7 @@ int32_t remove_one(struct work *work, ist_cluster *cluster, const json_t *id, is
     json_t *live = NULL;
     ist_error fault = {0};
     int32_t rc = live_of(work, id, &live, &fault);
-    const char *step = step_of(live), *uid = ist_json_str(live, "metadata.uid"),
+    const char *step = ist_manifest_step(live), *uid = ist_json_str(live, "metadata.uid"),
                *recorded = ist_json_str(id, "uid");
     int ours = step && strcmp(step, work->owner) == 0 && (!recorded || !uid || strcmp(recorded, uid) == 0);
     if (rc == IST_ERR_NOT_FOUND || (rc == IST_OK && !ours)) { // gone, or somebody else's by now

@@ -134,7 +134,7 @@ static int32_t check_free(struct work *work, const json_t *action, ist_error *er
     if (strcmp(ist_json_str_or(action, "action", ""), "create") != 0)
         return IST_OK;
     int32_t rc = live_of(work, action, &live, err);
-    const char *step = step_of(live);
+    const char *step = ist_manifest_step(live);
     int ours = step && strcmp(step, work->owner) == 0;
     json_decref(live);
     if (rc == IST_ERR_NOT_FOUND || (rc == IST_OK && ours))

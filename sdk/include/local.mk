@@ -14,6 +14,7 @@ isthmusinclude_HEADERS = \
 	%D%/isthmus/json.h \
 	%D%/isthmus/kube.h \
 	%D%/isthmus/kube_keeper.h \
+	%D%/isthmus/kube_manifest.h \
 	%D%/isthmus/kube_set.h \
 	%D%/isthmus/plugin.h \
 	%D%/isthmus/retry.h \

@@ -120,7 +120,7 @@ static void fields_that_differ_are_named(void **state)
         "\"spec\":{\"ports\":[{\"port\":80,\"targetPort\":8}],\"type\":\"ClusterIP\"},"
         "\"status\":{\"x\":2}}",
         0, NULL);
-    json_t *fields = compare_fields(live, after);
+    json_t *fields = ist_manifest_compare(live, after);
     assert_int_equal(json_array_size(fields), 3);
     assert_string_equal(ist_json_str(json_array_get(fields, 0), "field"), "metadata.labels.'app.io/x'");
     assert_string_equal(ist_json_str(json_array_get(fields, 1), "field"), "spec.ports[0].targetPort");
@@ -128,11 +128,100 @@ static void fields_that_differ_are_named(void **state)
     assert_string_equal(ist_json_str(json_array_get(fields, 2), "field"), "spec.gone");
     assert_null(json_object_get(json_array_get(fields, 2), "after"));
     json_decref(fields);
-    fields = compare_fields(live, live);
+    fields = ist_manifest_compare(live, live);
     assert_int_equal(json_array_size(fields), 0);
     json_decref(fields);
     json_decref(live);
     json_decref(after);
+}
+
+static json_t *object_of(const char *yaml)
+{
+    json_t *wanted, *inputs = inputs_of(yaml);
+    ist_error err;
+    json_object_set_new(inputs, "clusters", json_pack("[s]", "a"));
+    assert_int_equal(load(inputs, &wanted, &err), IST_OK);
+    json_t *object = json_incref(json_object_get(json_array_get(wanted, 0), "object"));
+    json_decref(wanted);
+    return object;
+}
+
+static void a_new_object_is_outlined_without_what_may_be_secret(void **state)
+{
+    (void)state;
+    json_t *object = object_of("{kind: Deployment, apiVersion: apps/v1, metadata: {name: d, annotations: "
+                               "{note: hush}}, spec: {replicas: 3, "
+                               "template: {spec: {containers: [{name: c, image: 'nginx:1', args: [hush], "
+                               "env: [{name: A, value: hush}], "
+                               "ports: [{containerPort: 80}]}]}}}}");
+    json_t *fields = ist_manifest_outline(object);
+    char *text = ist_json_text(fields);
+    assert_int_equal(json_array_size(fields), 3);
+    assert_string_equal(ist_json_str(json_array_get(fields, 0), "field"), "spec.replicas");
+    assert_int_equal(ist_json_int(json_array_get(fields, 0), "after", 0), 3);
+    assert_string_equal(ist_json_str(json_array_get(fields, 1), "field"),
+                        "spec.template.spec.containers[0].image");
+    assert_string_equal(ist_json_str(json_array_get(fields, 1), "after"), "nginx:1");
+    assert_null(strstr(text, "hush"));
+    ist_free(text);
+    json_decref(fields);
+    json_decref(object);
+    object = object_of("{kind: Pod, apiVersion: v1, metadata: {name: p}, spec: {containers: ["
+                       "{image: a}, {image: b}, {image: c}, {image: d}, {image: e}, {image: f}, {image: g}, "
+                       "{image: h}, {image: i}, {image: j}, {image: k}, {image: l}]}}");
+    fields = ist_manifest_outline(object);
+    assert_int_equal(json_array_size(fields), 10);
+    json_decref(fields);
+    json_decref(object);
+    object = object_of("{kind: Secret, apiVersion: v1, metadata: {name: s}, stringData: {k: hush}}");
+    fields = ist_manifest_outline(object);
+    assert_int_equal(json_array_size(fields), 0);
+    json_decref(fields);
+    json_decref(object);
+}
+
+static void of_a_secret_only_that_it_changes_is_told(void **state)
+{
+    (void)state;
+    json_t *a =
+        object_of("{kind: Secret, apiVersion: v1, metadata: {name: s}, data: {k: YQ==}, type: Opaque}");
+    json_t *b =
+        object_of("{kind: Secret, apiVersion: v1, metadata: {name: s}, data: {k: Yg==}, type: other}");
+    json_t *fields = ist_manifest_compare(a, b);
+    assert_int_equal(json_array_size(fields), 2);
+    assert_true(ist_json_bool(json_array_get(fields, 0), "secret", 0));
+    assert_null(json_object_get(json_array_get(fields, 0), "before"));
+    assert_null(json_object_get(json_array_get(fields, 0), "after"));
+    assert_string_equal(ist_json_str(json_array_get(fields, 1), "after"), "other");
+    json_decref(fields);
+    json_decref(a);
+    json_decref(b);
+}
+
+static void a_definition_brings_its_kind_in_its_versions(void **state)
+{
+    (void)state;
+    json_t *crd = object_of(
+        "{kind: CustomResourceDefinition, apiVersion: apiextensions.k8s.io/v1, metadata: {name: m}, "
+        "spec: {group: lab.test, scope: Namespaced, names: {kind: Moon}, versions: [{name: v2}]}}");
+    static const struct {
+        const char *yaml;
+        int brings;
+    } cases[] = {
+        {"{kind: Moon, apiVersion: lab.test/v2, metadata: {name: io}}", 1},
+        {"{kind: Moon, apiVersion: lab.test/v1, metadata: {name: io}}", 0},
+        {"{kind: Moon, apiVersion: lab.tes/v2, metadata: {name: io}}", 0},
+        {"{kind: Moon, apiVersion: v2, metadata: {name: io}}", 0},
+        {"{kind: Star, apiVersion: lab.test/v2, metadata: {name: sol}}", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *object = object_of(cases[i].yaml);
+        int namespaced = 0;
+        assert_int_equal(ist_manifest_defines(crd, object, &namespaced), cases[i].brings);
+        assert_int_equal(namespaced, cases[i].brings);
+        json_decref(object);
+    }
+    json_decref(crd);
 }
 
 static void an_object_is_the_same_in_another_version_of_its_group(void **state)
@@ -160,6 +249,9 @@ int main(void)
         cmocka_unit_test(what_is_no_object_is_refused),
         cmocka_unit_test(a_file_stands_in_for_a_url),
         cmocka_unit_test(fields_that_differ_are_named),
+        cmocka_unit_test(a_new_object_is_outlined_without_what_may_be_secret),
+        cmocka_unit_test(of_a_secret_only_that_it_changes_is_told),
+        cmocka_unit_test(a_definition_brings_its_kind_in_its_versions),
         cmocka_unit_test(an_object_is_the_same_in_another_version_of_its_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
