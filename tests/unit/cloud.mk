@@ -1,7 +1,7 @@
 # HTTP, AWS and the plugins that stand on them.
 check_PROGRAMS += tests/unit/test-http
 UNIT_TESTS += tests/unit/test-http
-tests_unit_test_http_SOURCES = %D%/test-http.c %D%/httpd.c %D%/httpd.h
+tests_unit_test_http_SOURCES = %D%/test-http.c %D%/fake-call.c %D%/fake-call.h %D%/httpd.c %D%/httpd.h
 tests_unit_test_http_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_http_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
 

@@ -3,13 +3,10 @@
 
 #include <isthmus/alloc.h>
 
-#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -75,97 +72,6 @@ int fake_api_saw(const struct fake_api *api, const char *text)
         count++;
     pthread_mutex_unlock(&lock);
     return count;
-}
-
-// ---- the host ----
-
-static struct fake_call *of(ist_call *call)
-{
-    return (struct fake_call *)(void *)call;
-}
-
-static uint32_t call_operation(ist_call *call)
-{
-    return of(call)->operation;
-}
-
-static int64_t call_now(ist_call *call)
-{
-    (void)call;
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static int64_t call_clock(ist_call *call)
-{
-    (void)call;
-    return (int64_t)time(NULL) * 1000;
-}
-
-static int64_t call_deadline(ist_call *call)
-{
-    return of(call)->deadline;
-}
-
-static int32_t call_cancelled(ist_call *call)
-{
-    (void)call;
-    return 0;
-}
-
-static int call_cancel_fd(ist_call *call)
-{
-    (void)call;
-    return -1;
-}
-
-static int32_t call_sleep(ist_call *call, int64_t until)
-{
-    (void)call;
-    while (call_now(call) < until)
-        usleep(1000);
-    return IST_OK;
-}
-
-static void call_log(ist_call *call, uint32_t level, const char *text)
-{
-    (void)call;
-    (void)level;
-    (void)text;
-}
-
-static void call_progress(ist_call *call, const char *text, int32_t fraction)
-{
-    (void)call;
-    (void)text;
-    (void)fraction;
-}
-
-static void call_secret(ist_call *call, const char *bytes, size_t len)
-{
-    size_t used = strlen(of(call)->secrets);
-    snprintf(of(call)->secrets + used, sizeof of(call)->secrets - used, "%.*s\n", (int)len, bytes);
-}
-
-static const ist_host host = {.size = sizeof(ist_host),
-                              .operation = call_operation,
-                              .wants_trace = call_cancelled,
-                              .log = call_log,
-                              .progress = call_progress,
-                              .register_secret = call_secret,
-                              .clock_ms = call_clock,
-                              .now_ms = call_now,
-                              .deadline_ms = call_deadline,
-                              .cancelled = call_cancelled,
-                              .cancel_fd = call_cancel_fd,
-                              .sleep_until = call_sleep};
-
-ist_env fake_env(struct fake_call *call)
-{
-    if (!call->deadline)
-        call->deadline = call_now(NULL) + 60000;
-    return (ist_env){&host, (ist_call *)(void *)call};
 }
 
 ist_kube *fake_client(const struct fake_api *api, const ist_env *env)

@@ -1,8 +1,9 @@
 // An API server out of a script: each rule answers the requests whose "METHOD target" begins with its text, in the
-// order of the rules, so many times; and a host that knows an operation, the time, and nothing else.
+// order of the rules, so many times.
 #ifndef TEST_KUBE_FAKE_H
 #define TEST_KUBE_FAKE_H
 
+#include "fake-call.h"
 #include "httpd.h"
 
 #include <isthmus/kube.h>
@@ -29,14 +30,6 @@ void fake_api_start(struct fake_api *api, const struct rule *rules, size_t count
 void fake_api_stop(struct fake_api *api);
 // How many requests' first line contained this text.
 int fake_api_saw(const struct fake_api *api, const char *text);
-
-struct fake_call {
-    uint32_t operation;
-    int64_t deadline; // monotonic ms
-    char secrets[8192];
-};
-// An environment whose operation is call->operation.
-ist_env fake_env(struct fake_call *call);
 
 ist_kube *fake_client(const struct fake_api *api, const ist_env *env);
 

@@ -1,4 +1,5 @@
 // The HTTP session against a server that misbehaves in every way a test can ask for.
+#include "fake-call.h"
 #include "httpd.h"
 
 #include <isthmus/alloc.h>
@@ -16,106 +17,17 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-// ---- a host that knows time, cancelling and traces, and nothing else ----
-
-struct fake {
-    uint32_t operation;
-    int64_t deadline;
-    int cancel[2];
-    int stop;
-    char trace[65536];
-    size_t traced;
-};
-
-static struct fake *of(ist_call *call)
-{
-    return (struct fake *)(void *)call;
-}
-
-static uint32_t fake_operation(ist_call *call)
-{
-    return of(call)->operation;
-}
-
-static int64_t fake_now(ist_call *call)
-{
-    (void)call;
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static int64_t fake_clock(ist_call *call)
-{
-    (void)call;
-    return (int64_t)time(NULL) * 1000;
-}
-
-static int64_t fake_deadline(ist_call *call)
-{
-    return of(call)->deadline;
-}
-
-static int32_t fake_cancelled(ist_call *call)
-{
-    return __atomic_load_n(&of(call)->stop, __ATOMIC_SEQ_CST);
-}
-
-static int fake_cancel_fd(ist_call *call)
-{
-    return of(call)->cancel[0];
-}
-
-static int32_t fake_sleep(ist_call *call, int64_t until)
-{
-    while (fake_now(call) < until) {
-        if (fake_cancelled(call))
-            return IST_ERR_CANCELLED;
-        if (fake_now(call) >= of(call)->deadline)
-            return IST_ERR_TIMEOUT;
-        usleep(2000);
-    }
-    return IST_OK;
-}
-
-static int32_t fake_wants_trace(ist_call *call)
-{
-    (void)call;
-    return 1;
-}
-
-static void fake_log(ist_call *call, uint32_t level, const char *text)
-{
-    struct fake *f = of(call);
-    if (level == IST_LOG_TRACE)
-        f->traced += (size_t)snprintf(f->trace + f->traced, sizeof(f->trace) - f->traced, "%s\n", text);
-}
-
-static const ist_host host = {
-    .size = sizeof(ist_host),
-    .major = IST_ABI_MAJOR,
-    .minor = IST_ABI_MINOR,
-    .operation = fake_operation,
-    .now_ms = fake_now,
-    .clock_ms = fake_clock,
-    .deadline_ms = fake_deadline,
-    .cancelled = fake_cancelled,
-    .cancel_fd = fake_cancel_fd,
-    .sleep_until = fake_sleep,
-    .wants_trace = fake_wants_trace,
-    .log = fake_log,
-};
-
-static ist_env env_of(struct fake *fake, uint32_t operation, int64_t within_ms)
+static ist_env env_of(struct fake_call *fake, uint32_t operation, int64_t within_ms)
 {
     memset(fake, 0, sizeof(*fake));
     fake->operation = operation;
-    fake->deadline = fake_now((ist_call *)(void *)fake) + within_ms;
+    fake->deadline = fake_now_ms() + within_ms;
+    fake->wants_trace = 1;
     assert_int_equal(pipe(fake->cancel), 0);
-    return (ist_env){&host, (ist_call *)(void *)fake};
+    return fake_env(fake);
 }
 
-static void env_end(struct fake *fake)
+static void env_end(struct fake_call *fake)
 {
     close(fake->cancel[0]);
     close(fake->cancel[1]);
@@ -123,7 +35,7 @@ static void env_end(struct fake *fake)
 
 static void *cancel_soon(void *arg)
 {
-    struct fake *fake = arg;
+    struct fake_call *fake = arg;
     usleep(200000);
     __atomic_store_n(&fake->stop, 1, __ATOMIC_SEQ_CST);
     if (write(fake->cancel[1], "x", 1) != 1)
@@ -244,10 +156,10 @@ static void a_busy_server_is_asked_again_after_what_it_says(void **state)
     struct fixture *f = *state;
     open_session(f, NULL, 0);
     f->world.busy_left = 1;
-    const int64_t began = fake_now(NULL);
+    const int64_t began = fake_now_ms();
     assert_int_equal(ask(f, (ist_http_request){0}, "/busy"), IST_OK);
     assert_int_equal(f->response.status, 200);
-    assert_true(fake_now(NULL) - began >= 1000);
+    assert_true(fake_now_ms() - began >= 1000);
     assert_int_equal(httpd_count(f->server), 2);
 }
 
@@ -322,34 +234,34 @@ static void a_slow_answer_ends_at_the_requests_limit(void **state)
 static void the_operations_deadline_cuts_a_slow_answer(void **state)
 {
     struct fixture *f = *state;
-    struct fake fake;
+    struct fake_call fake;
     const ist_env env = env_of(&fake, IST_OP_APPLY, 300);
     open_session(f, &env, 0);
-    const int64_t began = fake_now(NULL);
+    const int64_t began = fake_now_ms();
     assert_int_equal(ask(f, (ist_http_request){0}, "/slow"), IST_ERR_TIMEOUT);
-    assert_true(fake_now(NULL) - began < 2000);
+    assert_true(fake_now_ms() - began < 2000);
     env_end(&fake);
 }
 
 static void cancel_ends_a_wait_at_once(void **state)
 {
     struct fixture *f = *state;
-    struct fake fake;
+    struct fake_call fake;
     pthread_t thread;
     const ist_env env = env_of(&fake, IST_OP_APPLY, 60000);
     open_session(f, &env, 0);
-    const int64_t began = fake_now(NULL);
+    const int64_t began = fake_now_ms();
     assert_int_equal(pthread_create(&thread, NULL, cancel_soon, &fake), 0);
     assert_int_equal(ask(f, (ist_http_request){0}, "/slow"), IST_ERR_CANCELLED);
     pthread_join(thread, NULL);
-    assert_true(fake_now(NULL) - began < 1000);
+    assert_true(fake_now_ms() - began < 1000);
     env_end(&fake);
 }
 
 static void cancel_ends_a_back_off_too(void **state)
 {
     struct fixture *f = *state;
-    struct fake fake;
+    struct fake_call fake;
     pthread_t thread;
     const ist_env env = env_of(&fake, IST_OP_APPLY, 60000);
     open_session(f, &env, 0);
@@ -400,7 +312,7 @@ static void observe_plan_and_verify_refuse_writes(void **state)
     struct fixture *f = *state;
     static const uint32_t ops[] = {IST_OP_OBSERVE, IST_OP_PLAN, IST_OP_VERIFY};
     for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
-        struct fake fake;
+        struct fake_call fake;
         const ist_env env = env_of(&fake, ops[i], 10000);
         ist_http_free(f->http);
         open_session(f, &env, 0);
@@ -417,7 +329,7 @@ static void observe_plan_and_verify_refuse_writes(void **state)
 static void traces_show_the_call_and_nothing_that_authenticates(void **state)
 {
     struct fixture *f = *state;
-    struct fake fake;
+    struct fake_call fake;
     const ist_env env = env_of(&fake, IST_OP_APPLY, 10000);
     open_session(f, &env, 0);
     static const char *const headers[] = {"Authorization: Bearer top-secret", "X-Auth-Token: hidden-token",

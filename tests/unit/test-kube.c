@@ -396,92 +396,94 @@ static void a_kind_that_comes_later_is_found(void **state)
 
 // ---- rollouts ----
 
+static const struct rollout {
+    const char *path, *api, *kind, *live;
+    int ready;
+    const char *says;
+} rollouts[] = {
+    {"/apis/apps/v1/namespaces/n/deployments/x", "apps/v1", "Deployment",
+     "{\"metadata\":{\"generation\":2},\"spec\":{\"replicas\":2},\"status\":{\"observedGeneration\":1}}", 0,
+     "not seen"},
+    {"/apis/apps/v1/namespaces/n/deployments/x", "apps/v1", "Deployment",
+     "{\"metadata\":{\"generation\":2},\"spec\":{\"replicas\":2},\"status\":{\"observedGeneration\":2,"
+     "\"updatedReplicas\":1}}",
+     0, "1 of 2 updated"},
+    {"/apis/apps/v1/namespaces/n/deployments/x", "apps/v1", "Deployment",
+     "{\"metadata\":{\"generation\":2},\"spec\":{\"replicas\":2},\"status\":{\"observedGeneration\":2,"
+     "\"updatedReplicas\":2,\"replicas\":3,\"availableReplicas\":3}}",
+     0, "old replicas"},
+    {"/apis/apps/v1/namespaces/n/deployments/x", "apps/v1", "Deployment",
+     "{\"metadata\":{\"generation\":2},\"spec\":{\"replicas\":2},\"status\":{\"observedGeneration\":2,"
+     "\"updatedReplicas\":2,\"replicas\":2,\"availableReplicas\":2}}",
+     1, ""},
+    {"/apis/apps/v1/namespaces/n/daemonsets/x", "apps/v1", "DaemonSet",
+     "{\"metadata\":{\"generation\":1},\"status\":{\"observedGeneration\":1,\"desiredNumberScheduled\":3,"
+     "\"updatedNumberScheduled\":3,\"numberAvailable\":2}}",
+     0, "2 available"},
+    {"/apis/apps/v1/namespaces/n/statefulsets/x", "apps/v1", "StatefulSet",
+     "{\"metadata\":{\"generation\":1},\"spec\":{\"replicas\":1},\"status\":{\"observedGeneration\":1,"
+     "\"readyReplicas\":1,\"updatedReplicas\":1}}",
+     1, ""},
+    {"/api/v1/namespaces/n/replicationcontrollers/x", "v1", "ReplicationController",
+     "{\"metadata\":{\"generation\":1,\"namespace\":\"n\"},\"spec\":{\"replicas\":1,\"selector\":{\"a\":"
+     "\"b\"}},\"status\":"
+     "{\"observedGeneration\":1,\"replicas\":1}}",
+     0, "0 of 1 ready; pod p, container c: ImagePullBackOff: no such image"},
+    {"/api/v1/namespaces/x", "v1", "Namespace", "{\"status\":{\"phase\":\"Terminating\"}}", 0, "Terminating"},
+};
+
+static const struct rule around_rollouts[] = {
+    {"GET /api/v1/namespaces/n/pods?limit=500&labelSelector=a%3Db", 200,
+     "{\"metadata\":{},\"items\":[{\"metadata\":{\"name\":\"p\"},\"status\":{\"containerStatuses\":[{"
+     "\"name\":\"c\","
+     "\"state\":{\"waiting\":{\"reason\":\"ImagePullBackOff\",\"message\":\"no such image\"}}}]}}]}",
+     0, 0},
+    {"GET /apis/apps/v1", 200,
+     "{\"resources\":[{\"name\":\"deployments\",\"kind\":\"Deployment\",\"namespaced\":true},{"
+     "\"name\":"
+     "\"daemonsets\",\"kind\":\"DaemonSet\",\"namespaced\":true},{\"name\":\"statefulsets\",\"kind\":"
+     "\"StatefulSet\",\"namespaced\":true}]}",
+     0, 0},
+    {"GET /api/v1", 200,
+     "{\"resources\":[{\"name\":\"pods\",\"kind\":\"Pod\",\"namespaced\":true},{\"name\":"
+     "\"replicationcontrollers\",\"kind\":\"ReplicationController\",\"namespaced\":true},{\"name\":"
+     "\"namespaces\",\"kind\":\"Namespace\",\"namespaced\":false}]}",
+     0, 0},
+};
+
+static void judge(const struct rollout *rollout)
+{
+    char get[160], *body;
+    json_t *live = json_loads(rollout->live, 0, NULL);
+    json_object_set_new(live, "kind",
+                        json_string(rollout->kind)); // the server says what it is: the rules go by kind
+    body = ist_json_text(live);
+    snprintf(get, sizeof get, "GET %s", rollout->path);
+    struct rule rules[4] = {{get, 200, body, 0, 0}};
+    memcpy(rules + 1, around_rollouts, sizeof around_rollouts);
+    START(api, "{token: t}");
+    ist_kube *kube = fake_client(&api, &(ist_env){0});
+    json_t *object = json_pack("{s:s, s:s, s:{s:s, s:s}}", "apiVersion", rollout->api, "kind", rollout->kind,
+                               "metadata", "name", "x", "namespace", "n");
+    int ready = -1;
+    char *text = NULL;
+    assert_int_equal(ist_kube_rollout_look(kube, object, &ready, &text, NULL), IST_OK);
+    assert_int_equal(ready, rollout->ready);
+    if (!strstr(text, rollout->says))
+        fail_msg("%s with %s says: %s", rollout->kind, rollout->live, text);
+    ist_free(text);
+    ist_free(body);
+    json_decref(live);
+    json_decref(object);
+    ist_kube_free(kube);
+    fake_api_stop(&api);
+}
+
 static void rollouts_are_judged_as_kubectl_judges_them(void **state)
 {
     (void)state;
-    static const struct {
-        const char *path, *api, *kind, *live;
-        int ready;
-        const char *says;
-    } cases[] = {
-        {"/apis/apps/v1/namespaces/n/deployments/x", "apps/v1", "Deployment",
-         "{\"metadata\":{\"generation\":2},\"spec\":{\"replicas\":2},\"status\":{\"observedGeneration\":1}}",
-         0, "not seen"},
-        {"/apis/apps/v1/namespaces/n/deployments/x", "apps/v1", "Deployment",
-         "{\"metadata\":{\"generation\":2},\"spec\":{\"replicas\":2},\"status\":{\"observedGeneration\":2,"
-         "\"updatedReplicas\":1}}",
-         0, "1 of 2 updated"},
-        {"/apis/apps/v1/namespaces/n/deployments/x", "apps/v1", "Deployment",
-         "{\"metadata\":{\"generation\":2},\"spec\":{\"replicas\":2},\"status\":{\"observedGeneration\":2,"
-         "\"updatedReplicas\":2,\"replicas\":3,\"availableReplicas\":3}}",
-         0, "old replicas"},
-        {"/apis/apps/v1/namespaces/n/deployments/x", "apps/v1", "Deployment",
-         "{\"metadata\":{\"generation\":2},\"spec\":{\"replicas\":2},\"status\":{\"observedGeneration\":2,"
-         "\"updatedReplicas\":2,\"replicas\":2,\"availableReplicas\":2}}",
-         1, ""},
-        {"/apis/apps/v1/namespaces/n/daemonsets/x", "apps/v1", "DaemonSet",
-         "{\"metadata\":{\"generation\":1},\"status\":{\"observedGeneration\":1,\"desiredNumberScheduled\":3,"
-         "\"updatedNumberScheduled\":3,\"numberAvailable\":2}}",
-         0, "2 available"},
-        {"/apis/apps/v1/namespaces/n/statefulsets/x", "apps/v1", "StatefulSet",
-         "{\"metadata\":{\"generation\":1},\"spec\":{\"replicas\":1},\"status\":{\"observedGeneration\":1,"
-         "\"readyReplicas\":1,\"updatedReplicas\":1}}",
-         1, ""},
-        {"/api/v1/namespaces/n/replicationcontrollers/x", "v1", "ReplicationController",
-         "{\"metadata\":{\"generation\":1,\"namespace\":\"n\"},\"spec\":{\"replicas\":1,\"selector\":{\"a\":"
-         "\"b\"}},\"status\":"
-         "{\"observedGeneration\":1,\"replicas\":1}}",
-         0, "0 of 1 ready; pod p, container c: ImagePullBackOff: no such image"},
-        {"/api/v1/namespaces/x", "v1", "Namespace", "{\"status\":{\"phase\":\"Terminating\"}}", 0,
-         "Terminating"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char get[160];
-        snprintf(get, sizeof get, "GET %s", cases[i].path);
-        const struct rule rules[] = {
-            {get, 200, cases[i].live, 0, 0},
-            {"GET /api/v1/namespaces/n/pods?limit=500&labelSelector=a%3Db", 200,
-             "{\"metadata\":{},\"items\":[{\"metadata\":{\"name\":\"p\"},\"status\":{\"containerStatuses\":[{"
-             "\"name\":\"c\","
-             "\"state\":{\"waiting\":{\"reason\":\"ImagePullBackOff\",\"message\":\"no such image\"}}}]}}]}",
-             0, 0},
-            {"GET /apis/apps/v1", 200,
-             "{\"resources\":[{\"name\":\"deployments\",\"kind\":\"Deployment\",\"namespaced\":true},{"
-             "\"name\":"
-             "\"daemonsets\",\"kind\":\"DaemonSet\",\"namespaced\":true},{\"name\":\"statefulsets\",\"kind\":"
-             "\"StatefulSet\",\"namespaced\":true}]}",
-             0, 0},
-            {"GET /api/v1", 200,
-             "{\"resources\":[{\"name\":\"pods\",\"kind\":\"Pod\",\"namespaced\":true},{\"name\":"
-             "\"replicationcontrollers\",\"kind\":\"ReplicationController\",\"namespaced\":true},{\"name\":"
-             "\"namespaces\",\"kind\":\"Namespace\",\"namespaced\":false}]}",
-             0, 0},
-        };
-        json_t *live = json_loads(cases[i].live, 0, NULL);
-        json_object_set_new(live, "kind", json_string(cases[i].kind));
-        // The server says what it is: the rules go by kind.
-        char *body = ist_json_text(live);
-        struct rule with_kind[4];
-        memcpy(with_kind, rules, sizeof rules);
-        with_kind[0].body = body;
-        struct fake_api api;
-        fake_api_start(&api, with_kind, 4, "{token: t}");
-        ist_kube *kube = fake_client(&api, &(ist_env){0});
-        json_t *object = json_pack("{s:s, s:s, s:{s:s, s:s}}", "apiVersion", cases[i].api, "kind",
-                                   cases[i].kind, "metadata", "name", "x", "namespace", "n");
-        int ready = -1;
-        char *text = NULL;
-        assert_int_equal(ist_kube_rollout_look(kube, object, &ready, &text, NULL), IST_OK);
-        assert_int_equal(ready, cases[i].ready);
-        if (!strstr(text, cases[i].says))
-            fail_msg("case %zu says: %s", i, text);
-        ist_free(text);
-        ist_free(body);
-        json_decref(live);
-        json_decref(object);
-        ist_kube_free(kube);
-        fake_api_stop(&api);
-    }
+    for (size_t i = 0; i < sizeof rollouts / sizeof *rollouts; i++)
+        judge(&rollouts[i]);
 }
 
 static void a_deployment_that_gave_up_is_an_error(void **state)
