@@ -13,7 +13,9 @@ isthmusinclude_HEADERS = \
 	%D%/isthmus/ios_show.h \
 	%D%/isthmus/json.h \
 	%D%/isthmus/kube.h \
+	%D%/isthmus/kube_clusters.h \
 	%D%/isthmus/kube_keeper.h \
+	%D%/isthmus/kube_reconciler.h \
 	%D%/isthmus/kube_manifest.h \
 	%D%/isthmus/kube_set.h \
 	%D%/isthmus/plugin.h \
