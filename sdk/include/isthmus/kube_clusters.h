@@ -14,7 +14,7 @@ extern "C" {
 // cluster's pods.
 typedef struct ist_cluster {
     char *name;
-    char *uid; // of its kube-system namespace: what a cluster is
+    char *uid; // of its kube-system namespace: what a cluster is; NULL: it has not answered yet
     ist_kube *kube;
     ist_net4 *pod_cidrs;
     size_t pod_cidr_count; // 0: not declared
@@ -25,6 +25,9 @@ typedef struct ist_clusters {
     size_t count;
 } ist_clusters;
 
+// Reads who they are and how they are reached; asks none of them: `uid` is NULL until its owner sets it.
+IST_EXPORT int32_t ist_clusters_load(const ist_env *env, const json_t *inputs, ist_clusters **clusters,
+                                     ist_error *err);
 // Connects to all. Two names for one cluster are an error; so (IST_ERR_QUESTION) is a cluster whose uid is
 // not the one that `recorded` (may be NULL) tells of.
 IST_EXPORT int32_t ist_clusters_open(const ist_env *env, const json_t *inputs, const json_t *recorded,
@@ -32,6 +35,8 @@ IST_EXPORT int32_t ist_clusters_open(const ist_env *env, const json_t *inputs, c
 // One of them alone, for what must go on when another cannot be reached. IST_ERR_INPUT when the inputs do not name it.
 IST_EXPORT int32_t ist_clusters_open_one(const ist_env *env, const json_t *inputs, const char *name,
                                          const json_t *recorded, ist_clusters **clusters, ist_error *err);
+// The uid that an earlier run recorded for this cluster; borrowed from `recorded`, NULL when there is none.
+IST_EXPORT const char *ist_clusters_recorded_uid(const json_t *recorded, const char *name);
 IST_EXPORT void ist_clusters_free(ist_clusters *clusters);
 IST_EXPORT ist_cluster *ist_clusters_find(const ist_clusters *clusters,
                                           const char *name); // borrowed, or NULL

@@ -5,6 +5,10 @@
 //
 // A key is what is decided and written as one: a service's "namespace/name" with its slices; a policy with
 // its companions. Keys are independent of each other and are written side by side.
+//
+// Everything happens on the operation's one thread, between two callbacks nothing of the model changes. Of the
+// inputs the runtime itself reads `kubeconfigs`, `clusters`, `pod_cidrs` (kube_clusters.h) and
+// `lease_namespace` (string; without it "kube-system"): a plugin that offers that one lists it in its table.
 #ifndef ISTHMUS_KUBE_RECONCILER_H
 #define ISTHMUS_KUBE_RECONCILER_H
 
@@ -20,7 +24,9 @@ typedef struct ist_wanted ist_wanted;         // what belongs under one key of o
 
 // ---- kinds
 // Every kind is listed and watched once in each cluster. Objects that carry this step's owner label are its
-// own: they are compared and written, and never shown to see().
+// own: they are compared and written, and never shown to see(). One that loses the label is shown from then on,
+// one that gets it is shown as gone. A Namespace of its own is taken away by destroy alone, and only when
+// nothing is left in it.
 //
 #define IST_KIND_WRITTEN  1u // this step writes objects of this kind
 #define IST_KIND_OPTIONAL 2u // a cluster that does not serve it has none of it
@@ -40,7 +46,8 @@ typedef struct ist_reconciler_kind {
 #define IST_CLUSTER_LOST    2u // out of reach; what was seen of it still counts
 #define IST_CLUSTER_EXPIRED 3u // out of reach for longer than the grace: the plugin's inputs say what then
 #define IST_CLUSTER_STOPPED                                                                                  \
-    4u // it is not the cluster that was recorded, or two names are one: only a person helps
+    4u // it is not the cluster that was recorded, or two names are one: only a person helps. Nothing is read
+       // from it or written to it any more, what stands elsewhere on its behalf stays
 
 // ---- the plugin's side
 //
@@ -50,7 +57,7 @@ typedef struct ist_reconciler_plugin {
     const ist_reconciler_kind *kinds; // those written in the order of creation; ended by {NULL}
 
     // A model without anything seen. `clusters` is borrowed and outlives it; a cluster is its index there
-    // from now on. Calls ist_reconciler_grace().
+    // from now on; none has answered yet, so that its `uid` may be NULL. Calls ist_reconciler_grace().
     int32_t (*open)(ist_reconciler *run, const json_t *inputs, const ist_clusters *clusters, void **model,
                     ist_error *err);
     void (*close)(void *model);
@@ -59,7 +66,9 @@ typedef struct ist_reconciler_plugin {
     int32_t (*configure)(void *model, const json_t *inputs, ist_error *err);
 
     // An object of kinds[kind] that is not this step's own: added or changed, or `gone`: then only apiVersion,
-    // kind, metadata.namespace, .name and .uid are sure to be there. Borrowed. Touches the keys concerned.
+    // kind, metadata.namespace, .name and .uid are sure to be there. Borrowed; without managedFields. While a
+    // cluster is UNKNOWN its kinds come in any order and not whole. Made anew under its name: gone comes first.
+    // Touches the keys concerned.
     void (*see)(void *model, size_t cluster, size_t kind, const json_t *object, int gone);
     // IST_CLUSTER_... has changed. Touches the keys concerned.
     void (*state)(void *model, size_t cluster, uint32_t state);
@@ -68,7 +77,8 @@ typedef struct ist_reconciler_plugin {
     // is taken away.
     char *(*key_of)(void *model, size_t cluster, size_t kind, const json_t *object);
     // Fills in everything that belongs under `key`; nothing: the key is emptied. Called only once every cluster
-    // is SYNCED, or has been tried and is not.
+    // is SYNCED, or has been tried and is not, and only for a `cluster` that is SYNCED; more than once for the
+    // same decision: it says the same as long as nothing was seen in between.
     void (*want)(void *model, size_t cluster, const char *key, ist_wanted *wanted);
     // What want() said last is in the cluster now. May be NULL.
     void (*written)(void *model, size_t cluster, const char *key);
@@ -76,7 +86,8 @@ typedef struct ist_reconciler_plugin {
     // Told after the reconciler's own part; each may be NULL.
     void (*outputs)(void *model, json_t *outputs); // object of output name -> value
     // In plan, after the changes were told, and in apply before the first write. `actions`: object of cluster
-    // name -> array as of ist_kube_set_compare(). An error refuses the apply; in plan it is a warning.
+    // name -> array as of ist_kube_set_compare(). An error refuses the apply; in plan it is a warning. The
+    // model has seen everything in both.
     int32_t (*admit)(void *model, const ist_env *env, const json_t *actions, ist_error *err);
     int32_t (*verify)(void *model, const ist_env *env, ist_error *err); // adds its checks
     // Adds its own numbers to the status of a cluster; see ist_reconciler_metric().
@@ -91,7 +102,7 @@ IST_EXPORT void ist_reconciler_touch(ist_reconciler *run, size_t cluster, const 
 // How long a cluster is LOST before it is EXPIRED; -1: for ever.
 IST_EXPORT void ist_reconciler_grace(ist_reconciler *run, int64_t ms);
 IST_EXPORT uint32_t ist_reconciler_state(const ist_reconciler *run, size_t cluster);
-// Does the cluster serve kinds[kind]?
+// Does the cluster serve kinds[kind]? 0 before it has answered.
 IST_EXPORT int ist_reconciler_serves(const ist_reconciler *run, size_t cluster, size_t kind);
 IST_EXPORT const ist_env *ist_reconciler_env(const ist_reconciler *run);
 // The uid of an object of this step's own that is in the cluster, borrowed until the next callback; NULL: none.

@@ -1,6 +1,6 @@
 // The clusters of a step: connected, told apart by what they are.
 #include <isthmus/alloc.h>
-#include <isthmus/kube_keeper.h>
+#include <isthmus/kube_clusters.h>
 
 #include <string.h>
 
@@ -19,8 +19,7 @@ static int32_t read_cidrs(ist_cluster *cluster, const json_t *cidrs, ist_error *
     return IST_OK;
 }
 
-// The uid that an earlier run recorded for this cluster, NULL when there is none. Borrowed.
-static const char *recorded_uid(const json_t *recorded, const char *name)
+const char *ist_clusters_recorded_uid(const json_t *recorded, const char *name)
 {
     const char *resource;
     json_t *record;
@@ -35,12 +34,12 @@ static const char *recorded_uid(const json_t *recorded, const char *name)
 static int32_t identify(const ist_clusters *clusters, ist_cluster *cluster, const json_t *recorded,
                         ist_error *err)
 {
-    const char *uid = NULL, *before = recorded_uid(recorded, cluster->name);
+    const char *uid = NULL, *before = ist_clusters_recorded_uid(recorded, cluster->name);
     int32_t rc = ist_kube_uid(cluster->kube, &uid, err);
     if (rc != IST_OK)
         return rc;
     for (size_t i = 0; i < clusters->count; i++)
-        if (!strcmp(clusters->items[i].uid, uid))
+        if (clusters->items[i].uid && !strcmp(clusters->items[i].uid, uid))
             return ist_fail(err, IST_ERR_INPUT, cluster->name,
                             "is the same cluster as %s: both have the uid %s", clusters->items[i].name, uid);
     if (before && strcmp(before, uid) != 0) {
@@ -61,8 +60,8 @@ static void cluster_clear(ist_cluster *cluster)
     ist_free(cluster->pod_cidrs);
 }
 
-static int32_t open_one(const ist_env *env, ist_clusters *clusters, const char *name, const char *kubeconfig,
-                        const json_t *cidrs, const json_t *recorded, ist_error *err)
+static int32_t load_one(const ist_env *env, ist_clusters *clusters, const char *name, const char *kubeconfig,
+                        const json_t *cidrs, ist_error *err)
 {
     ist_cluster *cluster = &clusters->items[clusters->count];
     ist_kube_options options = {.size = sizeof(options), .name = name, .kubeconfig = kubeconfig};
@@ -70,8 +69,6 @@ static int32_t open_one(const ist_env *env, ist_clusters *clusters, const char *
     int32_t rc = read_cidrs(cluster, cidrs, err);
     if (rc == IST_OK)
         rc = ist_kube_new(env, &options, &cluster->kube, err);
-    if (rc == IST_OK)
-        rc = identify(clusters, cluster, recorded, err);
     if (rc == IST_OK)
         clusters->count++;
     else
@@ -94,22 +91,42 @@ static json_t *kubeconfigs_of(const json_t *inputs)
     return all;
 }
 
+// Every cluster of `kubeconfigs` (steals it), none asked.
+static int32_t load_all(const ist_env *env, json_t *kubeconfigs, const json_t *inputs,
+                        ist_clusters **clusters, ist_error *err)
+{
+    ist_clusters *loaded = ist_calloc(1, sizeof(*loaded));
+    const char *name;
+    json_t *kubeconfig;
+    int32_t rc = IST_OK;
+    loaded->items = ist_calloc(json_object_size(kubeconfigs), sizeof(*loaded->items));
+    json_object_foreach(kubeconfigs, name, kubeconfig)
+    {
+        if (rc == IST_OK)
+            rc = load_one(env, loaded, name, json_string_value(kubeconfig),
+                          json_object_get(json_object_get(inputs, "pod_cidrs"), name), err);
+    }
+    json_decref(kubeconfigs);
+    if (rc == IST_OK)
+        *clusters = loaded;
+    else
+        ist_clusters_free(loaded);
+    return rc;
+}
+
+int32_t ist_clusters_load(const ist_env *env, const json_t *inputs, ist_clusters **clusters, ist_error *err)
+{
+    return load_all(env, kubeconfigs_of(inputs), inputs, clusters, err);
+}
+
 // Connects to every cluster of `kubeconfigs` (steals it).
 static int32_t open_all(const ist_env *env, json_t *kubeconfigs, const json_t *inputs, const json_t *recorded,
                         ist_clusters **clusters, ist_error *err)
 {
-    ist_clusters *opened = ist_calloc(1, sizeof(*opened));
-    const char *name;
-    json_t *kubeconfig;
-    int32_t rc = IST_OK;
-    opened->items = ist_calloc(json_object_size(kubeconfigs), sizeof(*opened->items));
-    json_object_foreach(kubeconfigs, name, kubeconfig)
-    {
-        if (rc == IST_OK)
-            rc = open_one(env, opened, name, json_string_value(kubeconfig),
-                          json_object_get(json_object_get(inputs, "pod_cidrs"), name), recorded, err);
-    }
-    json_decref(kubeconfigs);
+    ist_clusters *opened = NULL;
+    int32_t rc = load_all(env, kubeconfigs, inputs, &opened, err);
+    for (size_t i = 0; rc == IST_OK && i < opened->count; i++)
+        rc = identify(opened, &opened->items[i], recorded, err);
     if (rc == IST_OK)
         *clusters = opened;
     else
