@@ -1,7 +1,9 @@
 // isthmus: the command.
 #include "cli/cli.h"
+#include "host/environment.h"
 
 int main(int argc, char **argv)
 {
+    environment_hide();
     return cli_main(argc, argv);
 }

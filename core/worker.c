@@ -165,6 +165,7 @@ static void run(struct worker *worker, const ist_plugin *plugin, const json_t *r
         .observed = json_object_get(request, "observed"),
         .recorded = json_object_get(request, "recorded"),
         .last_outputs = json_object_get(request, "outputs"),
+        .environment = json_object_get(request, "environment"),
         .run_dir = ist_json_str(request, "run_dir"),
         .timeout_ms = ist_json_int(request, "timeout_ms", 0),
         .trace = ist_json_bool(request, "trace", 0),

@@ -1,5 +1,6 @@
 // `isthmus lab ...` and `isthmus version`: the small commands.
 #include "cli/cli.h"
+#include "host/environment.h"
 
 #include <isthmus/alloc.h>
 
@@ -50,9 +51,11 @@ int cmd_lab(const struct cli *cli)
     argv[0] = program;
     for (size_t i = 0; i < cli->arg_count; i++)
         argv[i + 1] = ist_strdup(cli->args[i]);
-    execv(program, argv);
+    char **env = environment_allowed(); // the user's keys are none of its business
+    execve(program, argv, env);
     int rc = cli_error("the lab is built when libmicrohttpd, gnutls and libssh are there",
                        "cannot start %s: %s", program, strerror(errno));
+    ist_free(env);
     for (size_t i = 0; argv[i]; i++)
         ist_free(argv[i]);
     ist_free(argv);

@@ -1,6 +1,8 @@
 // A worker as a process.
 #include "host/process.h"
 
+#include "host/environment.h"
+
 #include <isthmus/alloc.h>
 
 #include <errno.h>
@@ -15,73 +17,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
-
-// ---- the environment
-
-// What a plugin may know of the user's environment. ISTHMUS_ names that say they hold a secret stay with the
-// core: inputs travel over the wire.
-static bool passes(const char *entry)
-{
-    static const char *const names[] = {"HOME=",
-                                        "PATH=",
-                                        "USER=",
-                                        "LOGNAME=",
-                                        "LANG=",
-                                        "LANGUAGE=",
-                                        "TZ=",
-                                        "TMPDIR=",
-                                        "KUBECONFIG=",
-                                        "SSH_AUTH_SOCK=",
-                                        "SSL_CERT_FILE=",
-                                        "SSL_CERT_DIR=",
-                                        "CURL_CA_BUNDLE=",
-                                        "http_proxy=",
-                                        "https_proxy=",
-                                        "no_proxy=",
-                                        "all_proxy=",
-                                        "HTTP_PROXY=",
-                                        "HTTPS_PROXY=",
-                                        "NO_PROXY=",
-                                        "ALL_PROXY=",
-                                        "LD_LIBRARY_PATH=",
-                                        "ASAN_OPTIONS=",
-                                        "LSAN_OPTIONS=",
-                                        "UBSAN_OPTIONS=",
-                                        "ASAN_SYMBOLIZER_PATH=",
-                                        NULL};
-    static const char *const prefixes[] = {"AWS_", "LC_", "XDG_", "KUBERNETES_", "ISTHMUS_", NULL};
-    static const char *const secret[] = {"PASSWORD", "SECRET", "TOKEN", "KEY", "PSK", NULL};
-    for (size_t i = 0; names[i]; i++)
-        if (!strncmp(entry, names[i], strlen(names[i])))
-            return true;
-    for (size_t i = 0; prefixes[i]; i++) {
-        if (strncmp(entry, prefixes[i], strlen(prefixes[i])) != 0)
-            continue;
-        const char *equals = strchr(entry, '=');
-        for (size_t k = 0; !strcmp(prefixes[i], "ISTHMUS_") && secret[k]; k++) {
-            const char *at = strstr(entry, secret[k]);
-            if (at && at < equals)
-                return false;
-        }
-        return true;
-    }
-    return false;
-}
-
-// The allowed part of environ; the strings are environ's.
-static char **allowed_environment(void)
-{
-    size_t count = 0, n = 0;
-    while (environ[count])
-        count++;
-    char **list = ist_calloc(count + 1, sizeof(*list));
-    for (size_t i = 0; i < count; i++)
-        if (passes(environ[i]))
-            list[n++] = environ[i];
-    return list;
-}
 
 // ---- starting
 
@@ -102,7 +37,7 @@ static void close_all(int *fds, size_t count)
 
 static int spawn(const char *program, char **argv, int wire, int output, int lock_fd, pid_t *pid)
 {
-    char **env = allowed_environment();
+    char **env = environment_allowed();
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
     sigset_t all, none;

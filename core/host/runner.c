@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/eventfd.h>
@@ -213,6 +214,14 @@ static const char *host_run_dir(ist_call *call)
 static int32_t host_wants_trace(ist_call *call)
 {
     return call->request->trace;
+}
+
+static const char *host_environment(ist_call *call, const char *name)
+{
+    if (!name)
+        return NULL;
+    const char *secret = json_string_value(json_object_get(call->request->environment, name));
+    return secret ? secret : getenv(name);
 }
 
 // ---- what it tells
@@ -427,6 +436,7 @@ const ist_host *runner_host(void)
         .cancel_fd = host_cancel_fd,
         .sleep_until = host_sleep_until,
         .print = host_print,
+        .environment = host_environment,
     };
     value_fill_host(&host);
     return &host;

@@ -4,7 +4,7 @@
 //
 // core -> worker
 //   {"type":"op","op":"observe","step":S,"inputs":{},"observed":X,"recorded":{},"outputs":{},"run_dir":S,
-//    "timeout_ms":N,"trace":bool}
+//    "timeout_ms":N,"trace":bool,"environment":{NAME:S}}   the secrets of the user's environment
 //   {"type":"command","word":S,"name":S,"args":{},...as above}
 //   {"type":"answer","code":N,"token":S}       to the intent or outcome that is waiting
 //   {"type":"cancel"}

@@ -2,6 +2,7 @@
 // bad plugin from costing more than its step is here.
 #include "host/worker.h"
 
+#include "host/environment.h"
 #include "host/paths.h"
 #include "host/process.h"
 #include "host/runner.h"
@@ -119,11 +120,11 @@ int worker_ask(struct worker *worker, const struct worker_request *request, ist_
 {
     const bool command = request->operation == 0;
     json_t *message = json_pack(
-        "{s:s,s:s,s:o,s:o,s:o,s:o,s:I,s:b}", "type", command ? "command" : "op", "step",
+        "{s:s,s:s,s:o,s:o,s:o,s:o,s:I,s:b,s:o}", "type", command ? "command" : "op", "step",
         request->step ? request->step : "", "inputs", given(request->inputs, json_object()), "observed",
         given(request->observed, json_null()), "recorded", given(request->recorded, json_object()), "outputs",
         given(request->last_outputs, json_object()), "timeout_ms", (json_int_t)request->timeout_ms, "trace",
-        worker->trace);
+        worker->trace, "environment", environment_secrets());
     if (request->run_dir)
         json_object_set_new(message, "run_dir", json_string(request->run_dir));
     if (command) {

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define MAX_ANSWER (8u << 20)
+#define LOGIN_3    "/v3/system/login"
+#define LOGIN_2    "/2/system/login/"
 
 int32_t ccp_open(const ist_env *env, const json_t *inputs, struct ccp *ccp, ist_error *err)
 {
@@ -49,8 +51,10 @@ static void keep_token(struct ccp *ccp, const char *token, size_t len, int cooki
 }
 
 static int32_t post_login(struct ccp *ccp, const char *path, const char *type, const char *body,
-                          const char *label, ist_http_response *response, ist_error *err)
+                          ist_http_response *response, ist_error *err)
 {
+    char label[64];
+    snprintf(label, sizeof(label), "CCP POST %s", path);
     char *url = ist_printf("%s%s", ccp->base, path);
     const char *const headers[] = {type, "Accept: application/json", NULL};
     const ist_http_request request = {.size = sizeof(request),
@@ -74,8 +78,7 @@ static int32_t login_v3(struct ccp *ccp, int *status, ist_error *err)
     json_t *body = json_pack("{s:s, s:s}", "username", ccp->username, "password", ccp->password);
     char *text = body != NULL ? ist_json_text(body) : ist_strdup("{}");
     ist_http_response response = {0};
-    const int32_t rc = post_login(ccp, "/v3/system/login", "Content-Type: application/json", text,
-                                  "CCP login", &response, err);
+    const int32_t rc = post_login(ccp, LOGIN_3, "Content-Type: application/json", text, &response, err);
     if (rc == IST_OK) {
         const char *token = ist_http_header(&response, "x-auth-token");
         *status = response.status;
@@ -105,8 +108,8 @@ static int32_t login_v2(struct ccp *ccp, int *status, ist_error *err)
     json_t *fields = json_pack("{s:s, s:s}", "username", ccp->username, "password", ccp->password);
     char *form = fields != NULL ? ist_form_encode(fields) : ist_strdup("");
     ist_http_response response = {0};
-    const int32_t rc = post_login(ccp, "/2/system/login/", "Content-Type: application/x-www-form-urlencoded",
-                                  form, "CCP login (version 2)", &response, err);
+    const int32_t rc =
+        post_login(ccp, LOGIN_2, "Content-Type: application/x-www-form-urlencoded", form, &response, err);
     if (rc == IST_OK && response.status < 300) {
         size_t len = 0;
         const char *token = ist_http_header(&response, "x-auth-token");
@@ -136,10 +139,10 @@ static int32_t login(struct ccp *ccp, ist_error *err)
     if (rc != IST_OK || ccp->token != NULL)
         return rc;
     const int status = status2 != 0 ? status2 : status3;
+    const char *where = status2 != 0 ? "CCP POST " LOGIN_2 : "CCP POST " LOGIN_3;
     if (status >= 500)
-        return ist_fail(err, IST_ERR_REMOTE, "CCP login", "answered with status %d", status);
-    rc = ist_fail(err, IST_ERR_DENIED, "CCP login", "user %s was not let in (status %d)", ccp->username,
-                  status);
+        return ist_fail(err, IST_ERR_REMOTE, where, "the login answered with status %d", status);
+    rc = ist_fail(err, IST_ERR_DENIED, where, "user %s was not let in (status %d)", ccp->username, status);
     ist_hint(err, "check the inputs `username` and `password`");
     return rc;
 }

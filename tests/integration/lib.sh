@@ -76,3 +76,26 @@ isthmus() { timeout 300 "$ISTHMUS" -C "${CONF:-$SRC/conf.d}" "$@"; }
 lab() { "$ISTHMUS" lab "$1" --dir "$TMP/lab" "${@:2}"; }
 # How many calls that change something the lab has seen so far.
 writes() { lab log --output jsonl | grep -c '"write": *true'; }
+
+# Every secret of the walk-through and of the lab, in raw, percent and base64 form, a line each: for grep -F -f.
+# Base64 has three forms, by where in a longer text the secret begins; what its neighbours decide is cut off.
+secret_forms() {
+    local secret pad
+    {
+        printf '%s\n' abcdefghijklmn012345 DEADBEEF0123456789 keykey00 'abcd123!' "${ISTHMUS_CCP_PASSWORD:-}" \
+            "${AWS_SECRET_ACCESS_KEY:-}" "${AWS_SESSION_TOKEN:-}"
+        sed -n 's/^ *token: *"\{0,1\}\([^" ]*\).*/\1/p' "$TMP"/lab/*.kubeconfig
+    } | sort -u | while read -r secret; do
+        [ -n "$secret" ] || continue
+        printf '%s\n' "$secret"
+        printf %s "$secret" | od -An -v -tx1 | tr -d '\n' | sed 's/ /%/g'
+        echo
+        printf %s "$secret" | sed 's/%/%25/g; s/!/%21/g; s,/,%2F,g; s/+/%2B/g; s/=/%3D/g; s/:/%3A/g'
+        echo
+        for pad in "" x xx; do
+            # Of PAD bytes in front the first PAD + 1 characters are not the secret's alone, nor are the last two.
+            printf %s "$pad$secret" | base64 -w0 | tr -d = | sed -E "s/^.{$((${#pad} ? ${#pad} + 1 : 0))}//; s/.{2}\$//"
+            echo
+        done
+    done | sort -u
+}

@@ -17,7 +17,28 @@ says "no router" "and says what is missing"
 
 # ---- the whole, and a step less ----
 cp "$SRC/conf.d/stars.yaml" "$TMP/conf/stars.yaml"
-ok "with the router" isthmus apply stars --yes --allow-deferred
+# What /proc shows, all the while, of the core, the workers, what they start, and the lab.
+watched_apply() {
+    local core pid status
+    "$ISTHMUS" -C "$CONF" apply stars --yes --allow-deferred >"$TMP/applied" 2>&1 &
+    core=$!
+    while kill -0 $core 2>/dev/null; do
+        for pid in $(pgrep -P $core) $(pgrep -P "$(pgrep -d, -P $core)" 2>/dev/null); do
+            tr '\0' '\n' <"/proc/$pid/cmdline"
+            tr '\0' '\n' <"/proc/$pid/environ"
+            # Once it has a worker, the core itself has long put its own away.
+            tr '\0' '\n' <"/proc/$core/cmdline"
+            tr '\0' '\n' <"/proc/$core/environ"
+        done >>"$TMP/shown" 2>/dev/null
+        sleep 0.02
+    done
+    wait $core
+    status=$?
+    for pid in $(pgrep -f -- "$TMP/lab"); do tr '\0' '\n' <"/proc/$pid/environ"; done >>"$TMP/shown" 2>/dev/null
+    cat "$TMP/applied"
+    return $status
+}
+ok "with the router" watched_apply
 ok "it verifies" isthmus verify stars
 onprem create namespace stranger >/dev/null
 onprem -n stars create configmap stranger --from-literal=a=b >/dev/null
@@ -33,24 +54,18 @@ cp "$SRC/conf.d/stars.yaml" "$TMP/conf/stars.yaml"
 ok "and back again" isthmus apply stars --yes
 
 # ---- prying eyes ----
-secrets='abcdefghijklmn012345|DEADBEEF0123456789|keykey00'
-isthmus plan stars >/dev/null 2>&1 &
-seen=0
-for _ in $(seq 40); do
-    for pid in $(pgrep -f isthmus-worker); do
-        cat "/proc/$pid/cmdline" "/proc/$pid/environ" 2>/dev/null | tr '\0' '\n' | grep -qE "$secrets" && seen=1
-    done
-    sleep 0.02
-done
-wait
-pass_or_fail $seen "no secret is in a worker's arguments or environment"
+secret_forms >"$TMP/forms"
+seen() { grep -q "^isthmus-worker" "$TMP/shown" && grep -q "^AWS_REGION=\|^AWS_DEFAULT_REGION=" "$TMP/shown"; }
+ok "the workers' arguments and environments were looked at" seen
+unseen() { ! grep -aF -f "$TMP/forms" "$TMP/shown"; }
+ok "no key, password or token is in them, the core's or the lab's" unseen
 if command -v aws >/dev/null; then
     aws cloudformation get-template --stack-name aws-csr >"$TMP/template" 2>&1
     aws ec2 describe-instances --query 'Reservations[].Instances[].InstanceId' --output text | tr '\t' '\n' |
         while read -r id; do
             aws ec2 describe-instance-attribute --instance-id "$id" --attribute userData --query UserData.Value --output text | base64 -d
         done >"$TMP/userdata" 2>/dev/null
-    clean() { ! grep -aE "$secrets" "$TMP/template" "$TMP/userdata" && test -s "$TMP/template"; }
+    clean() { ! grep -aF -f "$TMP/forms" "$TMP/template" "$TMP/userdata" && test -s "$TMP/template"; }
     ok "nor in the stack's template or the user data" clean
 fi
 

@@ -3,12 +3,25 @@
 #include <isthmus/roles/dmvpn-endpoint.h>
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int32_t nothing(const ist_host *host, ist_call *call)
 {
     (void)host;
     (void)call;
+    return IST_OK;
+}
+
+// Not wrong: tells whether it finds the secret, from the host and in the process's own environment.
+static int32_t look_around(const ist_host *host, ist_call *call)
+{
+    ist_value *seen = host->new_map(call);
+    const char *key = host->environment(call, "AWS_SECRET_ACCESS_KEY");
+    host->put(seen, "host", key ? host->new_bytes(call, key, strlen(key)) : host->new_null(call));
+    host->put(seen, "process", host->new_bool(call, getenv("AWS_SECRET_ACCESS_KEY") != NULL));
+    host->put(seen, "other", host->new_bool(call, host->environment(call, "ISTHMUS_TEST_PASSWORD") != NULL));
+    host->set_observed(call, seen);
     return IST_OK;
 }
 
@@ -105,6 +118,8 @@ static void spoil_head(const char *how)
         plugin.name = "something-else";
     if (!strcmp(how, "version"))
         plugin.version = NULL;
+    if (!strcmp(how, "environment"))
+        plugin.observe = look_around;
 }
 
 // Wrong in its tables.

@@ -334,8 +334,11 @@ static void the_worker_inherits_the_lock_and_what_it_starts_does_not(void **stat
 static void its_environment_is_an_allow_list(void **state)
 {
     struct bench *b = *state;
-    setenv("ISTHMUS_TEST_PASSWORD", "hush-hush", 1);
-    setenv("SOMETHING_ELSE", "hush-hush", 1);
+    static const char *const hidden[] = {"ISTHMUS_TEST_PASSWORD", "SOMETHING_ELSE", "AWS_SECRET_ACCESS_KEY",
+                                         "AWS_SESSION_TOKEN"};
+    for (size_t i = 0; i < sizeof(hidden) / sizeof(*hidden); i++)
+        setenv(hidden[i], "hush-hush", 1);
+    setenv("HTTPS_PROXY", "http://somebody:hush-hush@192.0.2.1:3128", 1);
     setenv("AWS_REGION", "eu-test-1", 1);
     start(b, NULL);
     ask(b, IST_OP_OBSERVE);
@@ -348,9 +351,35 @@ static void its_environment_is_an_allow_list(void **state)
     fclose(file);
     assert_non_null(memmem(text, n, "AWS_REGION=eu-test-1", 20));
     assert_null(memmem(text, n, "hush-hush", 9));
-    unsetenv("ISTHMUS_TEST_PASSWORD");
-    unsetenv("SOMETHING_ELSE");
+    for (size_t i = 0; i < sizeof(hidden) / sizeof(*hidden); i++)
+        unsetenv(hidden[i]);
+    unsetenv("HTTPS_PROXY");
     unsetenv("AWS_REGION");
+}
+
+static void keys_reach_the_plugin_over_the_wire(void **state)
+{
+    struct bench *b = *state;
+    const char *build = getenv("BUILD");
+    char *path = ist_printf("%s/tests/torture/bad/bad-environment.so", build ? build : ".");
+    char name[] = "bad-environment";
+    struct plugin_info plugin = {.name = name, .path = path};
+    struct worker_event event;
+    ist_error err = {0};
+    setenv("AWS_SECRET_ACCESS_KEY", "hush-hush", 1);
+    setenv("ISTHMUS_TEST_PASSWORD", "hush-hush", 1); // an input's business
+    if (worker_start(&plugin, NULL, &b->worker, &err) != 0)
+        fail_msg("%s", err.text);
+    ask(b, IST_OP_OBSERVE);
+    if (next_of(b, WORKER_OBSERVED, &event, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_string_equal(ist_json_str_or(event.body, "value.host", ""), "hush-hush");
+    assert_false(ist_json_bool(event.body, "value.process", 1));
+    assert_false(ist_json_bool(event.body, "value.other", 1));
+    worker_event_free(&event);
+    unsetenv("AWS_SECRET_ACCESS_KEY");
+    unsetenv("ISTHMUS_TEST_PASSWORD");
+    ist_free(path);
 }
 
 // ---- going wrong
@@ -549,6 +578,7 @@ int main(void)
         CASE(the_pool_keeps_a_worker_and_drops_a_dead_one),
         CASE(the_worker_inherits_the_lock_and_what_it_starts_does_not),
         CASE(its_environment_is_an_allow_list),
+        CASE(keys_reach_the_plugin_over_the_wire),
         CASE(a_crash_is_named),
         CASE(junk_on_the_wire_is_named),
         CASE(a_closed_wire_is_named),

@@ -18,6 +18,9 @@ typedef struct ist_env {
 // May this operation write (apply, destroy, watch; verify only what it declares as probes)?
 IST_EXPORT int32_t ist_may_write(const ist_env *env);
 IST_EXPORT uint32_t ist_operation_of(const ist_env *env); // IST_OP_..., 0 without a call
+// A variable of the user's environment, secret ones too; NULL when it is unset or empty. Borrowed: until the operation
+// returns, or the variable is set anew.
+IST_EXPORT const char *ist_environment(const ist_env *env, const char *name);
 
 // Waiting. All return IST_OK, IST_ERR_CANCELLED or IST_ERR_TIMEOUT (the operation's deadline).
 IST_EXPORT int32_t ist_sleep_ms(const ist_env *env, int64_t ms);

@@ -22,7 +22,7 @@ extern "C" {
 
 #define IST_MAGIC     0x49535448u // "ISTH"
 #define IST_ABI_MAJOR 0u
-#define IST_ABI_MINOR 1u
+#define IST_ABI_MINOR 2u
 
 #define IST_EXPORT __attribute__((visibility("default")))
 
@@ -170,6 +170,10 @@ typedef struct ist_host {
 
     // Commands for people only: one line (or chunk) of what the command prints.
     void (*print)(ist_call *, const char *text);
+
+    // Since minor 2. A variable of the user's environment, NULL when it is not set or not for plugins. Keys and
+    // tokens (AWS_SECRET_ACCESS_KEY) are found here only: they are not in the worker's own environment.
+    const char *(*environment)(ist_call *, const char *name);
 } ist_host;
 
 // ---- the plugin's table

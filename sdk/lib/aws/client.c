@@ -35,9 +35,9 @@ static const char *find_region(ist_aws *aws)
 {
     const char *region = aws->options.region;
     if (region == NULL)
-        region = aws_env("AWS_REGION");
+        region = aws_env(aws, "AWS_REGION");
     if (region == NULL)
-        region = aws_env("AWS_DEFAULT_REGION");
+        region = aws_env(aws, "AWS_DEFAULT_REGION");
     if (region == NULL)
         region = aws_profile_setting(aws, aws_profile_name(aws), "region");
     return region;
@@ -65,7 +65,8 @@ int32_t ist_aws_new(const ist_env *env, const ist_aws_options *options, ist_aws 
         rc = ist_fail(err, IST_ERR_INPUT, "AWS", "\"%.60s\" is no region", region);
     } else {
         made->region = ist_strdup(region);
-        const char *bundle = made->options.ca_file != NULL ? made->options.ca_file : aws_env("AWS_CA_BUNDLE");
+        const char *bundle =
+            made->options.ca_file != NULL ? made->options.ca_file : aws_env(made, "AWS_CA_BUNDLE");
         const ist_http_options http = {.size = sizeof(http), .ca_file = bundle, .max_body = 16u << 20};
         rc = ist_http_new(env, &http, &made->http, err);
     }

@@ -8,10 +8,9 @@
 
 #define MAX_FILE (1u << 20)
 
-const char *aws_env(const char *name)
+const char *aws_env(const ist_aws *aws, const char *name)
 {
-    const char *value = getenv(name);
-    return value != NULL && *value != '\0' ? value : NULL;
+    return ist_environment(&aws->env, name);
 }
 
 char *aws_read_file(const char *path)
@@ -123,16 +122,16 @@ void aws_config_parse(const char *text, size_t len, int is_config, json_t *profi
     }
 }
 
-static void read_into(json_t *profiles, const char *variable, const char *name, int is_config)
+static void read_into(ist_aws *aws, const char *variable, const char *name, int is_config)
 {
-    const char *home = aws_env("HOME");
-    const char *given = aws_env(variable);
+    const char *home = aws_env(aws, "HOME");
+    const char *given = aws_env(aws, variable);
     if (given == NULL && home == NULL)
         return;
     char *path = given != NULL ? ist_strdup(given) : ist_printf("%s/.aws/%s", home, name);
     char *text = aws_read_file(path);
     if (text != NULL)
-        aws_config_parse(text, strlen(text), is_config, profiles);
+        aws_config_parse(text, strlen(text), is_config, aws->profiles);
     ist_free_secret(text);
     ist_free(path);
 }
@@ -141,9 +140,8 @@ const json_t *aws_profiles(ist_aws *aws)
 {
     if (aws->profiles == NULL) {
         aws->profiles = json_object();
-        read_into(aws->profiles, "AWS_CONFIG_FILE", "config", 1);
-        read_into(aws->profiles, "AWS_SHARED_CREDENTIALS_FILE", "credentials",
-                  0); // keys here win over config's
+        read_into(aws, "AWS_CONFIG_FILE", "config", 1);
+        read_into(aws, "AWS_SHARED_CREDENTIALS_FILE", "credentials", 0); // keys here win over config's
     }
     return aws->profiles;
 }
@@ -158,6 +156,6 @@ const char *aws_profile_name(const ist_aws *aws)
 {
     if (aws->options.profile != NULL)
         return aws->options.profile;
-    const char *profile = aws_env("AWS_PROFILE");
+    const char *profile = aws_env(aws, "AWS_PROFILE");
     return profile != NULL ? profile : "default";
 }

@@ -56,10 +56,10 @@ static int is_allowed_uri(const char *uri)
     return 0;
 }
 
-static char *container_token(void)
+static char *container_token(const ist_aws *aws)
 {
-    const char *file = aws_env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
-    const char *token = aws_env("AWS_CONTAINER_AUTHORIZATION_TOKEN");
+    const char *file = aws_env(aws, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+    const char *token = aws_env(aws, "AWS_CONTAINER_AUTHORIZATION_TOKEN");
     char *text = file != NULL ? aws_read_file(file) : token != NULL ? ist_strdup(token) : NULL;
     if (text != NULL)
         text[strcspn(text, "\r\n")] = '\0';
@@ -69,12 +69,12 @@ static char *container_token(void)
 int32_t aws_from_container(ist_aws *aws, struct aws_credentials *c, ist_error *err)
 {
     static const char where[] = "container credentials";
-    const char *relative = aws_env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
-    const char *full = aws_env("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    const char *relative = aws_env(aws, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+    const char *full = aws_env(aws, "AWS_CONTAINER_CREDENTIALS_FULL_URI");
     if (relative == NULL && full == NULL)
         return IST_ERR_NOT_FOUND;
     char *url = relative != NULL ? ist_printf("http://169.254.170.2%s", relative) : ist_strdup(full);
-    char *token = container_token(), *header = NULL;
+    char *token = container_token(aws), *header = NULL;
     ist_http *http = NULL;
     ist_http_response response = {0};
     int32_t rc;
@@ -143,8 +143,8 @@ out:
 
 int32_t aws_from_instance(ist_aws *aws, struct aws_credentials *c, ist_error *err)
 {
-    const char *disabled = aws_env("AWS_EC2_METADATA_DISABLED");
-    const char *base = aws_env("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+    const char *disabled = aws_env(aws, "AWS_EC2_METADATA_DISABLED");
+    const char *base = aws_env(aws, "AWS_EC2_METADATA_SERVICE_ENDPOINT");
     if (disabled != NULL && strcasecmp(disabled, "true") == 0)
         return IST_ERR_NOT_FOUND;
     char *root = ist_strdup(base != NULL ? base : "http://169.254.169.254");

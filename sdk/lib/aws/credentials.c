@@ -56,8 +56,7 @@ int32_t aws_credentials_from_json(const json_t *answer, const char *where, char 
 
 int32_t aws_from_environment(ist_aws *aws, struct aws_credentials *c, ist_error *err)
 {
-    (void)aws;
-    const char *access = aws_env("AWS_ACCESS_KEY_ID"), *secret = aws_env("AWS_SECRET_ACCESS_KEY");
+    const char *access = aws_env(aws, "AWS_ACCESS_KEY_ID"), *secret = aws_env(aws, "AWS_SECRET_ACCESS_KEY");
     if (access == NULL && secret == NULL)
         return IST_ERR_NOT_FOUND;
     if (access == NULL || secret == NULL)
@@ -66,17 +65,17 @@ int32_t aws_from_environment(ist_aws *aws, struct aws_credentials *c, ist_error 
                         access != NULL ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID");
     *c = (struct aws_credentials){.access_key = ist_strdup(access),
                                   .secret_key = ist_strdup(secret),
-                                  .session_token = copy(aws_env("AWS_SESSION_TOKEN")),
+                                  .session_token = copy(aws_env(aws, "AWS_SESSION_TOKEN")),
                                   .source = ist_strdup("environment")};
     return IST_OK;
 }
 
 static int32_t from_web_identity_environment(ist_aws *aws, struct aws_credentials *c, ist_error *err)
 {
-    const char *file = aws_env("AWS_WEB_IDENTITY_TOKEN_FILE"), *role = aws_env("AWS_ROLE_ARN");
+    const char *file = aws_env(aws, "AWS_WEB_IDENTITY_TOKEN_FILE"), *role = aws_env(aws, "AWS_ROLE_ARN");
     if (file == NULL || role == NULL)
         return IST_ERR_NOT_FOUND;
-    return aws_from_web_identity(aws, file, role, aws_env("AWS_ROLE_SESSION_NAME"), c, err);
+    return aws_from_web_identity(aws, file, role, aws_env(aws, "AWS_ROLE_SESSION_NAME"), c, err);
 }
 
 static int32_t from_options(const ist_aws_options *o, struct aws_credentials *c)

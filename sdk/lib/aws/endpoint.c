@@ -101,9 +101,9 @@ int32_t aws_endpoint(ist_aws *aws, const char *service, struct aws_endpoint *end
     char own[512];
     const char *given = aws->options.endpoint;
     if (given == NULL && s != NULL)
-        given = aws_env(s->variable);
+        given = aws_env(aws, s->variable);
     if (given == NULL)
-        given = aws_env("AWS_ENDPOINT_URL");
+        given = aws_env(aws, "AWS_ENDPOINT_URL");
     if (given == NULL)
         given = aws_profile_setting(aws, aws_profile_name(aws), "endpoint_url");
     if (given == NULL) {

@@ -64,7 +64,7 @@ const char *aws_profile_setting(ist_aws *aws, const char *profile, const char *k
 const char *aws_profile_name(const ist_aws *aws); // options, AWS_PROFILE, "default"
 // A small file as text; NULL when it cannot be read or is over 1 MiB.
 char *aws_read_file(const char *path);
-const char *aws_env(const char *name); // NULL when unset or empty
+const char *aws_env(const ist_aws *aws, const char *name); // the user's; NULL when unset or empty
 
 // ---- endpoints ----
 

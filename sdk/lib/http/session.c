@@ -1,6 +1,7 @@
 // A session: what its user trusts and how it presents itself, applied to every curl handle it makes.
 #include "internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -36,6 +37,20 @@ static void copy_options(ist_http_options *to, const ist_http_options *from)
         to->max_body = 64u << 20;
 }
 
+// A proxy's URL that holds a password is in no environment that libcurl could look into itself.
+static char *secret_proxy(const ist_env *env)
+{
+    static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        const char *url = getenv(names[i]) == NULL ? ist_environment(env, names[i]) : NULL;
+        if (url != NULL) {
+            ist_secret(env, url);
+            return ist_strdup(url);
+        }
+    }
+    return NULL;
+}
+
 int32_t ist_http_new(const ist_env *env, const ist_http_options *options, ist_http **session, ist_error *err)
 {
     if (options != NULL && options->ca_file != NULL && options->ca_pem == NULL &&
@@ -50,6 +65,8 @@ int32_t ist_http_new(const ist_env *env, const ist_http_options *options, ist_ht
     if (env != NULL)
         made->env = *env;
     copy_options(&made->options, options);
+    if (made->options.proxy == NULL)
+        made->options.proxy = secret_proxy(env);
     if (made->options.connect_to != NULL) {
         char *entry = ist_printf("::%s", made->options.connect_to); // whatever host and port the URL has
         made->connect_to = curl_slist_append(NULL, entry);

@@ -150,7 +150,29 @@ static void helper_free(struct helper *helper)
         close(helper->err);
 }
 
-static void helper_arguments(struct helper *helper, const struct kube_login *login)
+// How a helper logs in itself: the only program to which Isthmus hands these on, as kubectl does.
+static const char *const keys[] = {"AWS_ACCESS_KEY_ID",
+                                   "AWS_SECRET_ACCESS_KEY",
+                                   "AWS_SESSION_TOKEN",
+                                   "AWS_SHARED_CREDENTIALS_FILE",
+                                   "AWS_WEB_IDENTITY_TOKEN_FILE",
+                                   "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+                                   "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+                                   "HTTPS_PROXY",
+                                   "https_proxy"};
+#define KEYS (sizeof keys / sizeof *keys)
+
+// Adds the keys that the environment of this process does not have, from envp[n] on.
+static void add_keys(const ist_env *env, char **envp, size_t n)
+{
+    for (size_t i = 0; i < KEYS; i++) {
+        const char *value = getenv(keys[i]) ? NULL : ist_environment(env, keys[i]);
+        if (value)
+            envp[n++] = ist_printf("%s=%s", keys[i], value); // behind the kubeconfig's own, which win
+    }
+}
+
+static void helper_arguments(const ist_env *env, struct helper *helper, const struct kube_login *login)
 {
     const json_t *args = json_object_get(login->exec, "args"), *extra = json_object_get(login->exec, "env");
     const char *command = ist_json_str(login->exec, "command");
@@ -166,7 +188,7 @@ static void helper_arguments(struct helper *helper, const struct kube_login *log
     size_t have = 0;
     while (environ[have])
         have++;
-    helper->envp = ist_calloc(have + json_array_size(extra) + 2, sizeof *helper->envp);
+    helper->envp = ist_calloc(have + json_array_size(extra) + KEYS + 2, sizeof *helper->envp);
     n = 0;
     for (size_t i = 0; i < json_array_size(extra); i++) { // first: getenv() takes the first of two
         const json_t *entry = json_array_get(extra, i);
@@ -186,6 +208,7 @@ static void helper_arguments(struct helper *helper, const struct kube_login *log
         if (!shadowed)
             helper->envp[n++] = ist_strdup(environ[i]);
     }
+    add_keys(env, helper->envp, n);
 }
 
 static int32_t helper_start(struct helper *helper, ist_error *err)
@@ -319,7 +342,7 @@ int32_t kube_exec(const ist_env *env, const struct kube_login *login, struct kub
         return ist_fail(err, IST_ERR_INPUT, "kubeconfig", "the exec entry names no command");
     struct helper helper = {.out = -1, .err = -1};
     ist_buf out = {.max = HELPER_MAX}, fault = {.max = HELPER_MAX};
-    helper_arguments(&helper, login);
+    helper_arguments(env, &helper, login);
     rc = helper_start(&helper, err);
     if (rc == IST_OK)
         rc = helper_end(&helper, helper_collect(env, &helper, &out, &fault, err), &fault, err);

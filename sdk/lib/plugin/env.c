@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <time.h>
 
 static int64_t clock_of(clockid_t id)
@@ -22,6 +23,13 @@ int32_t ist_may_write(const ist_env *env)
 {
     uint32_t op = ist_operation_of(env);
     return op != IST_OP_OBSERVE && op != IST_OP_PLAN && op != IST_OP_VERIFY;
+}
+
+const char *ist_environment(const ist_env *env, const char *name)
+{
+    const int asked = env && env->host && IST_HAS(env->host, environment) && env->host->environment;
+    const char *value = asked ? env->host->environment(env->call, name) : getenv(name);
+    return value && *value ? value : NULL;
 }
 
 int64_t ist_now_ms(const ist_env *env)
