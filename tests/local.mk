@@ -2,8 +2,8 @@
 if CMOCKA
 include tests/unit/local.mk
 endif
+include tests/torture/local.mk
 include tests/integration/local.mk
 include tests/real/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk
-include tests/torture/local.mk

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # k8s-probe: its plan is empty, and whatever happens to it, no pod of it stays behind. What it finds is the business of
-# stars.sh and stars-drift.sh: two labs know nothing of each other.
+# stars.sh and stars-drift-*.sh: two labs know nothing of each other.
 . "$(dirname "$0")/lib.sh"
 command -v kubectl >/dev/null || skip_all "kubectl is not installed"
 start_lab

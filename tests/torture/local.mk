@@ -1,5 +1,5 @@
 # The engine over test files: every way a run can be cut short. KILLS=1000 make check for the long run.
-INTEGRATION_TESTS += %D%/kills.sh %D%/engine.sh
+INTEGRATION_TESTS += %D%/engine.sh %D%/kills.sh
 EXTRA_DIST += %D%/files.sh
 
 # The plugin that takes the place of test-file on a live step.
