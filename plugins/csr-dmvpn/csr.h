@@ -47,7 +47,9 @@ char *csr_desired(const json_t *inputs, const char *inside, bool archive);
 json_t *csr_static_routes(const json_t *inputs);
 
 // launch.c: the machine.
-int32_t csr_prepare_vm(struct csr *c, ist_error *err); // fills c->vm and c->seen
+int32_t csr_prepare_vm(struct csr *c, ist_error *err); // fills c->vm and c->seen, by calls
+// The same from what observe handed on: {vm, ami, ...}, without a call. c->vm lacks the user data.
+void csr_recall_vm(struct csr *c, const json_t *observed);
 // "absent" "stuck" "gone" "stopped" "differs" (from its template) "drifted" (changed by hand) "ready"
 const char *csr_vm_state(const struct csr *c);
 bool csr_vm_runs(const struct csr *c);             // it can be talked to

@@ -44,18 +44,41 @@ static int32_t read_known_hosts(const char *path, char **text, ist_error *err)
     return IST_OK;
 }
 
+// Which inputs have to do with it; after what the SSH client itself advises.
+static void advise(const struct csr *c, int32_t code, ist_error *err)
+{
+    char *said = ist_strdup(err->hint);
+    const char *pair = ist_json_str_or(c->inputs, "ssh_key", "?");
+    if (code == IST_ERR_INPUT)
+        ist_hint(err,
+                 "set `ssh.private_key` to the private key of the EC2 key pair %s, or leave it out and use "
+                 "an agent",
+                 pair);
+    else if (code == IST_ERR_DENIED)
+        ist_hint(err,
+                 "%s%ssee `ssh.user`, `ssh.private_key` (of EC2 key pair %s), `ssh.known_hosts` (goes before "
+                 "the key in state)",
+                 said, *said ? "; " : "", pair);
+    else if (code == IST_ERR_NETWORK || code == IST_ERR_TIMEOUT)
+        ist_hint(err, "is this machine's address within `InboundSSH` (%s), and is the router up?",
+                 csr_input(c, "InboundSSH"));
+    ist_free(said);
+}
+
 int32_t csr_connect(struct csr *c, bool first, struct device *d, ist_ssh_host_key *key, ist_error *err)
 {
     struct seen_key seen = {{{0}, {0}}};
+    ist_error failed = {0};
     const char *address = ist_json_str(c->seen, "public_ip");
     char *file = whole_path(csr_input(c, "ssh.private_key")),
          *hosts = whole_path(csr_input(c, "ssh.known_hosts"));
     char *known = NULL;
-    const char *pinned = ist_json_str(csr_record(c, R_ROUTER), "host_key");
+    // What the administrator lists goes before what a run saw first.
+    const char *pinned = hosts ? NULL : ist_json_str(csr_record(c, R_ROUTER), "host_key");
     int32_t rc = IST_OK;
     if (!address)
         rc = ist_fail(err, IST_ERR_NOT_FOUND, c->stack, "the stack tells no public address");
-    if (rc == IST_OK && hosts && !pinned)
+    if (rc == IST_OK && hosts)
         rc = read_known_hosts(hosts, &known, err);
     ist_ssh_options o = {
         .size = sizeof o,
@@ -76,7 +99,11 @@ int32_t csr_connect(struct csr *c, bool first, struct device *d, ist_ssh_host_ke
     if (rc == IST_OK) {
         if (first)
             ist_progress(&c->env, "router %s: waiting for SSH", address);
-        rc = ist_ios_open(&c->env, &o, NULL, &d->ios, err);
+        rc = ist_ios_open(&c->env, &o, NULL, &d->ios, &failed);
+        if (rc != IST_OK)
+            advise(c, rc, &failed);
+        if (rc != IST_OK && err)
+            *err = failed;
     }
     if (rc == IST_OK && key)
         *key = *ist_ios_host_key(d->ios);

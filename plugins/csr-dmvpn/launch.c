@@ -38,17 +38,24 @@ int32_t csr_open(struct csr *c, const ist_host *host, ist_call *call, ist_error 
     return ist_aws_new(&c->env, &options, &c->aws, err);
 }
 
+static void forget_vm(struct csr *c)
+{
+    json_decref(c->seen);
+    json_decref(c->network);
+    ist_free(c->stack);
+    ist_free(c->ami);
+    ist_free(c->user_data);
+    ist_free(c->user_data_base64);
+    c->seen = c->network = NULL;
+    c->stack = c->ami = c->user_data = c->user_data_base64 = NULL;
+}
+
 void csr_close(struct csr *c)
 {
     ist_aws_free(c->aws);
     json_decref(c->inputs);
     json_decref(c->recorded);
-    json_decref(c->seen);
-    json_decref(c->network);
-    ist_free(c->stack);
-    ist_free(c->user_data);
-    ist_free(c->user_data_base64);
-    ist_free(c->ami);
+    forget_vm(c);
 }
 
 // ---- what is wanted ----
@@ -78,15 +85,20 @@ static char *bootstrap(const struct csr *c, const char *image_name)
     return text;
 }
 
-// Fills c->ami, and *name with the image's (the caller's).
-static int32_t find_image(struct csr *c, char **name, ist_error *err)
+// The image that a router runs and goes on running: a newer one is no reason to replace it. NULL: find one.
+static const char *kept_image(const struct csr *c)
 {
-    const char *ami = csr_input(c, "ami"), *running = ist_json_str(c->seen, "instance.ami");
+    const char *wanted = csr_input(c, "ami"), *running = ist_json_str(c->seen, "instance.ami");
+    if (!running || !*running || strcmp(csr_vm_state(c), "gone") == 0)
+        return NULL;
+    return !wanted || strcmp(wanted, running) == 0 ? running : NULL;
+}
+
+// Fills c->ami, and *name with the image's (the caller's). ami: of which the name is asked; NULL: of the Marketplace.
+static int32_t find_image(struct csr *c, const char *ami, char **name, ist_error *err)
+{
     json_t *params, *images = NULL, *image, *best = NULL;
     size_t i;
-    // A newer image is no reason to replace a router that runs.
-    if (!ami && running && *running)
-        ami = running;
     if (ami)
         params = json_pack("{s[s]}", "ImageId", ami);
     else
@@ -113,6 +125,25 @@ static int32_t find_image(struct csr *c, char **name, ist_error *err)
     return rc;
 }
 
+// The image, and the user data that goes with it. User data acts at the first boot only: another one would stop and
+// start the machine for nothing, so that it stays as long as the image does.
+static int32_t choose_image(struct csr *c, ist_error *err)
+{
+    const char *kept = kept_image(c),
+               *data = ist_json_str(c->seen, "template.Resources.Router.Properties.UserData");
+    char *name = NULL;
+    if (kept && data) {
+        c->ami = ist_strdup(kept);
+        c->user_data_base64 = ist_strdup(data);
+        return IST_OK;
+    }
+    int32_t rc = find_image(c, kept ? kept : csr_input(c, "ami"), &name, err);
+    if (rc == IST_OK)
+        c->user_data = bootstrap(c, name);
+    ist_free(name);
+    return rc;
+}
+
 static void fill_vm(struct csr *c)
 {
     const json_t *in = c->inputs, *public = json_object_get(in, "public_subnet");
@@ -120,6 +151,7 @@ static void fill_vm(struct csr *c)
     char *outside = address_in(c, "public_address", ist_json_str_or(public, "cidr", ""));
     char *inside = address_in(c, "private_address", ist_json_str_or(json_array_get(subnets, 0), "cidr", ""));
     size_t i, n = 0;
+    json_decref(c->network);
     c->network = json_pack("{ss ss}", "public_address", outside, "private_address", inside);
     ist_free(outside);
     ist_free(inside);
@@ -146,66 +178,34 @@ static void fill_vm(struct csr *c)
         .inbound_ssh = csr_input(c, "InboundSSH"),
         .inside = c->inside,
         .user_data = c->user_data,
+        .user_data_base64 = c->user_data_base64,
         .tags = json_object_get(in, "tags"),
     };
 }
 
-// User data acts at the first boot only; another one would stop and start the machine for nothing.
-static void keep_user_data(struct csr *c)
-{
-    json_t *one, *all = json_object_get(c->seen, "differs");
-    size_t i;
-    json_array_foreach(all, i, one)
-    {
-        if (strcmp(ist_json_str_or(one, "field", ""), "Router.UserData") != 0 || !ist_json_str(one, "before"))
-            continue;
-        ist_free(c->user_data_base64);
-        c->user_data_base64 = ist_strdup(ist_json_str(one, "before"));
-        c->vm.user_data_base64 = c->user_data_base64;
-        json_array_remove(all, i);
-        break;
-    }
-}
-
 int32_t csr_prepare_vm(struct csr *c, ist_error *err)
 {
-    const json_t *record = csr_record(c, R_STACK);
-    const char *id = ist_json_str(record, "id");
-    char *image = NULL;
-    json_t *seen = NULL;
-    json_decref(c->seen);
-    json_decref(c->network);
-    ist_free(c->stack);
-    ist_free(c->ami);
-    ist_free(c->user_data);
-    c->seen = c->network = NULL;
-    c->ami = c->user_data = NULL;
+    forget_vm(c);
     c->stack = ist_printf("%s-csr", ist_json_str_or(c->inputs, "name", "isthmus"));
-    c->ami = ist_strdup("");
     fill_vm(c);
-    // Once for the image that runs, then against what is wanted.
-    int32_t rc = ist_router_vm_observe(c->aws, &c->vm, id, &seen, err);
+    // Looked at first: which image is wanted depends on the one that runs.
+    int32_t rc =
+        ist_router_vm_observe(c->aws, &c->vm, ist_json_str(csr_record(c, R_STACK), "id"), &c->seen, err);
+    if (rc == IST_OK)
+        rc = choose_image(c, err);
     if (rc != IST_OK)
         return rc;
-    c->seen = seen;
-    ist_free(c->ami);
-    c->ami = NULL;
-    json_decref(c->network);
-    rc = find_image(c, &image, err);
-    if (rc != IST_OK) {
-        c->network = NULL;
-        return rc;
-    }
-    c->user_data = bootstrap(c, image);
-    ist_free(image);
     fill_vm(c);
-    rc = ist_router_vm_observe(c->aws, &c->vm, id, &seen, err);
-    if (rc == IST_OK) {
-        json_decref(c->seen);
-        c->seen = seen;
-        keep_user_data(c);
-    }
-    return rc;
+    return ist_router_vm_compare(&c->vm, c->seen, err);
+}
+
+void csr_recall_vm(struct csr *c, const json_t *observed)
+{
+    forget_vm(c);
+    c->stack = ist_printf("%s-csr", ist_json_str_or(c->inputs, "name", "isthmus"));
+    c->seen = json_incref(json_object_get(observed, "vm"));
+    c->ami = ist_strdup(ist_json_str_or(observed, "ami", ""));
+    fill_vm(c);
 }
 
 bool csr_vm_runs(const struct csr *c)

@@ -3,14 +3,11 @@
 
 #include <string.h>
 
-static int32_t begin(struct csr *c, const ist_host *host, ist_call *call, bool check, bool look,
-                     ist_error *err)
+static int32_t begin(struct csr *c, const ist_host *host, ist_call *call, bool check, ist_error *err)
 {
     int32_t rc = csr_open(c, host, call, err);
     if (rc == IST_OK && check)
         rc = csr_check(c->inputs, err);
-    if (rc == IST_OK && look)
-        rc = csr_prepare_vm(c, err);
     return rc;
 }
 
@@ -45,21 +42,29 @@ static void set_outputs(const struct csr *c, bool machine)
 
 // ---- observe ----
 
+// Why the router's configuration cannot be said; plan tells it.
+static json_t *cause_of(const ist_error *err)
+{
+    json_t *out = json_pack("{si ss ss}", "code", err->code, "unknown", err->text, "hint", err->hint);
+    // Words of a device that are no UTF-8 have no place in JSON.
+    return out ? out : json_pack("{si ss}", "code", err->code, "unknown", "what it answers is no text");
+}
+
 // What stands on the router, or why that cannot be said.
 static json_t *look_at_router(struct csr *c)
 {
     struct device d = {0};
-    ist_error err = {0};
+    ist_error err = {.text = "its host key has not been seen yet"};
     json_t *out;
     if (!ist_json_str(csr_record(c, R_ROUTER), "host_key") && !csr_input(c, "ssh.known_hosts"))
-        return json_pack("{ss}", "unknown", "its host key has not been seen yet");
+        return cause_of(&err);
     int32_t rc = csr_connect(c, false, &d, NULL, &err);
     if (rc == IST_OK)
         rc = csr_compare(c, &d, &err);
     if (rc == IST_OK)
         out = json_pack("{so si}", "commands", csr_commands(&d.diff), "pending", d.pending);
     else
-        out = json_pack("{ss}", "unknown", err.text);
+        out = cause_of(&err);
     csr_hang_up(&d);
     return out;
 }
@@ -68,11 +73,12 @@ int32_t csr_observe(const ist_host *host, ist_call *call)
 {
     struct csr c;
     ist_error err = {0};
-    int32_t rc = begin(&c, host, call, false, true, &err);
+    int32_t rc = begin(&c, host, call, false, &err);
+    if (rc == IST_OK)
+        rc = csr_prepare_vm(&c, &err);
     if (rc == IST_OK) {
-        const char *state = csr_vm_state(&c);
         bool machine = csr_vm_runs(&c);
-        json_t *seen = json_pack("{ss sO}", "state", state, "vm", c.seen);
+        json_t *seen = json_pack("{ss ss sO}", "state", csr_vm_state(&c), "ami", c.ami, "vm", c.seen);
         if (machine)
             json_object_set_new(seen, "router", look_at_router(&c));
         ist_set_observed(&c.env, seen);
@@ -145,10 +151,26 @@ static int32_t plan_fresh(struct csr *c, ist_error *err)
     return rc;
 }
 
-static void plan_config(struct csr *c, const json_t *router)
+// A router that was configured once and cannot be read is no update: what it would be, nobody can say. Only where
+// the way to it is about to be mended, or its configuration never was completed, is apply what helps.
+static bool apply_would_help(const struct csr *c, int64_t code)
+{
+    bool unreachable = code == IST_ERR_NETWORK || code == IST_ERR_TIMEOUT;
+    return csr_is_unsettled(c, R_CONFIG) || !csr_record(c, R_CONFIG) ||
+           (unreachable && strcmp(csr_vm_state(c), "drifted") == 0);
+}
+
+static int32_t plan_config(struct csr *c, const json_t *router, ist_error *err)
 {
     const char *unknown = ist_json_str(router, "unknown");
     const json_t *commands = json_object_get(router, "commands");
+    int64_t code = ist_json_int(router, "code", 0);
+    if (unknown && !apply_would_help(c, code)) {
+        int32_t rc = ist_fail(err, code ? (int32_t)code : IST_ERR_DENIED, "router",
+                              "its configuration cannot be read: %s", unknown);
+        ist_hint(err, "%s", ist_json_str_or(router, "hint", ""));
+        return rc;
+    }
     if (unknown) {
         char *reason = ist_printf("its configuration cannot be read: %s", unknown);
         plan_commands(c, IST_UPDATE, reason, NULL);
@@ -158,6 +180,7 @@ static void plan_config(struct csr *c, const json_t *router)
     } else if (csr_is_unsettled(c, R_CONFIG) || !csr_record(c, R_CONFIG)) {
         plan_commands(c, IST_UPDATE, "an earlier run ended before it was confirmed and saved", NULL);
     }
+    return IST_OK;
 }
 
 // A stack of our name that state does not know is somebody else's.
@@ -177,10 +200,9 @@ static int32_t check_ownership(struct csr *c, ist_error *err)
                     "a stack of this name exists that this step did not make");
 }
 
-static int32_t plan_all(struct csr *c, ist_error *err)
+static int32_t plan_all(struct csr *c, const json_t *observed, ist_error *err)
 {
     const char *state = csr_vm_state(c);
-    json_t *observed = ist_observed(&c->env);
     int32_t rc = IST_OK;
     bool known = false;
     if (strcmp(state, "absent") == 0 || strcmp(state, "stuck") == 0 || strcmp(state, "gone") == 0) {
@@ -203,11 +225,10 @@ static int32_t plan_all(struct csr *c, ist_error *err)
             plan_machine_changes(c, "drift");
         else if (strcmp(state, "stopped") == 0)
             ist_change(&c->env, IST_UPDATE, R_STACK, "its instance is not running: it is started");
-        plan_config(c, json_object_get(observed, "router"));
+        rc = plan_config(c, json_object_get(observed, "router"), err);
     }
     if (rc == IST_OK)
         set_outputs(c, known);
-    json_decref(observed);
     return rc;
 }
 
@@ -215,13 +236,20 @@ int32_t csr_plan(const ist_host *host, ist_call *call)
 {
     struct csr c;
     ist_error err = {0};
-    int32_t rc = begin(&c, host, call, true, true, &err);
+    int32_t rc = begin(&c, host, call, true, &err);
+    json_t *observed = rc == IST_OK ? ist_observed(&c.env) : NULL;
+    // Seen a moment ago, and not asked for again.
+    if (json_object_get(observed, "vm"))
+        csr_recall_vm(&c, observed);
+    else if (rc == IST_OK)
+        rc = csr_prepare_vm(&c, &err);
     if (rc == IST_OK)
         rc = check_ownership(&c, &err);
     if (rc == IST_OK) {
         csr_tell(&c.env, c.inputs);
-        rc = plan_all(&c, &err);
+        rc = plan_all(&c, observed, &err);
     }
+    json_decref(observed);
     return end(&c, rc, &err);
 }
 
@@ -231,7 +259,7 @@ int32_t csr_apply(const ist_host *host, ist_call *call)
 {
     struct csr c;
     ist_error err = {0};
-    int32_t rc = begin(&c, host, call, true, false, &err);
+    int32_t rc = begin(&c, host, call, true, &err);
     if (rc == IST_OK)
         rc = csr_launch(&c, &err);
     if (rc == IST_OK)
@@ -245,7 +273,7 @@ int32_t csr_destroy(const ist_host *host, ist_call *call)
 {
     struct csr c;
     ist_error err = {0};
-    int32_t rc = begin(&c, host, call, false, false, &err);
+    int32_t rc = begin(&c, host, call, false, &err);
     if (rc == IST_OK)
         rc = csr_remove(&c, &err);
     return end(&c, rc, &err);

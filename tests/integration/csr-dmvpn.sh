@@ -3,10 +3,13 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lab-lib.sh"
 . "$(dirname "$0")/router-lib.sh"
-command -v aws >/dev/null || skip_all "no aws command"
 export ISTHMUS_LAB_MINUTE_MS=800 # a minute of the lab's routers
 start_lab
 ok "there is a VPC with the walk-through's subnets" make_vpc
+# The same for a verify that is to fail: a tunnel that does not come up is not waited for.
+sed 's/^settle: .*/settle: 100ms/' "$TMP/in.yaml" >"$TMP/soon.yaml"
+output() { tr -d ' ",' <"$TMP/rec.json" | sed -n "s/^$1://p" | head -1; }
+said() { grep -qF -- "$1" "$TMP/plan.json" "$TMP/plan.err" || { cat "$TMP/plan.err"; return 1; }; }
 
 # ---- the happy path ----
 none_written() { csr plan && [ "$(writes)" = "$BEFORE" ]; }
@@ -18,6 +21,13 @@ ok "and secrets as secrets" shows 'pre-shared-key <secret>'
 ok "what is put right is said" grep -q 'ospf.authKey is given, but authentication was never turned on' "$TMP/plan.err"
 ok "apply launches and configures the router" csr apply
 ok "the second plan is empty" changes 0
+calls() { lab log --output jsonl | grep -c "$1"; }
+frugal() { # each fact once, and nothing asked again in plan for what observe has seen
+    local aws shows
+    aws=$(calls '"service": *"aws"') shows=$(calls '"action": *"running-config"')
+    csr plan && [ $(($(calls '"service": *"aws"') - aws)) = 6 ] && [ $(($(calls '"action": *"running-config"') - shows)) = 1 ]
+}
+ok "with six calls to AWS and one look at the configuration" frugal
 ok "verify passes" csr verify
 for name in "IKEv2 SA is ready" "IPsec carries packets both ways" "next hop server answers" "OSPF neighbour is full" \
     "route to the nodes on premises" "route to the pods on premises" "no unconfirmed change"; do
@@ -27,11 +37,14 @@ saved() { router show startup-config | grep -q 'interface Tunnel0'; }
 ok "the configuration is saved" saved
 pinned() { grep -q '"host_key": "SHA256:' "$TMP/rec.json"; }
 ok "the host key first seen is kept in state" pinned
-no_secret() { ! aws cloudformation get-template --stack-name aws-csr --output text | grep -qE 'abcdefghijklmn|keykey00|DEADBEEF'; }
+no_secret() {
+    query cloudformation GetTemplate StackName=aws-csr >"$TMP/template" && grep -q UserData "$TMP/template" &&
+        ! grep -qE 'abcdefghijklmn|keykey00|DEADBEEF' "$TMP/template"
+}
 ok "the stack's template holds no secret" no_secret
 bootstrap() { # user data is bootstrap, and the same ever after
-    aws ec2 describe-instance-attribute --attribute userData --instance-id "$(tr -d ' ",' <"$TMP/rec.json" | sed -n 's/^instance_id://p')" \
-        --query UserData.Value --output text | base64 -d | grep -q 'ios-config-0001="hostname aws-csr"'
+    ec2 DescribeInstanceAttribute Attribute=userData "InstanceId=$(output instance_id)" && value value | base64 -d |
+        grep -q 'ios-config-0001="hostname aws-csr"'
 }
 ok "user data is bootstrap" bootstrap
 
@@ -50,32 +63,65 @@ drift "a line too much in a section of ours" 'no ip nhrp map multicast 192.0.2.1
 drift "a key was changed by hand" 'pre-shared-key <secret>' 'crypto ikev2 keyring ISTHMUS' 'peer DMVPN' 'pre-shared-key another'
 drift "the tunnel was shut down" 'interface Tunnel0 / no shutdown' 'interface Tunnel0' 'shutdown'
 drift "a static route is gone" 'ip route 10.0.110.0' 'no ip route 10.0.110.0 255.255.255.0 10.0.109.1'
+# A key that the router shows encrypted cannot be compared: sent once more, and known by its hash from then on.
+drift "keys are shown as type 6" 'pre-shared-key <secret>' 'password encryption aes'
+ok "and are shown so still" eval "typed 'show running-config' | grep -q 'pre-shared-key 6 [A-P]'"
+drift "a key behind type 6 was changed by hand" 'pre-shared-key <secret>' 'crypto ikev2 keyring ISTHMUS' 'peer DMVPN' 'pre-shared-key another'
+clear() { configure 'no password encryption aes' >"$TMP/typed"; changes 0; }
+ok "keys shown in clear again are compared as they are" clear
 foreign() { configure 'interface Loopback7' 'ip address 10.99.0.1 255.255.255.255' 'ip route 10.98.0.0 255.255.0.0 10.0.109.1' >"$TMP/typed"; changes 0; }
 ok "what others configure is left alone" foreign
 
 # ---- the machine's own drift, which no change set would find ----
-output() { tr -d ' ",' <"$TMP/rec.json" | sed -n "s/^$1://p" | head -1; }
-machine() { # machine "what" "evidence" CALL...: verify and plan name it, apply mends it
+machine() { # machine "what" "evidence" ACTION KEY=VALUE...: verify and plan name it, apply mends it
     local what=$1 evidence=$2
     shift 2
-    timeout 30 aws ec2 "$@" >"$TMP/out" 2>&1
-    csr verify >"$TMP/out" 2>&1
+    ec2 "$@" >"$TMP/out" 2>&1
+    IN=$TMP/soon.yaml csr verify >"$TMP/out" 2>&1
     ok "$what: verify names it" check_is fail "interfaces and security group" "$evidence"
     ok "$what: plan shows it" csr plan
     ok "$what: and what it was" shows "$evidence"
     ok "$what: apply mends it" csr apply
     ok "$what: the plan is empty again" changes 0
 }
-machine "source/dest check is on" "Inside.SourceDestCheck" modify-network-interface-attribute --network-interface-id "$(output id | grep eni)" --source-dest-check
-machine "UDP 4500 is closed" "IKE and ESP behind NAT" revoke-security-group-ingress --group-id "$(output security_group)" --protocol udp --port 4500 --cidr 0.0.0.0/0
-machine "the Elastic IP is taken away" "Association" disassociate-address --association-id "$(aws ec2 describe-addresses --query 'Addresses[0].AssociationId' --output text)"
+machine "source/dest check is on" "Inside.SourceDestCheck" ModifyNetworkInterfaceAttribute \
+    "NetworkInterfaceId=$(output id | grep eni)" SourceDestCheck.Value=true
+machine "UDP 4500 is closed" "IKE and ESP behind NAT" RevokeSecurityGroupIngress "GroupId=$(output security_group)" \
+    IpPermissions.1.IpProtocol=udp IpPermissions.1.FromPort=4500 IpPermissions.1.ToPort=4500 IpPermissions.1.IpRanges.1.CidrIp=0.0.0.0/0
+ec2 DescribeAddresses >"$TMP/out"
+machine "the Elastic IP is taken away" "Association" DisassociateAddress "AssociationId=$(value associationId)"
+
+# ---- a router that was configured and cannot be read: an error that names the cause, and no update ----
+unread() { # unread "cause" "what to do" "from" "to"
+    sed "s|$3|$4|" "$TMP/in.yaml" >"$TMP/bad.yaml"
+    BEFORE=$(writes)
+    IN=$TMP/bad.yaml fails plan && said "its configuration cannot be read" && said "$1" && said "$2" &&
+        ! grep -q '"action"' "$TMP/plan.json" && [ "$(writes)" = "$BEFORE" ]
+}
+ssh-keygen -q -t ed25519 -N '' -f "$TMP/stranger"
+ok "a private key that is not there is named" unread "private key $TMP/none: No such file" 'set `ssh.private_key` to the private key of the EC2 key pair my-key' "$ISTHMUS_ROUTER_KEY" "$TMP/none"
+ok "a private key that the router does not know" unread "login refused" 'EC2 key pair my-key' "$ISTHMUS_ROUTER_KEY" "$TMP/stranger"
+ok "another user" unread "login refused" '`ssh.user`' "ssh: {" "ssh: {user: nobody, "
+ok "a router that does not answer" unread "Connection refused" '`InboundSSH` (0.0.0.0/0)' "port: $ISTHMUS_ROUTER_PORT" "port: 1"
+read -r type key _ <"$TMP/stranger.pub"
+echo "[$(address)]:$ISTHMUS_ROUTER_PORT $type $key" >"$TMP/strange_hosts"
+ssh-keyscan -t ecdsa -p "$ISTHMUS_ROUTER_PORT" "$(address)" >"$TMP/true_hosts" 2>/dev/null
+ok "a router that known_hosts does not list" unread "is unknown" '`ssh.known_hosts`' "ssh: {" "ssh: {known_hosts: $TMP/strange_hosts, "
+swap() { sed -i "s|\"host_key\": \"[^\"]*\"|\"host_key\": \"$1\"|" "$TMP/rec.json"; }
+PINNED=$(sed -n 's/.*"host_key": "\([^"]*\)".*/\1/p' "$TMP/rec.json")
+swap SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+ok "a router with another host key than the one in state" unread "is not the known one" '`ssh.known_hosts`' x x
+listed() { sed "s|ssh: {|ssh: {known_hosts: $TMP/true_hosts, |" "$TMP/in.yaml" >"$TMP/listed.yaml" && IN=$TMP/listed.yaml changes 0; }
+ok "which a known_hosts file overrules" listed
+swap "$PINNED"
+ok "and nothing was changed by all that" changes 0
 
 # ---- what does not fit is named ----
 breaks() { # breaks "what" "check" "evidence" LINE...
     local what=$1 check=$2 evidence=$3
     shift 3
     configure "$@" >"$TMP/typed"
-    csr verify >"$TMP/out" 2>&1
+    IN=$TMP/soon.yaml csr verify >"$TMP/out" 2>&1
     ok "$what: verify fails and names it" check_is fail "$check" "$evidence"
     csr apply >"$TMP/out" 2>&1
 }
@@ -128,16 +174,18 @@ ok "and what was sent before it is taken back" taken_back
 ok "apply goes on from there" csr apply
 
 # ---- another operator ----
+mkfifo "$TMP/keys"
 other() {
-    { printf 'configure terminal\n'; sleep 6; printf 'end\nexit\n'; } | ssh_router -tt >"$TMP/other" 2>&1 &
-    local pid=$!
-    shake2() { :; }
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
-        router show configuration lock | grep -q EXCLUSIVE && break
-    done
-    sed 's/mtu: x//' "$TMP/in.yaml" | sed 's|nhrp: {key|nhrp: {shortcut: false, key|' >"$TMP/change.yaml"
+    ssh_router -tt <"$TMP/keys" >"$TMP/other" 2>&1 &
+    local pid=$! rc
+    exec 8>"$TMP/keys"
+    printf 'configure terminal\n' >&8
+    within 5 eval 'router show configuration lock | grep -q EXCLUSIVE'
+    sed 's|nhrp: {key|nhrp: {shortcut: false, key|' "$TMP/in.yaml" >"$TMP/change.yaml"
     IN=$TMP/change.yaml fails apply
-    local rc=$?
+    rc=$?
+    printf 'end\nexit\n' >&8
+    exec 8>&-
     wait $pid
     [ $rc = 0 ] && grep -q 'is in configuration mode' "$TMP/apply.json" "$TMP/apply.err"
 }
@@ -145,14 +193,14 @@ ok "while somebody else is in configuration mode nothing is changed" other
 
 # ---- destroy ----
 ok "destroy removes the stack" csr destroy
-gone() { [ "$(aws ec2 describe-instances --filters Name=instance-state-name,Values=running --query 'length(Reservations)' --output text)" = 0 ]; }
+gone() { ec2 DescribeInstances Filter.1.Name=instance-state-name Filter.1.Value.1=running && ! grep -q instanceId "$TMP/answer"; }
 ok "the instance is gone" gone
 ok "destroying again is no error" csr destroy
 ok "apply right after makes a fresh one" csr apply
 ok "that works" csr verify
 
 # ---- who the router is ----
-sed -i 's|"host_key": "SHA256:[^"]*"|"host_key": "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"|' "$TMP/rec.json"
+swap SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 other_key() { fails apply && grep -q 'is not the known one' "$TMP/apply.json" "$TMP/apply.err"; }
 ok "a router with another host key than the one in state is not talked to" other_key
 ok "destroy does not need to talk to it" csr destroy
@@ -175,12 +223,16 @@ for rule in "effect=cut-after action=CreateChangeSet" "effect=cut-before action=
 done
 lab faults add service=aws effect=cut-after action=DeleteStack >/dev/null
 ok "a lost answer to DeleteStack does not matter" csr destroy
-taken() { aws ec2 create-network-interface --subnet-id "$PUBLIC" --private-ip-address 10.0.106.10 --description "a pod" >/dev/null; fails plan && grep -q '10.0.106.10 is taken by eni-.*a pod' "$TMP/plan.json" "$TMP/plan.err" && grep -q '10.0.106.11 is free' "$TMP/plan.json" "$TMP/plan.err"; }
+taken() {
+    ec2 CreateNetworkInterface "SubnetId=$PUBLIC" PrivateIpAddress=10.0.106.10 "Description=a pod"
+    fails plan && grep -q '10.0.106.10 is taken by eni-.*a pod' "$TMP/plan.json" "$TMP/plan.err" && said '10.0.106.11 is free'
+}
 ok "an address that a pod has taken is told, with its holder and a free one" taken
 elsewhere() { sed 's|^name: aws|&\npublic_address: 10.0.106.11|' "$TMP/in.yaml" >"$TMP/other.yaml" && IN=$TMP/other.yaml csr apply && IN=$TMP/other.yaml csr verify; }
 ok "with that one it works" elsewhere
 md5() { sed 's|authKey: DEADBEEF0123456789|authKey: DEADBEEF01234567, authentication: md5|' "$TMP/other.yaml" >"$TMP/md5.yaml" && IN=$TMP/md5.yaml csr apply; }
 ok "OSPF authentication is turned on when asked for" md5
+sed -i 's/^settle: .*/settle: 100ms/' "$TMP/md5.yaml"
 IN=$TMP/md5.yaml csr verify >"$TMP/out" 2>&1
 ok "which a hub without it answers with no neighbour" check_is fail "OSPF neighbour is full" "authentication"
 again_none() { IN=$TMP/other.yaml csr apply && router show running-config >"$TMP/shown" && ! grep -E 'ospf (authentication|message)' "$TMP/shown"; }

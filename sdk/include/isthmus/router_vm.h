@@ -34,12 +34,15 @@ typedef struct ist_router_vm {
 IST_EXPORT char *ist_router_vm_template(const ist_router_vm *vm);
 
 // What exists, by Describe and Get calls only: null without a stack, else {stack: {name, id, status, reason, token?},
-// differs: [{field, before, after}] against `vm`, instance: {id, state, type, ami, key},
+// template: object (empty where it is not JSON, thus not ours), instance: {id, state, type, ami, key},
 // drift: [{field, before, after, ...}] (changed by hand on the resources; no change set would find it),
 // outside_eni, inside_eni, security_group, public_ip, allocation, key_fingerprint?}. `stack_id` (may be NULL)
 // is asked for instead of the name: a deleted stack of the same name is then not mistaken for it.
 IST_EXPORT int32_t ist_router_vm_observe(ist_aws *aws, const ist_router_vm *vm, const char *stack_id,
                                          json_t **seen, ist_error *err);
+// What a change set would change, without a call: differs: [{field, before, after}] in `seen` (of observe; null is
+// left alone), `vm` against its template.
+IST_EXPORT int32_t ist_router_vm_compare(const ist_router_vm *vm, json_t *seen, ist_error *err);
 // Are the two addresses free, or the stack's own? IST_ERR_CONFLICT names the holder and the next free
 // address.
 IST_EXPORT int32_t ist_router_vm_addresses(ist_aws *aws, const ist_router_vm *vm, const json_t *seen,

@@ -317,28 +317,61 @@ static const char *redacted(const struct line *line, char **owned)
     return *owned;
 }
 
-static void print(const struct line *line, int depth, bool redact, FILE *out)
+// What stands for the AES cipher text of a real router: another one for another key, and no way back.
+static char *type_6(const struct line *line)
+{
+    const char *secret = strrchr(line->text, ' ') + 1;
+    uint64_t hash = 0xcbf29ce484222325u; // FNV-1a
+    char letters[17];
+    for (const char *c = secret; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
+    for (size_t i = 0; i < 16; i++)
+        letters[i] = (char)('A' + (hash >> (4 * i) & 15));
+    letters[16] = 0;
+    return lab_format("pre-shared-key 6 %s", letters);
+}
+
+static bool is_clear_key(const struct line *line)
+{
+    return line->rule && !strncmp(line->rule->pattern, "pre-shared-key", 14) &&
+           !strstr(line->rule->pattern, " 6 ");
+}
+
+struct printing {
+    enum config_form form;
+    bool encrypts;
+    FILE *out;
+};
+
+static void print(const struct line *line, int depth, const struct printing *p)
 {
     for (size_t i = 0; i < line->count; i++) {
         const struct line *child = line->child[i];
         char *owned = NULL;
-        fprintf(out, "%*s%s\n", depth, "", redact ? redacted(child, &owned) : child->text);
+        const char *text = child->text;
+        if (p->form == CONFIG_REDACTED)
+            text = redacted(child, &owned);
+        else if (p->form == CONFIG_SHOWN && p->encrypts && is_clear_key(child))
+            text = owned = type_6(child);
+        fprintf(p->out, "%*s%s\n", depth, "", text);
         free(owned);
-        print(child, depth + 1, redact, out);
+        print(child, depth + 1, p);
         if (child->rule && child->rule->enters)
-            fprintf(out, "%*s!\n", depth, "");
+            fprintf(p->out, "%*s!\n", depth, "");
     }
 }
 
-char *config_text(const struct line *root, bool redact)
+char *config_text(const struct line *root, enum config_form form)
 {
     char *text = NULL;
     size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    if (!out)
+    struct printing p = {.form = form,
+                         .encrypts = config_has(root, "password encryption aes"),
+                         .out = open_memstream(&text, &size)};
+    if (!p.out)
         abort();
-    print(root, 0, redact, out);
-    fclose(out);
+    print(root, 0, &p);
+    fclose(p.out);
     return text;
 }
 

@@ -59,7 +59,10 @@ void config_free(struct line *root);
 // removal), or what the device says about it (malloc'd, "% ..."). *match describes it in either case.
 char *config_apply(struct line *section, const char *mode, const char *text, struct match *match,
                    struct line **into);
-char *config_text(const struct line *root, bool redact); // as `show running-config` prints it
+// As it is kept in a file, as `show running-config` prints it (pre-shared keys as type 6 under `password encryption
+// aes`), as a person may see it. malloc'd.
+enum config_form { CONFIG_KEPT, CONFIG_SHOWN, CONFIG_REDACTED };
+char *config_text(const struct line *root, enum config_form form);
 // Lines as they are kept in a file: sections by indentation. What is refused is skipped, as at boot.
 void config_load(struct line *root, const char *text);
 // Lines of `section` that begin with `prefix` words: the i-th, NULL past the end.

@@ -165,7 +165,7 @@ static void configure(struct session *session, int revert_minutes)
         return;
     }
     if (revert_minutes) {
-        router->backup = config_text(router->running, false);
+        router->backup = config_text(router->running, CONFIG_KEPT);
         router->revert_user = lab_strdup(session->user);
         if (router->archived < 10)
             router->archived++;
@@ -197,7 +197,7 @@ static void save(struct session *session, const char *outcome)
     if (!strcmp(outcome, "nvram-compressed"))
         say(session, "Compressed configuration from 6143 bytes to 2417 bytes");
     free(router->startup);
-    router->startup = config_text(router->running, false);
+    router->startup = config_text(router->running, CONFIG_KEPT);
     say(session, "[OK]\n");
 }
 

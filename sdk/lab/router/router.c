@@ -117,7 +117,7 @@ static struct router *add(struct lab *lab, const char *id, const char *config)
 static void remember(struct router *router)
 {
     free(router->startup);
-    router->startup = config_text(router->running, false);
+    router->startup = config_text(router->running, CONFIG_KEPT);
 }
 
 // ---- user data ----
@@ -268,7 +268,7 @@ static json_t *snapshot(struct lab *lab)
     for (const struct router *r = lab->router->first; r; r = r->next) {
         if (r->gone || (r != hub && r != spoke))
             continue;
-        char *text = config_text(r->running, true);
+        char *text = config_text(r->running, CONFIG_REDACTED);
         json_t *lines = json_array();
         for (char *p = text; *p;) {
             size_t len = strcspn(p, "\n");
@@ -278,7 +278,7 @@ static json_t *snapshot(struct lab *lab)
             p += len + (p[len] == '\n');
         }
         json_t *one = json_pack("{so sb}", "running", lines, "pending", r->backup != NULL);
-        char *clear = config_text(r->running, false);
+        char *clear = config_text(r->running, CONFIG_KEPT);
         json_object_set_new(one, "saved", json_boolean(r->startup && !strcmp(r->startup, clear)));
         json_object_set_new(all, r == hub ? "hub" : "spoke", one);
         free(clear);

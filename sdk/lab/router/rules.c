@@ -42,6 +42,7 @@
 
 const struct rule lab_ios_rules[] = {
     LINE(G, "service <line>"),
+    LINE(G, "password encryption aes"),
     SETTING(G, "platform <line>", 0),
     SETTING(G, "hostname <word>", 1),
     SETTING(G, "logging <line>", 0),

@@ -79,7 +79,7 @@ static void print_ip(FILE *out, const char *format, uint32_t address)
 
 static void running(struct router *router, FILE *out)
 {
-    char *text = config_text(router->running, false);
+    char *text = config_text(router->running, CONFIG_SHOWN);
     fprintf(out,
             "Building configuration...\n\nCurrent configuration : %zu bytes\n!\n"
             "! Last configuration change at 10:00:00 UTC Mon Jan 1 2024 by ec2-user\n!\nversion "

@@ -8,6 +8,7 @@
 #include <libssh/libssh.h>
 #include <libssh/server.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ struct connection {
     char user[64];
     char *public_key; // what may log in
     char *command;    // of an exec request, NULL: a shell
+    unsigned ways;    // of logging in: SSH_AUTH_METHOD_...
     struct ssh_channel_callbacks_struct callbacks;
     bool authenticated, shell, closed, failed;
     bool eof; // nothing more will be typed; what has been is still carried out
@@ -42,7 +44,7 @@ static int on_pubkey(ssh_session ssh, const char *user, struct ssh_key_struct *k
     char type[32], base64[4096];
     (void)ssh;
     snprintf(c->user, sizeof c->user, "%s", user);
-    if (strcmp(user, "ec2-user") != 0 || !c->public_key ||
+    if (!(c->ways & SSH_AUTH_METHOD_PUBLICKEY) || strcmp(user, "ec2-user") != 0 || !c->public_key ||
         sscanf(c->public_key, "%31s %4095s", type, base64) != 2 ||
         ssh_pki_import_pubkey_base64(base64, ssh_key_type_from_name(type), &known) != SSH_OK)
         return SSH_AUTH_DENIED;
@@ -57,13 +59,10 @@ static int on_pubkey(ssh_session ssh, const char *user, struct ssh_key_struct *k
 }
 
 // `username X password 0 Y` in the running configuration.
-static int on_password(ssh_session ssh, const char *user, const char *password, void *arg)
+static bool knows(struct connection *c, const char *password)
 {
-    struct connection *c = arg;
     struct lab *lab = c->router->lab;
-    char *head = lab_format("username %s", user);
-    snprintf(c->user, sizeof c->user, "%s", user);
-    (void)ssh;
+    char *head = lab_format("username %s", c->user);
     pthread_mutex_lock(&lab->lock);
     const char *rest = config_value(c->router->running, head),
                *word = rest ? strstr(rest, "password 0 ") : NULL;
@@ -72,7 +71,38 @@ static int on_password(ssh_session ssh, const char *user, const char *password, 
     free(head);
     if (!c->authenticated)
         usleep(300000); // a real one takes about 2 s to say no
-    return c->authenticated ? SSH_AUTH_SUCCESS : SSH_AUTH_DENIED;
+    return c->authenticated;
+}
+
+static int on_password(ssh_session ssh, const char *user, const char *password, void *arg)
+{
+    struct connection *c = arg;
+    (void)ssh;
+    snprintf(c->user, sizeof c->user, "%s", user);
+    return (c->ways & SSH_AUTH_METHOD_PASSWORD) && knows(c, password) ? SSH_AUTH_SUCCESS : SSH_AUTH_DENIED;
+}
+
+// keyboard-interactive (RFC 4256): one question, typed without echo. 1: libssh answers as it does by default.
+static int on_message(ssh_session ssh, ssh_message message, void *arg)
+{
+    struct connection *c = arg;
+    if (ssh_message_type(message) != SSH_REQUEST_AUTH ||
+        ssh_message_subtype(message) != SSH_AUTH_METHOD_INTERACTIVE ||
+        !(c->ways & SSH_AUTH_METHOD_INTERACTIVE))
+        return 1;
+    if (!ssh_message_auth_kbdint_is_response(message)) {
+        const char *questions[] = {"Password: "};
+        char echo[] = {0};
+        snprintf(c->user, sizeof c->user, "%s", ssh_message_auth_user(message));
+        ssh_message_auth_interactive_request(message, "", "", 1, questions, echo);
+        return 0;
+    }
+    const char *password =
+        ssh_userauth_kbdint_getnanswers(ssh) == 1 ? ssh_userauth_kbdint_getanswer(ssh, 0) : NULL;
+    if (!password || !knows(c, password))
+        return 1;
+    ssh_message_auth_reply_success(message, 0);
+    return 0;
 }
 
 // ---- the channel ----
@@ -140,14 +170,15 @@ static void flush(struct connection *c)
     pthread_mutex_unlock(&lab->lock);
     size_t sent = 0;
     while (sent < len && !c->failed) {
-        size_t chunk = slow ? 1 : len - sent;
+        // Of a long output the beginning is slow: echo and prompt are what a client must not take apart wrongly.
+        size_t chunk = slow && (sent < 400 || len - sent < 100) ? 1 : len - sent - (slow ? 99 : 0);
         int n = ssh_channel_write(c->channel, data + sent, (uint32_t)chunk);
         if (n <= 0)
             c->failed = true;
         else
             sent += (size_t)n;
         if (slow)
-            usleep(2000);
+            usleep(300);
     }
     free(data);
 }
@@ -283,13 +314,61 @@ static void converse(struct connection *c, ssh_event event)
     }
 }
 
+// `ip ssh server algorithm KIND ...` of the running configuration, as a list with commas; NULL: not set. malloc'd.
+static char *algorithms(struct router *router, const char *kind)
+{
+    char *head = lab_format("ip ssh server algorithm %s", kind);
+    pthread_mutex_lock(&router->lab->lock);
+    const char *value = config_value(router->running, head);
+    char *list = value ? lab_strdup(value) : NULL;
+    pthread_mutex_unlock(&router->lab->lock);
+    for (char *p = list; p && (p = strchr(p, ' '));)
+        *p = ',';
+    free(head);
+    return list;
+}
+
+static unsigned ways_in(struct router *router)
+{
+    char *list = algorithms(router, "authentication");
+    const unsigned all = SSH_AUTH_METHOD_PUBLICKEY | SSH_AUTH_METHOD_INTERACTIVE | SSH_AUTH_METHOD_PASSWORD;
+    unsigned ways = list ? 0 : all;
+    if (list && strstr(list, "publickey"))
+        ways |= SSH_AUTH_METHOD_PUBLICKEY;
+    if (list && strstr(list, "keyboard"))
+        ways |= SSH_AUTH_METHOD_INTERACTIVE;
+    if (list && strstr(list, "password"))
+        ways |= SSH_AUTH_METHOD_PASSWORD;
+    free(list);
+    return ways;
+}
+
+static bool offer(ssh_bind bind, struct router *router)
+{
+    static const struct {
+        const char *kind;
+        enum ssh_bind_options_e option;
+    } lists[] = {
+        {"kex", SSH_BIND_OPTIONS_KEY_EXCHANGE},       {"hostkey", SSH_BIND_OPTIONS_HOSTKEY_ALGORITHMS},
+        {"encryption", SSH_BIND_OPTIONS_CIPHERS_C_S}, {"encryption", SSH_BIND_OPTIONS_CIPHERS_S_C},
+        {"mac", SSH_BIND_OPTIONS_HMAC_C_S},           {"mac", SSH_BIND_OPTIONS_HMAC_S_C}};
+    bool good = true;
+    for (size_t i = 0; good && i < sizeof lists / sizeof *lists; i++) {
+        char *list = algorithms(router, lists[i].kind);
+        good = !list || ssh_bind_options_set(bind, lists[i].option, list) == SSH_OK;
+        free(list);
+    }
+    return good;
+}
+
 static ssh_bind new_bind(struct router *router)
 {
     ssh_bind bind = ssh_bind_new();
     // Like an IOS-XE up to 17.8: users with RSA keys may sign with SHA-1.
     static const char users[] = "ssh-ed25519,ecdsa-sha2-nistp256,rsa-sha2-512,rsa-sha2-256,ssh-rsa";
     if (!bind || ssh_bind_options_set(bind, SSH_BIND_OPTIONS_HOSTKEY, router->host_key) != SSH_OK ||
-        ssh_bind_options_set(bind, SSH_BIND_OPTIONS_PUBKEY_ACCEPTED_KEY_TYPES, users) != SSH_OK) {
+        ssh_bind_options_set(bind, SSH_BIND_OPTIONS_PUBKEY_ACCEPTED_KEY_TYPES, users) != SSH_OK ||
+        !offer(bind, router)) {
         ssh_bind_free(bind);
         return NULL;
     }
@@ -325,7 +404,9 @@ static void *serve(void *arg)
     ssh_callbacks_init(&c->callbacks);
     if (bind && c->ssh && event && ssh_bind_accept_fd(bind, c->ssh, c->fd) == SSH_OK) {
         ssh_set_server_callbacks(c->ssh, &server);
-        ssh_set_auth_methods(c->ssh, SSH_AUTH_METHOD_PUBLICKEY | SSH_AUTH_METHOD_PASSWORD);
+        c->ways = ways_in(c->router);
+        ssh_set_message_callback(c->ssh, on_message, c);
+        ssh_set_auth_methods(c->ssh, (int)c->ways);
         if (ssh_handle_key_exchange(c->ssh) == SSH_OK && ssh_event_add_session(event, c->ssh) == SSH_OK) {
             int64_t give_up = lab_mono_ms() + 30000;
             while ((!c->authenticated || !c->channel) && lab_mono_ms() < give_up && !must_close(c)) {
@@ -398,9 +479,11 @@ static void *listen_on(void *arg)
             break;
         if (ready <= 0)
             continue;
-        int fd = accept4(a->fd, NULL, NULL, SOCK_CLOEXEC);
-        if (fd >= 0)
-            take(a->router, fd);
+        int fd = accept4(a->fd, NULL, NULL, SOCK_CLOEXEC), on = 1;
+        if (fd < 0)
+            continue;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        take(a->router, fd);
     }
     close(a->fd);
     free(a);

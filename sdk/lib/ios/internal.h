@@ -24,7 +24,7 @@ struct ist_ios {
 // `shown` stands for the line in traces and errors.
 int32_t ios_command(ist_ios *ios, const char *line, const char *shown, int answers, int64_t wait_ms,
                     char **text, ist_error *err);
-// Reads until a prompt of any host name that stays for a moment.
+// Reads until what may be a prompt, of any host name; sets ios->mode, and the name is learned by the first command.
 int32_t ios_first_prompt(ist_ios *ios, int64_t wait_ms, ist_error *err);
 // IST_ERR_READ_ONLY unless this operation may write.
 int32_t ios_writes(const ist_ios *ios, const char *what, ist_error *err);

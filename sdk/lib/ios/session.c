@@ -7,7 +7,6 @@
 #define MAX_OUTPUT (16u << 20)
 #define MAX_LOGS   65536
 #define COMMAND_MS 30000 // a command that prints nothing for so long is not coming back
-#define SETTLE_MS  150   // a first prompt that stays this long is no part of a banner
 #define NO_ECHO_MS 3000  // after this long at a prompt the echo is given up on
 #define CTRL_C     "\003"
 #define CTRL_V     '\026'
@@ -126,14 +125,17 @@ static int32_t read_answer(ist_ios *ios, struct reading *r, int answers, const c
     int64_t quiet_since = ist_now_ms(&ios->env);
     for (;;) {
         bool asked = false;
-        const char *known = ios->hostname[0] ? ios->hostname : NULL;
+        char host[sizeof ios->hostname] = "";
         look_for_echo(r);
         int mode = r->buf.len > r->after
-                       ? ist_ios_prompt(r->buf.data + r->after, r->buf.len - r->after, known, NULL, 0)
+                       ? ist_ios_prompt(r->buf.data + r->after, r->buf.len - r->after,
+                                        ios->hostname[0] ? ios->hostname : NULL, host, sizeof host)
                        : 0;
         int64_t quiet = ist_now_ms(&ios->env) - quiet_since;
         if (mode && (r->echoed || quiet > NO_ECHO_MS)) {
             ios->mode = mode;
+            if (!ios->hostname[0]) // the prompt after the first echo is certainly one
+                memcpy(ios->hostname, host, sizeof host);
             return IST_OK;
         }
         int32_t rc = r->buf.len ? questions(ios, r, answers, shown, &asked, err) : IST_OK;
@@ -200,24 +202,17 @@ int32_t ios_first_prompt(ist_ios *ios, int64_t wait_ms, ist_error *err)
 {
     struct reading r = {.buf = {.max = MAX_OUTPUT}};
     int64_t until = ist_now_ms(&ios->env) + wait_ms;
-    int32_t rc;
-    for (;;) {
-        char host[sizeof ios->hostname];
-        rc = receive(ios, &r, SETTLE_MS, err);
-        if (rc == IST_AGAIN) {
-            int mode = r.buf.len ? ist_ios_prompt(r.buf.data, r.buf.len, NULL, host, sizeof host) : 0;
-            if (mode) {
-                memcpy(ios->hostname, host, sizeof host);
-                ios->mode = mode;
-                rc = IST_OK;
-                break;
-            }
-            if (ist_now_ms(&ios->env) < until)
-                continue;
-            rc = ist_fail(err, IST_ERR_TIMEOUT, ist_ssh_peer(ios->ssh), "no IOS prompt after logging in");
+    int32_t rc = IST_OK;
+    ios->mode = 0;
+    while (rc == IST_OK && !ios->mode) {
+        rc = receive(ios, &r, 250, err);
+        if (rc == IST_OK) {
+            ios->mode = ist_ios_prompt(r.buf.data, r.buf.len, NULL, NULL, 0);
+        } else if (rc == IST_AGAIN) {
+            rc = IST_OK;
+            if (ist_now_ms(&ios->env) >= until)
+                rc = ist_fail(err, IST_ERR_TIMEOUT, ist_ssh_peer(ios->ssh), "no IOS prompt after logging in");
         }
-        if (rc != IST_OK)
-            break;
     }
     ist_buf_free(&r.buf);
     return rc;
@@ -278,11 +273,12 @@ int32_t ist_ios_open(const ist_env *env, const ist_ssh_options *options, const c
         rc = ist_ssh_shell(ios->ssh, err);
     if (rc == IST_OK)
         rc = ios_first_prompt(ios, 15000, err);
-    if (rc == IST_OK && ios->mode == '>')
-        rc = enable(ios, enable_secret, err);
-    // Where one of these is refused, pages and wrapped lines are coped with.
+    // Where one of these is refused, pages and wrapped lines are coped with. The first also tells the host's name: what
+    // looked like a prompt before might be a banner's.
     if (rc == IST_OK)
         rc = ios_command(ios, "terminal length 0", "terminal length 0", IOS_NO_ANSWER, 0, NULL, err);
+    if (rc == IST_OK && ios->mode == '>')
+        rc = enable(ios, enable_secret, err);
     if (rc == IST_OK)
         rc = ios_command(ios, "terminal width 511", "terminal width 511", IOS_NO_ANSWER, 0, NULL, err);
     if (rc == IST_OK)

@@ -32,25 +32,31 @@ static json_t *differences(const json_t *before, const json_t *after)
     return list;
 }
 
-static int32_t add_template(ist_aws *aws, const ist_router_vm *vm, const char *id, json_t *seen,
-                            ist_error *err)
+int32_t ist_router_vm_compare(const ist_router_vm *vm, json_t *seen, ist_error *err)
 {
-    json_t *params = json_pack("{ss}", "StackName", id), *answer = NULL, *now = NULL, *wanted = NULL;
+    json_t *wanted = NULL;
+    if (!json_is_object(seen))
+        return IST_OK;
+    char *text = ist_router_vm_template(vm);
+    int32_t rc = ist_json_parse(text, strlen(text), vm->stack, &wanted, err);
+    ist_free(text);
+    if (rc == IST_OK)
+        json_object_set_new(seen, "differs", differences(json_object_get(seen, "template"), wanted));
+    json_decref(wanted);
+    return rc;
+}
+
+static int32_t add_template(ist_aws *aws, const char *id, json_t *seen, ist_error *err)
+{
+    json_t *params = json_pack("{ss}", "StackName", id), *answer = NULL, *now = NULL;
     int32_t rc = ist_aws_query(aws, "cloudformation", "GetTemplate", params, &answer, err);
     json_decref(params);
     const char *body = rc == IST_OK ? ist_json_str_or(answer, "TemplateBody", "{}") : NULL;
     if (body && ist_json_parse(body, strlen(body), id, &now, NULL) != IST_OK)
         now = json_object(); // not of our making: all of it differs
-    if (rc == IST_OK && vm) {
-        char *text = ist_router_vm_template(vm);
-        rc = ist_json_parse(text, strlen(text), id, &wanted, err);
-        ist_free(text);
-    }
     if (rc == IST_OK)
-        json_object_set_new(seen, "differs", wanted ? differences(now, wanted) : json_array());
+        json_object_set_new(seen, "template", now);
     json_decref(answer);
-    json_decref(now);
-    json_decref(wanted);
     return rc;
 }
 
@@ -143,7 +149,7 @@ int32_t ist_router_vm_observe(ist_aws *aws, const ist_router_vm *vm, const char 
     if (rc == IST_OK && instance)
         rc = add_instance(aws, instance, seen, err);
     if (rc == IST_OK)
-        rc = add_template(aws, vm, id, seen, err);
+        rc = add_template(aws, id, seen, err);
     if (rc == IST_OK && vm)
         rc = router_vm_drift(aws, vm, seen, err);
     if (rc == IST_OK)

@@ -164,13 +164,14 @@ static int32_t refused(const struct login *login, ist_error *err)
     const ist_ssh *ssh = login->ssh;
     int32_t rc = ist_fail(err, IST_ERR_DENIED, ssh->peer, "login refused (the host offers %s; tried %s; %s)",
                           login->offered, *login->tried ? login->tried : "nothing", login->last);
-    const char *version = libssh2_version(0);
+    // libssh2 1.10 knows no rsa-sha2.
     if (login->o->private_key || login->o->private_key_file)
-        ist_hint(err,
-                 "is it this user's key? libssh2 %s signs with RSA keys as ssh-rsa (SHA-1) alone, which "
-                 "newer hosts "
-                 "refuse: use an ed25519 or ECDSA key then",
-                 version);
+        ist_hint(
+            err,
+            "is it this user's key? RSA keys sign as ssh-rsa (SHA-1) here, which newer hosts refuse: use "
+            "ed25519 or ECDSA then");
+    else if (login->o->use_agent)
+        ist_hint(err, "`ssh-add -l` lists what the agent has");
     return rc;
 }
 

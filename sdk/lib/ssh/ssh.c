@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -57,11 +59,13 @@ int32_t ssh_wait(ist_ssh *ssh, const char *doing, ist_error *err)
 static int32_t connect_one(const ist_env *env, const struct addrinfo *a, int64_t until, const char *where,
                            int *fd, ist_error *err)
 {
-    int s = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), problem = 0;
+    int s = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), problem = 0, on = 1;
     socklen_t size = sizeof problem;
     int32_t rc = IST_ERR_NETWORK;
     if (s < 0)
         return ist_fail(err, IST_ERR_NETWORK, where, "socket: %s", strerror(errno));
+    // A handshake is small packets that wait for each other: each would be held back for an acknowledgement.
+    setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (connect(s, a->ai_addr, a->ai_addrlen) == 0) {
         rc = IST_OK;
     } else if (errno == EINPROGRESS) {
