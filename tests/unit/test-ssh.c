@@ -2,6 +2,7 @@
 #include <isthmus/alloc.h>
 #include <isthmus/ios_config.h>
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -32,12 +33,15 @@ static char *text_of(const char *path)
     return ist_strndup(chunk, n);
 }
 
-static void make_key(const char *path)
+// A program to its successful end, without its words.
+static void run(char *const argv[])
 {
     pid_t pid = fork();
     if (pid == 0) {
-        execlp("ssh-keygen", "ssh-keygen", "-q", "-t", "rsa", "-m", "PEM", "-N", "", "-f", path,
-               (char *)NULL);
+        int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        dup2(null, 1);
+        dup2(null, 2);
+        execvp(argv[0], argv);
         _exit(127);
     }
     int status = 1;
@@ -54,7 +58,7 @@ static int start(void **state)
     unsigned port = 0;
     lab->dir = ist_strdup(mkdtemp(template));
     lab->key_file = ist_printf("%s/key", lab->dir);
-    make_key(lab->key_file);
+    run((char *[]){"ssh-keygen", "-q", "-t", "rsa", "-m", "PEM", "-N", "", "-f", lab->key_file, NULL});
     char *program = ist_printf("%s/tests/unit/router-alone", build ? build : ".");
     char *public = ist_printf("%s.pub", lab->key_file);
     if (pipe(to) != 0 || pipe(from) != 0)
@@ -251,6 +255,112 @@ static void what_does_not_answer_is_told(void **state)
     assert_int_equal(try_connect(&o, &err), IST_ERR_NETWORK);
 }
 
+static void the_agent_is_asked(void **state)
+{
+    struct lab *lab = *state;
+    char *socket = ist_printf("%s/agent", lab->dir), *other = ist_printf("%s/other", lab->dir);
+    ist_error err = {0};
+    pid_t agent = fork();
+    if (agent == 0) {
+        int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        dup2(null, 1);
+        execlp("ssh-agent", "ssh-agent", "-D", "-a", socket, (char *)NULL);
+        _exit(127);
+    }
+    for (int i = 0; i < 100 && access(socket, F_OK) != 0; i++)
+        usleep(20000);
+    setenv("SSH_AUTH_SOCK", socket, 1);
+    ist_ssh_options o = options(lab);
+    o.private_key_file = NULL;
+    o.use_agent = 1;
+    assert_int_equal(try_connect(&o, &err), IST_ERR_DENIED); // it has no key
+    assert_non_null(strstr(err.text, "tried agent"));
+    assert_non_null(strstr(err.hint, "ssh-add -l"));
+    run((char *[]){"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other, NULL});
+    run((char *[]){"ssh-add", "-q", other, NULL});
+    assert_int_equal(try_connect(&o, &err), IST_ERR_DENIED); // not one that the router knows
+    run((char *[]){"ssh-add", "-q", lab->key_file, NULL});
+    assert_int_equal(try_connect(&o, &err), IST_OK); // the second of two
+    kill(agent, SIGTERM);
+    waitpid(agent, NULL, 0);
+    assert_int_equal(try_connect(&o, &err), IST_ERR_DENIED); // gone
+    unsetenv("SSH_AUTH_SOCK");
+    unlink(socket);
+    unlink(other);
+    char *public = ist_printf("%s.pub", other);
+    unlink(public);
+    ist_free(public);
+    ist_free(other);
+    ist_free(socket);
+}
+
+// ---- what the router's own configuration of SSH makes of it ----
+
+// One global line, by a session that stays open through it.
+static void configured(ist_ios *ios, const char *line)
+{
+    const ist_ios_command command = {line, line};
+    assert_int_equal(ist_ios_configure(ios, &command, 1, 0, NULL, NULL), IST_OK);
+}
+
+static void questions_are_answered_by_the_password(void **state)
+{
+    ist_ios *ios = opened(*state);
+    ist_error err = {0};
+    ist_ssh_options o = options(*state);
+    o.user = "operator";
+    o.private_key_file = NULL;
+    o.password = "operator-pw";
+    configured(ios, "ip ssh server algorithm authentication keyboard");
+    assert_int_equal(try_connect(&o, &err), IST_OK);
+    o.password = "wrong";
+    assert_int_equal(try_connect(&o, &err), IST_ERR_DENIED);
+    assert_non_null(strstr(err.text, "the host offers keyboard-interactive"));
+    assert_non_null(strstr(err.text, "tried keyboard-interactive"));
+    assert_null(strstr(err.text, "wrong"));
+    ist_ssh_options key = options(*state); // a key is no answer to a question
+    assert_int_equal(try_connect(&key, &err), IST_ERR_DENIED);
+    assert_non_null(strstr(err.text, "tried nothing"));
+    configured(ios, "no ip ssh server algorithm authentication");
+    assert_int_equal(try_connect(&key, &err), IST_OK);
+    ist_ios_free(ios);
+}
+
+static void a_failed_negotiation_names_both_offers(void **state)
+{
+    static const struct {
+        const char *line, *theirs, *ours;
+    } cases[] = {
+        {"encryption aes256-gcm@openssh.com",
+         "no common cipher: the host offers aes256-gcm@openssh.com; here there is", "aes256-ctr"},
+        {"mac hmac-sha2-256-etm@openssh.com",
+         "no common MAC: the host offers hmac-sha2-256-etm@openssh.com; here there is", "hmac-sha2-256"},
+    };
+    ist_ios *ios = opened(*state);
+    ist_ssh_options o = options(*state);
+    // Waiting would not change it.
+    o.wait_until_up = 1;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ist_error err = {0};
+        char *line = ist_printf("ip ssh server algorithm %s", cases[i].line);
+        char *off =
+            ist_printf("no ip ssh server algorithm %.*s", (int)strcspn(cases[i].line, " "), cases[i].line);
+        configured(ios, line);
+        assert_int_equal(try_connect(&o, &err), IST_ERR_REMOTE);
+        const char *theirs = strstr(err.text, cases[i].theirs);
+        if (!theirs)
+            print_error("%s\n", err.text);
+        assert_non_null(theirs);
+        assert_non_null(strstr(theirs + strlen(cases[i].theirs), cases[i].ours));
+        assert_non_null(strstr(err.hint, "ip ssh server algorithm"));
+        configured(ios, off);
+        assert_int_equal(try_connect(&o, &err), IST_OK);
+        ist_free(line);
+        ist_free(off);
+    }
+    ist_ios_free(ios);
+}
+
 // ---- the session ----
 
 static void show_gives_the_output_alone(void **state)
@@ -409,6 +519,9 @@ int main(void)
         cmocka_unit_test(a_password_logs_in_and_a_wrong_one_does_not),
         cmocka_unit_test(a_key_can_come_from_memory_and_another_user_is_refused),
         cmocka_unit_test(what_does_not_answer_is_told),
+        cmocka_unit_test(the_agent_is_asked),
+        cmocka_unit_test(questions_are_answered_by_the_password),
+        cmocka_unit_test(a_failed_negotiation_names_both_offers),
         cmocka_unit_test(show_gives_the_output_alone),
         cmocka_unit_test(lines_are_configured_and_a_wrong_one_is_named),
         cmocka_unit_test(a_new_host_name_changes_the_prompt),
