@@ -1,0 +1,35 @@
+// What in a cluster's configuration would translate its pods' addresses on the way to the pods of another, so that
+// policies there cannot know them. The proof is k8s-probe's; this says where to look and what to write.
+#ifndef NETPOL_SNAT_H
+#define NETPOL_SNAT_H
+
+#include "cni.h"
+
+#include <isthmus/kube_clusters.h>
+
+// What is read of one cluster. Everything may be NULL: not there.
+struct snat_facts {
+    struct cni cni;
+    json_t *aws_node, *flannel; // DaemonSets
+    json_t *pools;              // array of Calico's IPPools
+    const char *pools_api;      // under which they were listed; static
+    json_t *masq_agent;         // ConfigMap ip-masq-agent
+    json_t *masq_agent_set;     // DaemonSet ip-masq-agent
+    json_t *kube_proxy;         // ConfigMap kube-proxy or kube-proxy-config
+    json_t *cilium;             // ConfigMap cilium-config
+    int mesh;                   // Cilium's clustermesh-apiserver is there
+};
+int32_t snat_read(ist_kube *kube, struct snat_facts *facts, ist_error *err);
+void snat_free(struct snat_facts *facts);
+
+// The findings of `cluster` towards the pods of `remote`: array of {ok: bool, text}; where nothing could translate,
+// one that is ok and says what was looked at. New reference.
+json_t *snat_findings(const struct snat_facts *facts, const ist_cluster *cluster, const ist_cluster *remote);
+// Which of the pod CIDRs of two clusters overlap: the caller's text, NULL when none does.
+char *snat_overlap(const ist_cluster *a, const ist_cluster *b);
+// Are the two joined by Cilium's ClusterMesh, as far as can be read? Their pods are then identities of each other's
+// policies and no ipBlock matches them. Source: https://docs.cilium.io/en/stable/security/policy/language/ (CIDR
+// rules do not apply to endpoints that Cilium manages).
+int snat_meshed(const struct snat_facts *a, const struct snat_facts *b);
+
+#endif

@@ -1,0 +1,8 @@
+# k8s-netpol, a subject a program.
+check_PROGRAMS += tests/unit/test-netpol-snat
+UNIT_TESTS += tests/unit/test-netpol-snat
+tests_unit_test_netpol_snat_SOURCES = %D%/test-netpol-snat.c plugins/k8s-netpol/snat.c plugins/k8s-netpol/snat_read.c \
+	plugins/k8s-netpol/cni.c
+tests_unit_test_netpol_snat_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol
+tests_unit_test_netpol_snat_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_netpol_snat_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
