@@ -168,6 +168,22 @@ static int take_letters(struct cli *cli, int argc, char **argv, int *i)
     return 0;
 }
 
+int cli_take_common(struct cli *cli, size_t *i)
+{
+    size_t before[OPT_COUNT];
+    const char *word = cli->args[*i];
+    int at = (int)*i;
+    memcpy(before, cli->value_count, sizeof(before));
+    char **words = (char **)(uintptr_t)cli->args;
+    int rc = word[1] == '-' ? take_long(cli, (int)cli->arg_count, words, &at)
+                            : take_letters(cli, (int)cli->arg_count, words, &at);
+    for (size_t id = 0; !rc && id < OPT_COUNT; id++)
+        if (cli->value_count[id] > before[id] && !(COMMON >> id & 1))
+            rc = cli_error("its --help lists them", "this command does not take the option %s", word);
+    *i = (size_t)at;
+    return rc;
+}
+
 // Does `words` of a command begin with word (then *rest is what follows in it)?
 static bool begins(const char *words, const char *word, const char **rest)
 {
@@ -315,7 +331,7 @@ static void cli_clear(struct cli *cli)
     ist_free(cli->args);
 }
 
-static int dispatch(const struct cli *cli)
+static int dispatch(struct cli *cli)
 {
     if (!cli->command) {
         if (!cli->arg_count && cli_has(cli, OPT_VERSION))

@@ -105,12 +105,15 @@ void loaded_free(struct loaded *loaded);
 
 // A word that is no command of the table: the host looks for a plugin that offers it (`policy map`). Returns
 // -1 when none does, else the exit code. args: the words from that one on, options among them.
-int cmd_plugin_word(const struct cli *cli);
+int cmd_plugin_word(struct cli *cli);
 
 void cli_help(FILE *to);                                            // all commands
 void cli_help_command(FILE *to, const struct cli_command *command); // one
 void cli_man(FILE *to);                                             // isthmus.1
 int cli_completion(FILE *to, const char *shell);                    // 0, or 1 for an unknown shell
+// Takes one of the options of every command, as in cmd_plugin_word's words: args[*i] is one, *i is left on the last word
+// used. 0, or 1 when it has said what is wrong.
+int cli_take_common(struct cli *cli, size_t *i);
 // "error: ..." on stderr, with a hint line when there is one; returns 1.
 int cli_error(const char *hint, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int cli_main(int argc, char **argv);

@@ -176,9 +176,8 @@ void cli_man(FILE *to)
         ".SH ENVIRONMENT\n.TP\nISTHMUS_STATE\nthe state file.\n.TP\nISTHMUS_PLUGIN_PATH\nfolders with "
         "plugins,\n"
         "separated by colons.\n.TP\nNO_COLOR\nno colours.\n"
-        ".SH FILES\n.TP\n\\&./conf.d, /etc/isthmus/conf.d\nthe configuration: all files *.yaml, in the order "
-        "of "
-        "their names.\n",
+        ".SH FILES\n.TP\n\\&./conf.d, /etc/isthmus/conf.d, " IST_DATADIR "/conf.d\n"
+        "the configuration: the first of these folders that is there.\n",
         to);
 }
 

@@ -44,13 +44,31 @@ static char *lab_program(void)
     return ist_strdup(IST_LIBEXECDIR "/isthmus-lab");
 }
 
+// The lab's words; options that stood before `lab` are its own too, and go behind its first word.
+static char **lab_words(const struct cli *cli, char *program)
+{
+    size_t n = 0, options = 0;
+    for (size_t i = 0; i < OPT_COUNT; i++)
+        options += cli->value_count[i];
+    char **argv = ist_calloc(cli->arg_count + 2 * options + 2, sizeof(char *));
+    argv[n++] = program;
+    if (cli->arg_count)
+        argv[n++] = ist_strdup(cli->args[0]);
+    for (size_t i = 0; i < OPT_COUNT; i++)
+        for (size_t k = 0; k < cli->value_count[i]; k++) {
+            argv[n++] = ist_strdup(cli_options[i].name);
+            if (cli_options[i].arg)
+                argv[n++] = ist_strdup(cli->values[i][k]);
+        }
+    for (size_t i = 1; i < cli->arg_count; i++)
+        argv[n++] = ist_strdup(cli->args[i]);
+    return argv;
+}
+
 int cmd_lab(const struct cli *cli)
 {
     char *program = lab_program();
-    char **argv = ist_calloc(cli->arg_count + 2, sizeof(char *));
-    argv[0] = program;
-    for (size_t i = 0; i < cli->arg_count; i++)
-        argv[i + 1] = ist_strdup(cli->args[i]);
+    char **argv = lab_words(cli, program);
     char **env = environment_allowed(); // the user's keys are none of its business
     execve(program, argv, env);
     int rc = cli_error("the lab is built when libmicrohttpd, gnutls and libssh are there",

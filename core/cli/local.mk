@@ -25,3 +25,12 @@ core/isthmus.1: core/isthmus$(EXEEXT)
 core/completion/isthmus: core/isthmus$(EXEEXT)
 	@$(MKDIR_P) core/completion
 	$(AM_V_GEN)core/isthmus$(EXEEXT) help --completion bash >$@-t && mv $@-t $@
+
+# A plugin's page is what its tables say: isthmus-NAME(7).
+plugin_names = $(patsubst %.la,%,$(notdir $(plugin_LTLIBRARIES)))
+PLUGIN_PAGES = $(patsubst %,core/isthmus-%.7,$(plugin_names))
+pluginpagedir = $(mandir)/man7
+pluginpage_DATA = $(PLUGIN_PAGES)
+CLEANFILES += $(PLUGIN_PAGES)
+$(PLUGIN_PAGES): core/isthmus-%.7: core/isthmus$(EXEEXT) core/isthmus-worker$(EXEEXT) $(plugin_LTLIBRARIES)
+	$(AM_V_GEN)HOME= XDG_CACHE_HOME= core/isthmus$(EXEEXT) plugin show $* --output man >$@-t && mv $@-t $@

@@ -51,24 +51,35 @@ static bool good_name(const char *name)
            name[0] >= 'a' && name[0] <= 'z' && name[len - 1] != '-';
 }
 
+static int write_skeleton(const char *folder, const char *name)
+{
+    int rc = 0;
+    for (size_t i = 0; !rc && i < sizeof(files) / sizeof(*files); i++) {
+        char *path = !strcmp(files[i].name, "plugin.c") ? ist_printf("%s/%s.c", folder, name)
+                                                        : ist_printf("%s/%s", folder, files[i].name);
+        char *text = filled(files[i].text, name);
+        rc = write_new(path, text);
+        ist_free(text);
+        ist_free(path);
+    }
+    return rc;
+}
+
 int cmd_plugin_new(const struct cli *cli)
 {
     const char *name = cli_arg(cli, 0);
     if (!good_name(name))
         return cli_error("small letters, digits and hyphens, a letter first", "`%s` is no name for a plugin",
                          name);
-    if (mkdir(name, 0755) < 0)
-        return cli_error(NULL, "%s: %s", name, strerror(errno));
-    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
-        char *path = !strcmp(files[i].name, "plugin.c") ? ist_printf("%s/%s.c", name, name)
-                                                        : ist_printf("%s/%s", name, files[i].name);
-        char *text = filled(files[i].text, name);
-        int rc = write_new(path, text);
-        ist_free(text);
-        ist_free(path);
-        if (rc)
-            return rc;
-    }
-    printf("%s/ is there: cd %s && make && make check\n", name, name);
-    return 0;
+    const char *in = cli_value(cli, OPT_DIR);
+    char *folder = in ? ist_printf("%s/%s", in, name) : ist_strdup(name);
+    int rc = 0;
+    if ((in && mkdir(in, 0755) < 0 && errno != EEXIST) || mkdir(folder, 0755) < 0)
+        rc = cli_error(NULL, "%s: %s", folder, strerror(errno));
+    else
+        rc = write_skeleton(folder, name);
+    if (!rc)
+        printf("%s/ is there: cd %s && make && make check\n", folder, folder);
+    ist_free(folder);
+    return rc;
 }

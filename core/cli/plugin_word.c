@@ -13,8 +13,7 @@
 // ---- which command
 
 struct word {
-    const struct cli *cli;
-    const char *dir;                // -C after the word
+    struct cli *cli;
     struct loaded loaded;           // the pipeline; empty with --inputs or without a configuration
     const struct plugin_info *info; // whose command it is
     const json_t *command;          // its row
@@ -94,7 +93,7 @@ static int take_option(struct word *w, size_t *i)
     size_t len = equals ? (size_t)(equals - text) : strlen(text);
     const json_t *option = find_option(w->command, text, len);
     if (!option)
-        return cli_error("its --help lists them", "unknown option %s", text);
+        return cli_take_common(w->cli, i);
     const char *name = ist_json_str_or(option, "name", "");
     if (!ist_json_str(option, "arg")) {
         json_object_set_new(w->args, name, json_true());
@@ -107,20 +106,31 @@ static int take_option(struct word *w, size_t *i)
     return 0;
 }
 
+// Options before the word that are the command's own.
+static void take_earlier(struct word *w)
+{
+    for (size_t i = 0; i < OPT_COUNT; i++) {
+        const char *name = cli_options[i].name, *value = cli_value(w->cli, (enum cli_option_id)i);
+        if (value && find_option(w->command, name, strlen(name)))
+            json_object_set_new(w->args, name, cli_options[i].arg ? json_string(value) : json_true());
+    }
+}
+
 // 0, 1 when wrong, 2 when help was asked for.
 static int take_words(struct word *w)
 {
     json_t *words = json_array();
     w->args = json_pack("{s:o}", "args", words);
+    take_earlier(w);
+    if (cli_has(w->cli, OPT_HELP))
+        return 2;
     for (size_t i = 2; i < w->cli->arg_count; i++) {
         const char *text = cli_arg(w->cli, i);
         if (!strcmp(text, "--help") || !strcmp(text, "-h"))
             return 2;
-        if (!strcmp(text, "-C") && cli_arg(w->cli, i + 1))
-            w->dir = cli_arg(w->cli, ++i);
-        else if (text[0] == '-' && text[1] && take_option(w, &i))
+        if (text[0] == '-' && text[1] && take_option(w, &i))
             return 1;
-        else if (text[0] != '-' || !text[1])
+        if (text[0] != '-' || !text[1])
             json_array_append_new(words, json_string(text));
     }
     return 0;
@@ -288,17 +298,16 @@ static int run_alone(struct word *w)
     return rc;
 }
 
-int cmd_plugin_word(const struct cli *cli)
+int cmd_plugin_word(struct cli *cli)
 {
     struct word w = {.cli = cli, .outputs = json_object(), .diags = diags_new()};
-    struct config_source source = cli_source(cli);
     w.loaded.catalog = cli_catalog(NULL);
     int found = find_command(&w);
     int rc = found > 0 ? take_words(&w) : found < 0 ? 1 : -1;
     if (rc == 2)
         help(&w);
     if (rc == 0) {
-        source.dir = w.dir ? w.dir : source.dir;
+        struct config_source source = cli_source(cli);
         const bool wanted = source.dir || access("conf.d", F_OK) == 0;
         const bool broken = wanted && config_load(&source, w.diags, &w.loaded.config);
         rc = broken ? 1 : w.loaded.config ? run_in_pipeline(&w) : run_alone(&w);

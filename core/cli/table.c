@@ -2,10 +2,10 @@
 #include "cli/cli.h"
 
 const struct cli_option cli_options[OPT_COUNT] = {
-    [OPT_DIR] =
-        {"--dir", 'C', "DIR",
-         "read the configuration from DIR, or from one file (default: ./conf.d, else /etc/isthmus/conf.d)",
-         false},
+    [OPT_DIR] = {"--dir", 'C', "DIR",
+                 "read the configuration from DIR, or from one file (default: ./conf.d, else "
+                 "/etc/isthmus/conf.d, else what was installed)",
+                 false},
     [OPT_SET] =
         {"--set", 0, "PATH=VALUE",
          "set a value over the configuration: vars.x=1 (or x=1), pipelines.P.steps.S.with.K=V; VALUE is YAML",
@@ -59,8 +59,8 @@ const struct cli_command cli_commands[] = {
     {"plugin run", "NAME OP",
      "run one operation of a plugin alone: observe, plan, apply, destroy, verify, watch",
      OPT(INPUTS) | OPT(IN_PROCESS) | OPT(STATE), 2, 2, false, cmd_plugin_run},
-    {"plugin new", "NAME", "write the skeleton of a plugin into the folder NAME", 0, 1, 1, false,
-     cmd_plugin_new},
+    {"plugin new", "NAME", "write the skeleton of a plugin into the folder NAME, or DIR/NAME with --dir DIR",
+     0, 1, 1, false, cmd_plugin_new},
     {"plugin check", "FILE.so", "check a plugin as the loader does, and that its reads only read",
      OPT(INPUTS), 1, 1, false, cmd_plugin_check},
     // State.

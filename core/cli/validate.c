@@ -64,7 +64,7 @@ int cmd_config_show(const struct cli *cli)
     if (is_text(cli)) {
         rc = config_show(config, catalog, cli_has(cli, OPT_ORIGIN), stdout);
     } else {
-        json_t *shown = config_show_json(config, catalog);
+        json_t *shown = config_show_json(config, catalog, cli_has(cli, OPT_ORIGIN));
         cli_print_json(cli, shown);
         json_decref(shown);
     }

@@ -16,6 +16,8 @@
 #define MAX_FILES 1000
 #define MAX_PATH  1000 // of --set
 
+#define CONFIG_SITE_DIR "/etc/isthmus/conf.d"
+
 static const char *const top_keys[] = {"isthmus", "vars", "pipelines"};
 
 static const ist_field settings[] = {
@@ -42,8 +44,12 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 
 static const char *default_dir(void)
 {
+    static const char *const dirs[] = {"conf.d", CONFIG_SITE_DIR, IST_DATADIR "/conf.d"};
     struct stat info;
-    return stat("conf.d", &info) == 0 ? "conf.d" : "/etc/isthmus/conf.d";
+    for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+        if (stat(dirs[i], &info) == 0)
+            return dirs[i];
+    return CONFIG_SITE_DIR;
 }
 
 // ---- one file

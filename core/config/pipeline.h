@@ -9,7 +9,7 @@
 
 // Where the configuration comes from.
 struct config_source {
-    const char *dir;         // -C DIR; NULL: ./conf.d, else /etc/isthmus/conf.d
+    const char *dir;         // -C DIR; NULL: ./conf.d, else /etc/isthmus/conf.d, else the shipped one
     const char *const *sets; // --set PATH=VALUE, count of them
     size_t set_count;
 };
@@ -30,8 +30,8 @@ size_t config_pipelines(const struct config *config, const char *const **names);
 // As YAML (origin: each value with its file and line). Secrets, which the plugins' tables tell, are shown as
 // "(secret)". catalog may be NULL: then by the names of keys alone.
 int config_show(const struct config *config, struct catalog *catalog, bool origin, FILE *to);
-// The same as JSON, which is the caller's.
-json_t *config_show_json(const struct config *config, struct catalog *catalog);
+// The same as JSON, which is the caller's; with origin each scalar is {value, origin: {file, line}}.
+json_t *config_show_json(const struct config *config, struct catalog *catalog, bool origin);
 const char *const *config_plugin_dirs(const struct config *config, size_t *count); // isthmus.plugins
 
 struct step {

@@ -185,7 +185,25 @@ int config_show(const struct config *config, struct catalog *catalog, bool origi
     return ferror(to) ? -1 : 0;
 }
 
-json_t *config_show_json(const struct config *config, struct catalog *catalog)
+static json_t *json_with_origin(const struct node *node)
 {
-    return node_json(shown(config, catalog));
+    if (!node->count) {
+        json_t *origin = json_pack("{s:s}", "file", node->place.file);
+        if (node->place.line) // --set has none
+            json_object_set_new(origin, "line", json_integer(node->place.line));
+        return json_pack("{s:o, s:o}", "value", node_json(node), "origin", origin);
+    }
+    json_t *json = node->kind == NODE_MAP ? json_object() : json_array();
+    for (size_t i = 0; i < node->count; i++) {
+        json_t *child = json_with_origin(node->items[i]);
+        node->kind == NODE_MAP ? json_object_set_new(json, node->items[i]->key, child)
+                               : json_array_append_new(json, child);
+    }
+    return json;
+}
+
+json_t *config_show_json(const struct config *config, struct catalog *catalog, bool origin)
+{
+    const struct node *copy = shown(config, catalog);
+    return origin ? json_with_origin(copy) : node_json(copy);
 }

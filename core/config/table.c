@@ -326,17 +326,15 @@ static struct value member(const struct table *table, const char *name, const st
         diag_warn(table->scope->diags, node->key_place, "`%s` of %s is deprecated%s%s", name, table->what,
                   field->doc ? ": " : "", field->doc ? field->doc : "");
     struct value value = nothing;
-    if (children && (node || strcmp(children, ".") == 0)) {
-        char *inner = ist_printf("%s%s", name, children);
-        if (strcmp(children, ".") == 0)
-            value = object(table, inner, node, node ? node->key_place : place, config_path,
-                           !node && !is_required(table, name, true));
-        else
-            value = objects(table, inner, node, name, config_path);
-        ist_free(inner);
-    } else if (node && field) {
+    char *inner = ist_printf("%s%s", name, children ? children : "");
+    if (children && strcmp(children, ".") == 0)
+        value = object(table, inner, node, node ? node->key_place : place, config_path,
+                       !node && !is_required(table, name, true));
+    else if (children && node)
+        value = objects(table, inner, node, name, config_path);
+    else if (node && field)
         value = leaf(table, field, node, config_path);
-    }
+    ist_free(inner);
     bool absent = value.json && json_is_null(value.json);
     if (absent && field && field->def && !(field->flags & IST_ELSEWHERE)) {
         value_clear(&value);

@@ -182,7 +182,7 @@ int report_verify(struct run *run)
     json_t *event =
         json_pack("{s:I, s:I, s:I, s:I, s:I}", "passed", (json_int_t)run->passed, "failed",
                   (json_int_t)run->failed_checks, "warned", (json_int_t)run->warned, "skipped",
-                  (json_int_t)run->skipped_checks, "steps_failed", (json_int_t)(failed + skipped));
+                  (json_int_t)run->skipped_checks, "steps_failed", (json_int_t)failed + (json_int_t)skipped);
     char *line = ist_buf_take(&text);
     summary(run, code, event, line);
     ist_free(line);

@@ -130,7 +130,7 @@ static int run_apply(struct run *run)
         return EXIT_ERROR;
     }
     make_plan(run);
-    int code = report_plan(run);
+    report_plan(run);
     if (run->cancelled)
         return EXIT_INTERRUPTED;
     if (run->plan && planfile_compare(run, &err) != IST_OK) {
@@ -144,7 +144,7 @@ static int run_apply(struct run *run)
     history_begin(run, command);
     ist_free(command);
     pass_run(run, &apply_pass, edges_apply);
-    code = report_apply(run);
+    int code = report_apply(run);
     history_end(run, code);
     return code;
 }

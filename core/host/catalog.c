@@ -308,7 +308,7 @@ const struct plugin_info *catalog_find(struct catalog *c, const char *name, ist_
 
 static void add_name(struct catalog *c, const char *name, size_t len)
 {
-    for (size_t i = 0; i < c->name_count; i++)
+    for (size_t i = 0; c->names && i < c->name_count; i++)
         if (strlen(c->names[i]) == len && !strncmp(c->names[i], name, len))
             return;
     c->names = ist_realloc(c->names, c->name_count + 1, sizeof(*c->names));
@@ -345,7 +345,7 @@ size_t catalog_names(struct catalog *c, const char *const **names)
     if (!c->names) {
         for (size_t i = 0; i < c->place_count; i++)
             list_place(c, &c->places[i]);
-        if (c->name_count)
+        if (c->names)
             qsort(c->names, c->name_count, sizeof(*c->names), by_name);
     }
     *names = c->names;

@@ -67,6 +67,8 @@ static char *build_id_of(int fd, const Elf64_Ehdr *head)
 static int open_elf(const char *path, Elf64_Ehdr *head, struct stat *st, ist_error *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
+    *head = (Elf64_Ehdr){0};
+    *st = (struct stat){0};
     if (fd < 0 || fstat(fd, st) < 0) {
         ist_fail(err, IST_ERR_NOT_FOUND, path, "%s", strerror(errno));
         if (fd >= 0)

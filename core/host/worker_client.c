@@ -377,7 +377,7 @@ void worker_event_free(struct worker_event *event)
 
 int worker_hello(struct worker *worker, json_t **descriptor, ist_error *err)
 {
-    struct worker_event event;
+    struct worker_event event = {0};
     struct pollfd fd = {.fd = worker->epoll, .events = POLLIN};
     int64_t until = now_s() + HELLO_S;
     while (!worker->greeted) {

@@ -25,6 +25,7 @@ struct render {
     int64_t drawn_at; // monotonic ms
     bool asking;      // a question is open
     json_t *document; // json: everything so far
+    json_t *ways;     // text: what ways.c has noted of the checks so far, or NULL
 };
 
 int64_t render_now(void); // monotonic ms
@@ -33,6 +34,11 @@ void render_elapsed(int64_t ms, char text[32]);
 
 // text.c: one event as text.
 void render_text(struct render *render, const json_t *event);
+// What others wrote must not move the cursor: control characters become '?', new lines are indented. The caller's.
+char *tame(const char *text, const char *indent);
+// ways.c: who reaches whom, out of the checks; printed once, and forgotten.
+void ways_note(struct render *render, const json_t *check);
+void ways_print(struct render *render);
 // progress.c: the live part.
 void progress_note(struct render *render, const json_t *event); // an event may change it
 void progress_draw(struct render *render);

@@ -22,8 +22,7 @@ const char *tint(const struct render *render, const char *what)
     return "";
 }
 
-// What others wrote must not move the cursor: control characters are shown as '?'. New lines are indented.
-static char *tame(const char *text, const char *indent)
+char *tame(const char *text, const char *indent)
 {
     ist_buf buf = {0};
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
@@ -169,6 +168,7 @@ static void check_text(struct render *render, const json_t *event)
     ist_free(step);
     ist_free(name);
     ist_free(evidence);
+    ways_note(render, event);
 }
 
 static void log_text(struct render *render, const json_t *event)
@@ -233,6 +233,13 @@ static void line_text(struct render *render, const json_t *event)
     ist_free(text);
 }
 
+static void summary_text(struct render *render, const json_t *event)
+{
+    progress_clear(render);
+    ways_print(render);
+    line_text(render, event);
+}
+
 static void print_text(struct render *render, const json_t *event)
 {
     const char *text = ist_json_str_or(event, "text", "");
@@ -261,10 +268,10 @@ void render_text(struct render *render, const json_t *event)
     static const struct {
         const char *kind;
         void (*write)(struct render *, const json_t *);
-    } writers[] = {{"plan", plan_text},      {"deferred", deferred_text}, {"step-failed", failed_text},
-                   {"error", failed_text},   {"check", check_text},       {"log", log_text},
-                   {"step-done", done_text}, {"skipped", skipped_text},   {"line", line_text},
-                   {"summary", line_text},   {"print", print_text},       {"question", question_text}};
+    } writers[] = {{"plan", plan_text},       {"deferred", deferred_text}, {"step-failed", failed_text},
+                   {"error", failed_text},    {"check", check_text},       {"log", log_text},
+                   {"step-done", done_text},  {"skipped", skipped_text},   {"line", line_text},
+                   {"summary", summary_text}, {"print", print_text},       {"question", question_text}};
     for (size_t i = 0; i < sizeof(writers) / sizeof(*writers); i++)
         if (strcmp(kind, writers[i].kind) == 0)
             writers[i].write(render, event);

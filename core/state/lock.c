@@ -118,7 +118,6 @@ int store_lock(struct store *store, const char *what, ist_error *err)
     do {
         if (fd >= 0)
             close(fd);
-        rc = IST_OK;
         fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
             rc = ist_fail(err, IST_ERR_DENIED, path, "cannot open the lock: %s", strerror(errno));

@@ -1,5 +1,5 @@
 // Export and import: every table but the key, as one JSON document. Tokens of open intents travel as they
-// are; later ones are made with the key of the installation that imports.
+// are; later ones are made with the key of the installation that imports. An export of an older schema is read too.
 #include "state/sqlite.h"
 
 #include <isthmus/json.h>
@@ -9,13 +9,13 @@
 
 struct table {
     const char *name, *columns; // columns in the table's order, without runs' own number
-    int count;
+    int counts[STORE_SCHEMA];   // how many of them there were in each schema: new ones only follow
 };
 static const struct table tables[] = {
-    {"steps", "pipeline, step, position, record", 4},
-    {"resources", "pipeline, step, resource, position, status, token, generation, data, previous", 9},
-    {"generations", "pipeline, step, resource, next", 4},
-    {"runs", "pipeline, command, began, ended, summary", 5},
+    {"steps", "pipeline, step, position, record", {4, 4}},
+    {"resources", "pipeline, step, resource, position, status, token, generation, data, previous", {8, 9}},
+    {"generations", "pipeline, step, resource, next", {4, 4}},
+    {"runs", "pipeline, command, began, ended, summary", {5, 5}},
 };
 #define TABLES (sizeof(tables) / sizeof(*tables))
 
@@ -43,7 +43,7 @@ static int export_table(struct store *store, const struct table *table, json_t *
     int row;
     while ((row = sqlite3_step(statement)) == SQLITE_ROW) {
         json_t *cells = json_array();
-        for (int i = 0; i < table->count; i++)
+        for (int i = 0; i < table->counts[STORE_SCHEMA - 1]; i++)
             json_array_append_new(cells, cell(statement, i));
         json_array_append_new(rows, cells);
     }
@@ -73,17 +73,17 @@ int store_export(struct store *store, json_t **all, ist_error *err)
 
 static int import_row(struct store *store, const struct table *table, const json_t *cells, ist_error *err)
 {
+    const int columns = table->counts[STORE_SCHEMA - 1];
     char sql[256];
-    snprintf(sql, sizeof(sql), "INSERT INTO %s(%s) VALUES(?1%s)", table->name, table->columns,
-             &",?2,?3,?4,?5,?6,?7,?8,?9"[0]);
-    // Only as many parameters as there are columns.
-    char *end = strstr(sql, "VALUES(?1") + strlen("VALUES(?1") + 3 * (size_t)(table->count - 1);
-    memcpy(end, ")", 2);
+    int len = snprintf(sql, sizeof(sql), "INSERT INTO %s(%s) VALUES(?1", table->name, table->columns);
+    for (int i = 2; i <= columns; i++)
+        len += snprintf(sql + len, sizeof(sql) - (size_t)len, ",?%d", i);
+    snprintf(sql + len, sizeof(sql) - (size_t)len, ")");
     sqlite3_stmt *statement = NULL;
     int rc = sql_prepare(store, &statement, err, sql, NULL);
     if (rc != IST_OK)
         return rc;
-    for (int i = 0; i < table->count; i++) {
+    for (int i = 0; i < columns; i++) { // what an older schema did not have stays NULL
         const json_t *value = json_array_get(cells, (size_t)i);
         if (json_is_integer(value))
             sqlite3_bind_int64(statement, i + 1, json_integer_value(value));
@@ -95,16 +95,18 @@ static int import_row(struct store *store, const struct table *table, const json
 
 static int import_tables(struct store *store, const json_t *all, ist_error *err)
 {
+    const int64_t schema = ist_json_int(all, "schema", 0);
     int rc = IST_OK;
     for (size_t i = 0; i < TABLES && rc == IST_OK; i++) {
         const json_t *rows = json_object_get(all, tables[i].name);
+        const int count = tables[i].counts[schema - 1];
         if (!json_is_array(rows))
             return ist_fail(err, IST_ERR_INPUT, "import", "the export has no list `%s`", tables[i].name);
         for (size_t j = 0; j < json_array_size(rows) && rc == IST_OK; j++) {
             const json_t *cells = json_array_get(rows, j);
-            if (json_array_size(cells) != (size_t)tables[i].count)
+            if (json_array_size(cells) != (size_t)count)
                 return ist_fail(err, IST_ERR_INPUT, "import", "row %zu of `%s` has %zu columns, expected %d",
-                                j + 1, tables[i].name, json_array_size(cells), tables[i].count);
+                                j + 1, tables[i].name, json_array_size(cells), count);
             rc = import_row(store, &tables[i], cells, err);
         }
     }
@@ -115,11 +117,14 @@ static int refuse(struct store *store, const json_t *all, ist_error *err)
 {
     if (strcmp(ist_json_str_or(all, "what", ""), "isthmus state") != 0)
         return ist_fail(err, IST_ERR_INPUT, "import", "this is no export of a state of Isthmus");
-    if (ist_json_int(all, "format", 0) != FORMAT || ist_json_int(all, "schema", 0) != STORE_SCHEMA)
-        return ist_fail(err, IST_ERR_INPUT, "import",
-                        "the export has format %lld and schema %lld, this program reads %d and %d",
-                        (long long)ist_json_int(all, "format", 0), (long long)ist_json_int(all, "schema", 0),
-                        FORMAT, STORE_SCHEMA);
+    const long long format = ist_json_int(all, "format", 0), schema = ist_json_int(all, "schema", 0);
+    if (format < 1 || schema < 1)
+        return ist_fail(err, IST_ERR_INPUT, "import", "the export does not say its format and its schema");
+    if (format > FORMAT || schema > STORE_SCHEMA)
+        return ist_fail(
+            err, IST_ERR_INPUT, "import",
+            "written by a newer Isthmus: format %lld and schema %lld, this program knows %d and %d", format,
+            schema, FORMAT, STORE_SCHEMA);
     sqlite3_stmt *statement = NULL;
     int rc = sql_prepare(store, &statement, err,
                          "SELECT (SELECT count(*) FROM steps) + (SELECT count(*) FROM resources)", NULL);

@@ -261,36 +261,6 @@ static int all_ok(const json_t *results)
     return json_array_size(results) > 0;
 }
 
-static void log_table(const ist_env *env, const json_t *picture)
-{
-    const json_t *nodes = json_object_get(picture, "nodes"), *edges = json_object_get(picture, "edges");
-    size_t i, k;
-    const json_t *from, *to;
-    ist_buf head = {.max = 4096};
-    ist_buf_printf(&head, "%-14s", "from \\ to");
-    json_array_foreach(nodes, k, to) ist_buf_printf(&head, " %-10s", json_string_value(to));
-    ist_log(env, IST_LOG_INFO, "%s", head.data);
-    ist_buf_free(&head);
-    json_array_foreach(nodes, i, from)
-    {
-        ist_buf line = {.max = 4096};
-        ist_buf_printf(&line, "%-14s", json_string_value(from));
-        json_array_foreach(nodes, k, to)
-        {
-            char *edge = ist_printf("%s -> %s", json_string_value(from), json_string_value(to));
-            const json_t *open = json_object_get(edges, edge);
-            ist_buf_printf(&line, " %-10s",
-                           i == k               ? "-"
-                           : !open              ? "."
-                           : json_is_true(open) ? "open"
-                                                : "closed");
-            ist_free(edge);
-        }
-        ist_log(env, IST_LOG_INFO, "%s", line.data);
-        ist_buf_free(&line);
-    }
-}
-
 int32_t picture_verify(const ist_env *env, const json_t *inputs, const ist_clusters *clusters, ist_error *err)
 {
     const json_t *given = json_object_get(inputs, "picture"), *expect = json_object_get(given, "expect"),
@@ -315,7 +285,6 @@ int32_t picture_verify(const ist_env *env, const json_t *inputs, const ist_clust
         rc = IST_OK;
     } else if (rc == IST_OK) {
         size_t i;
-        log_table(env, picture);
         json_array_foreach(results, i, result)
             ist_check(env, ist_json_str(result, "name"), ist_json_bool(result, "ok", 0) ? IST_PASS : IST_FAIL,
                       "%s", ist_json_str_or(result, "evidence", ""));

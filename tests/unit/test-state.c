@@ -214,6 +214,37 @@ static void history_is_newest_first(void **unused)
     store_close(store);
 }
 
+// Schema 1 had no column `previous`, the last one of resources.
+static void an_export_of_an_older_schema_imports(void **unused)
+{
+    (void)unused;
+    struct store *store = open_it();
+    char token[65];
+    put(store, "first", "applied");
+    intent(store, "vpc", token);
+    json_t *all = NULL, *back = NULL, *row;
+    size_t i;
+    assert_int_equal(store_export(store, &all, NULL), IST_OK);
+    store_close(store);
+    json_t *old = json_deep_copy(all);
+    json_object_set_new(old, "schema", json_integer(1));
+    json_array_foreach(json_object_get(old, "resources"), i, row) json_array_remove(row, 8);
+    snprintf(path, sizeof(path), "%s/older.db", folder);
+    store = open_it();
+    ist_error err = {0};
+    json_object_set_new(all, "schema", json_integer(STORE_SCHEMA + 1));
+    assert_int_equal(store_import(store, all, &err), IST_ERR_INPUT);
+    assert_non_null(strstr(err.text, "newer"));
+    assert_int_equal(store_import(store, old, &err), IST_OK);
+    assert_int_equal(store_export(store, &back, NULL), IST_OK);
+    assert_true(json_equal(json_object_get(all, "resources"), json_object_get(back, "resources")));
+    assert_int_equal(json_array_size(json_object_get(back, "resources")), 1);
+    json_decref(all);
+    json_decref(old);
+    json_decref(back);
+    store_close(store);
+}
+
 static void an_export_imports_into_an_empty_state_only(void **unused)
 {
     (void)unused;
@@ -503,6 +534,7 @@ int main(void)
         CASE(renaming_moves_resources_edges_and_tokens),
         CASE(history_is_newest_first),
         CASE(an_export_imports_into_an_empty_state_only),
+        CASE(an_export_of_an_older_schema_imports),
         CASE(an_older_schema_is_migrated_after_a_backup),
         CASE(a_newer_schema_and_a_strange_database_are_refused),
         CASE(a_damaged_file_is_refused_with_a_hint),
