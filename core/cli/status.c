@@ -6,6 +6,7 @@
 #include <isthmus/alloc.h>
 #include <isthmus/json.h>
 #include <string.h>
+#include <time.h>
 
 static json_t *last_run(const json_t *runs, const char *pipeline)
 {
@@ -38,6 +39,21 @@ static json_t *step_of(const json_t *record, const json_t *watch)
     return step;
 }
 
+// "3m ago" of "2026-01-31T12:00:00.123Z"; as it is when it is none. The caller's.
+static char *age_of(const char *when)
+{
+    struct tm utc = {0};
+    const char *end = strptime(when, "%Y-%m-%dT%H:%M:%S", &utc);
+    long long s = end ? (long long)(time(NULL) - timegm(&utc)) : -1;
+    if (s < 0)
+        return ist_strdup(when);
+    if (s < 60)
+        return ist_printf("%llds ago", s);
+    if (s < 3600)
+        return ist_printf("%lldm ago", s / 60);
+    return s < 48 * 3600 ? ist_printf("%lldh ago", s / 3600) : ist_printf("%lld days ago", s / 86400);
+}
+
 static void run_text(struct render *render, const json_t *run)
 {
     if (json_is_null(run)) {
@@ -47,21 +63,38 @@ static void run_text(struct render *render, const json_t *run)
     const json_t *exit = ist_json_at(run, "summary.exit");
     char *how =
         exit ? ist_printf("exit %lld", (long long)json_integer_value(exit)) : ist_strdup("did not end");
-    render_line(render, "last run: %s at %s: %s", ist_json_str_or(run, "command", ""),
-                ist_json_str_or(run, "began", ""), how);
+    char *age = age_of(ist_json_str_or(run, "began", ""));
+    render_line(render, "last run: %s, %s: %s", ist_json_str_or(run, "command", ""), age, how);
+    ist_free(age);
     ist_free(how);
 }
 
-static void step_text(struct render *render, const json_t *step)
+// The longest member `key` of the steps.
+static int width_of(const json_t *steps, const char *key)
+{
+    size_t i, width = 0;
+    const json_t *step;
+    json_array_foreach(steps, i, step)
+    {
+        size_t len = strlen(ist_json_str_or(step, key, ""));
+        width = len > width ? len : width;
+    }
+    return (int)width;
+}
+
+static void step_text(struct render *render, const json_t *steps, const json_t *step)
 {
     int64_t resources = ist_json_int(step, "resources", 0), open = ist_json_int(step, "open", 0);
     char *unsure = open ? ist_printf(", %lld begun and not finished", (long long)open) : ist_strdup("");
     const char *watch = ist_json_str(step, "watch"), *says = ist_json_str_or(step, "watch_says", "");
     char *watching = watch ? ist_printf("  %s%s%s", watch, *says ? ": " : "", says) : ist_strdup("");
-    render_line(render, "  %-24s %-14s %-10s %lld resource%s%s, changed %s%s",
-                ist_json_str_or(step, "step", ""), ist_json_str_or(step, "plugin", ""),
+    char *age = age_of(ist_json_str_or(step, "changed", ""));
+    render_line(render, "  %-*s  %-*s  %-*s  %lld resource%s%s, %s%s", width_of(steps, "step"),
+                ist_json_str_or(step, "step", ""), width_of(steps, "plugin"),
+                ist_json_str_or(step, "plugin", ""), width_of(steps, "status"),
                 ist_json_str_or(step, "status", ""), (long long)resources, resources == 1 ? "" : "s", unsure,
-                ist_json_str_or(step, "changed", ""), watching);
+                age, watching);
+    ist_free(age);
     ist_free(unsure);
     ist_free(watching);
 }
@@ -80,7 +113,8 @@ static void show_text(struct render *render, const json_t *status)
         render_line(render, "watched by: nobody");
     size_t i;
     const json_t *step;
-    json_array_foreach(json_object_get(status, "steps"), i, step) step_text(render, step);
+    const json_t *steps = json_object_get(status, "steps");
+    json_array_foreach(steps, i, step) step_text(render, steps, step);
     if (!i)
         render_line(render, "nothing is applied");
     else

@@ -210,7 +210,14 @@ static void print_source(const struct diag *d, FILE *to, const char *on, const c
     fprintf(to, "%s^%s\n", on, off);
 }
 
-static void print_one(const struct diag *d, FILE *to, bool colour)
+static bool same_place(const struct diag *a, const struct diag *b)
+{
+    return a->place.line == b->place.line && a->place.column == b->place.column &&
+           strcmp(a->place.file, b->place.file) == 0;
+}
+
+// The line is shown once for all that is said of one place.
+static void print_one(const struct diag *d, FILE *to, bool colour, bool with_source)
 {
     const char *on = !colour ? "" : d->error ? "\033[1;31m" : "\033[1;33m";
     const char *bold = colour ? "\033[1m" : "", *off = colour ? "\033[0m" : "";
@@ -221,7 +228,8 @@ static void print_one(const struct diag *d, FILE *to, bool colour)
         fprintf(to, "%d:%d:", d->place.line, d->place.column);
     fprintf(to, "%s%s%s%s:%s %s\n", off, *d->place.file ? " " : "", on, d->error ? "error" : "warning", off,
             d->text);
-    print_source(d, to, on, off);
+    if (with_source)
+        print_source(d, to, on, off);
     if (d->hint)
         fprintf(to, "  = %s\n", d->hint);
 }
@@ -251,7 +259,8 @@ void diags_print(const struct diags *diags, FILE *to, bool colour)
     size_t *order = ist_calloc(diags->count, sizeof(size_t));
     sort(diags, order);
     for (size_t i = 0; i < diags->count; i++)
-        print_one(&diags->items[order[i]], to, colour);
+        print_one(&diags->items[order[i]], to, colour,
+                  !i || !same_place(&diags->items[order[i]], &diags->items[order[i - 1]]));
     ist_free(order);
     if (diags->dropped)
         fprintf(to, "and %zu more\n", diags->dropped);

@@ -25,6 +25,7 @@ struct render {
     int64_t drawn_at; // monotonic ms
     bool asking;      // a question is open
     json_t *document; // json: everything so far
+    json_t *checks;   // text: of the steps at work: {step: [check]}, or NULL
     json_t *ways;     // text: what ways.c has noted of the checks so far, or NULL
 };
 
@@ -36,6 +37,9 @@ void render_elapsed(int64_t ms, char text[32]);
 void render_text(struct render *render, const json_t *event);
 // What others wrote must not move the cursor: control characters become '?', new lines are indented. The caller's.
 char *tame(const char *text, const char *indent);
+// checks.c: kept until their step has ended (NULL: whatever is left).
+void checks_note(struct render *render, const json_t *check);
+void checks_print(struct render *render, const char *step);
 // ways.c: who reaches whom, out of the checks; printed once, and forgotten.
 void ways_note(struct render *render, const json_t *check);
 void ways_print(struct render *render);
@@ -43,6 +47,7 @@ void ways_print(struct render *render);
 void progress_note(struct render *render, const json_t *event); // an event may change it
 void progress_draw(struct render *render);
 void progress_clear(struct render *render); // before other lines are written
+size_t progress_width(const struct render *render); // of the terminal; 80 where it cannot be asked
 void progress_free(struct render *render);
 
 // Colours by meaning; "" when there is no colour.

@@ -93,6 +93,12 @@ static unsigned short screen(const struct render *render, unsigned short *lines)
     return size.ws_col;
 }
 
+size_t progress_width(const struct render *render)
+{
+    unsigned short lines;
+    return screen(render, &lines);
+}
+
 // Writes a line that never wraps: what is drawn is counted in lines.
 static void draw_line(struct render *render, const char *text, size_t width)
 {

@@ -34,6 +34,7 @@ void render_free(struct render *render)
     progress_free(render);
     redactor_free(render->redactor);
     json_decref(render->document);
+    json_decref(render->checks);
     json_decref(render->ways);
     ist_free(render->title);
     ist_free(render);

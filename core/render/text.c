@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VALUE_MAX 120 // characters of a value in a plan
+#define VALUE_MAX 120 // characters of a value in a plan, and on a narrow terminal at least
+#define VALUE_MIN 40
 
 const char *tint(const struct render *render, const char *what)
 {
@@ -56,13 +57,21 @@ static FILE *err_of(struct render *render)
     return render->options.err;
 }
 
-static char *value_text(const json_t *value)
+// What is left of a terminal's line beside `name` and what tells the whole length.
+static size_t value_max(const struct render *render, const char *name)
+{
+    size_t used = strlen(name) + 28, width = render->options.terminal ? progress_width(render) : 0;
+    size_t most = width > used ? width - used : VALUE_MIN;
+    return !width || most > VALUE_MAX ? VALUE_MAX : most < VALUE_MIN ? VALUE_MIN : most;
+}
+
+static char *value_text(const json_t *value, size_t max)
 {
     char *dumped = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     char *text = tame(dumped ? dumped : "(none)", "");
     free(dumped);
-    if (strlen(text) > VALUE_MAX) {
-        size_t cut = VALUE_MAX;
+    if (strlen(text) > max) {
+        size_t cut = max;
         while (cut && ((unsigned char)text[cut] & 0xc0) == 0x80)
             cut--;
         char *shorter = ist_printf("%.*s... (%zu characters)", (int)cut, text, strlen(text));
@@ -78,7 +87,9 @@ static void field_text(struct render *render, const json_t *field, const char *a
     char *name = tame_of(field, "field");
     const json_t *before = json_object_get(field, "before"), *after = json_object_get(field, "after");
     bool creates = strcmp(action, "create") == 0, deletes = strcmp(action, "delete") == 0;
-    char *was = value_text(before), *will = after ? value_text(after) : ist_strdup("(known after apply)");
+    const size_t max = value_max(render, name);
+    char *was = value_text(before, max),
+         *will = after ? value_text(after, max) : ist_strdup("(known after apply)");
     if (ist_json_bool(field, "secret", 0))
         fprintf(out, "      %s: %s\n", name, creates ? REDACTED : REDACTED " changes");
     else if (deletes)
@@ -121,6 +132,10 @@ static void plan_text(struct render *render, const json_t *event)
         if (render->options.verbose)
             fprintf(out, "%s (%s): no change\n", step, plugin);
     } else {
+        if (!*reason && !json_array_size(json_object_get(event, "changes"))) {
+            ist_free(reason);
+            reason = ist_strdup("nothing to do");
+        }
         fprintf(out, "%s%s%s (%s)%s%s\n", tint(render, "bold"), step, tint(render, "off"), plugin,
                 *reason ? ": " : "", reason);
         const json_t *change;
@@ -156,19 +171,6 @@ static void failed_text(struct render *render, const json_t *event)
     ist_free(where);
     ist_free(text);
     ist_free(hint);
-}
-
-static void check_text(struct render *render, const json_t *event)
-{
-    const char *result = ist_json_str_or(event, "result", "");
-    char *step = tame_of(event, "step"), *name = tame_of(event, "name"),
-         *evidence = tame_of(event, "evidence");
-    fprintf(out_of(render), "  %s%-4s%s %s: %s%s%s\n", tint(render, result), result, tint(render, "off"),
-            step, name, *evidence ? "  " : "", evidence);
-    ist_free(step);
-    ist_free(name);
-    ist_free(evidence);
-    ways_note(render, event);
 }
 
 static void log_text(struct render *render, const json_t *event)
@@ -211,7 +213,11 @@ static void done_text(struct render *render, const json_t *event)
         return;
     char elapsed[32];
     char *step = tame_of(event, "step");
-    render_elapsed(ist_json_int(event, "elapsed_ms", 0), elapsed);
+    int64_t ms = ist_json_int(event, "elapsed_ms", 0);
+    if (ms < 10000)
+        snprintf(elapsed, sizeof(elapsed), "%lld.%llds", (long long)(ms / 1000), (long long)(ms / 100 % 10));
+    else
+        render_elapsed(ms, elapsed);
     fprintf(out_of(render), "%s: %s%s%s (%s)\n", step, tint(render, "pass"), result, tint(render, "off"),
             elapsed);
     ist_free(step);
@@ -233,11 +239,21 @@ static void line_text(struct render *render, const json_t *event)
     ist_free(text);
 }
 
+static void end_text(struct render *render, const json_t *event)
+{
+    checks_print(render, ist_json_str_or(event, "step", ""));
+}
+
 static void summary_text(struct render *render, const json_t *event)
 {
+    char *text = tame(ist_json_str_or(event, "text", ""), "");
     progress_clear(render);
+    checks_print(render, NULL);
     ways_print(render);
-    line_text(render, event);
+    // A plan is long: what it comes to stands apart.
+    fprintf(render->options.out, "%s%s%s%s\n", ist_json_bool(event, "changes", 0) ? "\n" : "",
+            tint(render, "bold"), text, tint(render, "off"));
+    ist_free(text);
 }
 
 static void print_text(struct render *render, const json_t *event)
@@ -268,10 +284,11 @@ void render_text(struct render *render, const json_t *event)
     static const struct {
         const char *kind;
         void (*write)(struct render *, const json_t *);
-    } writers[] = {{"plan", plan_text},       {"deferred", deferred_text}, {"step-failed", failed_text},
-                   {"error", failed_text},    {"check", check_text},       {"log", log_text},
-                   {"step-done", done_text},  {"skipped", skipped_text},   {"line", line_text},
-                   {"summary", summary_text}, {"print", print_text},       {"question", question_text}};
+    } writers[] = {{"plan", plan_text},        {"deferred", deferred_text}, {"step-failed", failed_text},
+                   {"error", failed_text},     {"check", checks_note},      {"log", log_text},
+                   {"step-done", done_text},   {"skipped", skipped_text},   {"line", line_text},
+                   {"summary", summary_text},  {"step-end", end_text},      {"print", print_text},
+                   {"question", question_text}};
     for (size_t i = 0; i < sizeof(writers) / sizeof(*writers); i++)
         if (strcmp(kind, writers[i].kind) == 0)
             writers[i].write(render, event);

@@ -108,15 +108,16 @@ static void print_row(struct render *render, const json_t *noted, size_t row, si
                       const size_t *widths, size_t count)
 {
     FILE *out = render->options.out;
-    fprintf(out, "  %-*s", (int)first, end_at(noted, row));
+    const char *name = end_at(noted, row);
+    size_t gap = first - strlen(name); // written with the next cell, so that no line ends in blanks
+    fprintf(out, "  %s", name);
     for (size_t i = 0; i < count; i++) {
         if (!widths[i])
             continue;
         const char *cell = cell_at(noted, row, i), *text = cell ? cell : i == row ? "-" : ".";
-        bool wrong = cell && strstr(cell, NOT_SO);
-        const char *colour = !cell ? "dim" : wrong ? "fail" : strcmp(cell, "closed") == 0 ? "off" : "pass";
-        fprintf(out, "  %s%s%s%*s", tint(render, colour), text, tint(render, "off"),
-                (int)(widths[i] - strlen(text)), "");
+        const char *colour = !cell ? "dim" : strstr(cell, NOT_SO) ? "fail" : "off";
+        fprintf(out, "%*s%s%s%s", (int)gap + 2, "", tint(render, colour), text, tint(render, "off"));
+        gap = widths[i] - strlen(text);
     }
     fputc('\n', out);
 }
@@ -132,10 +133,14 @@ static void print_table(struct render *render, const char *step, const json_t *n
         if (strlen(end_at(noted, i)) > first)
             first = strlen(end_at(noted, i));
     }
-    fprintf(out, "\n%s%s%s\n  %-*s", tint(render, "bold"), step, tint(render, "off"), (int)first, TITLE_END);
-    for (size_t i = 0; i < count; i++)
-        if (widths[i])
-            fprintf(out, "  %-*s", (int)widths[i], end_at(noted, i));
+    fprintf(out, "\n%s%s%s\n  %s", tint(render, "bold"), step, tint(render, "off"), TITLE_END);
+    size_t gap = first - strlen(TITLE_END);
+    for (size_t i = 0; i < count; i++) {
+        if (!widths[i])
+            continue;
+        fprintf(out, "%*s%s", (int)gap + 2, "", end_at(noted, i));
+        gap = widths[i] - strlen(end_at(noted, i));
+    }
     fputc('\n', out);
     for (size_t row = 0; row < count; row++) {
         bool leads = false;
