@@ -75,8 +75,8 @@ const struct cli_command cli_commands[] = {
      false, cmd_state_unlock},
     {"state history", "[PIPELINE]", "list the runs", 0, 0, 1, false, cmd_state_history},
     // The rest.
-    {"lab", "WORD...", "run the simulators: up, down, log, snapshot, faults (see `isthmus lab --help`)", 0, 0,
-     -1, true, cmd_lab},
+    {"lab", "WORD...", "run the simulators: up, down, log, snapshot, faults, set (see `isthmus lab --help`)",
+     0, 0, -1, true, cmd_lab},
     {"version", "", "print the version", 0, 0, 0, false, cmd_version},
     {"help", "[COMMAND]", "say how a command is used", OPT(MAN) | OPT(COMPLETION), 0, 2, false, cmd_help},
 };

@@ -1,6 +1,7 @@
 // The control socket DIR/control: one JSON request a connection, one JSON answer {"result": ...} or {"error":
 // ...}.
 #include "core.h"
+#include "kube/kube.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,6 +44,14 @@ int lab_control_listen(struct lab *lab)
     return good ? fd : -1;
 }
 
+// The answer to what is done, or (why: malloc'd, freed) was refused.
+static json_t *done_unless(char *why)
+{
+    json_t *reply = why ? json_pack("{ss}", "error", why) : json_pack("{sb}", "result", 1);
+    free(why);
+    return reply;
+}
+
 static json_t *answer(struct lab *lab, const json_t *request, bool *down)
 {
     const char *what = json_string_value(json_object_get(request, "do"));
@@ -56,11 +65,11 @@ static json_t *answer(struct lab *lab, const json_t *request, bool *down)
         lab_fault_clear(lab);
         return json_pack("{sb}", "result", 1);
     }
-    if (!strcmp(what, "faults-add")) {
-        char *why = lab_fault_add(lab, json_object_get(request, "rule"));
-        json_t *reply = why ? json_pack("{ss}", "error", why) : json_pack("{sb}", "result", 1);
-        free(why);
-        return reply;
+    if (!strcmp(what, "faults-add"))
+        return done_unless(lab_fault_add(lab, json_object_get(request, "rule")));
+    if (!strcmp(what, "set")) {
+        const char *cluster = json_string_value(json_object_get(request, "cluster"));
+        return done_unless(lab_kube_set(lab, cluster ? cluster : "", json_object_get(request, "values")));
     }
     if (!strcmp(what, "down")) {
         *down = true;

@@ -17,12 +17,17 @@ static const char usage[] =
     "       isthmus-lab snapshot --dir DIR\n"
     "       isthmus-lab faults --dir DIR add KEY=VALUE...\n"
     "       isthmus-lab faults --dir DIR clear|list\n"
+    "       isthmus-lab set --dir DIR CLUSTER KEY=VALUE...\n"
     "       isthmus-lab down --dir DIR\n"
     "\n"
     "A fault rule: effect=status|delay|cut-before|cut-after|throttle|stale|expired-token|reload\n"
     "  service=REGEX action=REGEX  which calls, as `log` shows them (all when left out)\n"
     "  skip=N times=N              let N pass first; strike N times (1; 0 for ever)\n"
-    "  delay=MS status=N code=NAME what the effect does\n";
+    "  delay=MS status=N code=NAME what the effect does\n"
+    "A cluster's switches: snat=on|off|hidden (a pod's address towards other networks: taken by the CNI's "
+    "settings,\n"
+    "  kept, or taken by rules of the nodes that no object tells of), dual-stack=on|off (of pods and "
+    "Services to come)\n";
 
 struct command {
     struct lab_options options;
@@ -100,6 +105,23 @@ static int cmd_snapshot(struct command *command)
     return ask_and_print(command->options.dir, json_pack("{ss}", "do", "snapshot"));
 }
 
+// The words after the first, each KEY=VALUE, as an object; NULL when one is not.
+static json_t *pairs(const struct command *command)
+{
+    json_t *object = json_object();
+    for (int i = 1; i < command->word_count; i++) {
+        char *equals = strchr(command->words[i], '=');
+        if (!equals) {
+            json_decref(object);
+            return NULL;
+        }
+        char *key = lab_format("%.*s", (int)(equals - command->words[i]), command->words[i]);
+        json_object_set_new(object, key, json_string(equals + 1));
+        free(key);
+    }
+    return object;
+}
+
 static int cmd_faults(struct command *command)
 {
     const char *word = command->word_count ? command->words[0] : "";
@@ -109,18 +131,19 @@ static int cmd_faults(struct command *command)
         return ask_and_print(command->options.dir, json_pack("{ss}", "do", "faults-list"));
     if (strcmp(word, "add") != 0)
         return fail("faults: wanted add KEY=VALUE..., clear or list");
-    json_t *rule = json_object();
-    for (int i = 1; i < command->word_count; i++) {
-        char *equals = strchr(command->words[i], '=');
-        if (!equals) {
-            json_decref(rule);
-            return fail("faults add: a rule is made of KEY=VALUE words");
-        }
-        char *key = lab_format("%.*s", (int)(equals - command->words[i]), command->words[i]);
-        json_object_set_new(rule, key, json_string(equals + 1));
-        free(key);
-    }
+    json_t *rule = pairs(command);
+    if (!rule)
+        return fail("faults add: a rule is made of KEY=VALUE words");
     return ask_and_print(command->options.dir, json_pack("{ssso}", "do", "faults-add", "rule", rule));
+}
+
+static int cmd_set(struct command *command)
+{
+    json_t *values = command->word_count > 1 ? pairs(command) : NULL;
+    if (!values)
+        return fail("set: wanted a cluster and KEY=VALUE...");
+    return ask_and_print(command->options.dir, json_pack("{ss ss so}", "do", "set", "cluster",
+                                                         command->words[0], "values", values));
 }
 
 static int cmd_down(struct command *command)
@@ -144,8 +167,8 @@ static int cmd_down(struct command *command)
 static const struct {
     const char *name;
     int (*run)(struct command *);
-} commands[] = {
-    {"up", cmd_up}, {"log", cmd_log}, {"snapshot", cmd_snapshot}, {"faults", cmd_faults}, {"down", cmd_down}};
+} commands[] = {{"up", cmd_up},         {"log", cmd_log}, {"snapshot", cmd_snapshot},
+                {"faults", cmd_faults}, {"set", cmd_set}, {"down", cmd_down}};
 
 static int parse(int argc, char **argv, struct command *command)
 {

@@ -189,6 +189,35 @@ metadata: {name: io}
 spec: {of: Jupiter}'
 ok "by its short name too" k get mn io
 ok "nobody without a certificate is let in" is 401 curl -s -o /dev/null -w '%{http_code}' --cacert "$TMP/lab/ca.crt" "$URL/api/v1/pods"
+k apply -f - >/dev/null <<EOF
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: writer, namespace: default}
+spec: {holderIdentity: one, leaseDurationSeconds: 15, renewTime: "2026-01-01T00:00:00.000000Z"}
+EOF
+k get lease writer -n default -o json >"$TMP/lease.json"
+sed -i 's/T00:00:00.000000Z/T00:00:01.000000Z/' "$TMP/lease.json"
+ok "a lease is renewed by its version" k replace -f "$TMP/lease.json"
+sed -i 's/"one"/"two"/' "$TMP/lease.json"
+exits 1 "but not by one who saw an older one" k replace -f "$TMP/lease.json"
+says "the object has been modified" "and the refusal says so"
+lab set ccp dual-stack=on
+k apply -f - >/dev/null <<EOF
+---
+{apiVersion: v1, kind: Service, metadata: {name: two, namespace: default}, spec: {ipFamilyPolicy: PreferDualStack, selector: {app: two}, ports: [{port: 80}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: two, namespace: default, labels: {app: two}}, spec: {containers: [{name: c, image: nginx}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: host, namespace: default, labels: {app: host}}, spec: {hostNetwork: true, containers: [{name: c, image: nginx}]}}
+EOF
+k wait --for=condition=Ready pod/two pod/host -n default --timeout=5s >/dev/null
+families() { k get endpointslices -n default -l kubernetes.io/service-name=two -o 'jsonpath={range .items[*]}{.addressType}={.endpoints[*].addresses[*]}{"\n"}{end}' | sort | paste -sd' '; }
+ips=$(field pod two '{.status.podIPs[*].ip}' default)
+ok "in a dual-stack cluster a pod has an address of each family" test "$(wc -w <<<"$ips")" = 2
+ok "and a Service slices of each" eventually is "IPv4=${ips% *} IPv6=${ips#* }" families
+ok "and addresses of each" is 2 sh -c "kubectl get service two -n default -o 'jsonpath={.spec.clusterIPs[*]}' | wc -w"
+ok "a pod on the host's network has its node's address" is "$(field pod host '{.status.hostIP}' default)" field pod host '{.status.podIP}' default
+lab set ccp dual-stack=off
 exits 1 "an address that is none is refused" k apply -f - <<<'apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: {name: s}

@@ -88,21 +88,36 @@ spec: {podSelector: {}, policyTypes: [Egress]}
 EOF
 
 # ---- addresses ----
-on ccp get ippools.crd.projectcalico.org cloud-pods -o yaml >"$TMP/pool.yaml"
-on ccp delete ippools.crd.projectcalico.org cloud-pods >/dev/null
+eni_has() { ec2 describe-network-interfaces --filters "Name=addresses.private-ip-address,Values=$1" --query 'length(NetworkInterfaces)'; }
+probe aws ccp
+ok "a pod that has completed still tells its address" test -n "$OWN"
+ok "which its node's interface gave back" test "$(eni_has "$OWN")" = 0
+ok "unlike a running one's" test "$(eni_has "$(address aws listener)")" = 1
+lab set ccp snat=on
+exits 1 "SNAT on premises is the lack of a pool" on ccp get ippools.crd.projectcalico.org cloud-pods
 probe ccp aws
 says "t ok source=10.1.0." "without the pool that covers the cloud's pods, Calico lets pods go out with their node's address"
-sed -i '/resourceVersion:\|uid:/d' "$TMP/pool.yaml"
-on ccp create -f "$TMP/pool.yaml" >/dev/null
+lab set ccp snat=off
 probe ccp aws
 says "t ok source=$OWN" "with it, with their own"
-on aws -n kube-system set env daemonset/aws-node -c aws-node AWS_VPC_K8S_CNI_EXTERNALSNAT=false >/dev/null
+lab set aws snat=on
+ok "SNAT in EKS is a variable of the VPC CNI" test \
+    "$(on aws get ds -n kube-system aws-node -o 'jsonpath={..env[?(@.name=="AWS_VPC_K8S_CNI_EXTERNALSNAT")].value}')" = false
 probe aws ccp
 grep -q "t ok source=10.0" "$TMP/out" && ! grep -qF "source=$OWN" "$TMP/out"
 pass_or_fail $? "with the VPC CNI's SNAT on, pods go out with their node's address"
 on aws -n kube-system set env daemonset/aws-node -c aws-node AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS=192.168.0.0/16 >/dev/null
 probe aws ccp
 says "t ok source=$OWN" "unless the other pods are spared by name"
+
+lab set aws snat=off
+lab set ccp snat=hidden
+on ccp get ippools.crd.projectcalico.org cloud-pods -o name >"$TMP/pool"
+probe ccp aws
+says "t ok source=10.1.0." "SNAT by rules of the nodes shows in the source"
+ok "and in no object" test -s "$TMP/pool"
+lab set ccp snat=off
+exits 1 "a switch that is none is refused" lab set ccp snat=maybe
 
 # ---- who enforces ----
 on aws apply -f - >/dev/null <<EOF

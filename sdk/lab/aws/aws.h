@@ -34,6 +34,8 @@ bool lab_aws_path_tunnel(struct lab *lab, char *why, size_t size);
 // Is `address` the source a pod keeps towards `dst`? No: the node's address that replaces it (SNAT of the VPC
 // CNI, by AWS_VPC_K8S_CNI_EXTERNALSNAT and ..._EXCLUDE_SNAT_CIDRS of the cluster's aws-node DaemonSet).
 uint32_t lab_aws_snat(struct lab *lab, const char *cluster, uint32_t address, uint32_t dst);
+// Is the VPC CNI of a cluster a managed add-on, whose own configuration counts and not the DaemonSet's?
+bool lab_aws_cni_is_addon(struct lab *lab, const char *cluster);
 // A free address of the private subnets for a new pod, and back again.
 uint32_t lab_aws_pod_address(struct lab *lab, const char *cluster, const char *node);
 void lab_aws_pod_release(struct lab *lab, uint32_t address);

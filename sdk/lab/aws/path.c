@@ -239,12 +239,21 @@ bool lab_aws_path_tunnel(struct lab *lab, char *why, size_t size)
 
 // ---- SNAT of the VPC CNI ----
 
+static const json_t *cni_addon(struct lab *lab, const char *cluster_name)
+{
+    struct aws_call c = aws_self(lab);
+    return json_object_get(json_object_get(aws_get(&c, "cluster", cluster_name), "_addons"), "vpc-cni");
+}
+
+bool lab_aws_cni_is_addon(struct lab *lab, const char *cluster_name)
+{
+    return cni_addon(lab, cluster_name) != NULL;
+}
+
 // A variable of the aws-node DaemonSet: of the managed add-on when there is one, which overwrites patches.
 static const char *cni_variable(struct lab *lab, const char *cluster_name, const char *name, json_t **keep)
 {
-    struct aws_call c = aws_self(lab);
-    const json_t *addon =
-        json_object_get(json_object_get(aws_get(&c, "cluster", cluster_name), "_addons"), "vpc-cni");
+    const json_t *addon = cni_addon(lab, cluster_name);
     if (addon) {
         json_t *values = *keep = json_loads(aws_text(addon, "configurationValues"), 0, NULL);
         return aws_text(json_object_get(values, "env"), name);

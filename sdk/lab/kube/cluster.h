@@ -69,7 +69,9 @@ struct lab_cluster {
     char *service_cidr;
     char *uid;
     bool eks;
-    bool deleted; // kept for streams and timers that still hold it
+    bool masquerade; // the nodes translate what leaves the cluster, and no object says so
+    bool dual_stack; // pods and Services get IPv6 addresses too
+    bool deleted;    // kept for streams and timers that still hold it
     uint8_t host;
     int port;
     char *url;
@@ -150,6 +152,8 @@ static inline const char *kube_ns(const json_t *object)
 void kube_set(json_t *object, const char *path, json_t *value);
 void kube_unset(json_t *object, const char *path);
 char *kube_now(void); // RFC 3339 in whole seconds, as metav1.Time is
+// The address of another family that a dual-stack cluster gives together with an IPv4 one. malloc'd.
+char *kube_ipv6_of(const struct lab_cluster *cluster, const char *ipv4, bool of_service);
 
 // ---- controllers (ctl.c) ----
 

@@ -22,6 +22,8 @@ void kube_queue_after(struct lab_cluster *cluster, int64_t delay_ms, const char 
 
 // What every cluster of its kind has in kube-system from the start.
 void kube_system_objects(struct lab_cluster *cluster);
+// Source NAT of what leaves the cluster, by the settings of its CNI.
+void kube_system_snat(struct lab_cluster *cluster, bool on);
 void kube_release_addresses(struct lab_cluster *cluster);
 
 // ---- what several controllers need to know of objects ----

@@ -209,13 +209,23 @@ static void write_endpoints(struct lab_cluster *cluster, const json_t *service, 
 
 // ---- EndpointSlices ----
 
-static json_t *endpoint_of(const json_t *service, const json_t *pod)
+// A pod's address of a family; "" when it has none.
+static const char *address_of(const json_t *pod, const char *family)
+{
+    bool six = strcmp(family, "IPv6") == 0;
+    size_t i;
+    const json_t *entry;
+    json_array_foreach(kube_path(pod, "status.podIPs"), i,
+                       entry) if (!!strchr(kube_text(entry, "ip"), ':') == six) return kube_text(entry, "ip");
+    return six ? "" : kube_text(pod, "status.podIP"); // whoever makes pods by hand may leave podIPs out
+}
+
+static json_t *endpoint_of(const json_t *service, const json_t *pod, const char *address)
 {
     bool going = kube_going(pod), serving = kube_pod_ready(pod);
     bool ready = publishes_all(service) || (serving && !going);
-    json_t *endpoint =
-        json_pack("{s[s] s{sb sb sb} so}", "addresses", kube_text(pod, "status.podIP"), "conditions", "ready",
-                  ready, "serving", serving, "terminating", going, "targetRef", target_of(pod));
+    json_t *endpoint = json_pack("{s[s] s{sb sb sb} so}", "addresses", address, "conditions", "ready", ready,
+                                 "serving", serving, "terminating", going, "targetRef", target_of(pod));
     if (*kube_text(pod, "spec.nodeName"))
         json_object_set_new(endpoint, "nodeName", json_string(kube_text(pod, "spec.nodeName")));
     if (*kube_text(pod, "spec.hostname") && strcmp(kube_text(pod, "spec.subdomain"), kube_name(service)) == 0)
@@ -223,7 +233,7 @@ static json_t *endpoint_of(const json_t *service, const json_t *pod)
     return endpoint;
 }
 
-static json_t *slice_of(const json_t *service, json_t *ports, json_t *endpoints)
+static json_t *slice_of(const json_t *service, const char *family, json_t *ports, json_t *endpoints)
 {
     json_t *labels = json_copy((json_t *)kube_path(service, "metadata.labels"));
     if (!labels)
@@ -235,32 +245,53 @@ static json_t *slice_of(const json_t *service, json_t *ports, json_t *endpoints)
     json_t *slice = json_pack("{s{so ss so s[o]} ss so so}", "metadata", "generateName",
                               json_sprintf("%s-", kube_name(service)), "namespace", kube_ns(service),
                               "labels", labels, "ownerReferences", kube_owner_reference(service, true),
-                              "addressType", "IPv4", "endpoints", endpoints, "ports", ports);
+                              "addressType", family, "endpoints", endpoints, "ports", ports);
     return slice;
 }
 
-// The slices that there should be: new array. A service without pods has an empty one.
+static void add_slices(const json_t *service, const char *family, const json_t *group, json_t *slices)
+{
+    json_t *endpoints = json_array(), *pod;
+    size_t i;
+    json_array_foreach(json_object_get(group, "pods"), i, pod)
+    {
+        const char *address = address_of(pod, family);
+        if (*address)
+            json_array_append_new(endpoints, endpoint_of(service, pod, address));
+        if (json_array_size(endpoints) == PER_SLICE) {
+            json_array_append_new(
+                slices, slice_of(service, family, json_incref(json_object_get(group, "ports")), endpoints));
+            endpoints = json_array();
+        }
+    }
+    if (json_array_size(endpoints))
+        json_array_append_new(slices, slice_of(service, family, json_incref(json_object_get(group, "ports")),
+                                               json_incref(endpoints)));
+    json_decref(endpoints);
+}
+
+// The slices that there should be: new array. A service without pods has an empty one of each family.
 static json_t *wanted_slices(const json_t *service, const json_t *groups)
 {
-    json_t *slices = json_array(), *group, *pod;
+    json_t *slices = json_array(), *group, *family,
+           *families = (json_t *)kube_path(service, "spec.ipFamilies");
+    json_t *one = json_pack("[s]", "IPv4");
     size_t i, k;
-    json_array_foreach(groups, i, group)
+    json_array_foreach(json_array_size(families) ? families : one, k, family)
     {
-        json_t *endpoints = json_array(), *pods = json_object_get(group, "pods");
-        json_array_foreach(pods, k, pod)
-        {
-            json_array_append_new(endpoints, endpoint_of(service, pod));
-            if (json_array_size(endpoints) == PER_SLICE || k + 1 == json_array_size(pods)) {
-                json_array_append_new(
-                    slices, slice_of(service, json_incref(json_object_get(group, "ports")), endpoints));
-                endpoints = json_array();
-            }
-        }
-        json_decref(endpoints);
+        const char *name = json_string_value(family);
+        size_t before = json_array_size(slices);
+        json_array_foreach(groups, i, group) add_slices(service, name, group, slices);
+        if (json_array_size(slices) == before)
+            json_array_append_new(slices, slice_of(service, name, json_array(), json_array()));
     }
-    if (!json_array_size(slices))
-        json_array_append_new(slices, slice_of(service, json_array(), json_array()));
+    json_decref(one);
     return slices;
+}
+
+static bool same_family(const json_t *a, const json_t *b)
+{
+    return strcmp(kube_text(a, "addressType"), kube_text(b, "addressType")) == 0;
 }
 
 static void write_slices(struct lab_cluster *cluster, const json_t *service, const json_t *groups)
@@ -271,15 +302,19 @@ static void write_slices(struct lab_cluster *cluster, const json_t *service, con
     json_array_foreach(wanted, i, slice)
     {
         // One of the same ports is brought up to date; the leftovers go.
-        size_t k, found = SIZE_MAX;
+        size_t k, found = SIZE_MAX, other = SIZE_MAX;
         json_array_foreach(there, k, old)
         {
             const json_t *a = json_object_get(old, "ports"), *b = json_object_get(slice, "ports");
+            if (!same_family(old, slice)) // addressType cannot be changed
+                continue;
+            if (other == SIZE_MAX)
+                other = k;
             if (found == SIZE_MAX && (json_equal(a, b) || (!json_array_size(a) && !json_array_size(b))))
                 found = k;
         }
-        if (found == SIZE_MAX && json_array_size(there))
-            found = 0;
+        if (found == SIZE_MAX)
+            found = other;
         old = found == SIZE_MAX ? NULL : json_incref(json_array_get(there, found));
         if (old)
             json_array_remove(there, found);

@@ -30,35 +30,45 @@ static bool waited(struct lab_cluster *cluster, const json_t *pod, const char *k
     json_t *notes = pod_notes(cluster), *wait = json_object_get(notes, uid);
     if (!wait || strcmp(kube_text(wait, "what"), what) != 0) {
         json_object_set_new(notes, uid,
-                            json_pack("{sI ss}", "due", (json_int_t)(lab_mono_ms() + delay), "what", what));
+                            json_pack("{sI ss}", "due", (json_int_t)lab_mono_ms() + delay, "what", what));
         kube_queue_after(cluster, delay, me, key);
         return false;
     }
     return lab_mono_ms() >= json_integer_value(json_object_get(wait, "due"));
 }
 
-static void note(struct lab_cluster *cluster, const struct kube_event *event)
+// A pod that is over holds no address any more, whatever its status still says.
+static bool holds(const json_t *pod)
+{
+    return pod && !json_is_true(kube_path(pod, "spec.hostNetwork")) && *kube_text(pod, "status.podIP") &&
+           !kube_pod_over(pod);
+}
+
+static void release(struct lab_cluster *cluster, const json_t *pod)
 {
     uint32_t address;
+    if (cluster->eks && holds(pod) && lab_parse_ip(kube_text(pod, "status.podIP"), &address))
+        lab_aws_pod_release(cluster->lab, address);
+}
+
+static void note(struct lab_cluster *cluster, const struct kube_event *event)
+{
     if (!kube_is(event, "Pod"))
         return;
     kube_queue(cluster, me, event->key);
-    if (!event->deleted)
-        return;
-    json_object_del(pod_notes(cluster), kube_text(event->object, "metadata.uid"));
-    if (cluster->eks && !json_is_true(kube_path(event->object, "spec.hostNetwork")) &&
-        lab_parse_ip(kube_text(event->object, "status.podIP"), &address))
-        lab_aws_pod_release(cluster->lab, address);
+    if (event->deleted)
+        json_object_del(pod_notes(cluster), kube_text(event->object, "metadata.uid"));
+    if (event->deleted)
+        release(cluster, event->object);
+    else if (!holds(event->object))
+        release(cluster, event->before);
 }
 
 void kube_release_addresses(struct lab_cluster *cluster)
 {
     struct kube_resource *pods = kube_resource(cluster, "pods");
-    uint32_t address;
-    for (size_t i = 0; cluster->eks && i < pods->count; i++)
-        if (!json_is_true(kube_path(pods->items[i].object, "spec.hostNetwork")) &&
-            lab_parse_ip(kube_text(pods->items[i].object, "status.podIP"), &address))
-            lab_aws_pod_release(cluster->lab, address);
+    for (size_t i = 0; i < pods->count; i++)
+        release(cluster, pods->items[i].object);
 }
 
 // ---- scheduling ----
@@ -114,7 +124,8 @@ static bool address_taken(struct lab_cluster *cluster, const char *address)
 {
     struct kube_resource *pods = kube_resource(cluster, "pods");
     for (size_t i = 0; i < pods->count; i++)
-        if (strcmp(kube_text(pods->items[i].object, "status.podIP"), address) == 0)
+        if (strcmp(kube_text(pods->items[i].object, "status.podIP"), address) == 0 &&
+            holds(pods->items[i].object))
             return true;
     return false;
 }
@@ -171,10 +182,16 @@ static void start(struct lab_cluster *cluster, const json_t *pod, const char *ke
     json_t *list = json_array();
     for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++)
         json_array_append_new(list, kube_condition(conditions[i], true, NULL, NULL));
-    json_t *status = json_pack("{ss so ss s[{ss}] ss s[{ss}] ss so ss}", "phase", "Running", "conditions",
-                               list, "hostIP", node_address(node), "hostIPs", "ip", node_address(node),
-                               "podIP", address, "podIPs", "ip", address, "startTime", now,
-                               "containerStatuses", container_statuses(pod, now), "qosClass", "BestEffort");
+    json_t *addresses = json_pack("[{ss}]", "ip", address);
+    if (cluster->dual_stack && !host) {
+        char *other = kube_ipv6_of(cluster, address, false);
+        json_array_append_new(addresses, json_pack("{ss}", "ip", other));
+        free(other);
+    }
+    json_t *status = json_pack("{ss so ss s[{ss}] ss so ss so ss}", "phase", "Running", "conditions", list,
+                               "hostIP", node_address(node), "hostIPs", "ip", node_address(node), "podIP",
+                               address, "podIPs", addresses, "startTime", now, "containerStatuses",
+                               container_statuses(pod, now), "qosClass", "BestEffort");
     uint32_t number;
     if (!kube_put_status(cluster, "pods", pod, status) && cluster->eks && !host &&
         lab_parse_ip(address, &number))

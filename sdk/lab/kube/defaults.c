@@ -66,7 +66,23 @@ static void pod_spec(json_t *spec)
     }
 }
 
-static void service(json_t *object)
+// As many families as the policy asks for and the cluster has; those that are there stay in front.
+static void families(const struct lab_cluster *cluster, json_t *spec)
+{
+    static const char *const all[] = {"IPv4", "IPv6"};
+    set_default(spec, "ipFamilyPolicy", json_string("SingleStack"));
+    set_default(spec, "ipFamilies", json_pack("[s]", "IPv4"));
+    json_t *list = json_object_get(spec, "ipFamilies");
+    bool dual = cluster->dual_stack && strcmp(kube_text(spec, "ipFamilyPolicy"), "SingleStack") != 0;
+    if (dual && json_array_size(list) == 1) {
+        const char *first = json_string_value(json_array_get(list, 0));
+        json_object_set_new(
+            spec, "ipFamilies",
+            json_pack("[ss]", first ? first : "IPv4", all[!first || strcmp(first, all[0]) == 0]));
+    }
+}
+
+static void service(const struct lab_cluster *cluster, json_t *object)
 {
     json_t *spec = json_object_get(object, "spec"), *port;
     size_t i;
@@ -85,8 +101,7 @@ static void service(json_t *object)
         set_default(spec, "externalTrafficPolicy", json_string("Cluster"));
     if (strcmp(type, "LoadBalancer") == 0)
         set_default(spec, "allocateLoadBalancerNodePorts", json_true());
-    set_default(spec, "ipFamilyPolicy", json_string("SingleStack"));
-    set_default(spec, "ipFamilies", json_pack("[s]", "IPv4"));
+    families(cluster, spec);
 }
 
 static void workload(const char *kind, json_t *object)
@@ -216,7 +231,7 @@ void kube_defaults(const struct lab_cluster *cluster, const struct kube_kind *ki
         set_default(spec, "serviceAccountName", json_string("default"));
         set_default(spec, "serviceAccount", json_string(kube_text(spec, "serviceAccountName")));
     } else if (strcmp(name, "Service") == 0) {
-        service(object);
+        service(cluster, object);
     } else if (strcmp(name, "NetworkPolicy") == 0) {
         network_policy(object);
     } else if (strcmp(name, "EndpointSlice") == 0) {

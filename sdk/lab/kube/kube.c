@@ -145,12 +145,12 @@ static void listen_on(struct lab *lab, struct lab_cluster *cluster)
 // The first address that no cluster has, or none any more: a lab outlives many clusters. LAST_HOST + 1: none.
 static uint8_t free_host(const struct lab *lab)
 {
-    for (uint8_t host = FIRST_HOST; host <= LAST_HOST; host++) {
+    for (int host = FIRST_HOST; host <= LAST_HOST; host++) {
         const struct lab_cluster *c = lab->kube->clusters;
         while (c && (c->deleted || c->host != host))
             c = c->next;
         if (!c)
-            return host;
+            return (uint8_t)host;
     }
     return LAST_HOST + 1;
 }

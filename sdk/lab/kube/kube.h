@@ -31,4 +31,8 @@ const json_t *lab_kube_get(struct lab_cluster *cluster, const char *resource, co
 // New array of borrowed objects of a resource ("pods"), of one namespace or (NULL) all.
 json_t *lab_kube_list(struct lab_cluster *cluster, const char *resource, const char *ns);
 
+// Turns switches of a cluster: {"snat": "on"|"off"|"hidden", "dual-stack": "on"|"off"}. NULL, or why not (malloc'd);
+// those before the one that was refused are turned.
+char *lab_kube_set(struct lab *lab, const char *name, const json_t *values);
+
 #endif

@@ -57,3 +57,11 @@ char *kube_now(void)
     strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
     return lab_strdup(text);
 }
+
+char *kube_ipv6_of(const struct lab_cluster *cluster, const char *ipv4, bool of_service)
+{
+    uint32_t address = 0;
+    lab_parse_ip(ipv4, &address);
+    return lab_format("fd00:%x:%x::%x:%x", cluster->host, of_service ? 2 : 1, address >> 16,
+                      address & 0xffff);
+}

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CLOUD_POOL "cloud-pods"
+
 static void make(struct lab_cluster *cluster, const char *plural, json_t *object)
 {
     json_decref(kube_make(cluster, plural, object));
@@ -66,6 +68,16 @@ static json_t *ip_pool(const char *name, const char *cidr, bool disabled)
     return json_pack("{s{ss} so}", "metadata", "name", name, "spec", spec);
 }
 
+// A pool that covers the other side's pods is what keeps addresses; without it natOutgoing takes them.
+static void calico_snat(struct lab_cluster *cluster, bool on)
+{
+    const json_t *pool = kube_object_at(cluster, "ippools", CLOUD_POOL);
+    if (on && pool)
+        kube_kill(cluster, "ippools", pool, true);
+    else if (!on && !pool)
+        make(cluster, "ippools", ip_pool(CLOUD_POOL, "10.0.0.0/16", true));
+}
+
 // Calico, whose pools say where pods keep their address: the disabled one covers the cloud's pods.
 static void calico(struct lab_cluster *cluster)
 {
@@ -85,9 +97,43 @@ static void calico(struct lab_cluster *cluster)
         free(plural);
     }
     make(cluster, "ippools", ip_pool("default-ipv4-ippool", cluster->pod_cidr, false));
-    make(cluster, "ippools", ip_pool("cloud-pods", "10.0.0.0/16", true));
+    calico_snat(cluster, false);
     make_daemons(cluster, "calico-node",
                  json_pack("[{ss ss}]", "name", "calico-node", "image", "docker.io/calico/node:v3.27.3"));
+}
+
+// The variables of the VPC CNI's container, without the one (and without the narrower choice), which is then set.
+static void amazon_snat(struct lab_cluster *cluster, bool on)
+{
+    static const char *const names[] = {"AWS_VPC_K8S_CNI_EXTERNALSNAT", "AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS"};
+    json_t *daemons = json_deep_copy(kube_object_at(cluster, "daemonsets", "kube-system/aws-node")),
+           *container;
+    size_t i;
+    json_array_foreach(kube_path(daemons, "spec.template.spec.containers"), i, container)
+    {
+        json_t *variables = json_object_get(container, "env"), *left = json_array(), *variable;
+        size_t k;
+        if (strcmp(kube_text(container, "name"), "aws-node") == 0) {
+            json_array_foreach(variables, k,
+                               variable) if (strcmp(kube_text(variable, "name"), names[0]) != 0 &&
+                                             strcmp(kube_text(variable, "name"), names[1]) != 0)
+                json_array_append(left, variable);
+            json_array_append_new(left,
+                                  json_pack("{ss ss}", "name", names[0], "value", on ? "false" : "true"));
+            json_object_set(container, "env", left);
+        }
+        json_decref(left);
+    }
+    if (daemons)
+        kube_put(cluster, "daemonsets", daemons);
+}
+
+void kube_system_snat(struct lab_cluster *cluster, bool on)
+{
+    if (cluster->eks)
+        amazon_snat(cluster, on);
+    else
+        calico_snat(cluster, on);
 }
 
 void kube_system_objects(struct lab_cluster *cluster)

@@ -91,6 +91,19 @@ static bool service_ip_taken(struct kube_resource *services, const char *ip)
     return false;
 }
 
+// clusterIP again, and where the Service has a second family its address there. The lab's first is always IPv4.
+static void set_cluster_ips(const struct lab_cluster *cluster, json_t *spec)
+{
+    const char *first = kube_text(spec, "clusterIP");
+    json_t *list = json_pack("[s]", first);
+    if (strcmp(first, "None") != 0 && json_array_size(json_object_get(spec, "ipFamilies")) == 2) {
+        char *second = kube_ipv6_of(cluster, first, true);
+        json_array_append_new(list, json_string(second));
+        free(second);
+    }
+    json_object_set_new(spec, "clusterIPs", list);
+}
+
 static void allocate_service(const struct kube_call *call, json_t *object)
 {
     json_t *spec = json_object_get(object, "spec"), *port;
@@ -116,7 +129,7 @@ static void allocate_service(const struct kube_call *call, json_t *object)
         json_object_set_new(spec, "clusterIP", json_string(ip));
         free(ip);
     }
-    json_object_set_new(spec, "clusterIPs", json_pack("[s]", kube_text(spec, "clusterIP")));
+    set_cluster_ips(cluster, spec);
     if (strcmp(type, "NodePort") != 0 && strcmp(type, "LoadBalancer") != 0)
         return;
     json_array_foreach(json_object_get(spec, "ports"), i, port)

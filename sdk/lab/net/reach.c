@@ -135,6 +135,9 @@ static uint32_t seen_as(const struct packet *p)
 {
     if (p->from == p->to || json_is_true(kube_path(p->src_pod, "spec.hostNetwork")))
         return p->src;
+    uint32_t node;
+    if (p->from->masquerade && lab_parse_ip(kube_text(p->src_pod, "status.hostIP"), &node))
+        return node;
     return p->from->eks ? lab_aws_snat(p->lab, p->from->name, p->src, p->dst) : calico_snat(p);
 }
 

@@ -37,7 +37,9 @@ empty() { step observe plan | tail -1 | grep -q '"changes":\[\]'; }
 
 inputs
 ok "the first plan" step observe plan
-says '"action":"create","fields":[],"resource":"Deployment shop/front in x"' "tells what would be made"
+cp "$TMP/out" "$TMP/plan"
+says '"after":"nginx","field":"spec.template.spec.containers[0].image"' "tells what would be made"
+exits 1 "and of the Secret nothing but its name" grep -E 'very-secret|stringData' "$TMP/plan"
 nothing() { ! kubectl get ns shop 2>/dev/null; }
 ok "and makes nothing" nothing
 ok "apply" step observe plan apply
