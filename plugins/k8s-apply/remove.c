@@ -155,7 +155,7 @@ static int32_t remove_in(struct work *work, ist_cluster *cluster, const json_t *
 static int32_t remove_cluster(struct work *work, const char *name, const json_t *objects, ist_error *err)
 {
     int32_t rc = ist_clusters_open_one(&work->env, work->inputs, name, work->recorded, &work->clusters, err);
-    if (rc == IST_OK)
+    if (work->clusters) // there exactly when it was opened
         rc = remove_in(work, &work->clusters->items[0], objects, err);
     ist_clusters_free(work->clusters);
     work->clusters = NULL;

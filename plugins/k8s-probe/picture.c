@@ -267,7 +267,7 @@ int32_t picture_verify(const ist_env *env, const json_t *inputs, const ist_clust
                  *result;
     json_t *picture = NULL, *results = NULL;
     int64_t until = ist_now_ms(env) + duration_of(given, "settle", 20000);
-    struct ui ui;
+    struct ui ui = {0};
     ist_error fault = {0};
     int32_t rc = find_ui(given, clusters, &ui, err);
     if (rc != IST_OK)

@@ -150,7 +150,7 @@ int32_t ist_kube_kind_of(ist_kube *kube, const char *api, const char *kind, ist_
 int32_t kube_path(ist_kube *kube, const char *api, const char *kind, const char *ns, const char *name,
                   char **path, ist_error *err)
 {
-    ist_kube_kind found;
+    ist_kube_kind found = {0};
     int32_t rc = ist_kube_kind_of(kube, api, kind, &found, err);
     if (rc != IST_OK)
         return rc;

@@ -387,7 +387,7 @@ static int32_t read_stream(ist_kube_watch *watch, ist_error *err)
 static void pop(ist_kube_watch *watch, ist_kube_event *event)
 {
     json_decref(watch->lent);
-    event->type = json_string_value(json_array_get(watch->queue, watch->queue_at))[0];
+    event->type = (unsigned char)json_string_value(json_array_get(watch->queue, watch->queue_at))[0];
     json_t *object = json_array_get(watch->queue, watch->queue_at + 1);
     watch->lent = event->type == 'S' ? NULL : json_incref(object);
     event->object = watch->lent;
