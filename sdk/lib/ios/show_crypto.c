@@ -81,24 +81,26 @@ static void more_lines(json_t *one, const struct line *line)
     }
 }
 
+struct ikev2 {
+    json_t *list, *now;
+};
+
+static void ikev2_line(void *state, const struct line *line)
+{
+    struct ikev2 *s = state;
+    json_t *one = first_line(line);
+    if (one) {
+        json_array_append_new(s->list, one);
+        s->now = one;
+    } else if (s->now) {
+        more_lines(s->now, line);
+    }
+}
+
 int32_t ist_ios_show_ikev2_sa(const char *text, json_t **sas, ist_error *err)
 {
-    struct line line;
-    int32_t rc = words_check_size(text, err);
-    if (rc != IST_OK)
-        return rc;
-    json_t *list = json_array(), *now = NULL;
-    while (words_next(&text, &line)) {
-        json_t *one = first_line(&line);
-        if (one) {
-            json_array_append_new(list, one);
-            now = one;
-        } else if (now) {
-            more_lines(now, &line);
-        }
-    }
-    *sas = list;
-    return IST_OK;
+    struct ikev2 s = {.list = json_array()};
+    return words_parse(text, ikev2_line, &s, s.list, sas, err);
 }
 
 // ---- IPsec ----
@@ -106,7 +108,6 @@ int32_t ist_ios_show_ikev2_sa(const char *text, json_t **sas, ist_error *err)
 struct ipsec {
     json_t *list, *now;
     char interface[MAX_WORD];
-    char local[MAX_WORD];
     const char *direction; // "inbound_esp", "outbound_esp", NULL: neither
 };
 
@@ -190,26 +191,23 @@ static void sa_line(struct ipsec *s, const struct line *line)
     count(s->now, "recv_errors", text, "#recv errors");
 }
 
+static void ipsec_line(void *state, const struct line *line)
+{
+    struct ipsec *s = state;
+    if (strncmp(line->text, "interface:", 10) == 0 && line->count > 1) {
+        words_copy(s->interface, sizeof s->interface, line->word[1]);
+        s->now = NULL;
+    } else if (line->count > 2 && strcmp(line->word[0], "local") == 0 &&
+               strcmp(line->word[1], "ident") == 0) {
+        start(s);
+        ident(s->now, "local_ident", line->text);
+    } else if (s->now) {
+        sa_line(s, line);
+    }
+}
+
 int32_t ist_ios_show_ipsec_sa(const char *text, json_t **sas, ist_error *err)
 {
-    struct ipsec s = {.interface = "", .local = ""};
-    struct line line;
-    int32_t rc = words_check_size(text, err);
-    if (rc != IST_OK)
-        return rc;
-    s.list = json_array();
-    while (words_next(&text, &line)) {
-        if (strncmp(line.text, "interface:", 10) == 0 && line.count > 1) {
-            words_copy(s.interface, sizeof s.interface, line.word[1]);
-            s.now = NULL;
-        } else if (line.count > 2 && strcmp(line.word[0], "local") == 0 &&
-                   strcmp(line.word[1], "ident") == 0) {
-            start(&s);
-            ident(s.now, "local_ident", line.text);
-        } else if (s.now) {
-            sa_line(&s, &line);
-        }
-    }
-    *sas = s.list;
-    return IST_OK;
+    struct ipsec s = {.list = json_array()};
+    return words_parse(text, ipsec_line, &s, s.list, sas, err);
 }

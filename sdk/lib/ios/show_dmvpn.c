@@ -5,6 +5,7 @@
 #include <string.h>
 
 struct tunnel {
+    json_t *list;
     char interface[MAX_WORD], type[MAX_WORD], nbma[MAX_WORD];
 };
 
@@ -68,23 +69,20 @@ static bool heading(struct tunnel *t, const struct line *line)
     return false;
 }
 
+static void dmvpn_line(void *state, const struct line *line)
+{
+    struct tunnel *t = state;
+    // What follows the table in `detail` repeats addresses that are no peers.
+    if (strstr(line->text, "Crypto Session Details"))
+        t->nbma[0] = 0;
+    if (!heading(t, line))
+        peer_line(t->list, t, line);
+}
+
 int32_t ist_ios_show_dmvpn(const char *text, json_t **peers, ist_error *err)
 {
-    struct tunnel tunnel = {{0}, {0}, {0}};
-    struct line line;
-    int32_t rc = words_check_size(text, err);
-    if (rc != IST_OK)
-        return rc;
-    json_t *list = json_array();
-    while (words_next(&text, &line)) {
-        // What follows the table in `detail` repeats addresses that are no peers.
-        if (strstr(line.text, "Crypto Session Details"))
-            tunnel.nbma[0] = 0;
-        if (!heading(&tunnel, &line))
-            peer_line(list, &tunnel, &line);
-    }
-    *peers = list;
-    return IST_OK;
+    struct tunnel tunnel = {.list = json_array()};
+    return words_parse(text, dmvpn_line, &tunnel, tunnel.list, peers, err);
 }
 
 static bool is_flags(const char *word)
@@ -92,31 +90,29 @@ static bool is_flags(const char *word)
     return *word && strlen(word) <= 4 && strspn(word, "REWD") == strlen(word);
 }
 
+static void nhs_line(void *state, const struct line *line)
+{
+    struct tunnel *t = state;
+    char nbma[MAX_WORD];
+    size_t n = strlen(line->word[0]);
+    if (line->count == 1 && n > 1 && line->word[0][n - 1] == ':' &&
+        strncmp(line->word[0], "Tunnel", 6) == 0) {
+        words_copy(t->interface, sizeof t->interface, line->word[0]);
+        t->interface[n - 1] = 0;
+    } else if (line->count > 2 && strcmp(line->word[0], "Interface") == 0) {
+        words_copy(t->interface, sizeof t->interface, line->word[1]);
+    } else if (line->count >= 2 && words_address(line->word[0]) && is_flags(line->word[1]) &&
+               (strstr(line->text, "priority") || strstr(line->text, "NBMA") || line->count == 2)) {
+        json_t *one =
+            json_pack("{ss ss ss}", "interface", t->interface, "nhs", line->word[0], "flags", line->word[1]);
+        if (words_after(line->text, "NBMA Address:", nbma, sizeof nbma))
+            json_object_set_new(one, "nbma", json_string(nbma));
+        json_array_append_new(t->list, one);
+    }
+}
+
 int32_t ist_ios_show_nhs(const char *text, json_t **nhs, ist_error *err)
 {
-    char interface[MAX_WORD] = "", nbma[MAX_WORD];
-    struct line line;
-    int32_t rc = words_check_size(text, err);
-    if (rc != IST_OK)
-        return rc;
-    json_t *list = json_array();
-    while (words_next(&text, &line)) {
-        size_t n = strlen(line.word[0]);
-        if (line.count == 1 && n > 1 && line.word[0][n - 1] == ':' &&
-            strncmp(line.word[0], "Tunnel", 6) == 0) {
-            words_copy(interface, sizeof interface, line.word[0]);
-            interface[n - 1] = 0;
-        } else if (line.count > 2 && strcmp(line.word[0], "Interface") == 0) {
-            words_copy(interface, sizeof interface, line.word[1]);
-        } else if (line.count >= 2 && words_address(line.word[0]) && is_flags(line.word[1]) &&
-                   (strstr(line.text, "priority") || strstr(line.text, "NBMA") || line.count == 2)) {
-            json_t *one =
-                json_pack("{ss ss ss}", "interface", interface, "nhs", line.word[0], "flags", line.word[1]);
-            if (words_after(line.text, "NBMA Address:", nbma, sizeof nbma))
-                json_object_set_new(one, "nbma", json_string(nbma));
-            json_array_append_new(list, one);
-        }
-    }
-    *nhs = list;
-    return IST_OK;
+    struct tunnel tunnel = {.list = json_array()};
+    return words_parse(text, nhs_line, &tunnel, tunnel.list, nhs, err);
 }

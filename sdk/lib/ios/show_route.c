@@ -5,35 +5,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void neighbor_line(void *list, const struct line *line)
+{
+    char state[MAX_WORD], role[MAX_WORD];
+    if (line->count < 6 || !words_ipv4(line->word[0]) || !words_number(line->word[1]))
+        return;
+    // The state is one word ("FULL/DR") or two ("FULL/  -").
+    words_copy(state, sizeof state, line->word[2]);
+    char *slash = strchr(state, '/');
+    size_t at = slash && !slash[1] ? 4 : 3;
+    if (line->count < at + 3 || !words_ipv4(line->word[at + 1]))
+        return;
+    words_copy(role, sizeof role, slash && slash[1] ? slash + 1 : slash ? line->word[3] : "");
+    if (slash)
+        *slash = 0;
+    json_array_append_new(list, json_pack("{ss ss ss ss ss ss ss}", "id", line->word[0], "priority",
+                                          line->word[1], "state", state, "role", role, "dead", line->word[at],
+                                          "address", line->word[at + 1], "interface", line->word[at + 2]));
+}
+
 int32_t ist_ios_show_ospf_neighbor(const char *text, json_t **neighbors, ist_error *err)
 {
-    struct line line;
-    int32_t rc = words_check_size(text, err);
-    if (rc != IST_OK)
-        return rc;
     json_t *list = json_array();
-    while (words_next(&text, &line)) {
-        if (line.count < 6 || !words_ipv4(line.word[0]) || !words_number(line.word[1]))
-            continue;
-        // The state is one word ("FULL/DR") or two ("FULL/  -").
-        char state[MAX_WORD];
-        words_copy(state, sizeof state, line.word[2]);
-        char *slash = strchr(state, '/');
-        size_t at = slash && !slash[1] ? 4 : 3;
-        if (line.count < at + 3 || !words_ipv4(line.word[at + 1]))
-            continue;
-        const char *role = slash && slash[1] ? slash + 1 : slash ? line.word[3] : "";
-        char role_copy[MAX_WORD];
-        words_copy(role_copy, sizeof role_copy, role);
-        if (slash)
-            *slash = 0;
-        json_array_append_new(list, json_pack("{ss ss ss ss ss ss ss}", "id", line.word[0], "priority",
-                                              line.word[1], "state", state, "role", role_copy, "dead",
-                                              line.word[at], "address", line.word[at + 1], "interface",
-                                              line.word[at + 2]));
-    }
-    *neighbors = list;
-    return IST_OK;
+    return words_parse(text, neighbor_line, list, list, neighbors, err);
 }
 
 // ---- routes ----
@@ -156,28 +150,25 @@ static bool take_path(struct routes *r, const struct line *line, size_t at)
     return any;
 }
 
+static void route_line(void *state, const struct line *line)
+{
+    struct routes *r = state;
+    if (heading(r, line))
+        return;
+    size_t at = take_code(r, line);
+    if (at) {
+        // A long prefix stands alone: its paths follow.
+        r->open = true;
+        take_path(r, line, at + 1);
+    } else if (r->open && line->word[0][0] == '[') {
+        take_path(r, line, 0);
+    } else {
+        r->open = false;
+    }
+}
+
 int32_t ist_ios_show_route(const char *text, json_t **routes, ist_error *err)
 {
-    struct routes r = {.heading = -1};
-    struct line line;
-    int32_t rc = words_check_size(text, err);
-    if (rc != IST_OK)
-        return rc;
-    r.list = json_array();
-    while (words_next(&text, &line)) {
-        if (heading(&r, &line))
-            continue;
-        size_t at = take_code(&r, &line);
-        if (at) {
-            // A long prefix stands alone: its paths follow.
-            r.open = true;
-            take_path(&r, &line, at + 1);
-        } else if (r.open && line.word[0][0] == '[') {
-            take_path(&r, &line, 0);
-        } else {
-            r.open = false;
-        }
-    }
-    *routes = r.list;
-    return IST_OK;
+    struct routes r = {.list = json_array(), .heading = -1};
+    return words_parse(text, route_line, &r, r.list, routes, err);
 }

@@ -18,7 +18,8 @@ static bool blank(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-bool words_next(const char **at, struct line *line)
+// The next line that is not blank; *at moves on. False at the end.
+static bool next_line(const char **at, struct line *line)
 {
     const char *p = *at;
     for (;;) {
@@ -94,9 +95,16 @@ bool words_after(const char *text, const char *label, char *out, size_t room)
     return true;
 }
 
-int32_t words_check_size(const char *text, ist_error *err)
+int32_t words_parse(const char *text, void (*take)(void *state, const struct line *line), void *state,
+                    json_t *made, json_t **out, ist_error *err)
 {
-    if (strlen(text) > (16u << 20))
+    struct line line;
+    if (strlen(text) > (16u << 20)) {
+        json_decref(made);
         return ist_fail(err, IST_ERR_LIMIT, "show", "an output of more than 16 MiB");
+    }
+    while (next_line(&text, &line))
+        take(state, &line);
+    *out = made;
     return IST_OK;
 }

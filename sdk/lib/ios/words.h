@@ -16,8 +16,9 @@ struct line {
     char text[512]; // trimmed, cut
 };
 
-// The next line that is not blank; *at moves on. False at the end.
-bool words_next(const char **at, struct line *line);
+// Hands each line that is not blank to `take`, and then `made` (consumed) to *out. IST_ERR_LIMIT for more than 16 MiB.
+int32_t words_parse(const char *text, void (*take)(void *state, const struct line *line), void *state,
+                    json_t *made, json_t **out, ist_error *err);
 bool words_address(const char *word); // IPv4 or IPv6
 bool words_ipv4(const char *word);
 bool words_number(const char *word);
@@ -25,7 +26,6 @@ bool words_number(const char *word);
 long long words_number_after(const char *text, const char *label);
 // The word after `label`, without a trailing comma, into out. False when it is not there.
 bool words_after(const char *text, const char *label, char *out, size_t room);
-int32_t words_check_size(const char *text, ist_error *err);
 void words_copy(char *to, size_t room, const char *from);
 
 #endif

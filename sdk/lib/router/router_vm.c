@@ -212,8 +212,8 @@ static int32_t check_address(ist_aws *aws, const char *subnet, const char *addre
         rc = ist_aws_query_all(aws, "ec2", "DescribeSubnets", params, "subnetSet", &subnets, err);
     json_decref(params);
     const char *cidr = rc == IST_OK ? ist_json_str(json_array_get(subnets, 0), "cidrBlock") : NULL;
-    ist_net4 net;
-    uint32_t ip;
+    ist_net4 net = {0};
+    uint32_t ip = 0;
     if (rc == IST_OK && (!cidr || ist_net4_parse(cidr, &net, NULL) != IST_OK))
         rc = ist_fail(err, IST_ERR_NOT_FOUND, which, "there is no subnet %s", subnet);
     if (rc == IST_OK && (ist_ipv4_parse(address, &ip) != IST_OK || !ist_net4_contains(net, ip)))

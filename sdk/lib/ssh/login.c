@@ -63,22 +63,20 @@ static int32_t by_key(struct login *login, ist_error *err)
     ist_ssh *ssh = login->ssh;
     const ist_ssh_options *o = login->o;
     char *text = NULL;
-    int rc;
-    int32_t waited;
-    if (!o->private_key && (waited = read_key(o->private_key_file, &text, ssh->peer, err)) != IST_OK)
-        return waited;
-    const char *key = o->private_key ? o->private_key : text;
-    while ((rc = libssh2_userauth_publickey_frommemory(ssh->session, o->user, strlen(o->user), NULL, 0, key,
-                                                       strlen(key), o->passphrase)) == LIBSSH2_ERROR_EAGAIN) {
-        if ((waited = ssh_wait(ssh, "logging in with a key", err)) != IST_OK)
+    int rc = LIBSSH2_ERROR_EAGAIN;
+    int32_t waited = o->private_key ? IST_OK : read_key(o->private_key_file, &text, ssh->peer, err);
+    const char *key = o->private_key ? o->private_key : text ? text : "";
+    while (waited == IST_OK) {
+        rc = libssh2_userauth_publickey_frommemory(ssh->session, o->user, strlen(o->user), NULL, 0, key,
+                                                   strlen(key), o->passphrase);
+        if (rc != LIBSSH2_ERROR_EAGAIN)
             break;
+        waited = ssh_wait(ssh, "logging in with a key", err);
     }
-    if (rc && rc != LIBSSH2_ERROR_EAGAIN)
+    if (waited == IST_OK && rc)
         note(login, "private key");
     ist_free_secret(text);
-    if (rc == LIBSSH2_ERROR_EAGAIN)
-        return err && err->code ? err->code : IST_ERR_TIMEOUT;
-    return rc == 0;
+    return waited == IST_OK ? rc == 0 : waited;
 }
 
 static int32_t by_agent(struct login *login, ist_error *err)
