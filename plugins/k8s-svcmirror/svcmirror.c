@@ -16,7 +16,7 @@ static const ist_field input_table[] = {
      "Of this namespace; without it, of all but the system's"},
     {"clusters[].services[].nameMatches", "list(regex)", "[]", 0, "0.1", "Whose name matches one of these"},
     {"kubeconfigs", "map(kubeconfig)", "{}", IST_SECRET, "0.1", "Kubeconfigs by cluster name"},
-    {"pod_cidrs", "map(list(cidr))", "{}", 0, "0.1", "Each cluster's pod addresses; others are not mirrored"},
+    {"pod_cidrs", "map(list(network))", "{}", 0, "0.1", "Each cluster's pod addresses; others are not mirrored"},
     {"create_namespaces", "bool", "false", 0, "0.1", "Make a namespace that a target lacks"},
 };
 

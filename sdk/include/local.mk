@@ -15,6 +15,7 @@ isthmusinclude_HEADERS = \
 	%D%/isthmus/kube.h \
 	%D%/isthmus/kube_clusters.h \
 	%D%/isthmus/kube_keeper.h \
+	%D%/isthmus/kube_namespaces.h \
 	%D%/isthmus/kube_reconciler.h \
 	%D%/isthmus/kube_manifest.h \
 	%D%/isthmus/kube_set.h \

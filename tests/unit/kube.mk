@@ -36,3 +36,9 @@ tests_unit_test_k8s_probe_SOURCES = %D%/test-k8s-probe.c plugins/k8s-probe/judge
 tests_unit_test_k8s_probe_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-probe
 tests_unit_test_k8s_probe_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_k8s_probe_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-kube-namespaces
+UNIT_TESTS += tests/unit/test-kube-namespaces
+tests_unit_test_kube_namespaces_SOURCES = tests/unit/test-kube-namespaces.c
+tests_unit_test_kube_namespaces_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_kube_namespaces_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-static ist_net4 pod_cidr = {0x0a000000, 16}; // 10.0.0.0/16
+static ist_net pod_cidr = {{[10] = 0xff, [11] = 0xff, [12] = 10}, 112}; // 10.0.0.0/16
 static ist_cluster aws = {.name = (char *)(uintptr_t) "aws", .pod_cidrs = &pod_cidr, .pod_cidr_count = 1};
 
 static json_t *parsed(const char *text)

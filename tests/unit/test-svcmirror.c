@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static ist_net4 pod_cidr = {0xc0a80000, 16}; // 192.168.0.0/16
+static ist_net pod_cidr = {{[10] = 0xff, [11] = 0xff, [12] = 192, [13] = 168}, 112}; // 192.168.0.0/16
 static ist_cluster ccp = {.name = (char *)(uintptr_t) "ccp", .pod_cidrs = &pod_cidr, .pod_cidr_count = 1};
 
 static json_t *parsed(const char *text)

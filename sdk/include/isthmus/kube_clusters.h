@@ -16,7 +16,7 @@ typedef struct ist_cluster {
     char *name;
     char *uid; // of its kube-system namespace: what a cluster is; NULL: it has not answered yet
     ist_kube *kube;
-    ist_net4 *pod_cidrs;
+    ist_net *pod_cidrs; // of both families
     size_t pod_cidr_count; // 0: not declared
 } ist_cluster;
 
@@ -40,7 +40,7 @@ IST_EXPORT const char *ist_clusters_recorded_uid(const json_t *recorded, const c
 IST_EXPORT void ist_clusters_free(ist_clusters *clusters);
 IST_EXPORT ist_cluster *ist_clusters_find(const ist_clusters *clusters,
                                           const char *name); // borrowed, or NULL
-// Is this address one of the cluster's pods? Always, where no CIDR is declared.
+// Is this address, IPv4 or IPv6, one of the cluster's pods? Always, where no CIDR is declared.
 IST_EXPORT int ist_cluster_has_pod(const ist_cluster *cluster, const char *address);
 
 #ifdef __cplusplus

@@ -189,7 +189,7 @@ typedef struct ist_host {
 // One row of a table of inputs or outputs. `name` is a path: "name", "subnet.cidr", "clusters[].kubeconfig"
 // (of each item), "kubeconfigs{}" is not needed: maps say their value in the type. A row with children has
 // the type "object", "list(object)" or "map(object)" and stands before them; children of map(object) are
-// "name{}.child". `type`: bool int real string text cidr ipv4 duration size path url secret regex kubeconfig
+// "name{}.child". `type`: bool int real string text cidr network ipv4 duration size path url secret regex kubeconfig
 // next-hop any object enum(a|b|c) list(T) set(T) map(T). `def` is YAML text, NULL for none.
 typedef struct ist_field {
     const char *name;

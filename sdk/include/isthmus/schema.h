@@ -34,6 +34,16 @@ IST_EXPORT int32_t ist_net4_parse(const char *text, ist_net4 *net,
 IST_EXPORT int ist_net4_overlap(ist_net4 a, ist_net4 b);
 IST_EXPORT int ist_net4_contains(ist_net4 net, uint32_t address);
 IST_EXPORT void ist_net4_text(ist_net4 net, char text[19]);
+// A network of either family: an IPv4 one stands at ::ffff:a.b.c.d, its prefix counted from there (a /24 is 120).
+typedef struct ist_net {
+    uint8_t address[16];
+    uint8_t prefix; // of 128
+} ist_net;
+// "10.1.0.0/16", "fd00:1::/48", or an address; IST_ERR_INPUT where host bits are set.
+IST_EXPORT int32_t ist_net_parse(const char *text, ist_net *net, ist_error *err);
+// An address of either family in the same 16 bytes.
+IST_EXPORT int32_t ist_ip_parse(const char *text, uint8_t address[16]);
+IST_EXPORT int ist_net_contains(const ist_net *net, const uint8_t address[16]);
 IST_EXPORT int32_t ist_ipv4_parse(const char *text, uint32_t *address); // IST_OK or IST_ERR_INPUT
 IST_EXPORT void ist_ipv4_text(uint32_t address, char text[16]);
 

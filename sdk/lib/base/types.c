@@ -113,6 +113,25 @@ static int32_t cidr_of(const json_t *value, json_t **normal, ist_error *err)
     return IST_OK;
 }
 
+// A network of either family. An IPv6 one stays as it is written: its many spellings matter to people only.
+static int32_t network_of(const json_t *value, json_t **normal, ist_error *err)
+{
+    static const char what[] = "a network such as 10.1.0.0/16 or fd00:1::/48";
+    const char *text = json_string_value(value);
+    ist_net net;
+    ist_error why;
+    if (!text)
+        return ist_expected(err, what, value, NULL);
+    if (!strchr(text, ':'))
+        return cidr_of(value, normal, err);
+    if (ist_net_parse(text, &net, &why) != IST_OK)
+        return ist_expected(err, what, value, why.text);
+    if (!strchr(text, '/'))
+        return ist_expected(err, what, value, "no prefix length: one address is written with /128");
+    *normal = same(value);
+    return IST_OK;
+}
+
 static int32_t ipv4_of(const json_t *value, json_t **normal, ist_error *err)
 {
     uint32_t address;
@@ -268,6 +287,7 @@ static const ist_scalar_type types[] = {
     {"string", text_of, "string", NULL, "text"},
     {"text", text_of, "string", NULL, "text of several lines"},
     {"cidr", cidr_of, "string", "^" IPV4 "/(3[0-2]|[12]?[0-9])$", "10.1.0.0/16"},
+    {"network", network_of, "string", NULL, "10.1.0.0/16 or fd00:1::/48"},
     {"ipv4", ipv4_of, "string", "^" IPV4 "$", "10.1.0.9"},
     {"duration", duration_of, "string", "^([0-9]+(ms|s|m|h|d))+$", "1h30m"},
     {"size", size_of, NULL, NULL, "10MiB"},

@@ -11,7 +11,7 @@ static int32_t read_cidrs(ist_cluster *cluster, const json_t *cidrs, ist_error *
     cluster->pod_cidrs = ist_calloc(json_array_size(cidrs), sizeof(*cluster->pod_cidrs));
     json_array_foreach(cidrs, i, cidr)
     {
-        int32_t rc = ist_net4_parse(json_string_value(cidr), &cluster->pod_cidrs[i], err);
+        int32_t rc = ist_net_parse(json_string_value(cidr), &cluster->pod_cidrs[i], err);
         if (rc != IST_OK)
             return rc;
         cluster->pod_cidr_count++;
@@ -171,11 +171,11 @@ ist_cluster *ist_clusters_find(const ist_clusters *clusters, const char *name)
 
 int ist_cluster_has_pod(const ist_cluster *cluster, const char *address)
 {
-    uint32_t ip;
-    if (!address || ist_ipv4_parse(address, &ip) != IST_OK)
+    uint8_t ip[16];
+    if (ist_ip_parse(address, ip) != IST_OK)
         return 0;
     for (size_t i = 0; i < cluster->pod_cidr_count; i++)
-        if (ist_net4_contains(cluster->pod_cidrs[i], ip))
+        if (ist_net_contains(&cluster->pod_cidrs[i], ip))
             return 1;
     return cluster->pod_cidr_count == 0;
 }

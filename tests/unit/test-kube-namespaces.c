@@ -1,0 +1,78 @@
+// Which namespaces of two clusters are the same, and which addresses are a cluster's pods.
+#include <isthmus/kube_namespaces.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <string.h>
+
+static ist_cluster items[] = {{.name = (char *)(uintptr_t) "ccp"}, {.name = (char *)(uintptr_t) "aws"}};
+static const ist_clusters clusters = {items, 2};
+
+static ist_namespaces *of(const char *text)
+{
+    ist_namespaces *ns = NULL;
+    ist_error err;
+    json_t *map = NULL;
+    assert_int_equal(ist_json_parse(text, strlen(text), "test", &map, &err), IST_OK);
+    if (ist_namespaces_new(map, &clusters, &ns, &err) != IST_OK)
+        ns = NULL;
+    json_decref(map);
+    return ns;
+}
+
+static void without_a_map_the_same_name_is_the_same_namespace(void **state)
+{
+    (void)state;
+    ist_namespaces *ns = of("{}");
+    assert_string_equal(ist_namespaces_in(ns, 0, "stars", 1), "stars");
+    ist_namespaces_free(ns);
+}
+
+static void a_mapped_name_goes_both_ways_and_takes_the_other_out(void **state)
+{
+    (void)state;
+    ist_namespaces *ns = of("{\"shop\":{\"aws\":\"shop-prod\"}}");
+    assert_string_equal(ist_namespaces_in(ns, 0, "shop", 1), "shop-prod");
+    assert_string_equal(ist_namespaces_in(ns, 1, "shop-prod", 0), "shop");
+    assert_string_equal(ist_namespaces_in(ns, 1, "stars", 0), "stars");
+    assert_null(ist_namespaces_in(ns, 1, "shop", 0));      // aws's own shop is another
+    assert_null(ist_namespaces_in(ns, 0, "shop-prod", 1)); // that name is taken in aws
+    ist_namespaces_free(ns);
+}
+
+static void one_namespace_under_two_names_is_refused(void **state)
+{
+    (void)state;
+    assert_null(of("{\"a\":{\"aws\":\"x\"},\"b\":{\"aws\":\"x\"}}"));
+    assert_null(of("{\"a\":{\"gcp\":\"x\"}}"));
+}
+
+static void pod_cidrs_are_of_both_families(void **state)
+{
+    (void)state;
+    ist_net nets[2];
+    ist_error err;
+    assert_int_equal(ist_net_parse("10.1.0.0/16", &nets[0], &err), IST_OK);
+    assert_int_equal(ist_net_parse("fd00:1::/48", &nets[1], &err), IST_OK);
+    const ist_cluster cluster = {.pod_cidrs = nets, .pod_cidr_count = 2};
+    assert_true(ist_cluster_has_pod(&cluster, "10.1.200.3"));
+    assert_true(ist_cluster_has_pod(&cluster, "fd00:1:0:5::9"));
+    assert_false(ist_cluster_has_pod(&cluster, "10.2.0.1"));
+    assert_false(ist_cluster_has_pod(&cluster, "fd00:2::1"));
+    assert_false(ist_cluster_has_pod(&cluster, "pod.example"));
+    assert_int_not_equal(ist_net_parse("fd00:1::1/48", &nets[1], &err), IST_OK);
+    assert_int_not_equal(ist_net_parse("fd00:1::/129", &nets[1], &err), IST_OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_a_map_the_same_name_is_the_same_namespace),
+        cmocka_unit_test(a_mapped_name_goes_both_ways_and_takes_the_other_out),
+        cmocka_unit_test(one_namespace_under_two_names_is_refused),
+        cmocka_unit_test(pod_cidrs_are_of_both_families),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
