@@ -4,7 +4,9 @@
 
 #include <string.h>
 
-#define LOOK_MS 700
+// Between two looks: soon at first, for pods whose image is there, and twice as long each time.
+#define FIRST_LOOK_MS 150
+#define LAST_LOOK_MS  1200
 
 static int64_t replicas_of(const json_t *object)
 {
@@ -266,12 +268,14 @@ int32_t ist_kube_rollout(ist_kube *kube, const json_t *object, ist_error *err)
                             ist_json_str_or(object, "metadata.name", ""), kube->name);
     int ready = 0;
     int32_t rc = IST_OK;
+    int64_t pause = FIRST_LOOK_MS;
     while (rc == IST_OK && !ready) {
         char *text = NULL;
         rc = ist_kube_rollout_look(kube, object, &ready, &text, err);
         if (rc == IST_OK && !ready) {
             ist_progress(&kube->env, "%s: %s", name, text);
-            rc = ist_sleep_ms(&kube->env, LOOK_MS);
+            rc = ist_sleep_ms(&kube->env, pause);
+            pause = pause * 2 < LAST_LOOK_MS ? pause * 2 : LAST_LOOK_MS;
             if (rc != IST_OK)
                 ist_fail(err, rc, name, "has not rolled out: %s", text);
         }
