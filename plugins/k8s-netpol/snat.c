@@ -8,6 +8,8 @@
 #include <isthmus/alloc.h>
 #include <isthmus/yaml.h>
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 static void add(json_t *findings, int ok, char *text) // consumes text
@@ -16,23 +18,34 @@ static void add(json_t *findings, int ok, char *text) // consumes text
     ist_free(text);
 }
 
-static int covers(ist_net4 wide, ist_net4 net)
+static int covers(const ist_net *wide, const ist_net *net)
 {
-    return wide.prefix <= net.prefix && ist_net4_contains(wide, net.address);
+    return wide->prefix <= net->prefix && ist_net_contains(wide, net->address);
+}
+
+#define NET_TEXT (INET6_ADDRSTRLEN + 4)
+
+static void net_text(const ist_net *net, char text[NET_TEXT])
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    int four = net->prefix >= 96 && memcmp(net->address, mapped, sizeof mapped) == 0;
+    char address[INET6_ADDRSTRLEN] = "?";
+    inet_ntop(four ? AF_INET : AF_INET6, net->address + (four ? 12 : 0), address, sizeof address);
+    snprintf(text, NET_TEXT, "%s/%d", address, net->prefix - (four ? 96 : 0));
 }
 
 // The pod CIDRs of `remote` that no network of `list` covers: the caller's text, NULL when all are covered.
-static char *uncovered(const ist_net4 *list, size_t count, const ist_cluster *remote)
+static char *uncovered(const ist_net *list, size_t count, const ist_cluster *remote)
 {
     ist_buf text = {0};
     for (size_t i = 0; i < remote->pod_cidr_count; i++) {
         size_t k = 0;
-        char cidr[19];
-        while (k < count && !covers(list[k], remote->pod_cidrs[i]))
+        char cidr[NET_TEXT];
+        while (k < count && !covers(&list[k], &remote->pod_cidrs[i]))
             k++;
         if (k < count)
             continue;
-        ist_net4_text(remote->pod_cidrs[i], cidr);
+        net_text(&remote->pod_cidrs[i], cidr);
         ist_buf_printf(&text, "%s%s", text.len ? ", " : "", cidr);
     }
     if (!remote->pod_cidr_count)
@@ -41,14 +54,14 @@ static char *uncovered(const ist_net4 *list, size_t count, const ist_cluster *re
 }
 
 struct nets {
-    ist_net4 *items; // owned
+    ist_net *items; // owned
     size_t count;
 };
 
 static void nets_add(struct nets *nets, const char *text)
 {
-    ist_net4 net;
-    if (!text || ist_net4_parse(text, &net, NULL) != IST_OK)
+    ist_net net;
+    if (!text || ist_net_parse(text, &net, NULL) != IST_OK)
         return;
     nets->items = ist_realloc(nets->items, nets->count + 1, sizeof(*nets->items));
     nets->items[nets->count++] = net;
@@ -132,10 +145,10 @@ static void judge_calico(const struct snat_facts *facts, const ist_cluster *remo
     }
     for (i = 0; masquerades && i < remote->pod_cidr_count; i++) {
         size_t k = 0;
-        char cidr[19];
-        while (k < nets.count && !covers(nets.items[k], remote->pod_cidrs[i]))
+        char cidr[NET_TEXT];
+        while (k < nets.count && !covers(&nets.items[k], &remote->pod_cidrs[i]))
             k++;
-        ist_net4_text(remote->pod_cidrs[i], cidr);
+        net_text(&remote->pod_cidrs[i], cidr);
         if (k == nets.count)
             pool_to_add(findings, facts, masquerades, cidr, remote, i);
     }
@@ -284,11 +297,11 @@ char *snat_overlap(const ist_cluster *a, const ist_cluster *b)
     ist_buf text = {0};
     for (size_t i = 0; i < a->pod_cidr_count; i++)
         for (size_t k = 0; k < b->pod_cidr_count; k++) {
-            char left[19], right[19];
-            if (!ist_net4_overlap(a->pod_cidrs[i], b->pod_cidrs[k]))
+            char left[NET_TEXT], right[NET_TEXT];
+            if (!covers(&a->pod_cidrs[i], &b->pod_cidrs[k]) && !covers(&b->pod_cidrs[k], &a->pod_cidrs[i]))
                 continue;
-            ist_net4_text(a->pod_cidrs[i], left);
-            ist_net4_text(b->pod_cidrs[k], right);
+            net_text(&a->pod_cidrs[i], left);
+            net_text(&b->pod_cidrs[k], right);
             ist_buf_printf(&text, "%s%s of %s and %s of %s", text.len ? ", " : "", left, a->name, right,
                            b->name);
         }
