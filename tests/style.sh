@@ -17,6 +17,7 @@ if command -v cppcheck >/dev/null; then
         --suppress=missingInclude --suppress=varFuncNullUB --suppress=unknownMacro --suppress=preprocessorErrorDirective \
         -I sdk/include -I core -I sdk/lab core sdk plugins || status=1
 fi
+bash tests/tidy.sh || status=1
 grep -nE '\b(strcpy|strcat|sprintf|strtok|gets|atoi|system|popen)\(' "${sources[@]}" | grep -v '^tests/torture/' && status=1
 wc -l "${sources[@]}" | awk '$2 != "total" && $1 > 800 { print "over 800 lines: " $2 " (" $1 ")"; bad = 1 } END { exit bad }' || status=1
 exit $status

@@ -62,6 +62,8 @@ says '"a" -> "b";' "shows what needs what"
 exits 0 "config show" i -C "$TMP/one.yaml" config show --origin
 says "# $TMP/one.yaml:5" "shows where it stands"
 
+exits 0 "the same as JSON" i -C "$TMP/one.yaml" --output jsonl config show --origin
+says "\"origin\":{\"file\":\"$TMP/one.yaml\",\"line\":" "tells file and line of each value"
 i -C "$TMP/one.yaml" config show >"$TMP/shown.yaml"
 exits 0 "what config show prints is configuration again" i -C "$TMP/shown.yaml" validate
 
@@ -95,4 +97,13 @@ complete_words state "" >"$TMP/out"
 says "unlock" "completes a second word"
 complete_words plan --det >"$TMP/out"
 says "--detailed-exitcode" "completes an option"
+
+exits 0 "plugin new writes where --dir says" i plugin new my-thing --dir "$TMP/new"
+ok "a folder of its name" test -f "$TMP/new/my-thing/my-thing.c"
+exits 0 "also before the words" i --dir "$TMP/new" plugin new my-other
+ok "and there too" test -f "$TMP/new/my-other/my-other.c"
+if [ -x "$BUILD/sdk/lab/isthmus-lab" ]; then
+    exits 1 "an option of the lab before its word" i --dir "$TMP/no-lab" lab log
+    says "$TMP/no-lab" "reaches the lab"
+fi
 finish

@@ -257,6 +257,41 @@ static void elsewhere_progress_is_plain_lines(void **unused)
     screen_close(&screen);
 }
 
+static void check(struct screen *screen, const char *step, const char *name, const char *result,
+                  const char *evidence)
+{
+    render_event(screen->render, json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "check", "step", step,
+                                           "name", name, "result", result, "evidence", evidence));
+}
+
+static void checks_come_by_step_and_end_with_who_reaches_whom(void **unused)
+{
+    (void)unused;
+    struct screen screen;
+    screen_open(&screen, RENDER_TEXT, false);
+    check(&screen, "net", "client -> front", "pass", "open");
+    check(&screen, "other", "it runs", "pass", "port 80 -> 8080");
+    check(&screen, "net", "front -> client", "fail", "open, and should be closed");
+    check(&screen, "net", "picture", "fail", "client -> front -> client");
+    render_event(screen.render, json_pack("{s:s, s:s}", "event", "step-end", "step", "net"));
+    render_event(screen.render, json_pack("{s:s, s:s}", "event", "summary", "text", "Verified."));
+    screen_read(&screen);
+    assert_string_equal(screen.out, "net\n"
+                                    "  pass  client -> front  open\n"
+                                    "  fail  front -> client  open, and should be closed\n"
+                                    "  fail  picture          client -> front -> client\n"
+                                    "other\n"
+                                    "  pass  it runs  port 80 -> 8080\n"
+                                    "\nnet\n"
+                                    "  from \\ to  client  front\n"
+                                    "  client     -       open\n"
+                                    "  front      open!   -\n"
+                                    "  ! is not as it should be\n"
+                                    "picture: client -> front -> client\n"
+                                    "\nVerified.\n");
+    screen_close(&screen);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +306,7 @@ int main(void)
         cmocka_unit_test(what_others_wrote_cannot_move_the_cursor),
         cmocka_unit_test(a_terminal_shows_what_each_step_waits_for),
         cmocka_unit_test(elsewhere_progress_is_plain_lines),
+        cmocka_unit_test(checks_come_by_step_and_end_with_who_reaches_whom),
     };
     return cmocka_run_group_tests_name("render", tests, NULL, NULL);
 }

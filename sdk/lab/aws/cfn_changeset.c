@@ -218,7 +218,7 @@ static json_t *execute(struct aws_call *c)
 
 static json_t *delete (struct aws_call *c)
 {
-    json_t *stack, *set = find(c, &stack);
+    json_t *stack = NULL, *set = find(c, &stack);
     if (!set && cfn_stack(c, aws_str(c, "StackName"))) { // deleting what is not there is no error
         c->status = 0;
         return json_object();

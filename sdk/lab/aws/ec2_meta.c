@@ -42,7 +42,7 @@ static json_t *zones(struct aws_call *c)
 {
     json_t *all = json_array();
     (void)c;
-    for (char letter = 'a'; letter <= 'd'; letter++) {
+    for (int letter = 'a'; letter <= 'd'; letter++) {
         char *name = lab_format(AWS_REGION "%c", letter), *id = lab_format("usw2-az%d", letter - 'a' + 1);
         json_array_append_new(all, json_pack("{ss ss ss ss ss ss s[]}", "zoneName", name, "zoneId", id,
                                              "zoneState", "available", "regionName", AWS_REGION, "zoneType",

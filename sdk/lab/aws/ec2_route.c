@@ -277,8 +277,8 @@ static json_t *disassociate_table(struct aws_call *c)
 
 static json_t *replace_association(struct aws_call *c)
 {
-    json_t *old;
-    size_t at;
+    json_t *old = NULL;
+    size_t at = 0;
     const char *id = aws_need(c, "AssociationId");
     json_t *association = id ? find_association(c, id, &old, &at) : NULL;
     json_t *table = association ? aws_find_arg(c, "route-table", "RouteTableId") : NULL;

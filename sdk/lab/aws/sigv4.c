@@ -315,7 +315,7 @@ bool aws_verify(struct lab_aws *aws, const struct aws_message *m, struct aws_sig
 {
     struct claim claim = {0};
     *out = (struct aws_signed){0};
-    if (!claim_of(m, &claim, out))
+    if (!claim_of(m, &claim, out) || !claim.region || !claim.service || !claim.date || !claim.when)
         return false;
     const json_t *key = json_object_get(aws->keys, claim.credential);
     if (!key)
