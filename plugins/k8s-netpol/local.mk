@@ -1,6 +1,12 @@
 plugin_LTLIBRARIES += plugins/k8s-netpol/k8s-netpol.la
+# The model of policies, which tests and fuzzers build too.
+NETPOL_MODEL = plugins/k8s-netpol/table.c plugins/k8s-netpol/table.h plugins/k8s-netpol/names.c plugins/k8s-netpol/names.h \
+	plugins/k8s-netpol/address.c plugins/k8s-netpol/address.h plugins/k8s-netpol/selector.c plugins/k8s-netpol/selector.h \
+	plugins/k8s-netpol/conn.c plugins/k8s-netpol/conn.h plugins/k8s-netpol/rules.c plugins/k8s-netpol/rules.h \
+	plugins/k8s-netpol/store.c plugins/k8s-netpol/store.h plugins/k8s-netpol/world.c plugins/k8s-netpol/world.h \
+	plugins/k8s-netpol/meaning.c plugins/k8s-netpol/companion.h
 plugins_k8s_netpol_k8s_netpol_la_SOURCES = %D%/netpol.c %D%/cni.c %D%/cni.h %D%/snat.c %D%/snat.h %D%/snat_read.c \
-	%D%/peers.c %D%/peers.h %D%/policy.c %D%/policy.h
+	%D%/peers.c %D%/peers.h %D%/policy.c %D%/policy.h $(NETPOL_MODEL)
 plugins_k8s_netpol_k8s_netpol_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 plugins_k8s_netpol_k8s_netpol_la_LIBADD = sdk/lib/libisthmus.la $(JANSSON_LIBS)
 plugins_k8s_netpol_k8s_netpol_la_LDFLAGS = $(module_LDFLAGS)

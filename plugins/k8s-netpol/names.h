@@ -20,9 +20,9 @@ struct labels {
     struct label items[];
 };
 
-// A named or numbered port that a container declares.
+// A port that a container declares under a name.
 struct named_port {
-    const struct name *name; // NULL: a number alone
+    const struct name *name;
     uint16_t number;
     uint8_t protocol; // PROTO_... of conn.h
 };
@@ -50,7 +50,7 @@ void labels_drop(struct names *names, const struct labels *labels);
 const struct name *labels_find(const struct labels *labels,
                                const struct name *key); // borrowed; NULL: not there
 
-// The ports of a pod's spec: array `containers` with their `ports`, init containers that go on running included.
+// The named ports that a pod spec declares, those of init containers that go on running included.
 const struct named_ports *named_ports_get(struct names *names, const json_t *pod_spec);
 const struct named_ports *named_ports_keep(const struct named_ports *ports);
 void named_ports_drop(struct names *names, const struct named_ports *ports);

@@ -8,6 +8,8 @@
 
 // Which clusters a policy is stretched to: "*" or names with commas. Without it: its own alone.
 #define ANNOTATION_CLUSTERS "isthmus.dev/clusters"
+// On a companion: the name of its original.
+#define ANNOTATION_ORIGINAL "isthmus.dev/policy"
 
 #define RULE_INGRESS 1u
 #define RULE_EGRESS  2u
@@ -49,7 +51,7 @@ struct policy {
     struct selector pods;
     uint8_t types;        // RULE_... that it isolates: the effective policyTypes
     uint8_t all_clusters; // annotated "*"
-    uint8_t generated;    // carries the owner label of this program: a companion, not an original
+    uint8_t generated;    // written by this program: a companion, never an original
     uint8_t odd;          // a part was not understood: such a part admits nobody
     uint32_t clusters_count, rule_count;
     const struct name **clusters; // names in the annotation; they need not exist

@@ -23,7 +23,7 @@ struct group {
     const struct named_ports *ports;
     uint32_t hash, pod_count;
     struct pod *pods;
-    struct group *next; // of the namespace
+    struct group *next, **link; // of the namespace
 };
 
 #define POD_HOST_NETWORK 1u // it has the node's address: never a peer from afar
