@@ -9,7 +9,11 @@
 #include <cmocka.h>
 #include <string.h>
 
-static ist_net4 aws_net = {0x0a000000, 16}, ccp_net = {0xc0a80000, 16}; // 10.0.0.0/16, 192.168.0.0/16
+#define NET(a, b, c, prefix)                                                                                 \
+    {                                                                                                        \
+        {[10] = 0xff, [11] = 0xff, [12] = a, [13] = b, [14] = c}, 96 + prefix                                \
+    }
+static ist_net aws_net = NET(10, 0, 0, 16), ccp_net = NET(192, 168, 0, 16);
 static ist_cluster aws = {.name = (char *)(uintptr_t) "aws", .pod_cidrs = &aws_net, .pod_cidr_count = 1};
 static ist_cluster ccp = {.name = (char *)(uintptr_t) "ccp", .pod_cidrs = &ccp_net, .pod_cidr_count = 1};
 
@@ -205,7 +209,7 @@ static void an_unknown_network_plugin_is_not_called_clean(void **state)
 static void overlapping_pod_networks_are_named(void **state)
 {
     (void)state;
-    ist_net4 part = {0x0a000100, 24};
+    ist_net part = NET(10, 0, 1, 24);
     ist_cluster other = {.name = (char *)(uintptr_t) "lab", .pod_cidrs = &part, .pod_cidr_count = 1};
     char *text = snat_overlap(&aws, &other);
     assert_string_equal(text, "10.0.0.0/16 of aws and 10.0.1.0/24 of lab");
