@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # csr-dmvpn alone against the lab: launch, configure as one confirmed change, verify, drift, faults, destroy.
+# shellcheck disable=SC1091,SC2016 # messages hold back quotes
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lab-lib.sh"
 . "$(dirname "$0")/router-lib.sh"

@@ -322,8 +322,8 @@ static char *algorithms(struct router *router, const char *kind)
     const char *value = config_value(router->running, head);
     char *list = value ? lab_strdup(value) : NULL;
     pthread_mutex_unlock(&router->lab->lock);
-    for (char *p = list; p && (p = strchr(p, ' '));)
-        *p = ',';
+    for (size_t i = 0; list && list[i]; i++)
+        list[i] = list[i] == ' ' ? ',' : list[i];
     free(head);
     return list;
 }

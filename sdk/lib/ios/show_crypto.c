@@ -111,15 +111,23 @@ struct ipsec {
     const char *direction; // "inbound_esp", "outbound_esp", NULL: neither
 };
 
+// What stands after `mark`, up to one of `ends`; false: `mark` is not there.
+static bool enclosed(const char *text, const char *mark, const char *ends, char value[MAX_WORD])
+{
+    const char *open = strstr(text, mark);
+    if (!open)
+        return false;
+    words_copy(value, MAX_WORD, open + strlen(mark));
+    value[strcspn(value, ends)] = 0;
+    return true;
+}
+
 // "(192.0.2.1/255.255.255.255/47/0)"
 static void ident(json_t *one, const char *key, const char *text)
 {
-    const char *open = strstr(text, "): (");
     char value[MAX_WORD];
-    if (!open)
+    if (!enclosed(text, "): (", ")", value))
         return;
-    words_copy(value, sizeof value, open + 4);
-    value[strcspn(value, ")")] = 0;
     json_object_set_new(one, key, json_string(value));
     // The protocol is the last but one part: IPv6 addresses hold no slash.
     char *port = strrchr(value, '/');
@@ -148,12 +156,9 @@ static void count(json_t *one, const char *key, const char *text, const char *la
 
 static void setting(json_t *one, const char *text)
 {
-    const char *open = strchr(text, '{');
     char value[MAX_WORD];
-    if (!open)
+    if (!enclosed(text, "{", ",}", value))
         return;
-    words_copy(value, sizeof value, open + 1);
-    value[strcspn(value, ",}")] = 0;
     json_t *all = json_object_get(one, "settings");
     for (size_t i = 0; i < json_array_size(all); i++) {
         if (strcmp(json_string_value(json_array_get(all, i)), value) == 0)

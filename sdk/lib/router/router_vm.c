@@ -128,7 +128,7 @@ int32_t ist_router_vm_observe(ist_aws *aws, const ist_router_vm *vm, const char 
             *err = failed;
         return rc;
     }
-    const char *id = ist_json_str_or(stack, "StackId", vm ? vm->stack : ""), *tag;
+    const char *id = ist_json_str_or(stack, "StackId", vm->stack), *tag;
     seen = json_pack("{s{ss ss ss ss}}", "stack", "name", ist_json_str_or(stack, "StackName", ""), "id", id,
                      "status", ist_json_str_or(stack, "StackStatus", ""), "reason",
                      ist_json_str_or(stack, "StackStatusReason", ""));
@@ -150,7 +150,7 @@ int32_t ist_router_vm_observe(ist_aws *aws, const ist_router_vm *vm, const char 
         rc = add_instance(aws, instance, seen, err);
     if (rc == IST_OK)
         rc = add_template(aws, id, seen, err);
-    if (rc == IST_OK && vm)
+    if (rc == IST_OK)
         rc = router_vm_drift(aws, vm, seen, err);
     if (rc == IST_OK)
         *out = seen;
