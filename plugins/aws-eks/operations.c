@@ -73,7 +73,14 @@ int32_t eks_observe(const ist_host *host, ist_call *call)
     return end(&s, rc, &err);
 }
 
-int32_t eks_plan(const ist_host *host, ist_call *call)
+// plan tells what apply makes, in the same order: of the three parts, one does.
+struct parts {
+    int32_t (*file)(const ist_env *env, const json_t *recorded, const ist_kept_file *file, ist_error *err);
+    int32_t (*snat)(struct step *s, ist_error *err);
+    int32_t (*objects)(struct step *s, const json_t *wanted, ist_error *err);
+};
+
+static int32_t over_parts(const ist_host *host, ist_call *call, const struct parts *parts)
 {
     struct step s;
     ist_error err = {0};
@@ -85,40 +92,26 @@ int32_t eks_plan(const ist_host *host, ist_call *call)
         rc = manifests_load(&s, &wanted, &err);
     if (rc == IST_OK) {
         const ist_kept_file file = file_of(&s);
-        rc = ist_kept_file_plan(&s.env, s.recorded, &file, &err);
+        rc = parts->file(&s.env, s.recorded, &file, &err);
     }
     if (rc == IST_OK)
-        rc = snat_plan(&s, &err);
+        rc = parts->snat(&s, &err);
     if (rc == IST_OK)
-        rc = objects_plan(&s, wanted, &err);
+        rc = parts->objects(&s, wanted, &err);
     if (rc == IST_OK)
         rc = cluster_outputs(&s, &err);
     json_decref(wanted);
     return end(&s, rc, &err);
 }
 
+int32_t eks_plan(const ist_host *host, ist_call *call)
+{
+    return over_parts(host, call, &(struct parts){ist_kept_file_plan, snat_plan, objects_plan});
+}
+
 int32_t eks_apply(const ist_host *host, ist_call *call)
 {
-    struct step s;
-    ist_error err = {0};
-    json_t *wanted = NULL;
-    int32_t rc = begin(&s, host, call, &err);
-    if (rc == IST_OK)
-        rc = cluster_check(&s, &err);
-    if (rc == IST_OK)
-        rc = manifests_load(&s, &wanted, &err);
-    if (rc == IST_OK) {
-        const ist_kept_file file = file_of(&s);
-        rc = ist_kept_file_apply(&s.env, s.recorded, &file, &err);
-    }
-    if (rc == IST_OK)
-        rc = snat_apply(&s, &err);
-    if (rc == IST_OK)
-        rc = objects_apply(&s, wanted, &err);
-    if (rc == IST_OK)
-        rc = cluster_outputs(&s, &err);
-    json_decref(wanted);
-    return end(&s, rc, &err);
+    return over_parts(host, call, &(struct parts){ist_kept_file_apply, snat_apply, objects_apply});
 }
 
 // What was in a cluster that is gone is gone with it.

@@ -183,73 +183,82 @@ static int32_t remove_recorded(struct step *s, int all, ist_error *err)
 
 // ---- operations ----
 
-static json_t *routes_seen(const struct step *s)
+typedef json_t *look_fn(const struct step *s, const char *holder, const char *cidr); // a new reference
+
+static json_t *look_for_route(const struct step *s, const char *table, const char *cidr)
 {
-    json_t *seen = json_object(), *table, *cidr;
-    size_t i, k;
-    json_array_foreach(s->tables, i, table)
-    {
-        const char *id = ist_json_str_or(table, "routeTableId", "");
-        json_array_foreach(s->cidrs, k, cidr)
-        {
-            const json_t *route = route_find(s->tables, id, json_string_value(cidr));
-            char *resource = route_resource(id, json_string_value(cidr));
-            json_object_set_new(seen, resource,
-                                route != NULL ? json_string(route_target(route)) : json_null());
-            ist_free(resource);
-        }
-    }
-    return seen;
+    const json_t *route = route_find(s->tables, table, cidr);
+    return route != NULL ? json_string(route_target(route)) : json_null();
 }
 
-static json_t *rules_seen(const struct step *s)
+static json_t *look_for_rule(const struct step *s, const char *group, const char *cidr)
 {
-    json_t *seen = json_object(), *group, *cidr;
+    return json_boolean(ingress_find(s->groups, group, cidr));
+}
+
+// What there is of every network in what was read: resource -> what `look` says. `id` is the holder's key.
+static json_t *seen(const struct step *s, const json_t *holders, const char *id,
+                    char *(*name)(const char *, const char *), look_fn *look)
+{
+    json_t *all = json_object(), *holder, *cidr;
     size_t i, k;
-    json_array_foreach(s->groups, i, group)
+    json_array_foreach((json_t *)holders, i, holder)
     {
-        const char *id = ist_json_str_or(group, "groupId", "");
+        const char *holder_id = ist_json_str_or(holder, id, "");
         json_array_foreach(s->cidrs, k, cidr)
         {
-            char *resource = ingress_resource(id, json_string_value(cidr));
-            json_object_set_new(seen, resource,
-                                json_boolean(ingress_find(s->groups, id, json_string_value(cidr))));
+            char *resource = name(holder_id, json_string_value(cidr));
+            json_object_set_new(all, resource, look(s, holder_id, json_string_value(cidr)));
             ist_free(resource);
         }
     }
-    return seen;
+    return all;
 }
 
 static void set_outputs(const struct step *s)
 {
-    json_t *routes = json_array(), *holder, *cidr;
+    json_t *routes = json_array(), *table, *cidr;
     size_t i, k;
-    json_array_foreach(json_object_get(s->inputs, "route_tables"), i, holder)
+    json_array_foreach(json_object_get(s->inputs, "route_tables"), i, table)
     {
         json_array_foreach(s->cidrs, k, cidr)
         {
-            char *text = ist_printf("%s %s", json_string_value(holder), json_string_value(cidr));
-            json_array_append_new(routes, json_string(text));
-            ist_free(text);
+            json_array_append_new(routes,
+                                  json_sprintf("%s %s", json_string_value(table), json_string_value(cidr)));
         }
     }
     ist_set_output(&s->env, "routes", routes);
     ist_set_output(&s->env, "cidrs", json_incref(s->cidrs));
 }
 
-int32_t routes_observe(const ist_host *host, ist_call *call)
+typedef int32_t work_fn(struct step *s, ist_error *err);
+
+// One operation: its work, over what is there.
+static int32_t over(const ist_host *host, ist_call *call, work_fn *work)
 {
     struct step s;
     ist_error err = {0};
     int32_t rc = begin(&s, host, call, &err);
     if (rc == IST_OK)
         rc = step_read(&s, &err);
-    if (rc == IST_OK) {
-        ist_set_observed(&s.env,
-                         json_pack("{s:o, s:o}", "routes", routes_seen(&s), "ingress", rules_seen(&s)));
-        set_outputs(&s);
-    }
+    if (rc == IST_OK)
+        rc = work(&s, &err);
     return end(&s, rc, &err);
+}
+
+static int32_t observe(struct step *s, ist_error *err)
+{
+    (void)err;
+    json_t *routes = seen(s, s->tables, "routeTableId", route_resource, look_for_route);
+    json_t *rules = seen(s, s->groups, "groupId", ingress_resource, look_for_rule);
+    ist_set_observed(&s->env, json_pack("{s:o, s:o}", "routes", routes, "ingress", rules));
+    set_outputs(s);
+    return IST_OK;
+}
+
+int32_t routes_observe(const ist_host *host, ist_call *call)
+{
+    return over(host, call, observe);
 }
 
 static int32_t check_tables(const struct step *s, ist_error *err)
@@ -281,58 +290,54 @@ static void plan_removals(const struct step *s)
     }
 }
 
+static int32_t plan(struct step *s, ist_error *err)
+{
+    int32_t rc = check_tables(s, err);
+    if (rc == IST_OK)
+        rc = check_networks(s, err);
+    if (rc == IST_OK)
+        rc = check_quotas(s, err);
+    if (rc == IST_OK)
+        rc = each(s, "route_tables", route_plan, err);
+    if (rc == IST_OK)
+        rc = each(s, "security_groups", ingress_plan, err);
+    if (rc == IST_OK) {
+        plan_removals(s);
+        set_outputs(s);
+    }
+    return rc;
+}
+
 int32_t routes_plan(const ist_host *host, ist_call *call)
 {
-    struct step s;
-    ist_error err = {0};
-    int32_t rc = begin(&s, host, call, &err);
+    return over(host, call, plan);
+}
+
+static int32_t apply(struct step *s, ist_error *err)
+{
+    int32_t rc = each(s, "route_tables", route_apply, err);
     if (rc == IST_OK)
-        rc = step_read(&s, &err);
+        rc = each(s, "security_groups", ingress_apply, err);
     if (rc == IST_OK)
-        rc = check_tables(&s, &err);
+        rc = remove_recorded(s, 0, err);
     if (rc == IST_OK)
-        rc = check_networks(&s, &err);
-    if (rc == IST_OK)
-        rc = check_quotas(&s, &err);
-    if (rc == IST_OK)
-        rc = each(&s, "route_tables", route_plan, &err);
-    if (rc == IST_OK)
-        rc = each(&s, "security_groups", ingress_plan, &err);
-    if (rc == IST_OK) {
-        plan_removals(&s);
-        set_outputs(&s);
-    }
-    return end(&s, rc, &err);
+        set_outputs(s);
+    return rc;
 }
 
 int32_t routes_apply(const ist_host *host, ist_call *call)
 {
-    struct step s;
-    ist_error err = {0};
-    int32_t rc = begin(&s, host, call, &err);
-    if (rc == IST_OK)
-        rc = step_read(&s, &err);
-    if (rc == IST_OK)
-        rc = each(&s, "route_tables", route_apply, &err);
-    if (rc == IST_OK)
-        rc = each(&s, "security_groups", ingress_apply, &err);
-    if (rc == IST_OK)
-        rc = remove_recorded(&s, 0, &err);
-    if (rc == IST_OK)
-        set_outputs(&s);
-    return end(&s, rc, &err);
+    return over(host, call, apply);
+}
+
+static int32_t destroy(struct step *s, ist_error *err)
+{
+    return remove_recorded(s, 1, err);
 }
 
 int32_t routes_destroy(const ist_host *host, ist_call *call)
 {
-    struct step s;
-    ist_error err = {0};
-    int32_t rc = begin(&s, host, call, &err);
-    if (rc == IST_OK)
-        rc = step_read(&s, &err);
-    if (rc == IST_OK)
-        rc = remove_recorded(&s, 1, &err);
-    return end(&s, rc, &err);
+    return over(host, call, destroy);
 }
 
 static int32_t verify_route(struct step *s, const char *table, const char *cidr, ist_error *err)
@@ -373,18 +378,15 @@ static int32_t verify_next_hop(struct step *s, ist_error *err)
     return rc;
 }
 
+static int32_t verify(struct step *s, ist_error *err)
+{
+    int32_t rc = each(s, "route_tables", verify_route, err);
+    if (rc == IST_OK)
+        rc = each(s, "security_groups", verify_rule, err);
+    return rc == IST_OK ? verify_next_hop(s, err) : rc;
+}
+
 int32_t routes_verify(const ist_host *host, ist_call *call)
 {
-    struct step s;
-    ist_error err = {0};
-    int32_t rc = begin(&s, host, call, &err);
-    if (rc == IST_OK)
-        rc = step_read(&s, &err);
-    if (rc == IST_OK)
-        rc = each(&s, "route_tables", verify_route, &err);
-    if (rc == IST_OK)
-        rc = each(&s, "security_groups", verify_rule, &err);
-    if (rc == IST_OK)
-        rc = verify_next_hop(&s, &err);
-    return end(&s, rc, &err);
+    return over(host, call, verify);
 }

@@ -71,10 +71,15 @@ int32_t route_interface(struct step *s, char **eni, ist_error *err)
 
 // ---- plan ----
 
+static int leads_to(const json_t *route, const char *eni)
+{
+    return eni != NULL && strcmp(route_target(route), eni) == 0;
+}
+
 static int is_ours(const struct step *s, const char *resource, const json_t *route)
 {
     const char *eni = ist_json_str(step_record(s, resource), "eni");
-    return eni != NULL && strcmp(eni, route_target(route)) == 0;
+    return leads_to(route, eni);
 }
 
 // What stands in the way of a route: somebody else's to another target.
@@ -102,7 +107,7 @@ int32_t route_plan(struct step *s, const char *table, const char *cidr, ist_erro
         ist_change(&s->env, IST_CREATE, resource,
                    record != NULL && !step_is_unsettled(s, resource) ? "it was removed" : NULL);
         ist_change_field(&s->env, resource, "target", NULL, json_string(eni));
-    } else if (strcmp(route_target(route), eni) == 0) {
+    } else if (leads_to(route, eni)) {
         if (step_is_unsettled(s, resource))
             ist_change(&s->env, IST_CREATE, resource, "an earlier run was interrupted here");
     } else if (record == NULL && is_live(route) && !ist_json_bool(s->inputs, "adopt", 0)) {
@@ -184,7 +189,7 @@ int32_t route_apply(struct step *s, const char *table, const char *cidr, ist_err
     char *resource = route_resource(table, cidr), *eni = NULL, token[65];
     const json_t *route = route_find(s->tables, table, cidr), *record = step_record(s, resource);
     int32_t rc = route_interface(s, &eni, err);
-    const int same = rc == IST_OK && route != NULL && strcmp(route_target(route), eni) == 0;
+    const int same = rc == IST_OK && route != NULL && leads_to(route, eni);
     if (rc != IST_OK)
         goto out;
     // One that was right before us stays the property of whoever made it.
@@ -243,9 +248,8 @@ int32_t route_verify(struct step *s, const char *table, const char *cidr)
     else if (route == NULL)
         ist_check(&s->env, resource, IST_FAIL, "there is no such route");
     else
-        ist_check(&s->env, resource,
-                  strcmp(route_target(route), eni) == 0 && is_live(route) ? IST_PASS : IST_FAIL, "to %s, %s",
-                  route_target(route), ist_json_str_or(route, "state", "active"));
+        ist_check(&s->env, resource, leads_to(route, eni) && is_live(route) ? IST_PASS : IST_FAIL,
+                  "to %s, %s", route_target(route), ist_json_str_or(route, "state", "active"));
     ist_free(resource);
     ist_free(eni);
     return IST_OK;

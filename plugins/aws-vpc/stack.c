@@ -1,14 +1,11 @@
 #include "stack.h"
 
 #include <isthmus/schema.h>
+#include <isthmus/stack.h>
 
 #include <string.h>
 
-#define RESOURCE  "stack"
-#define TOKEN_TAG "isthmus-token" // on the stack: which creation made it
-
-#define POLL_FIRST_MS 500
-#define POLL_MAX_MS   10000
+#define RESOURCE "stack"
 
 static const json_t *record_of(const json_t *recorded)
 {
@@ -41,59 +38,49 @@ static int ends_with(const char *text, const char *end)
     return a >= b && strcmp(text + a - b, end) == 0;
 }
 
-// New reference. A stack that was deleted is IST_ERR_NOT_FOUND, also where its id still tells of it.
-static int32_t describe(ist_aws *aws, const char *name, json_t **stack, ist_error *err)
+// What the stack made under the name "Vpc": the caller's.
+static int32_t vpc_of(ist_aws *aws, const json_t *stack, char **id, ist_error *err)
 {
-    json_t *params = json_pack("{s:s}", "StackName", name), *answer = NULL;
-    int32_t rc = ist_aws_query(aws, "cloudformation", "DescribeStacks", params, &answer, err);
-    json_decref(params);
-    json_t *found = rc == IST_OK ? ist_json_at(answer, "Stacks[0]") : NULL;
-    if (rc == IST_OK &&
-        (found == NULL || strcmp(ist_json_str_or(found, "StackStatus", ""), "DELETE_COMPLETE") == 0))
-        rc = ist_fail(err, IST_ERR_NOT_FOUND, name, "there is no such stack");
+    const char *status = ist_json_str_or(stack, "StackStatus", "?");
+    if (!ends_with(status, "CREATE_COMPLETE"))
+        return ist_fail(err, IST_ERR_NOT_FOUND, "VPC", "its stack is %s", status);
+    json_t *params = json_pack("{s:s, s:s}", "StackName", ist_json_str_or(stack, "StackId", ""),
+                               "LogicalResourceId", "Vpc");
+    json_t *answer = NULL;
+    int32_t rc = ist_aws_query(aws, "cloudformation", "DescribeStackResources", params, &answer, err);
+    const char *made = ist_json_str(answer, "StackResources[0].PhysicalResourceId");
+    if (rc == IST_OK && made == NULL)
+        rc = ist_fail(err, IST_ERR_NOT_FOUND, "VPC", "its stack holds none");
     if (rc == IST_OK)
-        *stack = json_incref(found);
+        *id = ist_strdup(made);
     json_decref(answer);
+    json_decref(params);
     return rc;
-}
-
-static int is_of_creation(const json_t *stack, const char *token)
-{
-    const char *tag = ist_aws_tag(stack, TOKEN_TAG);
-    return token != NULL && tag != NULL && strcmp(tag, token) == 0;
 }
 
 int32_t stack_find_vpc(ist_aws *aws, const json_t *inputs, const json_t *recorded, json_t **vpc,
                        ist_error *err)
 {
-    json_t *stack = NULL, *answer = NULL, *output, *params = NULL;
-    const char *id = NULL;
-    size_t i;
+    json_t *stack = NULL, *answer = NULL;
+    char *id = NULL;
     if (record_of(recorded) == NULL)
         return ist_fail(err, IST_ERR_NOT_FOUND, "VPC", "not made yet");
     char *name = stack_name(inputs, recorded);
-    int32_t rc = describe(aws, name, &stack, err);
+    int32_t rc = ist_stack_find(aws, name, &stack, err);
     ist_free(name);
-    if (rc != IST_OK)
-        return rc;
-    json_array_foreach(json_object_get(stack, "Outputs"), i, output)
-    {
-        if (strcmp(ist_json_str_or(output, "OutputKey", ""), "VpcId") == 0)
-            id = ist_json_str(output, "OutputValue");
-    }
-    if (id == NULL || !ends_with(ist_json_str_or(stack, "StackStatus", ""), "CREATE_COMPLETE")) {
-        rc = ist_fail(err, IST_ERR_NOT_FOUND, "VPC", "its stack is %s",
-                      ist_json_str_or(stack, "StackStatus", "?"));
-    } else {
-        params = json_pack("{s:[s]}", "VpcId", id);
+    if (rc == IST_OK)
+        rc = vpc_of(aws, stack, &id, err);
+    if (rc == IST_OK) {
+        json_t *params = json_pack("{s:[s]}", "VpcId", id);
         rc = ist_aws_query(aws, "ec2", "DescribeVpcs", params, &answer, err);
+        json_decref(params);
         json_t *found = rc == IST_OK ? ist_json_at(answer, "vpcSet[0]") : NULL;
         if (found != NULL)
             *vpc = json_incref(found);
         else if (rc == IST_OK)
             rc = ist_fail(err, IST_ERR_NOT_FOUND, "VPC", "%s of the stack is gone", id);
     }
-    json_decref(params);
+    ist_free(id);
     json_decref(answer);
     json_decref(stack);
     return rc;
@@ -164,7 +151,7 @@ static int32_t judge(ist_aws *aws, const json_t *inputs, const json_t *recorded,
                      ist_error *err)
 {
     char *name = stack_name(inputs, recorded);
-    int32_t rc = describe(aws, name, stack, err);
+    int32_t rc = ist_stack_find(aws, name, stack, err);
     *reason = NULL;
     *action = IST_CREATE;
     const char *status = ist_json_str_or(*stack, "StackStatus", "");
@@ -174,7 +161,7 @@ static int32_t judge(ist_aws *aws, const json_t *inputs, const json_t *recorded,
         // as it is
     } else if (record_of(recorded) == NULL ||
                (is_unsettled(recorded) &&
-                !is_of_creation(*stack, ist_json_str(record_of(recorded), "token")))) {
+                !ist_stack_is_of(*stack, ist_json_str(record_of(recorded), "token")))) {
         rc = ist_fail(err, IST_ERR_CONFLICT, name, "a stack of this name exists that Isthmus did not make");
     } else if (ends_with(status, "_IN_PROGRESS")) {
         *reason = "it is under way: wait for it";
@@ -217,76 +204,6 @@ int32_t stack_plan(const ist_env *env, ist_aws *aws, const json_t *inputs, const
 
 // ---- making and removing ----
 
-// The first event that failed says why; events come newest first.
-static void tell_failure(ist_aws *aws, const char *name, const char *status, ist_error *err)
-{
-    json_t *params = json_pack("{s:s}", "StackName", name), *events = NULL, *event;
-    const json_t *first = NULL;
-    size_t i;
-    ist_aws_query_all(aws, "cloudformation", "DescribeStackEvents", params, "StackEvents", &events, NULL);
-    json_array_foreach(events, i, event)
-    {
-        if (ends_with(ist_json_str_or(event, "ResourceStatus", ""), "_FAILED"))
-            first = event;
-    }
-    if (first != NULL)
-        ist_fail(err, IST_ERR_REMOTE, name, "%s: %s (%s): %s", status,
-                 ist_json_str_or(first, "LogicalResourceId", "?"),
-                 ist_json_str_or(first, "ResourceType", "?"),
-                 ist_json_str_or(first, "ResourceStatusReason", "no reason given"));
-    else
-        ist_fail(err, IST_ERR_REMOTE, name, "%s", status);
-    json_decref(events);
-    json_decref(params);
-}
-
-// Waits until nothing is under way. IST_ERR_NOT_FOUND when it is gone. *stack is the caller's.
-static int32_t wait_settled(const ist_env *env, ist_aws *aws, const char *name, int64_t timeout_ms,
-                            json_t **stack, ist_error *err)
-{
-    const int64_t until = ist_now_ms(env) + timeout_ms;
-    for (int64_t pause = POLL_FIRST_MS;; pause = pause * 3 / 2 < POLL_MAX_MS ? pause * 3 / 2 : POLL_MAX_MS) {
-        json_t *now = NULL;
-        int32_t rc = describe(aws, name, &now, err);
-        const char *status = ist_json_str_or(now, "StackStatus", "");
-        if (rc != IST_OK || !ends_with(status, "_IN_PROGRESS")) {
-            if (rc == IST_OK)
-                *stack = now;
-            return rc;
-        }
-        ist_progress(env, "stack %s: %s", ist_json_str_or(now, "StackName", name), status);
-        if (ist_now_ms(env) >= until)
-            rc = ist_fail(err, IST_ERR_TIMEOUT, name, "still %s", status);
-        json_decref(now);
-        if (rc == IST_OK && ist_sleep_ms(env, pause) != IST_OK)
-            rc = ist_fail(err, IST_ERR_CANCELLED, name, "stopped while waiting for the stack");
-        if (rc != IST_OK)
-            return rc;
-    }
-}
-
-static int32_t delete_stack(const ist_env *env, ist_aws *aws, const json_t *inputs, const char *name,
-                            ist_error *err)
-{
-    json_t *params = json_pack("{s:s}", "StackName", name), *stack = NULL;
-    ist_error failed = {0};
-    int32_t rc = ist_aws_query(aws, "cloudformation", "DeleteStack", params, NULL, err);
-    json_decref(params);
-    if (rc != IST_OK && rc != IST_ERR_NETWORK) // whether it was done shows at once
-        return rc;
-    rc = wait_settled(env, aws, name, timeout_of(inputs), &stack, &failed);
-    if (rc == IST_OK) {
-        tell_failure(aws, name, ist_json_str_or(stack, "StackStatus", "?"), err);
-        rc = IST_ERR_REMOTE;
-    } else if (rc == IST_ERR_NOT_FOUND) {
-        rc = IST_OK;
-    } else if (err != NULL) {
-        *err = failed;
-    }
-    json_decref(stack);
-    return rc;
-}
-
 static json_t *zones_of(ist_aws *aws, ist_error *err)
 {
     json_t *filter = network_filter("state", "available"), *zones = NULL, *zone, *names = NULL;
@@ -304,62 +221,42 @@ static json_t *zones_of(ist_aws *aws, ist_error *err)
     return names;
 }
 
-static int32_t send_create(ist_aws *aws, const json_t *inputs, const char *name, const char *token,
-                           ist_error *err)
+// The token marks the stack: a run that takes up where this one ended knows it for its own.
+static int32_t make(const ist_env *env, ist_aws *aws, const json_t *inputs, const char *name,
+                    const char *token, char **id, ist_error *err)
 {
-    json_t *zones = zones_of(aws, err), *stack = NULL;
+    json_t *zones = zones_of(aws, err);
     if (zones == NULL)
         return err != NULL && err->code != 0 ? err->code : IST_ERR_REMOTE;
     json_t *template = stack_template(inputs, zones);
     char *text = ist_json_text(template);
-    // The token makes a second call with the same name an echo of the first, and marks the stack for a
-    // resume.
-    json_t *params = json_pack("{s:s, s:s, s:s, s:s, s:[{s:s, s:s}]}", "StackName", name, "TemplateBody",
-                               text, "ClientRequestToken", token, "OnFailure", "ROLLBACK", "Tags", "Key",
-                               TOKEN_TAG, "Value", token);
-    ist_error failed = {0};
-    int32_t rc = ist_aws_query(aws, "cloudformation", "CreateStack", params, NULL, &failed);
-    // One of that name may be our own, of a run that ended before it could say so.
-    if (rc == IST_ERR_CONFLICT && describe(aws, name, &stack, NULL) == IST_OK && is_of_creation(stack, token))
-        rc = IST_OK;
-    if (rc != IST_OK && err != NULL)
-        *err = failed;
-    json_decref(stack);
-    json_decref(params);
+    const ist_stack_change change = {.size = sizeof(change),
+                                     .name = name,
+                                     .template_body = text,
+                                     .token = token,
+                                     .timeout_ms = timeout_of(inputs)};
+    const int32_t rc = ist_stack_apply(env, aws, &change, id, err);
+    ist_free(text);
     json_decref(template);
     json_decref(zones);
-    ist_free(text);
     return rc;
 }
 
-// Tells the journal that the stack is there, and the rest of this operation with it.
-static int32_t remember(const ist_env *env, ist_aws *aws, const char *name, const json_t *stack,
-                        json_t *recorded, ist_error *err)
-{
-    json_t *data = json_pack("{s:s, s:s, s:s}", "name", name, "region", ist_aws_region(aws), "id",
-                             ist_json_str_or(stack, "StackId", name));
-    json_object_set_new(recorded, RESOURCE, json_pack("{s:s, s:O}", "status", "done", "data", data));
-    return ist_outcome(env, RESOURCE, data, err);
-}
-
+// Makes it and tells the journal, and the rest of this operation with it.
 static int32_t create(const ist_env *env, ist_aws *aws, const json_t *inputs, json_t *recorded,
                       ist_error *err)
 {
-    char *name = ist_printf("%s-vpc", ist_json_str_or(inputs, "name", "")), token[65];
-    json_t *stack = NULL;
+    char *name = ist_printf("%s-vpc", ist_json_str_or(inputs, "name", "")), *id = NULL, token[65];
     int32_t rc = ist_intent(env, RESOURCE,
                             json_pack("{s:s, s:s}", "name", name, "region", ist_aws_region(aws)), token, err);
     if (rc == IST_OK)
-        rc = send_create(aws, inputs, name, token, err);
-    if (rc == IST_OK)
-        rc = wait_settled(env, aws, name, timeout_of(inputs), &stack, err);
-    if (rc == IST_OK)
-        rc = remember(env, aws, name, stack, recorded, err);
-    if (rc == IST_OK && !ends_with(ist_json_str_or(stack, "StackStatus", ""), "CREATE_COMPLETE")) {
-        tell_failure(aws, name, ist_json_str_or(stack, "StackStatus", "?"), err);
-        rc = IST_ERR_REMOTE;
+        rc = make(env, aws, inputs, name, token, &id, err);
+    if (rc == IST_OK) {
+        json_t *data = json_pack("{s:s, s:s, s:s}", "name", name, "region", ist_aws_region(aws), "id", id);
+        json_object_set_new(recorded, RESOURCE, json_pack("{s:s, s:O}", "status", "done", "data", data));
+        rc = ist_outcome(env, RESOURCE, data, err);
     }
-    json_decref(stack);
+    ist_free(id);
     ist_free(name);
     return rc;
 }
@@ -372,7 +269,7 @@ int32_t stack_apply(const ist_env *env, ist_aws *aws, const json_t *inputs, json
     json_t *stack = NULL;
     int32_t rc = judge(aws, inputs, recorded, network, &stack, &action, &reason, err);
     if (rc == IST_OK && action == IST_REPLACE) {
-        rc = delete_stack(env, aws, inputs, ist_json_str_or(stack, "StackId", ""), err);
+        rc = ist_stack_delete(env, aws, ist_json_str_or(stack, "StackId", ""), timeout_of(inputs), err);
         if (rc == IST_OK)
             rc = ist_outcome(env, RESOURCE, NULL, err);
     }
@@ -390,11 +287,11 @@ int32_t stack_destroy(const ist_env *env, ist_aws *aws, const json_t *inputs, co
         return IST_OK;
     char *name = stack_name(inputs, recorded);
     ist_error failed = {0};
-    int32_t rc = describe(aws, name, &stack, &failed);
+    int32_t rc = ist_stack_find(aws, name, &stack, &failed);
     const int ours = ist_json_str(record_of(recorded), "data.id") != NULL ||
-                     is_of_creation(stack, ist_json_str(record_of(recorded), "token"));
+                     ist_stack_is_of(stack, ist_json_str(record_of(recorded), "token"));
     if (rc == IST_OK && ours)
-        rc = delete_stack(env, aws, inputs, name, err);
+        rc = ist_stack_delete(env, aws, name, timeout_of(inputs), err);
     else if (rc == IST_ERR_NOT_FOUND)
         rc = IST_OK;
     else if (rc != IST_OK && err != NULL)

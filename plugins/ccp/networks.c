@@ -20,7 +20,7 @@ static int32_t check_one(const json_t *cidrs, size_t i, const char *input, ist_n
 int32_t desired_check_networks(const json_t *inputs, ist_error *err)
 {
     static const char *const lists[] = {"subnet.publicCidrs", "subnet.privateCidrs"};
-    ist_net4 seen[64], vpc;
+    ist_net4 seen[64], vpc = {0};
     size_t count = 0;
     const char *vpc_text = ist_json_str_or(inputs, "subnet.cidr", "");
     if (ist_net4_parse(vpc_text, &vpc, NULL) != IST_OK)
@@ -28,7 +28,7 @@ int32_t desired_check_networks(const json_t *inputs, ist_error *err)
     for (size_t l = 0; l < 2; l++) {
         const json_t *cidrs = ist_json_at(inputs, lists[l]);
         for (size_t i = 0; i < json_array_size(cidrs); i++) {
-            ist_net4 net;
+            ist_net4 net = {0};
             const int32_t rc = check_one(cidrs, i, lists[l], vpc, vpc_text, &net, err);
             if (rc != IST_OK)
                 return rc;
