@@ -167,8 +167,8 @@ static json_t *replicas_ready_cell(const json_t *o)
 
 static json_t *data_cell(const json_t *o)
 {
-    return json_integer((json_int_t)(json_object_size(json_object_get(o, "data")) +
-                                     json_object_size(json_object_get(o, "binaryData"))));
+    return json_integer((json_int_t)json_object_size(json_object_get(o, "data")) +
+                        (json_int_t)json_object_size(json_object_get(o, "binaryData")));
 }
 
 static json_t *type_cell(const json_t *o)
