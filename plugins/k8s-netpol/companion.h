@@ -35,9 +35,9 @@
 //   annotations: isthmus.dev/policy = the original's name (companion_of() reads it back).
 //   ownerReferences: [{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, name, uid}] of the original, so that it goes
 //   with it while nothing watches; left out where the uid is not known (manifests).
-// Shards. At most `shard_peers` ipBlocks in one object (a rule too long is divided into equal rules in several objects);
+// Shards. At most `shard_peers` addresses in one object (a rule too long is divided into equal rules in several objects);
 //   policies add up, so it does not matter in which shard a block stands. An address stays in its shard as far as can be:
-//   shards are cut by address ranges (a hash prefix), not by count from the front, so that one pod's coming does not
+//   shards are cut by address ranges (halves of halves, as deep as needed), not by count from the front, so that one pod's coming does not
 //   rewrite all of them.
 // Annotation isthmus.dev/clusters: "*" or names. The caller asks policy_reaches(); what is told here holds without it too,
 //   so that `map --federate` can ask for a policy that is not annotated.
@@ -46,18 +46,32 @@
 
 #include "world.h"
 
+// A port of a ClusterIP in the policy's own cluster and what it leads to: the VPC CNI judges egress before that is
+// translated, so it must be named as well. It is, where each of its ends is allowed by the companion's rules.
+struct vip_end {
+    struct ip ip;
+    uint16_t port;
+};
+struct vip {
+    struct ip address;
+    uint8_t protocol;
+    uint16_t port;
+    uint32_t end_count; // 0: leads nowhere, is never named
+    const struct vip_end *ends;
+};
+
 struct companion_options {
     // VPC CNI: named ports in ipBlock rules are dropped there. A named INGRESS port is written as its number if every pod
     // that the policy selects has it with the same number; else the port is left out (and the rule, if it was the last)
     // with a note that names two pods which differ.
     int ports_by_number;
-    // 0: 4000. Blocks in one object.
-    uint32_t shard_peers;
-    // VPC CNI judges egress before ClusterIPs are translated: the ClusterIPs (in the policy's own cluster) of each
-    // Service there that `allowed` says has only endpoints among the rule's addresses. NULL: none are added.
-    int (*cluster_ips)(void *arg, const struct policy *policy, const struct rule *rule, size_t remote,
-                       struct ip **addresses,
-                       size_t *count); // *addresses: the callee's ist_malloc, freed here
+    uint32_t shard_peers;   // addresses in one object; 0: 500
+    const struct vip *vips; // borrowed; of the policy's own cluster
+    size_t vip_count;
+    // Do two pods of the cluster `remote` show the address? NULL: looked for here, in all of them.
+    int (*contested)(void *arg, size_t remote, const struct ip *ip);
+    // Is the address to be left out for now (it is still to be withdrawn elsewhere)? NULL: none is.
+    int (*withheld)(void *arg, size_t remote, const struct ip *ip);
     void *arg;
 };
 

@@ -4,7 +4,8 @@ NETPOL_MODEL = plugins/k8s-netpol/table.c plugins/k8s-netpol/table.h plugins/k8s
 	plugins/k8s-netpol/address.c plugins/k8s-netpol/address.h plugins/k8s-netpol/selector.c plugins/k8s-netpol/selector.h \
 	plugins/k8s-netpol/conn.c plugins/k8s-netpol/conn.h plugins/k8s-netpol/rules.c plugins/k8s-netpol/rules.h \
 	plugins/k8s-netpol/store.c plugins/k8s-netpol/store.h plugins/k8s-netpol/world.c plugins/k8s-netpol/world.h \
-	plugins/k8s-netpol/meaning.c plugins/k8s-netpol/companion.h
+	plugins/k8s-netpol/meaning.c plugins/k8s-netpol/companion.c plugins/k8s-netpol/companion.h \
+	plugins/k8s-netpol/flat.c plugins/k8s-netpol/flat.h plugins/k8s-netpol/ipset.c plugins/k8s-netpol/ipset.h
 plugins_k8s_netpol_k8s_netpol_la_SOURCES = %D%/netpol.c %D%/cni.c %D%/cni.h %D%/snat.c %D%/snat.h %D%/snat_read.c \
 	%D%/peers.c %D%/peers.h %D%/policy.c %D%/policy.h $(NETPOL_MODEL)
 plugins_k8s_netpol_k8s_netpol_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)

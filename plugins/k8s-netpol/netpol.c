@@ -7,7 +7,8 @@
 
 static const ist_field input_table[] = {
     {"kubeconfigs", "map(kubeconfig)", NULL, IST_REQUIRED | IST_SECRET, "0.1", "Kubeconfigs by cluster name"},
-    {"pod_cidrs", "map(list(network))", "{}", 0, "0.1", "Each cluster's pod addresses; others are never let in"},
+    {"pod_cidrs", "map(list(network))", "{}", 0, "0.1",
+     "Each cluster's pod addresses; others are never let in"},
     {"policies", "list(object)", "[]", 0, "0.1", "NetworkPolicies whose peers may name a cluster"},
     {"policies[].name", "string", NULL, IST_REQUIRED, "0.1", "Name of the NetworkPolicy"},
     {"policies[].cluster", "string", NULL, IST_REQUIRED, "0.1", "Where it is enforced"},

@@ -6,3 +6,10 @@ tests_unit_test_netpol_snat_SOURCES = %D%/test-netpol-snat.c plugins/k8s-netpol/
 tests_unit_test_netpol_snat_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol
 tests_unit_test_netpol_snat_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_netpol_snat_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-netpol-companion
+UNIT_TESTS += tests/unit/test-netpol-companion
+tests_unit_test_netpol_companion_SOURCES = %D%/test-netpol-companion.c $(NETPOL_MODEL)
+tests_unit_test_netpol_companion_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol
+tests_unit_test_netpol_companion_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_netpol_companion_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
