@@ -1,3 +1,4 @@
+include plugins/k8s-netpol/map.mk
 plugin_LTLIBRARIES += plugins/k8s-netpol/k8s-netpol.la
 # The model of policies, which tests and fuzzers build too.
 NETPOL_MODEL = plugins/k8s-netpol/table.c plugins/k8s-netpol/table.h plugins/k8s-netpol/names.c plugins/k8s-netpol/names.h \
@@ -7,7 +8,7 @@ NETPOL_MODEL = plugins/k8s-netpol/table.c plugins/k8s-netpol/table.h plugins/k8s
 	plugins/k8s-netpol/meaning.c plugins/k8s-netpol/companion.c plugins/k8s-netpol/companion.h \
 	plugins/k8s-netpol/flat.c plugins/k8s-netpol/flat.h plugins/k8s-netpol/ipset.c plugins/k8s-netpol/ipset.h
 plugins_k8s_netpol_k8s_netpol_la_SOURCES = %D%/netpol.c %D%/cni.c %D%/cni.h %D%/snat.c %D%/snat.h %D%/snat_read.c \
-	%D%/peers.c %D%/peers.h %D%/policy.c %D%/policy.h $(NETPOL_MODEL)
+	%D%/peers.c %D%/peers.h %D%/policy.c %D%/policy.h $(NETPOL_MODEL) $(NETPOL_MAP)
 plugins_k8s_netpol_k8s_netpol_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 plugins_k8s_netpol_k8s_netpol_la_LIBADD = sdk/lib/libisthmus.la $(JANSSON_LIBS)
 plugins_k8s_netpol_k8s_netpol_la_LDFLAGS = $(module_LDFLAGS)
