@@ -202,7 +202,7 @@ static int same_pod(const void *record, const void *key)
     return pod->group->ns == wanted->ns && !strcmp(pod->name, wanted->name);
 }
 
-static struct pod *find_pod(const struct world *world, const struct namespace *ns, const char *name)
+struct pod *store_find_pod(const struct world *world, const struct namespace *ns, const char *name)
 {
     const uint32_t hash = hash_pointer(hash_bytes(HASH_START, name, strlen(name)), ns);
     return table_find(&world->clusters[ns->cluster]->pods, hash, same_pod, &(struct pod_key){ns, name});
@@ -211,7 +211,7 @@ static struct pod *find_pod(const struct world *world, const struct namespace *n
 const struct pod *world_find_pod(const struct world *world, size_t cluster, const char *ns, const char *name)
 {
     const struct namespace *in = find_namespace(world, cluster, ns);
-    return in ? find_pod(world, in, name) : NULL;
+    return in ? store_find_pod(world, in, name) : NULL;
 }
 
 struct pod *store_pod_new(const char *name)
@@ -309,7 +309,7 @@ static int same_record(const struct pod *a, const struct pod *b)
 void store_pod(struct world *world, struct namespace *ns, const struct labels *labels,
                const struct named_ports *ports, struct pod *pod)
 {
-    struct pod *before = find_pod(world, ns, pod->name);
+    struct pod *before = store_find_pod(world, ns, pod->name);
     pod->group = group_of(world, ns, labels, ports);
     if (before && same_record(before, pod)) {
         free_pod(world, pod);
@@ -329,7 +329,7 @@ void store_pod(struct world *world, struct namespace *ns, const struct labels *l
 
 void store_remove_pod(struct world *world, struct namespace *ns, const char *name)
 {
-    struct pod *pod = find_pod(world, ns, name);
+    struct pod *pod = store_find_pod(world, ns, name);
     if (!pod)
         return;
     unlink_pod(world, pod);

@@ -34,6 +34,7 @@ struct pod *store_pod_new(const char *name);
 // Puts a pod into the group of (ns, labels, ports), whose references are consumed; replaces one of that name.
 void store_pod(struct world *world, struct namespace *ns, const struct labels *labels,
                const struct named_ports *ports, struct pod *pod);
+struct pod *store_find_pod(const struct world *world, const struct namespace *ns, const char *name);
 void store_remove_pod(struct world *world, struct namespace *ns, const char *name);
 // A reference the caller drops.
 const struct workload *store_workload(struct world *world, const char *ns, const char *name,

@@ -42,17 +42,6 @@ static void read_addresses(struct pod *pod, const json_t *status)
         add_address(pod, ist_json_str(status, "podIP"));
 }
 
-// The ReplicaSet of a Deployment is named after it and the hash that its pods carry.
-static char *deployment_of(const char *owner, const char *kind, const json_t *labels)
-{
-    const char *hash = ist_json_str(labels, "pod-template-hash");
-    const size_t len = strlen(owner), tail = hash ? strlen(hash) : 0;
-    if (strcmp(kind, "ReplicaSet") != 0 || !tail || len < tail + 2 || owner[len - tail - 1] != '-' ||
-        strcmp(owner + len - tail, hash) != 0)
-        return NULL;
-    return ist_strndup(owner, len - tail - 1);
-}
-
 static const struct workload *workload_of(struct world *world, const json_t *metadata, const char *ns,
                                           const char *name)
 {
@@ -67,11 +56,7 @@ static const struct workload *workload_of(struct world *world, const json_t *met
         }
     }
     const char *kind = ist_json_str_or(owner, "kind", "Pod"), *by = ist_json_str_or(owner, "name", name);
-    char *deployment = deployment_of(by, kind, json_object_get(metadata, "labels"));
-    const struct workload *workload =
-        store_workload(world, ns, deployment ? deployment : by, deployment ? "Deployment" : kind);
-    ist_free(deployment);
-    return workload;
+    return store_workload(world, ns, by, kind);
 }
 
 static void put_pod(struct world *world, size_t cluster, const json_t *object)
@@ -120,35 +105,64 @@ static void put_template(struct world *world, size_t cluster, const json_t *obje
     ist_free(pod_name);
 }
 
+// ---- templates beside the pods that came of them
+
+// The ReplicaSet of a Deployment is named after it and the hash that its pods carry. Where that Deployment is known,
+// its pods are its own.
+static void adopt(struct world *world, struct namespace *ns, struct pod *pod, const struct name *hash_key)
+{
+    const struct workload *by = pod->workload;
+    const struct name *hash = labels_find(pod->group->labels, hash_key);
+    const size_t len = strlen(by->name->text), tail = hash ? strlen(hash->text) : 0;
+    if (strcmp(by->kind->text, "ReplicaSet") != 0 || !tail || len < tail + 2 ||
+        by->name->text[len - tail - 1] != '-' || strcmp(by->name->text + len - tail, hash->text) != 0)
+        return;
+    char *deployment = ist_strndup(by->name->text, len - tail - 1);
+    char *template = template_name("Deployment", deployment);
+    if (store_find_pod(world, ns, template)) {
+        pod->workload = store_workload(world, ns->name->text, deployment, "Deployment");
+        store_drop_workload(world, by);
+    }
+    ist_free(template);
+    ist_free(deployment);
+}
+
 static int same_owner(const void *record, const void *key)
 {
     return record == key;
 }
 
-void world_settle(struct world *world)
+// The workloads of a cluster that have pods; the records stay the world's.
+static struct table owners_of_pods(struct world *world, const struct table *pods)
 {
-    struct table real = {0};
-    for (size_t c = 0; c < world->cluster_count; c++) {
-        const struct table *pods = &world->clusters[c]->pods;
-        for (size_t i = 0; i < pods->room; i++) {
-            const struct pod *pod = pods->slots[i].record;
-            if (pod && !(pod->flags & POD_TEMPLATE) &&
-                !table_find(&real, pod->workload->hash, same_owner, pod->workload))
-                table_add(&real, pod->workload->hash, (void *)(uintptr_t)pod->workload);
-        }
-        for (struct namespace *ns = world->clusters[c]->public.namespaces; ns; ns = ns->next)
-            for (struct group *group = ns->groups, *next; group; group = next) {
-                next = group->next;
-                for (struct pod *pod = group->pods, *after; pod; pod = after) {
-                    after = pod->next;
-                    // The group goes with its last pod.
-                    if ((pod->flags & POD_TEMPLATE) &&
-                        table_find(&real, pod->workload->hash, same_owner, pod->workload))
-                        store_remove_pod(world, ns, pod->name);
-                }
-            }
-        table_free(&real);
+    struct table owners = {0};
+    const struct name *hash_key = name_get(world->names, "pod-template-hash");
+    for (size_t i = 0; i < pods->room; i++) {
+        struct pod *pod = pods->slots[i].record;
+        if (!pod || (pod->flags & POD_TEMPLATE))
+            continue;
+        adopt(world, pod->group->ns, pod, hash_key);
+        if (!table_find(&owners, pod->workload->hash, same_owner, pod->workload))
+            table_add(&owners, pod->workload->hash, (void *)(uintptr_t)pod->workload);
     }
+    name_drop(world->names, hash_key);
+    return owners;
+}
+
+void world_settle(struct world *world, size_t cluster, int pods_alone)
+{
+    struct table owners = owners_of_pods(world, &world->clusters[cluster]->pods);
+    for (struct namespace *ns = world->clusters[cluster]->public.namespaces; ns; ns = ns->next)
+        for (struct group *group = ns->groups, *next; group; group = next) {
+            next = group->next;
+            for (struct pod *pod = group->pods, *after; pod; pod = after) {
+                after = pod->next; // the group goes with its last pod
+                if ((pod->flags & POD_TEMPLATE) &&
+                    (pods_alone || table_find(&owners, pod->workload->hash, same_owner, pod->workload)))
+                    store_remove_pod(world, ns, pod->name);
+            }
+        }
+    table_free(&owners);
 }
 
 // ---- the rest

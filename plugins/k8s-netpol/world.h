@@ -91,8 +91,9 @@ void world_map_namespace(struct world *world, size_t cluster, const char *ns, co
 int32_t world_put(struct world *world, size_t cluster, const json_t *object, uint32_t flags, ist_error *err);
 // Takes out; nothing when it is not there. Needs kind, metadata.namespace and metadata.name.
 void world_remove(struct world *world, size_t cluster, const json_t *object);
-// Templates of workloads that have pods: taken out. After the last manifest.
-void world_settle(struct world *world);
+// After the last object of a cluster that was read once: templates of workloads that have pods are taken out (with
+// pods_alone: all templates), and pods of a ReplicaSet whose Deployment is there become the Deployment's.
+void world_settle(struct world *world, size_t cluster, int pods_alone);
 
 // Told of each change, before the old record is freed; `before` or `after` is NULL for a new one or one that goes.
 // A pod put again exactly as it was is no change. A namespace is told of when its labels change.

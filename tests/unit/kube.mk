@@ -42,3 +42,10 @@ UNIT_TESTS += tests/unit/test-kube-namespaces
 tests_unit_test_kube_namespaces_SOURCES = tests/unit/test-kube-namespaces.c
 tests_unit_test_kube_namespaces_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_kube_namespaces_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-netpol-sets
+UNIT_TESTS += tests/unit/test-netpol-sets
+tests_unit_test_netpol_sets_SOURCES = %D%/test-netpol-sets.c $(NETPOL_MODEL) $(NETPOL_MAP) plugins/k8s-netpol/cni.c
+tests_unit_test_netpol_sets_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol
+tests_unit_test_netpol_sets_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_netpol_sets_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
