@@ -40,11 +40,8 @@ static void notice(const struct reading *r, const json_t *object)
         warn(sources, ist_printf("%s: %s %s is not modelled: what it allows or denies is not in the answer",
                                  world_cluster(sources->world, r->cluster)->name->text, kind,
                                  ist_json_str_or(object, "metadata.name", "")));
-    if (sources->policies && !strcmp(kind, "NetworkPolicy") && !policy_unmodelled(api, kind)) {
-        while (json_array_size(sources->policies) <= r->cluster)
-            json_array_append_new(sources->policies, json_array());
-        json_array_append(json_array_get(sources->policies, r->cluster), (json_t *)(uintptr_t)object);
-    }
+    if (sources->seen)
+        sources->seen(sources->arg, r->cluster, object);
 }
 
 static int32_t put(void *arg, const json_t *object, ist_error *err)

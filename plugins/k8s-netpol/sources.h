@@ -12,7 +12,8 @@ struct sources {
     uint32_t flags;   // WORLD_EXTENDED
     size_t objects;   // counted while reading
     json_t *warnings; // array of sentences: what is not modelled, what was not understood
-    json_t *policies; // NULL, or array: by cluster, array of the NetworkPolicy objects as they were read
+    void (*seen)(void *arg, size_t cluster, const json_t *object); // NULL, or shown each object; borrowed
+    void *arg;
 };
 
 // Reads SOURCE into `cluster`: "-" (the standard input), a folder (its .yaml, .yml and .json files and those below it, in

@@ -20,11 +20,6 @@
 
 // ---- reading a set ----
 
-// All objects of a folder, kept as documents: they are dealt out below.
-struct objects {
-    json_t *list;
-};
-
 static json_t *expected(const char *path)
 {
     json_t *lines = json_object();
@@ -35,7 +30,8 @@ static json_t *expected(const char *path)
         if (strstr(line, "Exposure Analysis"))
             break;
         char *colon = strstr(line, " : ");
-        if (!colon || strstr(line, "External") || strstr(line, "{ingress-controller}") || strstr(line, "entire-cluster"))
+        if (!colon || strstr(line, "External") || strstr(line, "{ingress-controller}") ||
+            strstr(line, "entire-cluster"))
             continue;
         *colon = 0;
         json_object_set_new(lines, line, json_string(colon + 3));
@@ -61,7 +57,8 @@ static json_t *computed(const struct world *world, uint32_t mode)
         for (size_t j = 0; j < count; j++) {
             if (i == j || row[j] == CONN_NONE)
                 continue;
-            char *from = end_name(reach_end(reach, i)->workload), *to = end_name(reach_end(reach, j)->workload);
+            char *from = end_name(reach_end(reach, i)->workload),
+                 *to = end_name(reach_end(reach, j)->workload);
             char *pair = ist_printf("%s => %s", from, to);
             json_object_set_new(lines, pair, json_string(conns_text(reach_conns(reach), row[j])));
             ist_free(pair);
@@ -140,16 +137,204 @@ static size_t check_one_cluster(const char *set, const char *folder, const json_
     return wrong;
 }
 
+// ---- dealt over several clusters ----
+
+struct deal {
+    json_t *fixed; // namespaces and policies: they stand in every cluster
+    json_t *pods;  // array; each with an address of its own, outside all blocks of the sets
+    json_t *names; // workload -> number, in the order of their coming
+};
+
+static const json_t *template_of(const json_t *object)
+{
+    const json_t *jobs = ist_json_at(object, "spec.jobTemplate.spec.template");
+    return jobs ? jobs : ist_json_at(object, "spec.template");
+}
+
+static void add_pod(struct deal *deal, const json_t *metadata, const json_t *labels, const json_t *spec,
+                    const char *kind)
+{
+    const json_t *owner = json_array_get(json_object_get(metadata, "ownerReferences"), 0);
+    const char *ns = ist_json_str_or(metadata, "namespace", "default");
+    const char *name = owner ? ist_json_str_or(owner, "name", "") : ist_json_str_or(metadata, "name", "");
+    const char *by = owner ? ist_json_str_or(owner, "kind", "Pod") : kind;
+    const size_t n = json_array_size(deal->pods);
+    char *workload = ist_printf("%s/%s[%s]", ns, name, by), *own = ist_printf("pod-%zu", n);
+    char *address = ist_printf("10.10.%zu.%zu", n / 250, n % 250 + 1);
+    json_t *own_spec = json_copy((json_t *)(uintptr_t)spec);
+    json_object_del(own_spec, "hostNetwork"); // the authors judge such pods like any other
+    if (!json_object_get(deal->names, workload))
+        json_object_set_new(deal->names, workload, json_integer((json_int_t)json_object_size(deal->names)));
+    json_array_append_new(deal->pods,
+                          json_pack("{ss s{ss ss sO* s[{ss ss}]} so s{ss ss} ss}", "kind", "Pod", "metadata",
+                                    "name", own, "namespace", ns, "labels", labels, "ownerReferences", "kind",
+                                    by, "name", name, "spec", own_spec, "status", "phase", "Running", "podIP",
+                                    address, "workload", workload));
+    ist_free(address);
+    ist_free(own);
+    ist_free(workload);
+}
+
+static void take(void *arg, size_t cluster, const json_t *object)
+{
+    struct deal *deal = arg;
+    const char *kind = ist_json_str_or(object, "kind", "");
+    const json_t *metadata = json_object_get(object, "metadata"), *template = template_of(object);
+    (void)cluster;
+    if (!strcmp(kind, "Namespace") || !strcmp(kind, "NetworkPolicy"))
+        json_array_append(deal->fixed, (json_t *)(uintptr_t)object);
+    else if (!strcmp(kind, "Pod"))
+        add_pod(deal, metadata, json_object_get(metadata, "labels"), json_object_get(object, "spec"), "Pod");
+    else if (template)
+        add_pod(deal, metadata, ist_json_at(template, "metadata.labels"), json_object_get(template, "spec"),
+                kind);
+}
+
+static struct deal deal_of(const char *folder)
+{
+    struct deal deal = {json_array(), json_array(), json_object()};
+    struct world *world = world_new();
+    struct sources sources = {.world = world, .seen = take, .arg = &deal};
+    ist_error err = {0};
+    if (source_read(&sources, world_add_cluster(world, "one"), folder, &err) != IST_OK)
+        fail_msg("%s: %s", err.where, err.text);
+    world_free(world);
+    return deal;
+}
+
+static void deal_free(struct deal *deal)
+{
+    json_decref(deal->fixed);
+    json_decref(deal->pods);
+    json_decref(deal->names);
+}
+
+static void put(struct world *world, size_t cluster, const json_t *object)
+{
+    ist_error err = {0};
+    if (world_put(world, cluster, object, 0, &err) != IST_OK)
+        fail_msg("%s: %s", err.where, err.text);
+}
+
+// `clusters` of them, by a hash of the workload's name; 0: one a workload.
+static struct world *dealt(const struct deal *deal, size_t clusters)
+{
+    struct world *world = world_new();
+    const size_t count = clusters ? clusters : json_object_size(deal->names);
+    size_t i;
+    json_t *object;
+    for (size_t c = 0; c < count; c++) {
+        char *name = ist_printf("c%zu", c);
+        world_add_cluster(world, name);
+        ist_free(name);
+        json_array_foreach(deal->fixed, i, object) put(world, c, object);
+    }
+    json_array_foreach(deal->pods, i, object)
+    {
+        const char *workload = ist_json_str_or(object, "workload", "");
+        const size_t number = (size_t)json_integer_value(json_object_get(deal->names, workload));
+        put(world, clusters ? hash_bytes(HASH_START, workload, strlen(workload)) % clusters : number, object);
+    }
+    return world;
+}
+
+// Puts the companions of every policy for every other cluster beside it.
+static void add_companions(struct world *world)
+{
+    const struct companion_options options = {0};
+    json_t *made = json_array();
+    for (size_t c = 0; c < world_cluster_count(world); c++)
+        for (const struct namespace *ns = world_cluster(world, c)->namespaces; ns; ns = ns->next)
+            for (const struct policy *policy = ns->policies; policy; policy = policy->next)
+                for (size_t remote = 0; remote < world_cluster_count(world); remote++) {
+                    json_t *shards =
+                        remote == c ? NULL : companions_make(world, policy, remote, &options, NULL);
+                    size_t i;
+                    json_t *shard;
+                    json_array_foreach(shards, i, shard) json_array_append_new(
+                        made, json_pack("{sI sO}", "cluster", (json_int_t)c, "object", shard));
+                    json_decref(shards);
+                }
+    size_t i;
+    json_t *one;
+    json_array_foreach(made, i, one) put(world, (size_t)json_integer_value(json_object_get(one, "cluster")),
+                                         json_object_get(one, "object"));
+    json_decref(made);
+}
+
+static size_t check_dealt(const char *set, const char *folder, const json_t *want, size_t clusters,
+                          int rendered)
+{
+    struct deal deal = deal_of(folder);
+    struct world *world = dealt(&deal, clusters);
+    if (rendered)
+        add_companions(world);
+    json_t *have = computed(world, rendered ? REACH_PLAIN : REACH_FEDERATED);
+    size_t wrong = mismatches(set, want, have);
+    json_decref(have);
+    world_free(world);
+    deal_free(&deal);
+    return wrong;
+}
+
+static size_t check_two_federated(const char *set, const char *folder, const json_t *want)
+{
+    return check_dealt(set, folder, want, 2, 0);
+}
+
+static size_t check_many_federated(const char *set, const char *folder, const json_t *want)
+{
+    return check_dealt(set, folder, want, 0, 0);
+}
+
+static size_t check_two_rendered(const char *set, const char *folder, const json_t *want)
+{
+    return check_dealt(set, folder, want, 2, 1);
+}
+
+static size_t check_many_rendered(const char *set, const char *folder, const json_t *want)
+{
+    return check_dealt(set, folder, want, 0, 1);
+}
+
 static void in_one_cluster_every_set_connects_as_its_authors_expect(void **state)
 {
     (void)state;
     walk(check_one_cluster);
 }
 
+static void dealt_over_two_clusters_and_federated_they_still_do(void **state)
+{
+    (void)state;
+    walk(check_two_federated);
+}
+
+static void with_a_cluster_a_workload_they_still_do(void **state)
+{
+    (void)state;
+    walk(check_many_federated);
+}
+
+static void the_companions_of_two_clusters_say_the_same(void **state)
+{
+    (void)state;
+    walk(check_two_rendered);
+}
+
+static void the_companions_of_a_cluster_a_workload_say_the_same(void **state)
+{
+    (void)state;
+    walk(check_many_rendered);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_one_cluster_every_set_connects_as_its_authors_expect),
+        cmocka_unit_test(dealt_over_two_clusters_and_federated_they_still_do),
+        cmocka_unit_test(with_a_cluster_a_workload_they_still_do),
+        cmocka_unit_test(the_companions_of_two_clusters_say_the_same),
+        cmocka_unit_test(the_companions_of_a_cluster_a_workload_say_the_same),
     };
     return cmocka_run_group_tests_name("netpol sets", tests, NULL, NULL);
 }
