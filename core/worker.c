@@ -41,6 +41,7 @@
 struct worker {
     struct wire_reader *reader;
     struct cancel cancel;
+    struct renewal renewal;
     pthread_mutex_t sending; // of frames: log comes from any thread
     ist_buf frames;          // results that wait for something urgent, or for the end
     pthread_mutex_t lock;    // of what follows
@@ -66,11 +67,14 @@ static void take(struct worker *worker, json_t *message)
     pthread_mutex_lock(&worker->lock);
     if (!strcmp(type, "cancel")) {
         cancel_now(&worker->cancel);
+    } else if (!strcmp(type, "inputs")) {
+        renewal_put(&worker->renewal, json_incref(json_object_get(message, "inputs")));
     } else if (!strcmp(type, "answer")) {
         json_decref(worker->answer);
         worker->answer = json_incref(message);
     } else if ((!strcmp(type, "op") || !strcmp(type, "command")) && !worker->request) {
         cancel_reset(&worker->cancel); // one that came too late for the operation before
+        json_decref(renewal_take(&worker->renewal));
         worker->request = json_incref(message);
     }
     pthread_cond_broadcast(&worker->changed);
@@ -172,6 +176,7 @@ static void run(struct worker *worker, const ist_plugin *plugin, const json_t *r
         .word = ist_json_str(request, "word"),
         .name = ist_json_str(request, "name"),
         .args = json_object_get(request, "args"),
+        .renewal = &worker->renewal,
     };
     runner_run(plugin, &asked, &worker->cancel, &sink);
 }
@@ -253,7 +258,8 @@ int main(int argc, char **argv)
         return rc != 0;
     pthread_t thread;
     worker.reader = wire_reader_new(WIRE_FD);
-    if (cancel_init(&worker.cancel) < 0 || pthread_create(&thread, NULL, read_frames, &worker) != 0)
+    if (cancel_init(&worker.cancel) < 0 || renewal_init(&worker.renewal) < 0 ||
+        pthread_create(&thread, NULL, read_frames, &worker) != 0)
         return 1;
     serve(&worker, module.plugin);
     pthread_join(thread, NULL);
@@ -261,6 +267,7 @@ int main(int argc, char **argv)
     ist_buf_free(&worker.frames);
     json_decref(worker.answer);
     cancel_close(&worker.cancel);
+    renewal_close(&worker.renewal);
     module_close(&module);
     if (waitpid(-1, NULL, WNOHANG) == 0)
         end_group(0); // the plugin left a child behind

@@ -61,6 +61,8 @@ struct task {
     bool excluded;   // it could not be planned
     char *last_text; // watch: what it said last
     int64_t restarts;
+    json_t *status; // watch: what the plugin told of itself; owned, NULL: nothing yet
+    bool renew;     // watch: the plugin asks for its inputs anew
 };
 
 struct run;

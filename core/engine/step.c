@@ -257,6 +257,15 @@ static void heard(struct run *run, struct task *task, const struct worker_event 
     case WORKER_OUTCOME:
         journal_event(run, task, event);
         break;
+    case WORKER_STATUS:
+        json_decref(task->status);
+        task->status = json_incref(json_object_get(body, "value"));
+        break;
+    case WORKER_RENEW:
+        report_log(run, task->name, "info", "asks for its inputs anew: %s",
+                   ist_json_str_or(body, "text", ""));
+        task->renew = true;
+        break;
     case WORKER_PRINT:
     case WORKER_RESULT:
         break;

@@ -170,6 +170,7 @@ void tasks_free(struct run *run)
         json_decref(task->told);
         json_decref(task->changes);
         json_decref(task->seen);
+        json_decref(task->status);
         ist_free(task->unblocks);
         ist_free(task->deferred);
         ist_free(task->last_text);

@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CACHE_VERSION 1
+#define CACHE_VERSION 2 // 2: flags of a plugin
 
 // A place to look in: DIR/NAME.so, or of the build tree DIR/NAME/.libs/NAME.so.
 struct place_of_plugins {
@@ -127,6 +127,7 @@ struct plugin_info *plugin_info_new(const json_t *d, const char *path, const cha
     info->abi_major = (uint32_t)ist_json_int(d, "abi[0]", 0);
     info->abi_minor = (uint32_t)ist_json_int(d, "abi[1]", 0);
     info->record_version = (uint32_t)ist_json_int(d, "record_version", 0);
+    info->flags = (uint32_t)ist_json_int(d, "flags", 0);
     info->inputs = fields_of(json_object_get(d, "inputs"), &info->input_count);
     info->outputs = fields_of(json_object_get(d, "outputs"), &info->output_count);
     info->commands = json_incref(json_object_get(d, "commands"));

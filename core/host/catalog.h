@@ -10,7 +10,7 @@
 
 struct plugin_info {
     char *name, *version, *build, *doc, *role, *path;
-    uint32_t role_version, abi_major, abi_minor, record_version;
+    uint32_t role_version, abi_major, abi_minor, record_version, flags;
     ist_field *inputs, *outputs; // owned copies
     size_t input_count, output_count;
     json_t *commands;    // array of {word, name, doc, options: [{name, arg, doc}]}

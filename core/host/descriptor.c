@@ -12,8 +12,9 @@
 
 #include <string.h>
 
-#define KNOWN_FLAGS (IST_REQUIRED | IST_SECRET | IST_FORCES_REPLACE | IST_ELSEWHERE | IST_DEPRECATED)
-#define MAX_ROWS    4096u
+#define KNOWN_FLAGS        (IST_REQUIRED | IST_SECRET | IST_FORCES_REPLACE | IST_ELSEWHERE | IST_DEPRECATED)
+#define KNOWN_PLUGIN_FLAGS IST_PLUGIN_RECONFIGURES
+#define MAX_ROWS           4096u
 
 // What the first header had: a descriptor may be longer, never shorter.
 #define FIRST_PLUGIN_SIZE  (offsetof(ist_plugin, permissions) + sizeof(((ist_plugin *)NULL)->permissions))
@@ -41,6 +42,11 @@ static const void *row(const void *table, size_t i, uint32_t size)
 static int empty(const char *text)
 {
     return !text || !*text;
+}
+
+static uint32_t flags_of(const ist_plugin *p)
+{
+    return IST_HAS(p, flags) ? p->flags : 0;
 }
 
 // ---- the fixed part
@@ -71,6 +77,12 @@ static int check_head(const ist_plugin *p, const char *name, ist_error *err)
                         p->name ? p->name : "");
     if (empty(p->version) || empty(p->doc) || !p->build)
         return ist_fail(err, IST_ERR_INTERNAL, name, "version, doc and build: expected text, found none");
+    if (flags_of(p) & ~KNOWN_PLUGIN_FLAGS)
+        return ist_fail(err, IST_ERR_INTERNAL, name, "flags: expected within 0x%x, found 0x%x",
+                        KNOWN_PLUGIN_FLAGS, flags_of(p));
+    if ((flags_of(p) & IST_PLUGIN_RECONFIGURES) && !p->watch)
+        return ist_fail(err, IST_ERR_INTERNAL, name,
+                        "operations: expected watch because of IST_PLUGIN_RECONFIGURES, found none");
     return 0;
 }
 
@@ -304,6 +316,7 @@ json_t *descriptor_json(const ist_plugin *p)
     json_object_set_new(json, "role_version", json_integer(p->role_version));
     json_object_set_new(json, "abi", json_pack("[i,i]", (int)p->major, (int)p->minor));
     json_object_set_new(json, "record_version", json_integer(p->record_version));
+    json_object_set_new(json, "flags", json_integer(flags_of(p)));
     json_object_set_new(json, "inputs", fields_json(p->inputs, p->input_count, p->field_size));
     json_object_set_new(json, "outputs", fields_json(p->outputs, p->output_count, p->field_size));
     json_object_set_new(json, "commands", commands_json(p));

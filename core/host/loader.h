@@ -18,7 +18,7 @@ int module_open(const char *path, const char *name, struct module *module, ist_e
 void module_close(struct module *module);
 // The checks alone, of a descriptor that is there.
 int descriptor_check(const ist_plugin *plugin, const char *name, ist_error *err);
-// The descriptor as data: {name, version, build, doc, role, role_version, abi: [major, minor], record_version,
+// The descriptor as data: {name, version, build, doc, role, role_version, abi: [major, minor], record_version, flags,
 // inputs: [{name, type, def, flags, since, doc}], outputs, commands, permissions, operations: [names]}. A new
 // reference.
 json_t *descriptor_json(const ist_plugin *plugin);

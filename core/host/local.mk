@@ -3,7 +3,7 @@ noinst_LTLIBRARIES += core/host/libhost.la
 core_host_libhost_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core
 core_host_libhost_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 core_host_libhost_la_LIBADD = sdk/lib/libistbase.la $(JANSSON_LIBS)
-core_host_libhost_la_SOURCES = %D%/value.c %D%/value.h %D%/runner.c %D%/runner.h %D%/wire.c %D%/wire.h \
+core_host_libhost_la_SOURCES = %D%/value.c %D%/value.h %D%/runner.c %D%/runner.h %D%/renewal.c %D%/renewal.h %D%/wire.c %D%/wire.h \
 	%D%/loader.c %D%/loader.h %D%/descriptor.c %D%/elf.c %D%/elf.h %D%/folder.c %D%/folder.h
 
 # The core's side alone; tests compile it too.

@@ -24,6 +24,7 @@ struct ist_call {
     struct cancel *cancel;
     struct value_pool *pool;
     const ist_value *inputs, *observed, *recorded, *outputs;
+    struct value_pool *renewed; // of inputs that came later; NULL: none did
     int64_t deadline;
     bool failed;       // fail() was called
     ist_error failure; // by the plugin
@@ -365,6 +366,38 @@ static void host_print(ist_call *call, const char *text)
     emit(call, json_pack("{s:s,s:o}", "type", "print", "text", value_text(text, 1u << 20)));
 }
 
+// ---- a watch that lives long
+
+static void host_status(ist_call *call, const ist_value *v)
+{
+    if (call->request->operation == IST_OP_WATCH)
+        emit(call, json_pack("{s:s,s:o}", "type", "status", "value", tree(call, "status", v)));
+}
+
+static const ist_value *host_reconfigured(ist_call *call)
+{
+    json_t *inputs = call->request->renewal ? renewal_take(call->request->renewal) : NULL;
+    if (!inputs)
+        return NULL;
+    // What it was given at first lives on; of what came later only the newest.
+    value_pool_free(call->renewed);
+    call->renewed = value_pool_new();
+    call->inputs = value_from_json(call->renewed, inputs);
+    json_decref(inputs);
+    return call->inputs;
+}
+
+static int host_wake_fd(ist_call *call)
+{
+    return call->request->renewal ? call->request->renewal->fd : -1;
+}
+
+static void host_renew(ist_call *call, const char *reason)
+{
+    if (call->request->operation == IST_OP_WATCH)
+        emit(call, json_pack("{s:s,s:o}", "type", "renew", "text", value_text(reason, 1024)));
+}
+
 // ---- the journal
 
 static int32_t journal(ist_call *call, const char *type, const char *resource, const ist_value *data,
@@ -437,6 +470,10 @@ const ist_host *runner_host(void)
         .sleep_until = host_sleep_until,
         .print = host_print,
         .environment = host_environment,
+        .status = host_status,
+        .reconfigured = host_reconfigured,
+        .wake_fd = host_wake_fd,
+        .renew = host_renew,
     };
     value_fill_host(&host);
     return &host;
@@ -556,5 +593,6 @@ int32_t runner_run(const ist_plugin *plugin, const struct runner_request *reques
                           value_text(call.failure.hint, 0)));
     json_decref(empty);
     value_pool_free(call.pool);
+    value_pool_free(call.renewed);
     return code;
 }

@@ -3,6 +3,8 @@
 #ifndef CORE_HOST_RUNNER_H
 #define CORE_HOST_RUNNER_H
 
+#include "host/renewal.h"
+
 #include <isthmus/error.h>
 #include <isthmus/plugin.h>
 #include <jansson.h>
@@ -28,6 +30,7 @@ struct runner_request {
     const char *run_dir;       // made (0700, and up to two folders above it) when the plugin asks for it
     int64_t timeout_ms;        // 0: an hour
     bool trace;
+    struct renewal *renewal; // of a watch; NULL: its inputs stay as they are
     const char *word, *name;
     const json_t *args;
 };

@@ -8,6 +8,7 @@
 //   {"type":"command","word":S,"name":S,"args":{},...as above}
 //   {"type":"answer","code":N,"token":S}       to the intent or outcome that is waiting
 //   {"type":"cancel"}
+//   {"type":"inputs","inputs":{}}              new ones for the watch under way
 // worker -> core
 //   {"type":"hello","plugin":{...the descriptor as data...}} or {"type":"refused","where":S,"text":S}
 //   {"type":"log","level":N,"text":S}          {"type":"progress","text":S,"fraction":N}
@@ -19,6 +20,7 @@
 //   {"type":"intent","resource":S,"data":X}    waits for an answer   {"type":"outcome","resource":S,"data":X}
 //   too
 //   {"type":"print","text":S}
+//   {"type":"status","value":X}                of a watch, whole   {"type":"renew","text":S}   it asks for inputs anew
 //   {"type":"result","code":N,"where":S,"text":S,"hint":S}   the operation has ended
 #ifndef CORE_HOST_WIRE_H
 #define CORE_HOST_WIRE_H

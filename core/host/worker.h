@@ -47,6 +47,8 @@ enum worker_event_type {
     WORKER_INTENT,
     WORKER_OUTCOME,
     WORKER_PRINT,
+    WORKER_STATUS,
+    WORKER_RENEW,
     WORKER_RESULT
 };
 struct worker_event {
@@ -59,6 +61,8 @@ void worker_event_free(struct worker_event *event);
 
 // Answers an intent or outcome: the call in the worker is waiting for it. token NULL for an outcome.
 int worker_answer(struct worker *worker, int32_t code, const char *token);
+// New inputs (borrowed) for the watch that is under way.
+int worker_renew(struct worker *worker, const json_t *inputs, ist_error *err);
 void worker_cancel(struct worker *worker); // a frame plus the cancel fd; ends waits
 void worker_kill(struct worker *worker);   // SIGKILL to its process group
 void worker_free(struct worker *worker);   // closes and reaps; kills what still runs after a grace of 2 s

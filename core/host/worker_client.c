@@ -153,6 +153,16 @@ int worker_answer(struct worker *worker, int32_t code, const char *token)
     return rc;
 }
 
+int worker_renew(struct worker *worker, const json_t *inputs, ist_error *err)
+{
+    json_t *message = json_pack("{s:s,s:o}", "type", "inputs", "inputs", given(inputs, json_object()));
+    ist_error why;
+    int rc = wire_send(worker->process.wire, message, STALL_MS, &why);
+    json_decref(message);
+    return rc ? ist_fail(err, rc, worker->plugin, "its worker cannot be told of new inputs: %s", why.text)
+              : 0;
+}
+
 void worker_cancel(struct worker *worker)
 {
     json_t *message = json_pack("{s:s}", "type", "cancel");
@@ -178,6 +188,7 @@ static const struct {
     {"field", WORKER_FIELD, false},   {"check", WORKER_CHECK, false},
     {"intent", WORKER_INTENT, false}, {"outcome", WORKER_OUTCOME, false},
     {"print", WORKER_PRINT, true},    {"result", WORKER_RESULT, false},
+    {"status", WORKER_STATUS, true},  {"renew", WORKER_RENEW, true},
 };
 
 static int64_t now_s(void)

@@ -5,6 +5,7 @@
 #include <isthmus/plugin.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,8 @@
 
 // The engine's tests build it a second time, as the plugin that replaces the first.
 #ifndef TEST_FILE_NAME
-#define TEST_FILE_NAME "test-file"
+#define TEST_FILE_NAME  "test-file"
+#define TEST_FILE_FLAGS IST_PLUGIN_RECONFIGURES
 #endif
 
 #define FIELD(name, type, def, flags, doc)                                                                   \
@@ -576,22 +578,69 @@ static int32_t verify(const ist_host *h, ist_call *call)
     return IST_OK;
 }
 
-// Puts back the content of what is recorded, every 50 ms; makes nothing anew.
+// The folder stands in for a cluster: how many files were put back is what was written to it.
+static void tell_status(const struct work *w, int64_t began, int64_t generation, int64_t writes)
+{
+    const ist_host *h = w->h;
+    ist_value *status = h->new_map(w->call), *clusters = h->new_map(w->call), *folder = h->new_map(w->call);
+    ist_value *metrics = h->new_list(w->call), *metric = h->new_map(w->call), *labels = h->new_map(w->call);
+    h->put(folder, "state", string(w, "synced"));
+    h->put(folder, "connected_since_ms", h->new_int(w->call, began));
+    h->put(folder, "lag_ms", h->new_int(w->call, 0));
+    h->put(folder, "generation", h->new_int(w->call, generation));
+    h->put(folder, "writes", h->new_int(w->call, writes));
+    h->put(clusters, "folder", folder);
+    h->put(status, "clusters", clusters);
+    h->put(labels, "dir", string(w, w->dir));
+    h->put(metric, "name", string(w, "files_put_back_total"));
+    h->put(metric, "help", string(w, "Files whose content was put back."));
+    h->put(metric, "counter", h->new_bool(w->call, 1));
+    h->put(metric, "labels", labels);
+    h->put(metric, "value", h->new_int(w->call, writes));
+    h->add(metrics, metric);
+    h->put(status, "metrics", metrics);
+    h->status(w->call, status);
+    h->release(status);
+}
+
+// The content of what is recorded, where somebody changed it. How many files there were.
+static int64_t put_back(const struct work *w)
+{
+    const ist_value *recorded = w->h->recorded(w->call);
+    int64_t writes = 0;
+    for (size_t i = 0; i < w->h->count(recorded); i++) {
+        struct file file = {0};
+        if (find_recorded(w, w->h->at(recorded, i), &file) != 1 || !strcmp(file.content, w->content))
+            continue;
+        fill(w, w->h->key_at(recorded, i), &file);
+        if (file_write(&file) < 0)
+            continue;
+        w->h->log(w->call, IST_LOG_INFO, "put back what was changed");
+        writes++;
+    }
+    return writes;
+}
+
+// Every 50 ms; makes nothing anew.
 static int32_t watch(const ist_host *h, ist_call *call)
 {
     struct work w;
     int32_t rc = begin(&w, h, call, "watch");
-    const ist_value *recorded = h->recorded(call);
+    int64_t began = h->clock_ms(call), generation = 1, writes = 0, told = -1;
     while (rc == IST_OK) {
-        for (size_t i = 0; i < h->count(recorded); i++) {
-            struct file file = {0};
-            if (find_recorded(&w, h->at(recorded, i), &file) != 1 || !strcmp(file.content, w.content))
-                continue;
-            fill(&w, h->key_at(recorded, i), &file);
-            if (file_write(&file) == 0)
-                h->log(call, IST_LOG_INFO, "put back what was changed");
+        writes += put_back(&w);
+        if (told != writes + generation)
+            tell_status(&w, began, generation, writes);
+        told = writes + generation;
+        struct pollfd fds[] = {{.fd = h->cancel_fd(call), .events = POLLIN},
+                               {.fd = h->wake_fd(call), .events = POLLIN}};
+        if (poll(fds, 2, 50) > 0 && fds[1].revents && h->reconfigured(call)) {
+            h->log(call, IST_LOG_INFO, "took new inputs");
+            generation++;
+            rc = begin(&w, h, call, "watch");
         }
-        rc = h->sleep_until(call, h->now_ms(call) + 50);
+        if (h->cancelled(call))
+            rc = IST_ERR_CANCELLED;
     }
     return rc == IST_ERR_CANCELLED ? IST_OK : failed(&w, rc, "watch", "ended");
 }
@@ -614,5 +663,6 @@ static const ist_command commands[] = {
 };
 
 IST_PLUGIN(.name = TEST_FILE_NAME, .version = "0.1.0", .doc = "Small files in a folder; of the tests.",
-           IST_INPUTS(inputs), IST_OUTPUTS(outputs), IST_COMMANDS(commands), .observe = observe, .plan = plan,
-           .apply = apply, .destroy = destroy, .verify = verify, .watch = watch);
+           .flags = TEST_FILE_FLAGS, IST_INPUTS(inputs), IST_OUTPUTS(outputs), IST_COMMANDS(commands),
+           .observe = observe, .plan = plan, .apply = apply, .destroy = destroy, .verify = verify,
+           .watch = watch);

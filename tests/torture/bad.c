@@ -118,6 +118,10 @@ static void spoil_head(const char *how)
         plugin.name = "something-else";
     if (!strcmp(how, "version"))
         plugin.version = NULL;
+    if (!strcmp(how, "plugin-flags"))
+        plugin.flags = 0x80;
+    if (!strcmp(how, "watchless"))
+        plugin.flags = IST_PLUGIN_RECONFIGURES;
     if (!strcmp(how, "environment"))
         plugin.observe = look_around;
 }

@@ -1,7 +1,7 @@
 # Plugins that are wrong on purpose, one shared object each: of one source, by the word that names the way.
 BAD_PLUGINS = magic major size larger observe plan destroy useless name version row rows table duplicate nameless \
 	type flags doc default parent command option role role-version role-output role-type role-whole entry symbol \
-	null crash environment
+	null crash environment plugin-flags watchless
 BAD_FILES = $(BAD_PLUGINS:%=tests/torture/bad/bad-%.so)
 check_DATA = $(BAD_FILES) tests/torture/bad/first-abi.so
 EXTRA_DIST += %D%/bad.c %D%/first-abi

@@ -38,6 +38,8 @@ static const struct refusal refusals[] = {
     {"useless", "operations: expected apply and destroy, or verify, found none"},
     {"name", "name: expected \"bad-name\" as the file's, found \"something-else\""},
     {"version", "version, doc and build: expected text, found none"},
+    {"plugin-flags", "flags: expected within 0x1, found 0x80"},
+    {"watchless", "operations: expected watch because of IST_PLUGIN_RECONFIGURES, found none"},
     {"row", "size of a row: expected at least 48, found 8"},
     {"rows", "rows: expected at most 4096, found 1000000"},
     {"table", "size of a row: expected at least 48, found 0"},

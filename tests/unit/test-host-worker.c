@@ -563,6 +563,63 @@ static void the_cache_is_read_until_the_file_changes(void **state)
     ist_free(cache);
 }
 
+// The generation that the next status tells of.
+static int64_t told_generation(struct bench *b)
+{
+    struct worker_event event;
+    ist_error err = {0};
+    if (next_of(b, WORKER_STATUS, &event, &err) < 0)
+        fail_msg("%s", err.text);
+    int64_t generation = json_integer_value(ist_json_at(event.body, "value.clusters.folder.generation"));
+    worker_event_free(&event);
+    return generation;
+}
+
+static void a_watch_tells_its_status_and_takes_new_inputs(void **state)
+{
+    struct bench *b = *state;
+    ist_error err = {0};
+    assert_int_equal(b->plugin->flags, IST_PLUGIN_RECONFIGURES);
+    start(b, NULL);
+    ask(b, IST_OP_WATCH);
+    assert_int_equal(told_generation(b), 1);
+    json_object_set_new(b->inputs, "content", json_string("b"));
+    assert_int_equal(worker_renew(b->worker, b->inputs, &err), 0);
+    assert_int_equal(told_generation(b), 2);
+    json_object_set_new(b->inputs, "content", json_string("c"));
+    assert_int_equal(worker_renew(b->worker, b->inputs, &err), 0);
+    assert_int_equal(told_generation(b), 3);
+    worker_cancel(b->worker);
+    expect_result(b, IST_OK);
+}
+
+static void new_inputs_that_the_plugin_refuses_end_the_watch(void **state)
+{
+    struct bench *b = *state;
+    ist_error err = {0};
+    start(b, NULL);
+    ask(b, IST_OP_WATCH);
+    assert_int_equal(told_generation(b), 1);
+    json_object_set_new(b->inputs, "count", json_integer(-1));
+    assert_int_equal(worker_renew(b->worker, b->inputs, &err), 0);
+    expect_result(b, IST_ERR_INPUT);
+}
+
+static void new_inputs_outside_of_a_watch_are_let_go(void **state)
+{
+    struct bench *b = *state;
+    ist_error err = {0};
+    start(b, NULL);
+    assert_int_equal(worker_renew(b->worker, b->inputs, &err), 0);
+    ask(b, IST_OP_OBSERVE);
+    expect_result(b, IST_OK);
+    assert_int_equal(worker_renew(b->worker, b->inputs, &err), 0);
+    ask(b, IST_OP_WATCH);
+    assert_int_equal(told_generation(b), 1);
+    worker_cancel(b->worker);
+    expect_result(b, IST_OK);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -589,6 +646,9 @@ int main(void)
         CASE(one_that_hangs_is_killed_when_it_is_let_go),
         CASE(a_hanging_one_is_killed_by_name),
         CASE(a_worker_that_reads_nothing_does_not_hold_the_core),
+        CASE(a_watch_tells_its_status_and_takes_new_inputs),
+        CASE(new_inputs_that_the_plugin_refuses_end_the_watch),
+        CASE(new_inputs_outside_of_a_watch_are_let_go),
         CASE(an_unknown_plugin_has_a_near_name),
         CASE(the_cache_is_read_until_the_file_changes),
     };

@@ -56,6 +56,11 @@ IST_EXPORT void ist_change_field(const ist_env *env, const char *resource, const
 IST_EXPORT void ist_change_secret(const ist_env *env, const char *resource, const char *field);
 IST_EXPORT void ist_check(const ist_env *env, const char *name, uint32_t result, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+// A watch that lives long (plugin.h says what; with a host that is too old nothing is ever new).
+IST_EXPORT void ist_status(const ist_env *env, json_t *status); // steals
+IST_EXPORT json_t *ist_reconfigured(const ist_env *env);        // object, or NULL: nothing new
+IST_EXPORT int ist_wake_fd(const ist_env *env);                 // -1: there is none
+IST_EXPORT void ist_renew(const ist_env *env, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // The journal; data is stolen. token receives 64 hex digits.
 IST_EXPORT int32_t ist_intent(const ist_env *env, const char *resource, json_t *data, char token[65],
                               ist_error *err);

@@ -22,7 +22,7 @@ extern "C" {
 
 #define IST_MAGIC     0x49535448u // "ISTH"
 #define IST_ABI_MAJOR 0u
-#define IST_ABI_MINOR 2u
+#define IST_ABI_MINOR 3u
 
 #define IST_EXPORT __attribute__((visibility("default")))
 
@@ -174,6 +174,31 @@ typedef struct ist_host {
     // Since minor 2. A variable of the user's environment, NULL when it is not set or not for plugins. Keys and
     // tokens (AWS_SECRET_ACCESS_KEY) are found here only: they are not in the worker's own environment.
     const char *(*environment)(ist_call *, const char *name);
+
+    // Since minor 3: a watch that lives long. In every other operation there is never anything new, and what is
+    // told goes nowhere.
+    //
+    // How the step stands, whole each time; the last one counts, so there is no need to tell more than a few a
+    // second. A map, every part of it optional:
+    //   ready     bool; false: it has not yet read what it needs, and /readyz says so. Without it: true
+    //   clusters  map of name -> {state: string, connected_since_ms: int (wall clock; 0: not connected),
+    //             lag_ms, lag_events, generation, writes: int, keep_until_ms: int (wall clock: when what is kept
+    //             on behalf of a cluster that is out of reach goes; -1: never), notes: list(string)}
+    //   alarms    list of {name, text: string, cluster: string, active: bool}: something a person should see to
+    //   metrics   list of {name, help: string, counter: bool, labels: map of strings, value: int or real}; names
+    //             as Prometheus has them, without the "isthmus_" that the host puts before them. The host adds
+    //             the labels pipeline and step.
+    //   notes     list(string): what a person should know of the step as a whole
+    void (*status)(ist_call *, const ist_value *v);
+    // The inputs anew, when the configuration or what they are derived from (a token) has changed since inputs()
+    // or the last call; else NULL. From then on inputs() answers these. Borrowed until it answers new ones again.
+    // Only for a plugin with IST_PLUGIN_RECONFIGURES: the watch of another one is ended and begun anew.
+    const ist_value *(*reconfigured)(ist_call *);
+    // Readable while reconfigured() has something: to be polled beside cancel_fd.
+    int (*wake_fd)(ist_call *);
+    // Asks that what the inputs are derived from is read anew, because a credential among them is refused or will
+    // be soon: new ones come by reconfigured(). `reason` for the log. A host that was asked a moment ago waits.
+    void (*renew)(ist_call *, const char *reason);
 } ist_host;
 
 // ---- the plugin's table
@@ -217,6 +242,9 @@ typedef struct ist_command {
                    const ist_value *args); // map: option -> value, "args" -> list
 } ist_command;
 
+// Flags of a plugin.
+#define IST_PLUGIN_RECONFIGURES 0x1u // its watch takes new inputs by reconfigured()
+
 typedef int32_t ist_operation(const ist_host *host, ist_call *call);
 
 typedef struct ist_plugin {
@@ -238,9 +266,12 @@ typedef struct ist_plugin {
     // What data of older versions looks like is the plugin's own matter: the version its records are written
     // in.
     uint32_t record_version;
-    // The least permissions this plugin needs, printed by `isthmus plugin show NAME --iam-policy`; may be
-    // NULL.
-    const char *const *permissions; // "ec2:DescribeVpcs", ..., NULL
+    // The least permissions this plugin needs, printed by `isthmus plugin show NAME`; may be NULL. For
+    // --iam-policy: "ec2:DescribeVpcs"; for --rbac: "ROLE: GROUP/RESOURCE VERB,VERB" with a ROLE that people give
+    // to a cluster ("source", "target"), and no GROUP/ for the core group: "source: services get,list,watch".
+    const char *const *permissions; // ended by NULL
+    // Since minor 3: IST_PLUGIN_... or 0.
+    uint32_t flags;
 } ist_plugin;
 
 typedef const ist_plugin *ist_plugin_entry_fn(const ist_host *host);

@@ -124,3 +124,21 @@ int32_t ist_report(const ist_env *env, const ist_error *err)
         env->host->fail(env->call, err->code, err->where, err->text, err->hint);
     return err->code;
 }
+
+int ist_wake_fd(const ist_env *env)
+{
+    const int told = env && env->host && IST_HAS(env->host, wake_fd) && env->host->wake_fd;
+    return told ? env->host->wake_fd(env->call) : -1;
+}
+
+void ist_renew(const ist_env *env, const char *format, ...)
+{
+    if (!env || !env->host || !IST_HAS(env->host, renew) || !env->host->renew)
+        return;
+    va_list args;
+    va_start(args, format);
+    char *reason = ist_vprintf(format, args);
+    va_end(args);
+    env->host->renew(env->call, reason);
+    ist_free(reason);
+}

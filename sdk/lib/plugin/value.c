@@ -141,3 +141,20 @@ int32_t ist_outcome(const ist_env *env, const char *resource, json_t *data, ist_
     json_decref(data);
     return rc == IST_OK ? IST_OK : ist_fail(err, rc, resource, "the journal did not take the outcome");
 }
+
+void ist_status(const ist_env *env, json_t *status)
+{
+    if (env && env->host && IST_HAS(env->host, status) && env->host->status) {
+        ist_value *value = ist_value_of(env, status);
+        env->host->status(env->call, value);
+        env->host->release(value);
+    }
+    json_decref(status);
+}
+
+json_t *ist_reconfigured(const ist_env *env)
+{
+    const int told = env && env->host && IST_HAS(env->host, reconfigured) && env->host->reconfigured;
+    const ist_value *inputs = told ? env->host->reconfigured(env->call) : NULL;
+    return inputs ? ist_json(env, inputs) : NULL;
+}
