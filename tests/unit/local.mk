@@ -37,6 +37,7 @@ tests_unit_test_svcmirror_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
 
 include tests/unit/router.mk
 include tests/unit/kube.mk
+include tests/unit/reconciler.mk
 include tests/unit/netpol.mk
 
 include tests/unit/config.mk

@@ -63,7 +63,8 @@ IST_EXPORT const char *ist_http_header(const ist_http_response *response,
                                        const char *name); // borrowed, or NULL
 
 // An answer that is read as it comes, for as long as the other side goes on (watches). The streams of one
-// session share a connection where HTTP/2 is spoken. Never retried: only the caller knows how far it came.
+// session share a connection where HTTP/2 is spoken. Never retried: only the caller knows how far it came. The
+// request's body is copied.
 // request_ms 0: no end. Close every stream before its session is freed.
 typedef struct ist_http_stream ist_http_stream;
 IST_EXPORT int32_t ist_http_stream_open(ist_http *session, const ist_http_request *request,

@@ -29,6 +29,15 @@ struct ist_http {
 // for callers that drive curl themselves (watches). The caller's: curl_easy_cleanup(). Never NULL.
 CURL *http_easy(const ist_http *session);
 
+// Of a stream with a body: asked each time a part of the body is about to leave; 0 breaks the request off
+// (IST_ERR_NETWORK). So a writer that was stopped and wakes up late sends nothing of what it had prepared.
+typedef int http_gate(void *arg);
+void http_stream_gate(ist_http_stream *stream, http_gate *gate, void *arg);
+// Has something arrived since the last read, the end too?
+int http_stream_fresh(const ist_http_stream *stream);
+// What the answer's Retry-After says, in milliseconds; 0: nothing.
+int64_t http_stream_retry_after(const ist_http_stream *stream);
+
 void http_hub_free(struct http_hub *hub); // NULL is fine; its streams are closed before
 
 // One exchange, no retries, no redirects followed. Sets session->fate. `where` names it in errors.

@@ -10,6 +10,8 @@
 #define STREAM_ROOM                                                                                          \
     (80u << 20) // one unread event or page at most; a reader that falls behind is not waited for
 
+#define KEEP_ROOM (128u << 10)
+
 struct http_hub {
     CURLM *multi;
     struct pollfd *fds;
@@ -23,6 +25,10 @@ struct ist_http_stream {
     ist_http_stream *next; // of the same hub
     CURL *easy;
     struct curl_slist *list;
+    char *upload; // what is sent; NULL: nothing
+    size_t upload_len, upload_at;
+    http_gate *gate; // asked before the upload leaves
+    void *gate_arg;
     ist_buf body;
     size_t taken; // bytes at the front of body that were taken already
     int fresh;    // something arrived since the last read
@@ -80,6 +86,40 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *arg)
         return 0;
     stream->fresh = 1;
     return size * count;
+}
+
+// The head counts as something new: a watch without events is known to be open by it alone.
+static size_t on_head(char *bytes, size_t size, size_t count, void *arg)
+{
+    ist_http_stream *stream = arg;
+    if (size * count <= 2)
+        stream->fresh = 1;
+    (void)bytes;
+    return size * count;
+}
+
+// The last moment at which a request can be kept back: its body is about to leave.
+static size_t on_upload(char *to, size_t size, size_t count, void *arg)
+{
+    ist_http_stream *stream = arg;
+    size_t room = size * count, left = stream->upload_len - stream->upload_at;
+    if (stream->gate && !stream->gate(stream->gate_arg))
+        return CURL_READFUNC_ABORT;
+    if (left > room)
+        left = room;
+    memcpy(to, stream->upload + stream->upload_at, left);
+    stream->upload_at += left;
+    return left;
+}
+
+// A kept connection turned out dead, and curl sends it all again over another.
+static int on_rewind(void *arg, curl_off_t offset, int origin)
+{
+    ist_http_stream *stream = arg;
+    if (origin != SEEK_SET || offset < 0 || (size_t)offset > stream->upload_len)
+        return CURL_SEEKFUNC_FAIL;
+    stream->upload_at = (size_t)offset;
+    return CURL_SEEKFUNC_OK;
 }
 
 // ---- one hub a session ----
@@ -151,6 +191,19 @@ static void hub_pump(struct http_hub *hub)
 
 // ---- streams ----
 
+static void set_upload(ist_http_stream *stream, const ist_http_request *request)
+{
+    stream->upload_len = request->body_len;
+    stream->upload = ist_strndup(request->body, request->body_len);
+    stream->list = curl_slist_append(stream->list, "Expect:"); // no 100-continue
+    curl_easy_setopt(stream->easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(stream->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
+    curl_easy_setopt(stream->easy, CURLOPT_READFUNCTION, on_upload);
+    curl_easy_setopt(stream->easy, CURLOPT_READDATA, stream);
+    curl_easy_setopt(stream->easy, CURLOPT_SEEKFUNCTION, on_rewind);
+    curl_easy_setopt(stream->easy, CURLOPT_SEEKDATA, stream);
+}
+
 int32_t ist_http_stream_open(ist_http *session, const ist_http_request *request, ist_http_stream **stream,
                              ist_error *err)
 {
@@ -166,11 +219,15 @@ int32_t ist_http_stream_open(ist_http *session, const ist_http_request *request,
     made->easy = http_easy(session);
     for (size_t i = 0; request->headers && request->headers[i]; i++)
         made->list = curl_slist_append(made->list, request->headers[i]);
+    if (request->body)
+        set_upload(made, request);
     curl_easy_setopt(made->easy, CURLOPT_URL, request->url);
     curl_easy_setopt(made->easy, CURLOPT_HTTPHEADER, made->list);
     curl_easy_setopt(made->easy, CURLOPT_CUSTOMREQUEST, request->method);
     curl_easy_setopt(made->easy, CURLOPT_WRITEFUNCTION, on_bytes);
     curl_easy_setopt(made->easy, CURLOPT_WRITEDATA, made);
+    curl_easy_setopt(made->easy, CURLOPT_HEADERFUNCTION, on_head);
+    curl_easy_setopt(made->easy, CURLOPT_HEADERDATA, made);
     curl_easy_setopt(made->easy, CURLOPT_ERRORBUFFER, made->reason);
     curl_easy_setopt(made->easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
     curl_easy_setopt(made->easy, CURLOPT_PIPEWAIT, 1L); // rather share a connection than open another
@@ -202,7 +259,26 @@ void ist_http_stream_close(ist_http_stream *stream)
     curl_easy_cleanup(stream->easy);
     curl_slist_free_all(stream->list);
     ist_buf_free(&stream->body);
+    ist_free(stream->upload);
     ist_free(stream);
+}
+
+void http_stream_gate(ist_http_stream *stream, http_gate *gate, void *arg)
+{
+    stream->gate = gate;
+    stream->gate_arg = arg;
+}
+
+int http_stream_fresh(const ist_http_stream *stream)
+{
+    return stream->fresh;
+}
+
+int64_t http_stream_retry_after(const ist_http_stream *stream)
+{
+    curl_off_t seconds = 0;
+    curl_easy_getinfo(stream->easy, CURLINFO_RETRY_AFTER, &seconds);
+    return seconds > 0 && seconds < 86400 ? (int64_t)seconds * 1000 : 0;
 }
 
 int ist_http_stream_status(const ist_http_stream *stream)
@@ -233,6 +309,11 @@ void ist_http_stream_take(ist_http_stream *stream, size_t len)
 {
     size_t left = stream->body.len - stream->taken;
     stream->taken += len < left ? len : left;
+    if (stream->taken < stream->body.len)
+        return;
+    stream->taken = stream->body.len = 0;
+    if (stream->body.room > KEEP_ROOM) // a burst is over
+        ist_buf_free(&stream->body);
 }
 
 // ---- waiting ----

@@ -7,32 +7,19 @@
 
 #define AGAIN_MS 2000 // a kind that was missing is looked for again after this: a CRD may have come
 
-static char *group_path(const char *api)
+char *kube_group_path(const char *api)
 {
     return strchr(api, '/') ? ist_printf("/apis/%s", api) : ist_printf("/api/%s", api);
 }
 
-// Fetches one group version into kube->kinds. A version that is not served leaves an empty entry.
-static int32_t discover(ist_kube *kube, const char *api, ist_error *err)
+void kube_discovered(ist_kube *kube, const char *api, const json_t *answer)
 {
-    char *path = group_path(api);
-    struct kube_request request = {.method = "GET", .path = path, .read = 1};
-    json_t *answer = NULL;
-    int status = 0;
-    int32_t rc = kube_exchange(kube, &request, &status, &answer, err);
-    if (rc == IST_OK && status != 404 && (status < 200 || status > 299))
-        rc = kube_status_error(kube, &request, status, answer, err);
-    ist_free(path);
-    if (rc != IST_OK) {
-        json_decref(answer);
-        return rc;
-    }
     json_t *kinds = json_object_get(kube->kinds, api);
     if (!kinds)
         json_object_set_new(kube->kinds, api, kinds = json_object());
     size_t i;
     const json_t *resource;
-    json_array_foreach(status == 404 ? NULL : json_object_get(answer, "resources"), i, resource)
+    json_array_foreach(json_object_get(answer, "resources"), i, resource)
     {
         const char *name = ist_json_str(resource, "name"), *kind = ist_json_str(resource, "kind");
         if (name && kind && !strchr(name, '/') &&
@@ -42,8 +29,23 @@ static int32_t discover(ist_kube *kube, const char *api, ist_error *err)
                                           "namespaced", ist_json_bool(resource, "namespaced", 0)));
     }
     json_object_set_new(kube->fetched, api, json_integer(ist_now_ms(&kube->env)));
+}
+
+// Fetches one group version into kube->kinds. A version that is not served leaves an empty entry.
+static int32_t discover(ist_kube *kube, const char *api, ist_error *err)
+{
+    char *path = kube_group_path(api);
+    struct kube_request request = {.method = "GET", .path = path, .read = 1};
+    json_t *answer = NULL;
+    int status = 0;
+    int32_t rc = kube_exchange(kube, &request, &status, &answer, err);
+    if (rc == IST_OK && status != 404 && (status < 200 || status > 299))
+        rc = kube_status_error(kube, &request, status, answer, err);
+    ist_free(path);
+    if (rc == IST_OK)
+        kube_discovered(kube, api, status == 404 ? NULL : answer);
     json_decref(answer);
-    return IST_OK;
+    return rc;
 }
 
 static void add_versions(json_t *versions, const json_t *group)
@@ -158,7 +160,7 @@ int32_t kube_path(ist_kube *kube, const char *api, const char *kind, const char 
         return ist_fail(err, IST_ERR_INPUT, kube->name, "a %s without a name", kind);
     const char *own = kube->login.ns ? kube->login.ns : "default";
     const char *space = !found.namespaced ? NULL : ns && *ns ? ns : name ? own : NULL;
-    char *base = group_path(api), *safe_ns = space ? ist_url_encode(space, 0) : NULL;
+    char *base = kube_group_path(api), *safe_ns = space ? ist_url_encode(space, 0) : NULL;
     char *safe_name = name ? ist_url_encode(name, 0) : NULL;
     *path = ist_printf("%s%s%s/%s%s%s", base, space ? "/namespaces/" : "", space ? safe_ns : "",
                        found.resource, name ? "/" : "", name ? safe_name : "");

@@ -61,6 +61,9 @@ struct ist_kube {
     char *uid;
     int major, minor; // of the server; 0: not asked yet
     ist_kube_watch *watches;
+    // Called before the session is replaced (new client certificate): all streams of it have to be closed.
+    void (*detach)(void *arg);
+    void *detach_arg;
 };
 
 // Ends the streams of all watches: their session is about to go. They begin again where they were.
@@ -92,6 +95,11 @@ int32_t kube_status_error(ist_kube *kube, const struct kube_request *request, in
 // collection, the context's for one object. The caller's.
 int32_t kube_path(ist_kube *kube, const char *api, const char *kind, const char *ns, const char *name,
                   char **path, ist_error *err);
+
+// "/api/v1", "/apis/apps/v1". The caller's.
+char *kube_group_path(const char *api);
+// Takes what a group version's discovery document says; NULL: it is not served.
+void kube_discovered(ist_kube *kube, const char *api, const json_t *answer);
 
 // The query of a list or watch: "?limit=500&labelSelector=...". Any may be NULL or 0. The caller's.
 char *kube_list_query(const char *label_selector, const char *field_selector, int limit, const char *more);

@@ -6,6 +6,7 @@
 #include <isthmus/alloc.h>
 #include <isthmus/json.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,23 @@ static void print(const struct solo_report *report, const char *operation, int32
     json_decref(line);
 }
 
+static struct cancel *stop_here;
+
+static void on_term(int signal)
+{
+    (void)signal;
+    cancel_now(stop_here);
+}
+
+// With PLUGIN_TOOL_TELL set every event is printed as it comes: a watch reports only when it ends.
+static void tell(void *arg, const json_t *event)
+{
+    char *text = ist_json_text(event);
+    fprintf(arg, "%s\n", text);
+    fflush(arg);
+    ist_free(text);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 5)
@@ -49,6 +67,12 @@ int main(int argc, char **argv)
         return 2;
     }
     fakehost_inputs(host, inputs);
+    stop_here = &host->cancel;
+    signal(SIGTERM, on_term);
+    if (getenv("PLUGIN_TOOL_TELL")) {
+        host->solo->tell = tell;
+        host->solo->tell_arg = stderr;
+    }
     for (int i = 4; i < argc && code == IST_OK; i++) {
         code = fakehost_run(host, operation_named(argv[i]));
         print(&host->solo->report, argv[i], code);

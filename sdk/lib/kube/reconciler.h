@@ -1,0 +1,340 @@
+// What the files of the reconciler share. Not installed.
+//
+//   reconciler_run.c      one run: opening, the loop, what a model tells
+//   reconciler_cluster.c  connecting, telling who answers, losing and regaining a cluster
+//   reconciler_feed.c     one kind of one cluster: listed, then watched
+//   reconciler_object.c   the compact records of what is in a cluster, and keys
+//   reconciler_see.c      what lists and watches bring: the model's or our own
+//   reconciler_wanted.c   what want() says, digests
+//   reconciler_decide.c   a key: what is wanted against what is there
+//   reconciler_write.c    carrying a decision out, stage by stage
+//   reconciler_request.c  requests under way, retried by class
+//   reconciler_lease.c    who writes
+//   reconciler_status.c   numbers for the supervisor
+//   reconciler_once.c     observe, plan, apply, verify, destroy
+#ifndef IST_KUBE_RECONCILER_INTERNAL_H
+#define IST_KUBE_RECONCILER_INTERNAL_H
+
+#include "../http/internal.h"
+#include "page.h"
+
+#include <isthmus/kube_reconciler.h>
+
+#define REC_KINDS   16 // rows of a plugin's table at most
+#define REC_FLIGHT  16 // writes under way in one cluster
+#define REC_NEVER   INT64_MAX
+#define REC_BODY_MS 30000 // a request without an answer
+
+// ---- records
+
+// An object in a cluster, in a hundred bytes or so: never the document.
+struct rec_object {
+    struct rec_key *key;     // of our own: what it belongs to
+    struct rec_object *next; // of the same key
+    char *uid;               // "" while its creation is under way
+    const char *source;      // label isthmus.dev/source-cluster, interned; NULL: none
+    uint64_t version;        // resourceVersion, see rec_version()
+    uint64_t seen;           // the newest that came while a write was under way
+    uint64_t digest;         // of the wanted object that it agrees with; 0: differs, or not known
+    uint32_t hash;
+    uint8_t kind, round;
+    uint8_t own;      // carries our owner label
+    uint8_t isthmus;  // somebody else's: another step of Isthmus keeps it
+    uint8_t busy;     // a write is under way
+    uint8_t deleting; // its finalizers run
+    uint8_t kept;     // scratch of a decision
+    char name[];      // "namespace\0name\0"
+};
+
+struct rec_key {
+    struct rec_key *chain; // of the same slot
+    struct rec_object *objects;
+    struct rec_job *job; // being written
+    json_t *notes;       // array of strings, or NULL
+    int64_t due;         // monotonic; REC_NEVER
+    size_t heap;         // place in the heap of due keys, from 1; 0: not in it
+    uint32_t hash;
+    int failures;
+    uint8_t orphan;  // holds an object that belongs to no key any more
+    uint8_t urgent;  // touched with 0 ms
+    uint8_t touched; // while it was written: to be decided again
+    uint8_t follows; // the step before asked for it: see ist_wanted_again()
+    char text[];
+};
+
+struct rec_table {
+    struct rec_object **slots;
+    size_t room, count, dead;
+};
+
+struct rec_keys {
+    struct rec_key **slots;
+    size_t room, count;
+    struct rec_key **heap; // by due
+    size_t due, heap_room;
+};
+
+// ---- one kind of one cluster
+
+enum rec_stage {
+    REC_OFF,    // not served, or nothing is known yet
+    REC_OTHERS, // listing what is not ours
+    REC_WAIT,   // until every cluster was listed or tried
+    REC_OURS,   // listing what is ours
+    REC_WATCH,  // (or, in one reading, done)
+};
+
+struct rec_feed {
+    struct rec_cluster *cluster;
+    size_t kind;
+    enum rec_stage stage;
+    ist_http_stream *stream;
+    struct kube_page page;
+    char *more;    // continue token
+    char *version; // to watch from
+    int limit;
+    uint8_t round;
+    int listed;   // what is not ours was listed once in this run
+    int compared; // what is ours was
+    int relist;   // the listing under way repeats an earlier one
+    int answered; // the stream's head was 200
+    int failures; // tries in a row
+    int64_t began, retry_at;
+    int64_t items, events;
+};
+
+// ---- requests
+
+struct rec_request;
+// Called once with what came of it; answer and err are borrowed. status 0: none, `err` says why.
+typedef void rec_answer(struct rec_request *request, int status, const json_t *answer, const ist_error *err);
+
+struct rec_request {
+    struct rec_request *next;
+    struct rec_cluster *cluster;
+    ist_http_stream *stream;
+    const char *method, *type; // static; type NULL: application/json
+    char *path;                // owned
+    char *body;                // owned; NULL: none
+    int write;                 // fenced by the lease, counted against REC_FLIGHT
+    int urgent;
+    int attempts;     // sent so often
+    int lost;         // an answer was lost: it may have acted
+    int once;         // whoever asked tries again by itself
+    int refreshed;    // credentials were made anew for it
+    int64_t limit_ms; // 0: REC_BODY_MS
+    int64_t not_before;
+    rec_answer *answer;
+    void *arg;
+};
+
+// ---- clusters
+
+enum rec_phase {
+    REC_IDENTIFY, // asking who it is
+    REC_DISCOVER, // asking what it serves
+    REC_RUN,
+};
+
+struct rec_lease {
+    char *name, *ns;     // NULL: nothing is written
+    int64_t valid_until; // monotonic: nothing is sent after it; 0: not held
+    int64_t next_at;     // of the next look or renewal
+    int64_t sent_at;     // of the request under way
+    int64_t seen_at;     // when `version` was seen first
+    int64_t duration_ms; // as its holder says
+    int64_t transitions;
+    char *version;  // resourceVersion as last seen
+    char *holder;   // as last seen
+    char *acquired; // since when, in the holder's words
+    struct rec_request *request;
+    int held, denied, must_look;
+};
+
+struct rec_cluster {
+    ist_reconciler *run;
+    size_t index;
+    ist_cluster *item; // borrowed
+    ist_kube *kube;    // borrowed
+    enum rec_phase phase;
+    uint32_t state;
+    int tried;  // answered, or failed often enough that nobody waits for it
+    int failed; // gave up (one reading)
+    int compared;
+    int faults;   // in a row
+    int downs;    // how often it was given up without having been reached since
+    int aborting; // what ends now ends for a reason that is known
+    int64_t heard_at, retry_at, lost_at, connected_at, probe_at;
+    int64_t connected_clock; // milliseconds since 1970
+    int stopping;            // a question stands
+    ist_error fault;         // the last one; code 0: none
+    ist_error unwritten;     // one reading: the first write that failed
+    struct rec_request *active, *waiting, *waiting_tail, *urgent, *urgent_tail;
+    size_t flight, queued; // writes
+    struct rec_request *identity;
+    size_t discovering;
+    struct rec_feed feeds[REC_KINDS];
+    uint8_t serves[REC_KINDS];
+    struct rec_table table;
+    struct rec_keys keys;
+    struct rec_lease lease;
+    size_t jobs;
+    int64_t writes, deletes, retries, conflicts, losses, relists;
+    int64_t last_write_clock;
+    json_t *metrics; // name -> {help, counter, value}
+    json_t *uids;    // scratch
+};
+
+struct ist_reconciler {
+    ist_env env;
+    const ist_reconciler_plugin *plugin;
+    size_t kinds;
+    json_t *inputs, *recorded;
+    ist_clusters *clusters;
+    struct rec_cluster *items;
+    void *model;
+    char *owner;
+    char *identity; // of this process as holder of leases
+    int64_t grace_ms;
+    int64_t began;
+    int watching;    // else: one reading
+    int settled;     // every cluster was listed or tried: want() may be asked
+    int writing;     // decisions are carried out
+    json_t *planned; // apply: cluster -> object -> digest; NULL: everything is written
+    json_t *fields;  // one reading: what differs of objects that are there
+    json_t *pool;    // interned strings
+    size_t unplanned;
+    // what want() said last
+    struct rec_cluster *wanted_cluster;
+    struct rec_key *wanted_key;
+    struct ist_wanted *wanted;
+    int64_t status_at;
+    int trimmed;
+    int64_t generation; // of the configuration
+};
+
+// ---- run
+int32_t rec_open(const ist_env *env, const ist_reconciler_plugin *plugin, int watching, ist_reconciler **run,
+                 ist_error *err);
+void rec_close(ist_reconciler *run);
+// Drives everything until `done` says so or the call is cancelled.
+typedef int rec_done(ist_reconciler *run);
+int32_t rec_drive(ist_reconciler *run, rec_done *done, ist_error *err);
+// The model is told or asked something that changes what it wants.
+void rec_stale(ist_reconciler *run);
+const char *rec_intern(ist_reconciler *run, const char *text);
+
+// ---- clusters
+void rec_cluster_open(ist_reconciler *run, size_t index);
+void rec_cluster_close(struct rec_cluster *cluster);
+// Starts what is due; *until: when it has to be called again at the latest.
+void rec_cluster_step(struct rec_cluster *cluster, int64_t now, int64_t *until);
+void rec_cluster_heard(struct rec_cluster *cluster);
+// Something could not be sent or was lost. 1: the cluster is given up for now, every stream of it is closed.
+int rec_cluster_fault(struct rec_cluster *cluster, const ist_error *err);
+void rec_cluster_listed(struct rec_cluster *cluster); // a feed has come a stage further
+void rec_cluster_state(struct rec_cluster *cluster, uint32_t state);
+// Everything of it was listed and compared, and it can be reached.
+int rec_cluster_live(const struct rec_cluster *cluster);
+int64_t rec_backoff(int failures, int64_t base, int64_t cap);
+
+// ---- feeds
+void rec_feed_step(struct rec_feed *feed, int64_t now, int64_t *until);
+void rec_feed_read(struct rec_feed *feed);
+void rec_feed_stop(struct rec_feed *feed); // closes the stream; what was listed counts
+void rec_feed_free(struct rec_feed *feed);
+
+// ---- records
+uint64_t rec_version(const char *text);        // a number, or a hash with the highest bit set
+int rec_version_older(uint64_t a, uint64_t b); // for sure
+struct rec_object *rec_find(struct rec_cluster *cluster, size_t kind, const char *ns, const char *name);
+struct rec_object *rec_add(struct rec_cluster *cluster, size_t kind, const char *ns, const char *name,
+                           const char *uid);
+void rec_remove(struct rec_cluster *cluster, struct rec_object *object);
+const char *rec_object_ns(const struct rec_object *object);
+const char *rec_object_name(const struct rec_object *object);
+void rec_set_uid(struct rec_object *object, const char *uid);
+void rec_set_key(struct rec_cluster *cluster, struct rec_object *object, struct rec_key *key);
+struct rec_key *rec_key(struct rec_cluster *cluster, const char *text, int make);
+void rec_key_due(struct rec_cluster *cluster, struct rec_key *key, int64_t due);
+void rec_key_drop(struct rec_cluster *cluster, struct rec_key *key); // frees it when nothing needs it
+struct rec_key *rec_key_next_due(struct rec_cluster *cluster, int64_t now);
+void rec_records_free(struct rec_cluster *cluster);
+
+// ---- what came
+// `gone`: DELETED. Listing says so by `listing`.
+void rec_see(struct rec_feed *feed, json_t *object, int gone, int listing);
+void rec_sweep(struct rec_feed *feed, int own); // what the listing that ends did not bring is gone
+
+// ---- wanted
+struct rec_want {
+    json_t *object;
+    uint32_t flags;
+    size_t kind; // REC_KINDS: not in the table
+};
+struct ist_wanted {
+    struct rec_want *items;
+    size_t count, room;
+    json_t *keep; // array of sources
+    json_t *notes;
+    int keep_all, again;
+};
+// What the model wants under a key; borrowed until the model changes or another key is asked.
+struct ist_wanted *rec_want(struct rec_cluster *cluster, struct rec_key *key);
+const struct rec_want *rec_want_find(const struct ist_wanted *wanted, size_t kind, const char *ns,
+                                     const char *name);
+void rec_wanted_free(struct ist_wanted *wanted);
+// 0 when an ownerReference waits for an object that is not there yet; else the uids are filled in.
+int rec_resolve(struct rec_cluster *cluster, json_t *object);
+int rec_owner_taken(struct rec_cluster *cluster, const json_t *object); // it waits for somebody else's object
+uint64_t rec_digest(const json_t *object);
+char *rec_digest_text(const json_t *object); // 16 hex digits; NULL: zeroes. The caller's
+int rec_is_own(const ist_reconciler *run, const json_t *object);
+
+// ---- deciding and writing
+enum rec_op { REC_CREATE, REC_UPDATE, REC_DELETE, REC_REPLACE };
+struct rec_action {
+    enum rec_op op;
+    size_t kind;
+    json_t *object; // owned; NULL for a deletion
+    char *ns, *name, *uid;
+    int if_absent;
+};
+struct rec_job {
+    struct rec_cluster *cluster;
+    struct rec_key *key;
+    struct rec_action *actions; // in the order of carrying out
+    size_t count, at, stage_end, outstanding;
+    int again, failed, aborted, urgent;
+    int64_t retry_ms;
+};
+// What has to be done for a key (count 0: nothing). Sets the key's notes.
+struct rec_job *rec_decide(struct rec_cluster *cluster, struct rec_key *key);
+void rec_job_free(struct rec_job *job);
+void rec_job_start(struct rec_job *job);
+void rec_key_note(struct rec_key *key, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void rec_write_due(struct rec_cluster *cluster, int64_t now);
+
+// ---- requests
+// Takes path and body.
+struct rec_request *rec_request(struct rec_cluster *cluster, const char *method, char *path, char *body,
+                                rec_answer *answer, void *arg);
+void rec_request_send(struct rec_request *request);
+void rec_requests_step(struct rec_cluster *cluster, int64_t now, int64_t *until);
+void rec_requests_read(struct rec_cluster *cluster);
+// All that is under way or waiting; each is answered with `err`.
+void rec_requests_abort(struct rec_cluster *cluster, int writes_only, const ist_error *err);
+
+// ---- lease
+void rec_lease_open(struct rec_cluster *cluster);
+// Gives it back, so that the next one need not wait; after the last write was answered.
+void rec_lease_release(struct rec_cluster *cluster);
+void rec_lease_close(struct rec_cluster *cluster);
+void rec_lease_step(struct rec_cluster *cluster, int64_t now, int64_t *until);
+int rec_may_write(const struct rec_cluster *cluster, int64_t now);
+
+// ---- status
+json_t *rec_status(ist_reconciler *run);
+void rec_status_step(ist_reconciler *run, int64_t now, int64_t *until);
+
+#endif

@@ -1,0 +1,423 @@
+// One cluster of a run: asking who it is and what it serves, losing it and having it back. Nothing here waits:
+// a cluster that does not answer costs the others nothing.
+#include "reconciler.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+#define DOWN_MS     2000  // without it for so long, and it is LOST
+#define SILENT_MS   10000 // nothing heard for so long: is it still there?
+#define PROBE_MS    5000
+#define RETRY_MS    250
+#define RETRY_CAP   4000
+#define REFUSED_MS  10000 // an answer that says no may become a yes
+#define ONCE_FAULTS 4     // one reading gives up after so many
+#define ONCE_MS     10000 // or so long without a word
+#define TRIED_MS    3000  // nobody waits longer for the first word of a cluster
+
+int64_t rec_backoff(int failures, int64_t base, int64_t cap)
+{
+    int64_t wait = base << (failures < 20 ? failures : 20);
+    uint32_t bits = 0;
+    if (wait > cap)
+        wait = cap;
+    if (getrandom(&bits, sizeof bits, 0) != (ssize_t)sizeof bits)
+        return wait;
+    return wait / 2 + (int64_t)(bits % (uint64_t)(wait / 2 + 1));
+}
+
+void rec_cluster_state(struct rec_cluster *cluster, uint32_t state)
+{
+    static const char *const names[] = {"not reached yet", "synced", "out of reach",
+                                        "out of reach for too long", "stopped"};
+    ist_reconciler *run = cluster->run;
+    if (cluster->state == state)
+        return;
+    uint32_t before = cluster->state;
+    cluster->state = state;
+    if (run->watching)
+        ist_log(&run->env, state == IST_CLUSTER_SYNCED ? IST_LOG_INFO : IST_LOG_WARN, "cluster %s: %s%s%s",
+                cluster->item->name, names[state],
+                state != IST_CLUSTER_SYNCED && cluster->fault.code ? ": " : "",
+                state != IST_CLUSTER_SYNCED && cluster->fault.code ? cluster->fault.text : "");
+    if (state == IST_CLUSTER_LOST) {
+        cluster->losses++;
+        cluster->lost_at = cluster->heard_at;
+    }
+    (void)before;
+    run->status_at = 0;
+    rec_stale(run);
+    run->plugin->state(run->model, cluster->index, state);
+}
+
+void rec_cluster_heard(struct rec_cluster *cluster)
+{
+    cluster->heard_at = ist_now_ms(&cluster->run->env);
+    cluster->faults = 0;
+}
+
+int rec_cluster_live(const struct rec_cluster *cluster)
+{
+    return cluster->compared && cluster->phase == REC_RUN &&
+           (cluster->state == IST_CLUSTER_SYNCED || !cluster->run->watching);
+}
+
+// ---- losing it ----
+
+static void close_streams(void *arg)
+{
+    struct rec_cluster *cluster = arg;
+    for (size_t i = 0; i < cluster->run->kinds; i++)
+        rec_feed_stop(&cluster->feeds[i]);
+}
+
+// The session is about to be replaced: what goes over it begins again.
+static void on_detach(void *arg)
+{
+    struct rec_cluster *cluster = arg;
+    ist_error err = {0};
+    ist_fail(&err, IST_ERR_NETWORK, cluster->item->name, "the session was renewed");
+    close_streams(cluster);
+    cluster->aborting = 1;
+    rec_requests_abort(cluster, 0, &err);
+    cluster->aborting = 0;
+}
+
+static void go_down(struct rec_cluster *cluster, const ist_error *err, int64_t wait)
+{
+    int64_t now = ist_now_ms(&cluster->run->env);
+    close_streams(cluster);
+    cluster->phase = REC_IDENTIFY;
+    cluster->connected_at = 0;
+    cluster->retry_at = now + wait;
+    cluster->aborting = 1; // what is broken off here is one fault, not many
+    rec_requests_abort(cluster, 0, err);
+    cluster->aborting = 0;
+}
+
+static int is_network(const ist_error *err)
+{
+    return err->code == IST_ERR_NETWORK || err->code == IST_ERR_TIMEOUT;
+}
+
+int rec_cluster_fault(struct rec_cluster *cluster, const ist_error *err)
+{
+    ist_reconciler *run = cluster->run;
+    if (cluster->stopping || cluster->aborting)
+        return 1;
+    int told = cluster->fault.code == err->code && !strcmp(cluster->fault.text, err->text);
+    cluster->fault = *err;
+    run->status_at = 0;
+    if (!told && run->watching)
+        ist_log(&run->env, IST_LOG_WARN, "%s: %s", err->where, err->text);
+    cluster->faults++;
+    if (!is_network(err)) { // it answered: what it refuses concerns one request
+        cluster->tried = 1;
+        cluster->failed = !run->watching;
+        return 0;
+    }
+    if (cluster->faults < 2 && cluster->phase == REC_RUN)
+        return 0;
+    cluster->downs++;
+    cluster->tried = run->watching || cluster->downs >= ONCE_FAULTS;
+    cluster->failed = !run->watching && cluster->downs >= ONCE_FAULTS;
+    go_down(cluster, err, cluster->phase == REC_RUN ? 0 : rec_backoff(cluster->downs, RETRY_MS, RETRY_CAP));
+    return 1;
+}
+
+static void stop(struct rec_cluster *cluster, const ist_error *why)
+{
+    go_down(cluster, why, 0);
+    cluster->fault = *why;
+    cluster->stopping = 1;
+    cluster->tried = 1;
+    cluster->failed = !cluster->run->watching;
+    rec_cluster_state(cluster, IST_CLUSTER_STOPPED);
+}
+
+// ---- who it is ----
+
+static const char *recorded_uid(const struct rec_cluster *cluster)
+{
+    return ist_clusters_recorded_uid(cluster->run->recorded, cluster->item->name);
+}
+
+// Another name for the same cluster: the one that was recorded so stays, or the one that answered first.
+static int is_double(struct rec_cluster *cluster, const char *uid)
+{
+    ist_reconciler *run = cluster->run;
+    for (size_t i = 0; i < run->clusters->count; i++) {
+        struct rec_cluster *other = &run->items[i];
+        if (other == cluster || !other->item->uid || strcmp(other->item->uid, uid) != 0)
+            continue;
+        const char *mine = recorded_uid(cluster), *its = recorded_uid(other);
+        struct rec_cluster *wrong = mine && !strcmp(mine, uid) && !its ? other : cluster;
+        ist_error err = {0};
+        ist_fail(&err, IST_ERR_QUESTION, wrong->item->name, "is the same cluster as %s: both have the uid %s",
+                 wrong == cluster ? other->item->name : cluster->item->name, uid);
+        ist_hint(&err, "take one of the two names out of the inputs");
+        stop(wrong, &err);
+        return wrong == cluster;
+    }
+    return 0;
+}
+
+// 1: it is who it was.
+static int recognise(struct rec_cluster *cluster, const char *uid)
+{
+    const char *before = cluster->item->uid ? cluster->item->uid : recorded_uid(cluster);
+    if (before && strcmp(before, uid) != 0) {
+        ist_error err = {0};
+        ist_fail(&err, IST_ERR_QUESTION, cluster->item->name,
+                 "is another cluster than before: its uid was %s and is %s", before, uid);
+        ist_hint(&err, "if it was made anew, let go of the old one with --forget");
+        stop(cluster, &err);
+        return 0;
+    }
+    if (is_double(cluster, uid))
+        return 0;
+    if (!cluster->item->uid)
+        cluster->item->uid = ist_strdup(uid);
+    return 1;
+}
+
+static void connected(struct rec_cluster *cluster)
+{
+    const ist_reconciler *run = cluster->run;
+    cluster->phase = REC_RUN;
+    if (run->watching)
+        cluster->downs = 0;
+    cluster->connected_at = ist_now_ms(&run->env);
+    cluster->connected_clock = ist_clock_ms(&run->env);
+    for (size_t i = 0; i < run->kinds; i++) {
+        struct rec_feed *feed = &cluster->feeds[i];
+        feed->retry_at = 0;
+        feed->failures = 0;
+        if (!cluster->serves[i])
+            feed->stage = REC_OFF;
+        else if (feed->stage == REC_OFF)
+            feed->stage = REC_OTHERS;
+    }
+    rec_cluster_listed(cluster);
+}
+
+// ---- what it serves ----
+
+static int served(const struct rec_cluster *cluster, const ist_reconciler_kind *kind)
+{
+    return json_object_get(json_object_get(cluster->kube->kinds, kind->api), kind->kind) != NULL;
+}
+
+// Fills in what of the plugin's table is listed here. A kind that must be served and is not is an error.
+static int32_t take_kinds(struct rec_cluster *cluster, ist_error *err)
+{
+    const ist_reconciler *run = cluster->run;
+    for (size_t i = 0; i < run->kinds; i++) {
+        const ist_reconciler_kind *kind = &run->plugin->kinds[i];
+        int stands_in = (kind->flags & IST_KIND_FALLBACK) != 0;
+        cluster->serves[i] = served(cluster, kind) && !(stands_in && i > 0 && served(cluster, kind - 1));
+        int replaced = i + 1 < run->kinds && kind[1].flags & IST_KIND_FALLBACK && served(cluster, kind + 1);
+        if (!served(cluster, kind) && !replaced && !stands_in && !(kind->flags & IST_KIND_OPTIONAL))
+            return ist_fail(err, IST_ERR_NOT_FOUND, cluster->item->name, "cluster %s does not serve %s %s",
+                            cluster->item->name, kind->api, kind->kind);
+    }
+    return IST_OK;
+}
+
+static void all_discovered(struct rec_cluster *cluster)
+{
+    ist_error err = {0};
+    if (take_kinds(cluster, &err) == IST_OK) {
+        connected(cluster);
+        return;
+    }
+    json_object_clear(cluster->kube->fetched); // a resource definition may come
+    rec_cluster_fault(cluster, &err);
+    cluster->phase = REC_IDENTIFY;
+    cluster->retry_at = ist_now_ms(&cluster->run->env) + REFUSED_MS;
+}
+
+static void on_discovered(struct rec_request *request, int status, const json_t *answer, const ist_error *err)
+{
+    struct rec_cluster *cluster = request->cluster;
+    const char *api = request->arg;
+    cluster->discovering--;
+    if (status != 200 && status != 404) {
+        if (status)
+            rec_cluster_fault(cluster, err);
+        if (cluster->phase == REC_DISCOVER) {
+            cluster->phase = REC_IDENTIFY;
+            cluster->retry_at = ist_now_ms(&cluster->run->env) + REFUSED_MS;
+        }
+        return;
+    }
+    kube_discovered(cluster->kube, api, status == 200 ? answer : NULL);
+    if (cluster->discovering == 0 && cluster->phase == REC_DISCOVER)
+        all_discovered(cluster);
+}
+
+static void discover(struct rec_cluster *cluster)
+{
+    const ist_reconciler *run = cluster->run;
+    cluster->phase = REC_DISCOVER;
+    for (size_t i = 0; i < run->kinds; i++) {
+        const char *api = run->plugin->kinds[i].api;
+        size_t k = 0;
+        while (strcmp(run->plugin->kinds[k].api, api) != 0)
+            k++;
+        if (k < i || json_object_get(cluster->kube->fetched, api))
+            continue;
+        cluster->discovering++;
+        rec_request_send(
+            rec_request(cluster, "GET", kube_group_path(api), NULL, on_discovered, (void *)(uintptr_t)api));
+    }
+    if (cluster->discovering == 0)
+        all_discovered(cluster);
+}
+
+static void on_identity(struct rec_request *request, int status, const json_t *answer, const ist_error *err)
+{
+    struct rec_cluster *cluster = request->cluster;
+    const char *uid = status == 200 ? ist_json_str(answer, "metadata.uid") : NULL;
+    ist_error fault = {0};
+    cluster->identity = NULL;
+    if (cluster->stopping)
+        return;
+    if (!uid) {
+        fault = *err;
+        if (status == 200)
+            ist_fail(&fault, IST_ERR_REMOTE, cluster->item->name, "namespace kube-system has no uid");
+        rec_cluster_fault(cluster, &fault);
+        if (status != 0)
+            cluster->retry_at = ist_now_ms(&cluster->run->env) + REFUSED_MS;
+        return;
+    }
+    if (recognise(cluster, uid) && cluster->phase == REC_IDENTIFY)
+        discover(cluster);
+}
+
+static void identify(struct rec_cluster *cluster, int64_t now)
+{
+    cluster->probe_at = now;
+    cluster->identity =
+        rec_request(cluster, "GET", ist_strdup("/api/v1/namespaces/kube-system"), NULL, on_identity, NULL);
+    cluster->identity->limit_ms = PROBE_MS;
+    rec_request_send(cluster->identity);
+}
+
+// ---- how far it is ----
+
+void rec_cluster_listed(struct rec_cluster *cluster)
+{
+    const ist_reconciler *run = cluster->run;
+    int listed = 1, compared = 1, watched = 1;
+    for (size_t i = 0; i < run->kinds; i++) {
+        const struct rec_feed *feed = &cluster->feeds[i];
+        if (!cluster->serves[i])
+            continue;
+        listed &= feed->listed;
+        compared &= feed->compared;
+        watched &= feed->stage == REC_WAIT || feed->stream != NULL || !run->watching || feed->answered;
+        watched &= feed->stage != REC_WATCH || !run->watching || feed->answered || !feed->compared ||
+                   cluster->state == IST_CLUSTER_UNKNOWN;
+    }
+    if (cluster->phase != REC_RUN)
+        return;
+    cluster->compared = compared;
+    if (listed && (cluster->state == IST_CLUSTER_UNKNOWN || watched)) {
+        cluster->tried = 1;
+        cluster->fault.code = cluster->state == IST_CLUSTER_UNKNOWN ? 0 : cluster->fault.code;
+        rec_cluster_state(cluster, IST_CLUSTER_SYNCED);
+    }
+}
+
+static void age(struct rec_cluster *cluster, int64_t now, int64_t *until)
+{
+    ist_reconciler *run = cluster->run;
+    int64_t at = REC_NEVER;
+    if (!run->watching) {
+        at = run->began + ONCE_MS;
+        if (!cluster->heard_at && now >= at)
+            cluster->failed = cluster->tried = 1;
+        if (cluster->heard_at)
+            at = REC_NEVER;
+    } else if (!cluster->heard_at && !cluster->tried) {
+        at = run->began + TRIED_MS;
+        cluster->tried = now >= at;
+    } else if (cluster->state == IST_CLUSTER_SYNCED && cluster->phase != REC_RUN) {
+        at = cluster->heard_at + DOWN_MS;
+        if (now >= at)
+            rec_cluster_state(cluster, IST_CLUSTER_LOST);
+    } else if (cluster->state == IST_CLUSTER_LOST && run->grace_ms >= 0) {
+        at = cluster->lost_at + run->grace_ms;
+        if (now >= at)
+            rec_cluster_state(cluster, IST_CLUSTER_EXPIRED);
+    }
+    if (at > now && at < *until)
+        *until = at;
+}
+
+// Silence may be a server with nothing to say, or none at all.
+static void probe(struct rec_cluster *cluster, int64_t now, int64_t *until)
+{
+    int64_t last = cluster->heard_at > cluster->probe_at ? cluster->heard_at : cluster->probe_at;
+    if (cluster->identity || !cluster->run->watching)
+        return;
+    if (now >= last + SILENT_MS)
+        identify(cluster, now);
+    else if (last + SILENT_MS < *until)
+        *until = last + SILENT_MS;
+}
+
+void rec_cluster_step(struct rec_cluster *cluster, int64_t now, int64_t *until)
+{
+    const ist_reconciler *run = cluster->run;
+    if (cluster->stopping)
+        return;
+    if (cluster->phase == REC_IDENTIFY && !cluster->identity && !cluster->failed) {
+        if (cluster->retry_at <= now)
+            identify(cluster, now);
+        else if (cluster->retry_at < *until)
+            *until = cluster->retry_at;
+    }
+    for (size_t i = 0; cluster->phase == REC_RUN && i < run->kinds; i++)
+        rec_feed_step(&cluster->feeds[i], now, until);
+    if (cluster->phase == REC_RUN)
+        probe(cluster, now, until);
+    if (run->watching)
+        rec_lease_step(cluster, now, until);
+    if (run->writing && run->settled && rec_cluster_live(cluster))
+        rec_write_due(cluster, now);
+    if (run->writing && cluster->keys.due && cluster->keys.heap[0]->due < *until &&
+        cluster->keys.heap[0]->due > now)
+        *until = cluster->keys.heap[0]->due;
+    rec_requests_step(cluster, now, until);
+    age(cluster, now, until);
+}
+
+void rec_cluster_open(ist_reconciler *run, size_t index)
+{
+    struct rec_cluster *cluster = &run->items[index];
+    *cluster = (struct rec_cluster){.run = run, .index = index, .item = &run->clusters->items[index]};
+    cluster->kube = cluster->item->kube;
+    cluster->kube->detach = on_detach;
+    cluster->kube->detach_arg = cluster;
+    for (size_t i = 0; i < run->kinds; i++)
+        cluster->feeds[i] = (struct rec_feed){.cluster = cluster, .kind = i};
+    if (run->watching)
+        rec_lease_open(cluster);
+}
+
+void rec_cluster_close(struct rec_cluster *cluster)
+{
+    ist_error err = {0};
+    ist_fail(&err, IST_ERR_CANCELLED, cluster->item->name, "the run ends");
+    cluster->stopping = 1;
+    rec_requests_abort(cluster, 0, &err);
+    for (size_t i = 0; i < cluster->run->kinds; i++)
+        rec_feed_free(&cluster->feeds[i]);
+    rec_lease_close(cluster);
+    rec_records_free(cluster);
+    json_decref(cluster->metrics);
+    cluster->kube->detach = NULL;
+}

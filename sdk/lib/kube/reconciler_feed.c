@@ -1,0 +1,347 @@
+// One kind of one cluster: listed page by page and item by item, then watched. Nothing is kept of what came but
+// the records; a watch goes on from the last version it heard of. Source:
+// https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+#include "reconciler.h"
+
+#include <string.h>
+
+#define PAGE        500
+#define WATCH_MIN_S 240 // the server ends a watch after a time between these: not all at once
+#define WATCH_MAX_S 480
+#define SHORT_MS    1000 // a watch that ends sooner did not work: wait before the next
+#define RETRY_MS    250
+#define RETRY_CAP   15000
+#define ONCE_TRIES  4 // one reading gives up
+
+static const ist_reconciler_kind *kind_of(const struct rec_feed *feed)
+{
+    return &feed->cluster->run->plugin->kinds[feed->kind];
+}
+
+static int listing(const struct rec_feed *feed)
+{
+    return feed->stage == REC_OTHERS || feed->stage == REC_OURS;
+}
+
+static void set(char **text, const char *value)
+{
+    char *copy = value && *value ? ist_strdup(value) : NULL;
+    ist_free(*text);
+    *text = copy;
+}
+
+void rec_feed_stop(struct rec_feed *feed)
+{
+    ist_http_stream_close(feed->stream);
+    feed->stream = NULL;
+    feed->answered = 0;
+    if (listing(feed)) // half a list: from its first page
+        set(&feed->more, NULL);
+    kube_page_reset(&feed->page);
+}
+
+void rec_feed_free(struct rec_feed *feed)
+{
+    rec_feed_stop(feed);
+    ist_free(feed->more);
+    ist_free(feed->version);
+}
+
+// Ends this try; the next one comes after `ms`, or after a time that grows with each failure (-1).
+static void again(struct rec_feed *feed, int64_t ms)
+{
+    char *more = feed->more;
+    feed->more = NULL;
+    rec_feed_stop(feed);
+    if (ms < 0) {
+        ms = rec_backoff(feed->failures++, RETRY_MS, RETRY_CAP);
+        ist_free(more); // the next listing begins at its first page
+        more = NULL;
+    }
+    feed->more = more;
+    feed->retry_at = ist_now_ms(&feed->cluster->run->env) + ms;
+}
+
+// A try failed: the cluster hears of it, and this feed tries again in any case.
+static void failed(struct rec_feed *feed, const ist_error *err)
+{
+    again(feed, -1);
+    if (feed->failures > ONCE_TRIES && !feed->cluster->run->watching)
+        feed->cluster->failed = feed->cluster->tried = 1;
+    rec_cluster_fault(feed->cluster, err);
+}
+
+static void list_anew(struct rec_feed *feed)
+{
+    set(&feed->more, NULL);
+    set(&feed->version, NULL);
+    feed->stage = REC_OTHERS;
+    feed->cluster->relists++;
+}
+
+// ---- starting ----
+
+static char *url_of(const struct rec_feed *feed, const char *path, int64_t seconds)
+{
+    const ist_reconciler *run = feed->cluster->run;
+    const char *base = feed->cluster->kube->base;
+    if (feed->stage == REC_WATCH)
+        return ist_printf("%s%s?watch=1&allowWatchBookmarks=true&timeoutSeconds=%lld&resourceVersion=%s",
+                          base, path, (long long)seconds, feed->version);
+    char *labels =
+        kind_of(feed)->flags & IST_KIND_WRITTEN
+            ? ist_printf("%s%s%s", IST_LABEL_OWNER, feed->stage == REC_OURS ? "=" : "!=", run->owner)
+            : NULL;
+    char *query = kube_list_query(labels, NULL, feed->limit, feed->more);
+    char *url = ist_printf("%s%s%s", base, path, query);
+    ist_free(labels);
+    ist_free(query);
+    return url;
+}
+
+static int32_t open_stream(struct rec_feed *feed, ist_error *err)
+{
+    ist_kube *kube = feed->cluster->kube;
+    char *path = NULL;
+    int32_t rc = kube_connect(kube, 0, err);
+    if (rc == IST_OK)
+        rc = kube_path(kube, kind_of(feed)->api, kind_of(feed)->kind, NULL, NULL, &path, err);
+    if (rc != IST_OK)
+        return rc;
+    int64_t seconds = WATCH_MIN_S + (int64_t)(rec_backoff(20, 1, WATCH_MAX_S - WATCH_MIN_S));
+    char *url = url_of(feed, path, seconds);
+    const char *headers[3] = {"Accept: application/json", kube->authorization};
+    char *label = ist_printf("kubernetes %s: %s %s", kube->name, listing(feed) ? "list" : "watch", path);
+    ist_http_request request = {.size = sizeof request,
+                                .method = "GET",
+                                .url = url,
+                                .headers = headers,
+                                .read = 1,
+                                .request_ms = listing(feed) ? 2 * REC_BODY_MS : (seconds + 30) * 1000,
+                                .label = label};
+    rc = ist_http_stream_open(kube->http, &request, &feed->stream, err);
+    ist_free(label);
+    ist_free(url);
+    ist_free(path);
+    return rc;
+}
+
+static void start(struct rec_feed *feed, int64_t now)
+{
+    ist_error err = {0};
+    if (listing(feed) && !feed->more) {
+        feed->round++;
+        feed->relist = feed->listed;
+    }
+    if (feed->limit == 0 && !listing(feed))
+        feed->limit = PAGE;
+    feed->began = now;
+    feed->answered = 0;
+    if (open_stream(feed, &err) != IST_OK)
+        failed(feed, &err);
+}
+
+void rec_feed_step(struct rec_feed *feed, int64_t now, int64_t *until)
+{
+    ist_reconciler *run = feed->cluster->run;
+    if (feed->stage == REC_WAIT && run->settled) {
+        feed->compared = !(kind_of(feed)->flags & IST_KIND_WRITTEN);
+        feed->stage = feed->compared ? REC_WATCH : REC_OURS;
+        if (feed->compared)
+            rec_cluster_listed(feed->cluster);
+    }
+    if (feed->stage == REC_OFF || feed->stage == REC_WAIT || feed->stream)
+        return;
+    if (feed->stage == REC_WATCH && !run->watching)
+        return;
+    if (feed->retry_at > now) {
+        if (feed->retry_at < *until)
+            *until = feed->retry_at;
+        return;
+    }
+    start(feed, now);
+}
+
+// ---- answers that are none ----
+
+static void refused(struct rec_feed *feed, int status, const char *bytes, size_t len)
+{
+    if (status == 410) {
+        if (listing(feed) && feed->more)
+            feed->limit = 0; // the page expired: once more, whole
+        else if (!listing(feed))
+            list_anew(feed);
+        again(feed, feed->failures++ > 0 ? -1 : 0);
+        set(&feed->more, NULL);
+        return;
+    }
+    json_t *answer = NULL;
+    ist_error err = {0};
+    char *path = ist_printf("%s %s", feed->stage == REC_WATCH ? "watch" : "list", kind_of(feed)->kind);
+    struct kube_request request = {.method = "GET", .path = path};
+    if (ist_json_parse(bytes, len, path, &answer, NULL) != IST_OK)
+        answer = json_stringn(bytes, len < 500 ? len : 500);
+    kube_status_error(feed->cluster->kube, &request, status, answer, &err);
+    json_decref(answer);
+    ist_free(path);
+    if (status == 401 && feed->failures == 0) { // the token ran out, or was revoked
+        feed->failures++;
+        again(feed, 0);
+        ist_error why = {0};
+        if (kube_connect(feed->cluster->kube, 1, &why) == IST_OK)
+            return;
+        err = why;
+    }
+    failed(feed, &err);
+}
+
+// ---- lists ----
+
+static int32_t take_item(void *arg, json_t *item, ist_error *err)
+{
+    struct rec_feed *feed = arg;
+    (void)err;
+    feed->items++;
+    rec_see(feed, item, 0, 1);
+    return IST_OK;
+}
+
+static void page_whole(struct rec_feed *feed)
+{
+    json_t *head = NULL;
+    ist_error err = {0};
+    if (kube_page_end(&feed->page, kind_of(feed)->kind, &head, &err) != IST_OK) {
+        failed(feed, &err);
+        return;
+    }
+    const char *more = ist_json_str(head, "metadata.continue");
+    set(&feed->more, more);
+    feed->failures = 0;
+    if (!feed->more && feed->stage == REC_OTHERS) {
+        set(&feed->version, ist_json_str(head, "metadata.resourceVersion"));
+        rec_sweep(feed, 0);
+        feed->listed = 1;
+        feed->stage = REC_WAIT;
+    } else if (!feed->more) {
+        rec_sweep(feed, 1);
+        feed->compared = 1;
+        feed->stage = REC_WATCH;
+    }
+    json_decref(head);
+    again(feed, 0);
+    rec_cluster_listed(feed->cluster);
+}
+
+static void read_list(struct rec_feed *feed)
+{
+    const char *bytes;
+    size_t len;
+    int ended;
+    ist_error err = {0}, broken = {0};
+    int32_t rc = ist_http_stream_read(feed->stream, &bytes, &len, &ended, &err);
+    int status = ist_http_stream_status(feed->stream);
+    if (status)
+        rec_cluster_heard(feed->cluster);
+    if (rc == IST_OK && status != 0 && status != 200) {
+        if (ended)
+            refused(feed, status, bytes, len);
+        return;
+    }
+    int32_t fed = status == 200
+                      ? kube_page_feed(&feed->page, bytes, len, take_item, feed, kind_of(feed)->kind, &broken)
+                      : IST_OK;
+    ist_http_stream_take(feed->stream, len);
+    if (fed == IST_ERR_LIMIT && feed->limit > 5)
+        feed->limit /= 10;
+    if (rc != IST_OK)
+        failed(feed, &err);
+    else if (fed != IST_OK)
+        failed(feed, &broken);
+    else if (ended)
+        page_whole(feed);
+}
+
+// ---- watches ----
+
+// One line. 0: the try is over.
+static int take_line(struct rec_feed *feed, const char *line, size_t len)
+{
+    json_t *event = NULL;
+    ist_error err = {0};
+    int32_t rc = ist_json_parse(line, len, kind_of(feed)->kind, &event, &err);
+    const char *type = ist_json_str_or(event, "type", "");
+    json_t *object = json_object_get(event, "object");
+    int go_on = 1;
+    if (rc == IST_OK && !strcmp(type, "ERROR")) {
+        char *text = ist_json_text(object);
+        refused(feed, (int)ist_json_int(object, "code", 500), text, strlen(text));
+        ist_free(text);
+        go_on = 0;
+    } else if (rc == IST_OK && ist_json_str(object, "metadata.resourceVersion")) {
+        set(&feed->version, ist_json_str(object, "metadata.resourceVersion"));
+        if (strcmp(type, "BOOKMARK") != 0) {
+            feed->events++;
+            rec_see(feed, object, !strcmp(type, "DELETED"), 0);
+        }
+    } else { // what this line would have said is lost: only a new list makes it good
+        if (rc == IST_OK)
+            ist_fail(&err, IST_ERR_REMOTE, kind_of(feed)->kind,
+                     "a watch event of type \"%.40s\" that is none", type);
+        list_anew(feed);
+        failed(feed, &err);
+        go_on = 0;
+    }
+    json_decref(event);
+    return go_on;
+}
+
+static void watch_ended(struct rec_feed *feed, int32_t rc, const ist_error *err)
+{
+    int64_t lasted = ist_now_ms(&feed->cluster->run->env) - feed->began;
+    if (rc != IST_OK)
+        failed(feed, err);
+    else
+        again(feed, lasted < SHORT_MS ? -1 : 0);
+}
+
+static void read_watch(struct rec_feed *feed)
+{
+    const char *bytes;
+    size_t len, at = 0;
+    int ended;
+    ist_error err = {0};
+    int32_t rc = ist_http_stream_read(feed->stream, &bytes, &len, &ended, &err);
+    int status = ist_http_stream_status(feed->stream);
+    if (status)
+        rec_cluster_heard(feed->cluster);
+    if (rc == IST_OK && status != 0 && status != 200) {
+        if (ended)
+            refused(feed, status, bytes, len);
+        return;
+    }
+    if (status == 200 && !feed->answered) {
+        feed->answered = 1;
+        rec_cluster_listed(feed->cluster);
+    }
+    while (at < len) {
+        const char *end = memchr(bytes + at, '\n', len - at);
+        if (!end)
+            break;
+        size_t line = (size_t)(end - bytes) - at;
+        feed->failures = 0;
+        if (line && !take_line(feed, bytes + at, line))
+            return;
+        at += line + 1;
+    }
+    ist_http_stream_take(feed->stream, at);
+    if (ended)
+        watch_ended(feed, rc, &err);
+}
+
+void rec_feed_read(struct rec_feed *feed)
+{
+    if (feed->stage == REC_WATCH)
+        read_watch(feed);
+    else
+        read_list(feed);
+}

@@ -1,0 +1,285 @@
+// Who writes: one Lease of this step in each cluster that is written to. Its holder renews it and sends nothing
+// once it has not for too long, by its own monotonic clock; the others watch it and take it over when it has not
+// moved for as long as it says, by theirs. Clocks of different machines are never compared. Source:
+// https://kubernetes.io/docs/concepts/architecture/leases/ and the rules of client-go's leader election.
+#include "reconciler.h"
+
+#include <ctype.h>
+#include <openssl/sha.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define DURATION_MS 10000
+#define RENEW_MS    3000
+#define LOOK_MS     2000 // how often one that waits looks: with DURATION_MS the time of a take-over, below 15 s
+#define MARGIN_MS   1500 // nothing is sent in the last of its time: what is under way has to arrive within it
+#define LIMIT_MS    4000
+#define DENIED_MS   15000
+
+// ---- names and times ----
+
+// A name that a Lease can have, told apart from other owners' by a hash where letters had to be changed.
+static char *lease_name(const char *owner)
+{
+    char *name = ist_printf("isthmus-%s", owner);
+    int exact = strlen(name) <= 63;
+    for (char *c = name; *c; c++) {
+        if (islower((unsigned char)*c) || isdigit((unsigned char)*c) || *c == '-')
+            continue;
+        exact &= *c == '.';
+        *c = *c == '.' ? '.' : '-';
+    }
+    size_t len = strlen(name);
+    if (exact && isalnum((unsigned char)name[len - 1]) && !strstr(name, ".-") && !strstr(name, "-.") &&
+        !strstr(name, ".."))
+        return name;
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    SHA256((const unsigned char *)owner, strlen(owner), digest);
+    for (char *c = name; *c; c++)
+        if (*c == '.')
+            *c = '-';
+    char *hashed = ist_printf("%.40s-%02x%02x%02x%02x", name, digest[0], digest[1], digest[2], digest[3]);
+    ist_free(name);
+    return hashed;
+}
+
+// MicroTime: "2026-01-02T03:04:05.000006Z". The caller's.
+static char *micro_time(int64_t ms)
+{
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm parts;
+    char text[32] = "1970-01-01T00:00:00";
+    if (gmtime_r(&seconds, &parts))
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+    return ist_printf("%s.%03d000Z", text, (int)(ms % 1000));
+}
+
+int rec_may_write(const struct rec_cluster *cluster, int64_t now)
+{
+    return !cluster->run->watching || now < cluster->lease.valid_until;
+}
+
+static void set(char **text, const char *value)
+{
+    char *copy = value ? ist_strdup(value) : NULL;
+    ist_free(*text);
+    *text = copy;
+}
+
+// ---- losing it ----
+
+static void lose(struct rec_cluster *cluster, const char *why)
+{
+    struct rec_lease *lease = &cluster->lease;
+    ist_error err = {0};
+    lease->valid_until = 0;
+    if (!lease->held)
+        return;
+    lease->held = 0;
+    cluster->run->status_at = 0;
+    ist_log(&cluster->run->env, IST_LOG_WARN, "cluster %s: no longer the one who writes: %s",
+            cluster->item->name, why);
+    ist_fail(&err, IST_ERR_NETWORK, cluster->item->name, "the lease was lost");
+    int aborting = cluster->aborting;
+    cluster->aborting = 1;
+    rec_requests_abort(cluster, 1, &err);
+    cluster->aborting = aborting;
+}
+
+// ---- looking and taking ----
+
+static char *path_of(const struct rec_lease *lease, int named)
+{
+    return ist_printf("/apis/coordination.k8s.io/v1/namespaces/%s/leases%s%s", lease->ns, named ? "/" : "",
+                      named ? lease->name : "");
+}
+
+static void ask(struct rec_cluster *cluster, const char *method, char *path, char *body, rec_answer *answer)
+{
+    struct rec_lease *lease = &cluster->lease;
+    lease->request = rec_request(cluster, method, path, body, answer, NULL);
+    lease->request->limit_ms = LIMIT_MS;
+    lease->request->once = 1;
+    lease->sent_at = ist_now_ms(&cluster->run->env);
+    rec_request_send(lease->request);
+}
+
+// What another one needs to know, and what it must not change in between (resourceVersion).
+static char *claim(const struct rec_cluster *cluster, const char *holder)
+{
+    const struct rec_lease *lease = &cluster->lease;
+    const ist_reconciler *run = cluster->run;
+    char *now = micro_time(ist_clock_ms(&run->env));
+    int ours = lease->holder && !strcmp(lease->holder, run->identity);
+    json_t *body = json_pack(
+        "{s:s, s:s, s:{s:s, s:s, s:{s:s, s:s}, s:s*}, s:{s:s, s:i, s:s, s:s, s:I}}", "apiVersion",
+        "coordination.k8s.io/v1", "kind", "Lease", "metadata", "name", lease->name, "namespace", lease->ns,
+        "labels", IST_LABEL_MANAGED_BY, "isthmus", "isthmus.dev/lease-of", run->owner, "resourceVersion",
+        lease->version, "spec", "holderIdentity", holder, "leaseDurationSeconds", DURATION_MS / 1000,
+        "renewTime", now, "acquireTime", ours && lease->acquired ? lease->acquired : now, "leaseTransitions",
+        (json_int_t)(lease->transitions + (lease->version && !ours)));
+    char *text = ist_json_text(body);
+    json_decref(body);
+    ist_free(now);
+    return text;
+}
+
+static void on_claimed(struct rec_request *request, int status, const json_t *answer, const ist_error *err)
+{
+    struct rec_cluster *cluster = request->cluster;
+    struct rec_lease *lease = &cluster->lease;
+    int64_t now = ist_now_ms(&cluster->run->env);
+    lease->request = NULL;
+    if (status >= 200 && status < 300) {
+        set(&lease->version, ist_json_str(answer, "metadata.resourceVersion"));
+        set(&lease->holder, ist_json_str(answer, "spec.holderIdentity"));
+        set(&lease->acquired, ist_json_str(answer, "spec.acquireTime"));
+        lease->transitions = ist_json_int(answer, "spec.leaseTransitions", 0);
+        lease->valid_until = lease->sent_at + DURATION_MS - MARGIN_MS;
+        lease->seen_at = lease->sent_at;
+        lease->next_at = lease->sent_at + RENEW_MS;
+        lease->denied = 0;
+        if (!lease->held) {
+            lease->held = 1;
+            cluster->run->status_at = 0;
+            ist_log(&cluster->run->env, IST_LOG_INFO, "cluster %s: holds the lease %s/%s",
+                    cluster->item->name, lease->ns, lease->name);
+        }
+        return;
+    }
+    lease->next_at = now + (status == 0 ? RENEW_MS / 6 : 0);
+    if (status == 409) { // somebody was faster, or it was changed by hand: what does it say?
+        set(&lease->version, NULL);
+        lease->next_at = now + rec_backoff(0, 100, 100);
+        lease->must_look = 1;
+    } else if (status != 0) {
+        lease->next_at = now + DENIED_MS;
+        lease->denied = 1;
+        rec_cluster_fault(cluster, err);
+    }
+}
+
+static void take(struct rec_cluster *cluster)
+{
+    struct rec_lease *lease = &cluster->lease;
+    int anew = lease->version == NULL;
+    ask(cluster, anew ? "POST" : "PUT", path_of(lease, !anew), claim(cluster, cluster->run->identity),
+        on_claimed);
+}
+
+static void on_looked(struct rec_request *request, int status, const json_t *answer, const ist_error *err)
+{
+    struct rec_cluster *cluster = request->cluster;
+    struct rec_lease *lease = &cluster->lease;
+    int64_t now = ist_now_ms(&cluster->run->env);
+    lease->request = NULL;
+    lease->next_at = now + LOOK_MS;
+    if (status == 404) {
+        set(&lease->version, NULL);
+        set(&lease->holder, NULL);
+        lease->must_look = 0;
+        take(cluster);
+        return;
+    }
+    if (status != 200) {
+        lease->denied = status != 0;
+        if (status) {
+            lease->next_at = now + DENIED_MS;
+            rec_cluster_fault(cluster, err);
+        }
+        return;
+    }
+    lease->must_look = 0;
+    const char *version = ist_json_str_or(answer, "metadata.resourceVersion", "");
+    const char *holder = ist_json_str_or(answer, "spec.holderIdentity", "");
+    if (!lease->version || strcmp(lease->version, version) != 0)
+        lease->seen_at = now; // it moved: its time begins again, by our clock
+    set(&lease->version, version);
+    set(&lease->holder, holder);
+    set(&lease->acquired, ist_json_str(answer, "spec.acquireTime"));
+    lease->transitions = ist_json_int(answer, "spec.leaseTransitions", 0);
+    lease->duration_ms = ist_json_int(answer, "spec.leaseDurationSeconds", DURATION_MS / 1000) * 1000;
+    int ours = !strcmp(holder, cluster->run->identity);
+    if (!ours)
+        lose(cluster, *holder ? "another one holds the lease" : "the lease was given back");
+    if (ours || !*holder || now >= lease->seen_at + lease->duration_ms)
+        take(cluster);
+    else if (lease->seen_at + lease->duration_ms < lease->next_at)
+        lease->next_at = lease->seen_at + lease->duration_ms + 1;
+}
+
+static void look(struct rec_cluster *cluster)
+{
+    ask(cluster, "GET", path_of(&cluster->lease, 1), NULL, on_looked);
+}
+
+// ---- its time ----
+
+void rec_lease_step(struct rec_cluster *cluster, int64_t now, int64_t *until)
+{
+    struct rec_lease *lease = &cluster->lease;
+    if (!lease->name)
+        return;
+    if (lease->held && now >= lease->valid_until) {
+        lose(cluster, "it could not be renewed in time");
+        lease->must_look = 1; // somebody may have it
+    }
+    if (lease->held && lease->valid_until < *until)
+        *until = lease->valid_until;
+    if (cluster->phase != REC_RUN || !cluster->compared || lease->request)
+        return;
+    if (lease->next_at > now) {
+        if (lease->next_at < *until)
+            *until = lease->next_at;
+        return;
+    }
+    if (lease->held && !lease->must_look)
+        take(cluster);
+    else
+        look(cluster);
+}
+
+// ---- opening and closing ----
+
+static void on_released(struct rec_request *request, int status, const json_t *answer, const ist_error *err)
+{
+    (void)status;
+    (void)answer;
+    (void)err;
+    request->cluster->lease.request = NULL;
+}
+
+void rec_lease_open(struct rec_cluster *cluster)
+{
+    const ist_reconciler *run = cluster->run;
+    int writes = 0;
+    for (size_t i = 0; i < run->kinds; i++)
+        writes |= (run->plugin->kinds[i].flags & IST_KIND_WRITTEN) != 0;
+    if (!writes)
+        return;
+    cluster->lease.name = lease_name(run->owner);
+    cluster->lease.ns = ist_strdup(ist_json_str_or(run->inputs, "lease_namespace", "kube-system"));
+    cluster->lease.must_look = 1;
+}
+
+void rec_lease_release(struct rec_cluster *cluster)
+{
+    struct rec_lease *lease = &cluster->lease;
+    if (!lease->held || !lease->version || lease->request || cluster->phase != REC_RUN)
+        return;
+    lease->held = 0;
+    lease->next_at = REC_NEVER;
+    ask(cluster, "PUT", path_of(lease, 1), claim(cluster, ""), on_released);
+}
+
+void rec_lease_close(struct rec_cluster *cluster)
+{
+    struct rec_lease *lease = &cluster->lease;
+    ist_free(lease->name);
+    ist_free(lease->ns);
+    ist_free(lease->version);
+    ist_free(lease->holder);
+    ist_free(lease->acquired);
+    *lease = (struct rec_lease){0};
+}

@@ -1,0 +1,472 @@
+// The operations. One reading: everything is listed once, what is ours is compared while it streams by, and what
+// is left to do is told (observe, plan, verify) or done (apply).
+#include "reconciler.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIELDS_MAX (4u << 20) // of what differs, told in full
+
+// ---- one reading ----
+
+static int read_whole(ist_reconciler *run)
+{
+    for (size_t i = 0; i < run->clusters->count; i++)
+        if (!run->items[i].compared && !run->items[i].failed)
+            return 0;
+    return 1;
+}
+
+static int all_written(ist_reconciler *run)
+{
+    for (size_t i = 0; i < run->clusters->count; i++) {
+        const struct rec_cluster *cluster = &run->items[i];
+        if (!cluster->failed && (cluster->jobs || cluster->keys.due))
+            return 0;
+    }
+    return 1;
+}
+
+static const char *const verbs[] = {"create", "update", "delete", "update"};
+
+static json_t *fields_of(const struct rec_cluster *cluster, const struct rec_action *action)
+{
+    char *id = ist_printf("%zu/%zu/%s/%s", cluster->index, action->kind, action->ns, action->name);
+    json_t *fields = json_object_get(cluster->run->fields, id);
+    ist_free(id);
+    return fields ? json_incref(fields) : json_array();
+}
+
+// As of ist_kube_set_compare(); `whole`: with the documents, else with what names them.
+static json_t *told(const struct rec_cluster *cluster, const struct rec_action *action, int whole)
+{
+    const ist_reconciler_kind *kind = &cluster->run->plugin->kinds[action->kind];
+    json_t *object = action->object && whole ? json_incref(action->object)
+                                             : json_pack("{s:s, s:s, s:{s:s, s:s*}}", "apiVersion", kind->api,
+                                                         "kind", kind->kind, "metadata", "name", action->name,
+                                                         "namespace", *action->ns ? action->ns : NULL);
+    char *digest = rec_digest_text(action->object);
+    json_t *made = json_pack("{s:s, s:o, s:o, s:s, s:s*}", "action", verbs[action->op], "object", object,
+                             "fields", fields_of(cluster, action), "digest", digest, "uid", action->uid);
+    ist_free(digest);
+    return made;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct rec_key *const *x = a, *const *y = b;
+    return strcmp((*x)->text, (*y)->text);
+}
+
+// All keys of a cluster, by name, so that a plan reads the same each time. The caller's.
+static struct rec_key **all_keys(const struct rec_cluster *cluster, size_t *count)
+{
+    struct rec_key **keys = ist_calloc(cluster->keys.count + 1, sizeof(struct rec_key *));
+    *count = 0;
+    for (size_t i = 0; i < cluster->keys.room; i++)
+        for (struct rec_key *key = cluster->keys.slots[i]; key; key = key->chain)
+            keys[(*count)++] = key;
+    qsort(keys, *count, sizeof(struct rec_key *), by_name);
+    return keys;
+}
+
+// What is to do in one cluster: {uid, actions, notes}. New reference.
+static json_t *todo_of(struct rec_cluster *cluster, int whole)
+{
+    json_t *actions = json_array(), *deletions = json_array(), *notes = json_array();
+    size_t count;
+    struct rec_key **keys = all_keys(cluster, &count);
+    for (size_t i = 0; i < count; i++) {
+        struct rec_job *job = rec_decide(cluster, keys[i]);
+        for (size_t a = 0; a < job->count; a++)
+            json_array_append_new(job->actions[a].op == REC_DELETE ? deletions : actions,
+                                  told(cluster, &job->actions[a], whole));
+        json_array_extend(notes, keys[i]->notes);
+        rec_job_free(job);
+    }
+    json_array_extend(actions, deletions);
+    json_decref(deletions);
+    ist_free(keys);
+    return json_pack("{s:s*, s:o, s:o}", "uid", cluster->item->uid, "actions", actions, "notes", notes);
+}
+
+static json_t *fault_of(const struct rec_cluster *cluster)
+{
+    return json_pack(
+        "{s:{s:i, s:s, s:s, s:s}}", "fault", "code",
+        cluster->fault.code ? cluster->fault.code : IST_ERR_NETWORK, "where", cluster->fault.where, "text",
+        cluster->fault.code ? cluster->fault.text : "it did not answer", "hint", cluster->fault.hint);
+}
+
+// Cluster -> what is to do, or {fault}. New reference.
+static json_t *todo_all(ist_reconciler *run, int whole)
+{
+    json_t *todo = json_object();
+    for (size_t i = 0; i < run->clusters->count; i++) {
+        struct rec_cluster *cluster = &run->items[i];
+        json_object_set_new(todo, cluster->item->name,
+                            cluster->compared ? todo_of(cluster, whole) : fault_of(cluster));
+    }
+    return todo;
+}
+
+// When no cluster could be read there is nothing to say.
+static int32_t none_read(const ist_reconciler *run, ist_error *err)
+{
+    for (size_t i = 0; i < run->clusters->count; i++)
+        if (run->items[i].compared)
+            return IST_OK;
+    if (run->clusters->count == 0)
+        return IST_OK;
+    const struct rec_cluster *first = &run->items[0];
+    if (first->fault.code)
+        *err = first->fault;
+    else
+        ist_fail(err, IST_ERR_NETWORK, first->item->name, "it did not answer");
+    return err->code;
+}
+
+static int32_t read_once(const ist_env *env, const ist_reconciler_plugin *plugin, ist_reconciler **run,
+                         ist_error *err)
+{
+    int32_t rc = rec_open(env, plugin, 0, run, err);
+    if (rc != IST_OK)
+        return rc;
+    rc = rec_drive(*run, read_whole, err);
+    if (rc == IST_OK)
+        rc = none_read(*run, err);
+    if (rc != IST_OK) {
+        rec_close(*run);
+        *run = NULL;
+    }
+    return rc;
+}
+
+static json_t *outputs_of(const ist_reconciler *run)
+{
+    json_t *outputs = json_object();
+    if (run->plugin->outputs)
+        run->plugin->outputs(run->model, outputs);
+    return outputs;
+}
+
+static void set_outputs(const ist_env *env, const json_t *outputs)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)outputs, name, value)
+        ist_set_output(env, name, json_incref(value));
+}
+
+// Past the limit the fields are told without their values: the plan still names what changes.
+static void thin_out(json_t *todo)
+{
+    size_t sum = 0, i, k;
+    const char *name;
+    json_t *part, *action, *field;
+    json_object_foreach(todo, name, part) json_array_foreach(json_object_get(part, "actions"), i, action)
+        json_array_foreach(json_object_get(action, "fields"), k, field)
+    {
+        sum += sum < FIELDS_MAX ? json_dumpb(field, NULL, 0, JSON_COMPACT) : 0;
+        if (sum < FIELDS_MAX)
+            continue;
+        json_object_set_new(field, "before", json_string("..."));
+        json_object_set_new(field, "after", json_string("..."));
+    }
+}
+
+// ---- observe and plan ----
+
+int32_t ist_reconciler_observe(const ist_env *env, const ist_reconciler_plugin *plugin)
+{
+    ist_reconciler *run = NULL;
+    ist_error err = {0};
+    if (read_once(env, plugin, &run, &err) != IST_OK)
+        return ist_report(env, &err);
+    json_t *todo = todo_all(run, 0), *outputs = outputs_of(run);
+    thin_out(todo);
+    ist_set_observed(env, json_pack("{s:o, s:O}", "clusters", todo, "outputs", outputs));
+    set_outputs(env, outputs);
+    json_decref(outputs);
+    rec_close(run);
+    return IST_OK;
+}
+
+static void tell_notes(const ist_env *env, const char *cluster, const json_t *part)
+{
+    size_t i;
+    json_t *note;
+    const char *fault = ist_json_str(part, "fault.text");
+    if (fault)
+        ist_log(env, IST_LOG_WARN, "cluster %s cannot be read: %s", cluster, fault);
+    json_array_foreach(json_object_get(part, "notes"), i, note)
+        ist_log(env, IST_LOG_WARN, "%s: %s", cluster, json_string_value(note));
+}
+
+// The model judges with everything in sight: it is read again.
+static int32_t admit_plan(const ist_env *env, const ist_reconciler_plugin *plugin, ist_error *err)
+{
+    ist_reconciler *run = NULL;
+    int32_t rc = read_once(env, plugin, &run, err);
+    if (rc != IST_OK)
+        return rc;
+    json_t *todo = todo_all(run, 1), *actions = json_object(), *part;
+    const char *name;
+    json_object_foreach(todo, name, part) json_object_set(actions, name, json_object_get(part, "actions"));
+    ist_error why = {0};
+    if (plugin->admit(run->model, env, actions, &why) != IST_OK)
+        ist_log(env, IST_LOG_WARN, "apply will refuse this: %s: %s", why.where, why.text);
+    json_decref(actions);
+    json_decref(todo);
+    rec_close(run);
+    return IST_OK;
+}
+
+int32_t ist_reconciler_plan(const ist_env *env, const ist_reconciler_plugin *plugin)
+{
+    json_t *observed = ist_observed(env), *part;
+    const char *cluster;
+    ist_error err = {0};
+    int32_t rc = IST_OK;
+    json_object_foreach(json_object_get(observed, "clusters"), cluster, part)
+    {
+        tell_notes(env, cluster, part);
+        ist_kube_set_report(env, cluster, json_object_get(part, "actions"));
+    }
+    set_outputs(env, json_object_get(observed, "outputs"));
+    if (plugin->admit)
+        rc = admit_plan(env, plugin, &err);
+    json_decref(observed);
+    return rc == IST_OK ? rc : ist_report(env, &err);
+}
+
+// ---- apply ----
+
+// What the plan told of: cluster -> "create Service ns/name" -> digest. New reference.
+static json_t *planned_of(const json_t *observed)
+{
+    json_t *planned = json_object(), *part, *action;
+    const char *cluster;
+    size_t i;
+    json_object_foreach(json_object_get(observed, "clusters"), cluster, part)
+    {
+        json_t *of = json_object();
+        json_array_foreach(json_object_get(part, "actions"), i, action)
+        {
+            const char *ns = ist_json_str_or(action, "object.metadata.namespace", "");
+            const char *digest = ist_json_str_or(action, "digest", "");
+            char *id = ist_printf("%s %s %s%s%s", ist_json_str_or(action, "action", ""),
+                                  ist_json_str_or(action, "object.kind", ""), ns, *ns ? "/" : "",
+                                  ist_json_str_or(action, "object.metadata.name", ""));
+            json_object_set_new(of, id, json_string(digest));
+            ist_free(id);
+        }
+        json_object_set_new(planned, cluster, of);
+    }
+    return planned;
+}
+
+static int32_t admit_apply(ist_reconciler *run, ist_error *err)
+{
+    if (!run->plugin->admit)
+        return IST_OK;
+    json_t *todo = todo_all(run, 1), *actions = json_object(), *part;
+    const char *name;
+    json_object_foreach(todo, name, part) json_object_set(actions, name, json_object_get(part, "actions"));
+    int32_t rc = run->plugin->admit(run->model, &run->env, actions, err);
+    json_decref(actions);
+    json_decref(todo);
+    return rc;
+}
+
+static json_t *record_of(const struct rec_cluster *cluster)
+{
+    return json_pack("{s:s, s:s}", "cluster", cluster->item->name, "uid", cluster->item->uid);
+}
+
+// Objects' names are ours, so that one intent is enough for all of a cluster; it is durable before the first.
+static int32_t intend(ist_reconciler *run, int done, ist_error *err)
+{
+    int32_t rc = IST_OK;
+    for (size_t i = 0; i < run->clusters->count && rc == IST_OK; i++) {
+        const struct rec_cluster *cluster = &run->items[i];
+        char token[65], *resource = ist_printf("%s in %s", run->plugin->what, cluster->item->name);
+        if (cluster->compared && !done)
+            rc = ist_intent(&run->env, resource, record_of(cluster), token, err);
+        else if (cluster->compared && !cluster->failed)
+            rc = ist_outcome(&run->env, resource, record_of(cluster), err);
+        ist_free(resource);
+    }
+    return rc;
+}
+
+// The first thing that stands in the way of "done", if any.
+static int32_t shortfall(const ist_reconciler *run, ist_error *err)
+{
+    for (size_t i = 0; i < run->clusters->count; i++) {
+        const struct rec_cluster *cluster = &run->items[i];
+        if (cluster->failed || !cluster->compared) {
+            *err = cluster->fault;
+            if (err->code == IST_OK)
+                ist_fail(err, IST_ERR_NETWORK, cluster->item->name, "it did not answer");
+            return err->code;
+        }
+        if (cluster->unwritten.code) {
+            *err = cluster->unwritten;
+            return err->code;
+        }
+    }
+    return IST_OK;
+}
+
+static int32_t write_planned(ist_reconciler *run, const json_t *observed, ist_error *err)
+{
+    int32_t rc = admit_apply(run, err);
+    if (rc == IST_OK)
+        rc = intend(run, 0, err);
+    if (rc != IST_OK)
+        return rc;
+    if (json_is_object(json_object_get(observed, "clusters")))
+        run->planned = planned_of(observed);
+    run->writing = 1;
+    for (size_t i = 0; i < run->clusters->count; i++) {
+        size_t count;
+        struct rec_cluster *cluster = &run->items[i];
+        struct rec_key **keys = all_keys(cluster, &count);
+        for (size_t k = 0; k < count && cluster->compared; k++)
+            rec_key_due(cluster, keys[k], 1);
+        ist_free(keys);
+    }
+    ist_progress(&run->env, "writing %s", run->plugin->what);
+    rc = rec_drive(run, all_written, err);
+    if (rc == IST_OK)
+        rc = shortfall(run, err);
+    ist_error why = {0};
+    if (intend(run, 1, &why) != IST_OK && rc == IST_OK) {
+        *err = why;
+        rc = why.code;
+    }
+    if (run->unplanned)
+        ist_log(&run->env, IST_LOG_WARN, "%zu objects have come to differ since the plan: apply again",
+                run->unplanned);
+    return rc;
+}
+
+int32_t ist_reconciler_apply(const ist_env *env, const ist_reconciler_plugin *plugin)
+{
+    ist_reconciler *run = NULL;
+    ist_error err = {0};
+    json_t *observed = ist_observed(env);
+    int32_t rc = read_once(env, plugin, &run, &err);
+    if (rc == IST_OK)
+        rc = write_planned(run, observed, &err);
+    if (rc == IST_OK) {
+        json_t *outputs = outputs_of(run);
+        set_outputs(env, outputs);
+        json_decref(outputs);
+    }
+    rec_close(run);
+    json_decref(observed);
+    return rc == IST_OK ? rc : ist_report(env, &err);
+}
+
+// ---- destroy ----
+
+// Empties one cluster of what this step keeps there.
+static int32_t destroy_in(const ist_env *env, const ist_reconciler_plugin *plugin, const char *resource,
+                          const char *cluster, ist_error *err)
+{
+    ist_kube_kind_name kinds[REC_KINDS + 1] = {{0}};
+    json_t *inputs = ist_inputs(env), *recorded = ist_recorded(env);
+    ist_clusters *clusters = NULL;
+    char *owner = ist_kube_owner(env);
+    size_t n = 0;
+    for (size_t i = 0; plugin->kinds[i].kind && n < REC_KINDS; i++)
+        if (plugin->kinds[i].flags & IST_KIND_WRITTEN)
+            kinds[n++] = (ist_kube_kind_name){plugin->kinds[i].api, plugin->kinds[i].kind, NULL};
+    ist_progress(env, "taking away %s", resource);
+    int32_t rc = ist_clusters_open_one(env, inputs, cluster, recorded, &clusters, err);
+    if (rc == IST_OK)
+        rc = ist_kube_set_delete(clusters->items[0].kube, owner, kinds, err);
+    if (rc == IST_OK)
+        rc = ist_outcome(env, resource, NULL, err);
+    ist_clusters_free(clusters);
+    ist_free(owner);
+    json_decref(inputs);
+    json_decref(recorded);
+    return rc;
+}
+
+// A cluster that cannot be reached does not keep the others from being emptied; the first failure is reported.
+int32_t ist_reconciler_destroy(const ist_env *env, const ist_reconciler_plugin *plugin)
+{
+    json_t *recorded = ist_recorded(env), *record;
+    const char *resource;
+    ist_error first = {0};
+    json_object_foreach(recorded, resource, record)
+    {
+        ist_error err = {0};
+        if (first.code == IST_ERR_CANCELLED)
+            break;
+        if (destroy_in(env, plugin, resource, ist_json_str_or(record, "data.cluster", ""), &err) == IST_OK)
+            continue;
+        if (first.code != IST_OK)
+            ist_log(env, IST_LOG_WARN, "%s: %s", err.where, err.text);
+        else
+            first = err;
+    }
+    json_decref(recorded);
+    return first.code == IST_OK ? IST_OK : ist_report(env, &first);
+}
+
+// ---- verify ----
+
+static void check_cluster(const ist_env *env, const char *what, const char *cluster, const json_t *part)
+{
+    char *name = ist_printf("%s in %s", what, cluster);
+    size_t actions = json_array_size(json_object_get(part, "actions"));
+    const json_t *notes = json_object_get(part, "notes"), *object = ist_json_at(part, "actions[0].object");
+    if (ist_json_str(part, "fault.text"))
+        ist_check(env, name, IST_FAIL, "it cannot be read: %s", ist_json_str(part, "fault.text"));
+    else if (actions)
+        ist_check(env, name, IST_FAIL, "%zu to write, first %s %s", actions,
+                  ist_json_str_or(object, "kind", "?"), ist_json_str_or(object, "metadata.name", "?"));
+    else if (json_array_size(notes))
+        ist_check(env, name, IST_WARN, "as they should be, but for %zu; first: %s", json_array_size(notes),
+                  json_string_value(json_array_get(notes, 0)));
+    else
+        ist_check(env, name, IST_PASS, "as they should be");
+    ist_free(name);
+}
+
+int32_t ist_reconciler_verify(const ist_env *env, const ist_reconciler_plugin *plugin)
+{
+    ist_reconciler *run = NULL;
+    ist_error err = {0};
+    int32_t rc = read_once(env, plugin, &run, &err);
+    if (rc != IST_OK)
+        return ist_report(env, &err);
+    json_t *todo = todo_all(run, 0), *part;
+    const char *cluster;
+    json_object_foreach(todo, cluster, part) check_cluster(env, plugin->what, cluster, part);
+    if (plugin->verify)
+        rc = plugin->verify(run->model, env, &err);
+    json_decref(todo);
+    rec_close(run);
+    return rc == IST_OK ? rc : ist_report(env, &err);
+}
+
+// ---- watch ----
+
+int32_t ist_reconciler_watch(const ist_env *env, const ist_reconciler_plugin *plugin)
+{
+    ist_reconciler *run = NULL;
+    ist_error err = {0};
+    int32_t rc = rec_open(env, plugin, 1, &run, &err);
+    if (rc == IST_OK) {
+        run->writing = 1;
+        rc = rec_drive(run, NULL, &err);
+    }
+    rec_close(run);
+    return rc == IST_OK || rc == IST_ERR_CANCELLED ? IST_OK : ist_report(env, &err);
+}

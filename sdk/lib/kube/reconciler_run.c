@@ -1,0 +1,236 @@
+// One run: opened, driven until it is done or cancelled, closed; and what a model tells of itself.
+#include "reconciler.h"
+
+#include <malloc.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define HAND_OVER_MS 1500
+
+// ---- opening and closing ----
+
+// Who we are among those who may hold a Lease: another process is another holder.
+static char *identity(void)
+{
+    char host[128] = "";
+    uint32_t bits = 0;
+    if (gethostname(host, sizeof host - 1) != 0 || !*host)
+        host[0] = '-';
+    if (getrandom(&bits, sizeof bits, 0) != (ssize_t)sizeof bits)
+        bits = (uint32_t)ist_now_ms(NULL);
+    return ist_printf("%s-%ld-%08x", host, (long)getpid(), bits);
+}
+
+int32_t rec_open(const ist_env *env, const ist_reconciler_plugin *plugin, int watching, ist_reconciler **run,
+                 ist_error *err)
+{
+    ist_reconciler *made = ist_calloc(1, sizeof *made);
+    made->env = *env;
+    made->plugin = plugin;
+    made->watching = watching;
+    made->grace_ms = -1;
+    made->inputs = ist_inputs(env);
+    made->recorded = ist_recorded(env);
+    made->owner = ist_kube_owner(env);
+    made->identity = identity();
+    made->fields = json_object();
+    made->pool = json_object();
+    made->began = ist_now_ms(env);
+    while (made->kinds < REC_KINDS && plugin->kinds[made->kinds].kind)
+        made->kinds++;
+    int32_t rc = IST_OK;
+    if (plugin->kinds[made->kinds].kind && made->kinds == REC_KINDS)
+        rc = ist_fail(err, IST_ERR_INTERNAL, plugin->what, "more than %d kinds", REC_KINDS);
+    if (rc == IST_OK)
+        rc = ist_clusters_load(env, made->inputs, &made->clusters, err);
+    if (rc == IST_OK) {
+        made->items = ist_calloc(made->clusters->count, sizeof *made->items);
+        for (size_t i = 0; i < made->clusters->count; i++)
+            rec_cluster_open(made, i);
+        rc = plugin->open(made, made->inputs, made->clusters, &made->model, err);
+    }
+    if (rc == IST_OK)
+        *run = made;
+    else
+        rec_close(made);
+    return rc;
+}
+
+const char *rec_intern(ist_reconciler *run, const char *text)
+{
+    if (!text)
+        return NULL;
+    json_t *entry = json_object_get(run->pool, text);
+    if (!entry) {
+        entry = json_string(text);
+        json_object_set_new(run->pool, text, entry);
+    }
+    return json_string_value(entry);
+}
+
+// ---- the loop ----
+
+static void settle(ist_reconciler *run)
+{
+    for (size_t i = 0; i < run->clusters->count && !run->settled; i++)
+        if (run->items[i].state == IST_CLUSTER_UNKNOWN && !run->items[i].tried)
+            return;
+    run->settled = 1;
+}
+
+// What the first listing left behind goes back: from here on records are all there is.
+static void trim(ist_reconciler *run)
+{
+    for (size_t i = 0; i < run->clusters->count && !run->trimmed; i++)
+        if (run->items[i].state == IST_CLUSTER_SYNCED && !run->items[i].compared)
+            return;
+    if (!run->trimmed && run->settled)
+        run->trimmed = malloc_trim(0) >= 0;
+}
+
+static void read_all(ist_reconciler *run)
+{
+    for (size_t i = 0; i < run->clusters->count; i++) {
+        struct rec_cluster *cluster = &run->items[i];
+        rec_requests_read(cluster);
+        for (size_t k = 0; k < run->kinds; k++)
+            if (cluster->feeds[k].stream && http_stream_fresh(cluster->feeds[k].stream))
+                rec_feed_read(&cluster->feeds[k]);
+    }
+}
+
+static int32_t wait(ist_reconciler *run, int64_t until, ist_error *err)
+{
+    size_t room = run->clusters->count * (run->kinds + 4 * REC_FLIGHT) + 1, count = 0;
+    ist_http_stream **streams = ist_calloc(room, sizeof *streams);
+    for (size_t i = 0; i < run->clusters->count; i++) {
+        struct rec_cluster *cluster = &run->items[i];
+        for (size_t k = 0; k < run->kinds; k++)
+            streams[count++] = cluster->feeds[k].stream;
+        for (struct rec_request *at = cluster->active; at && count < room; at = at->next)
+            streams[count++] = at->stream;
+    }
+    int64_t left = until - ist_now_ms(&run->env);
+    int32_t rc = ist_http_stream_wait(&run->env, streams, count, left < 0 ? 0 : left, err);
+    ist_free(streams);
+    return rc == IST_AGAIN ? IST_OK : rc;
+}
+
+int32_t rec_drive(ist_reconciler *run, rec_done *done, ist_error *err)
+{
+    int32_t rc = IST_OK;
+    while (rc == IST_OK) {
+        int64_t now = ist_now_ms(&run->env), until = now + 5000;
+        read_all(run);
+        settle(run);
+        for (size_t i = 0; i < run->clusters->count; i++)
+            rec_cluster_step(&run->items[i], now, &until);
+        trim(run);
+        if (run->watching)
+            rec_status_step(run, now, &until);
+        if (done && done(run))
+            return IST_OK;
+        rc = wait(run, until, err);
+    }
+    return rc;
+}
+
+// What is on its way arrives, then the leases are given back: the next one need not wait. Whoever cancelled us
+// does not wait for long.
+static void hand_over(ist_reconciler *run)
+{
+    int64_t end = ist_now_ms(&run->env) + HAND_OVER_MS;
+    run->writing = 0;
+    run->env = (ist_env){0}; // it was cancelled
+    for (int busy = 1; busy && ist_now_ms(NULL) < end;) {
+        int64_t now = ist_now_ms(NULL), until = end;
+        busy = 0;
+        read_all(run);
+        for (size_t i = 0; i < run->clusters->count; i++) {
+            struct rec_cluster *cluster = &run->items[i];
+            if (cluster->flight == 0)
+                rec_lease_release(cluster);
+            rec_requests_step(cluster, now, &until);
+            busy |= cluster->flight > 0 || cluster->lease.request != NULL;
+        }
+        if (busy && wait(run, until, NULL) != IST_OK)
+            return;
+    }
+}
+
+void rec_close(ist_reconciler *run)
+{
+    if (!run)
+        return;
+    if (run->items && run->watching)
+        hand_over(run);
+    for (size_t i = 0; run->items && i < run->clusters->count; i++)
+        rec_cluster_close(&run->items[i]);
+    rec_stale(run);
+    if (run->model)
+        run->plugin->close(run->model);
+    ist_clusters_free(run->clusters);
+    ist_free(run->items);
+    ist_free(run->owner);
+    ist_free(run->identity);
+    json_decref(run->inputs);
+    json_decref(run->recorded);
+    json_decref(run->planned);
+    json_decref(run->fields);
+    json_decref(run->pool);
+    ist_free(run);
+}
+
+// ---- what a model tells ----
+
+void ist_reconciler_touch(ist_reconciler *run, size_t cluster, const char *key, int64_t within_ms)
+{
+    struct rec_cluster *in = &run->items[cluster];
+    struct rec_key *touched = rec_key(in, key, 1);
+    int64_t due = ist_now_ms(&run->env) + within_ms;
+    touched->urgent |= within_ms <= 0;
+    if (within_ms <= 0)
+        due = 0; // before everything that may wait
+    if (touched->job)
+        touched->touched = 1;
+    else if (due < touched->due)
+        rec_key_due(in, touched, due);
+}
+
+void ist_reconciler_grace(ist_reconciler *run, int64_t ms)
+{
+    run->grace_ms = ms;
+}
+
+uint32_t ist_reconciler_state(const ist_reconciler *run, size_t cluster)
+{
+    return run->items[cluster].state;
+}
+
+int ist_reconciler_serves(const ist_reconciler *run, size_t cluster, size_t kind)
+{
+    return run->items[cluster].serves[kind];
+}
+
+const ist_env *ist_reconciler_env(const ist_reconciler *run)
+{
+    return &run->env;
+}
+
+const char *ist_reconciler_uid(const ist_reconciler *run, size_t cluster, size_t kind, const char *ns,
+                               const char *name)
+{
+    const struct rec_object *object = rec_find(&run->items[cluster], kind, ns, name);
+    return object && object->own && *object->uid ? object->uid : NULL;
+}
+
+void ist_reconciler_metric(ist_reconciler *run, size_t cluster, const char *name, const char *help,
+                           int counter, double value)
+{
+    struct rec_cluster *of = &run->items[cluster];
+    if (!of->metrics)
+        of->metrics = json_object();
+    json_object_set_new(of->metrics, name,
+                        json_pack("{s:s, s:b, s:f}", "help", help, "counter", counter, "value", value));
+}

@@ -1,0 +1,260 @@
+// What lists and watches bring: shown to the model when it is somebody else's, compared when it is our own.
+#include "reconciler.h"
+
+#include <string.h>
+
+struct brought {
+    struct rec_feed *feed;
+    struct rec_cluster *cluster;
+    json_t *object;
+    const char *ns, *name, *uid;
+    uint64_t version;
+    int listing;
+};
+
+static void show(const struct brought *b, int gone)
+{
+    ist_reconciler *run = b->cluster->run;
+    rec_stale(run);
+    run->plugin->see(run->model, b->cluster->index, b->feed->kind, b->object, gone);
+}
+
+// The model's object with this record is not there any more, and all that is left is the record.
+static void show_gone(struct rec_cluster *cluster, const struct rec_object *record)
+{
+    ist_reconciler *run = cluster->run;
+    const ist_reconciler_kind *kind = &run->plugin->kinds[record->kind];
+    const char *ns = rec_object_ns(record);
+    json_t *object =
+        json_pack("{s:s, s:s, s:{s:s, s:s, s:s*}}", "apiVersion", kind->api, "kind", kind->kind, "metadata",
+                  "name", rec_object_name(record), "uid", record->uid, "namespace", *ns ? ns : NULL);
+    rec_stale(run);
+    run->plugin->see(run->model, cluster->index, record->kind, object, 1);
+    json_decref(object);
+}
+
+static void due_now(struct rec_cluster *cluster, struct rec_key *key)
+{
+    if (key->job)
+        key->touched = 1;
+    else if (key->due == REC_NEVER || key->due > 0)
+        rec_key_due(cluster, key, ist_now_ms(&cluster->run->env));
+}
+
+// An object of ours went, was taken over or lost its label: its key is decided again.
+static void let_go(struct rec_cluster *cluster, struct rec_object *record)
+{
+    struct rec_key *key = record->key;
+    if (key && cluster->run->settled)
+        due_now(cluster, key);
+    rec_remove(cluster, record);
+}
+
+// ---- somebody else's ----
+
+static void take_other(const struct brought *b)
+{
+    struct rec_object *record = rec_find(b->cluster, b->feed->kind, b->ns, b->name);
+    if (record && record->own) {
+        if (rec_version_older(b->version, record->version))
+            return;
+        if (record->busy) { // the answer to our write tells who won
+            record->seen = b->version;
+            record->isthmus = 1;
+            show(b, 0);
+            return;
+        }
+        let_go(b->cluster, record);
+        record = NULL;
+    }
+    if (record && strcmp(record->uid, b->uid) != 0) {
+        show_gone(b->cluster, record);
+        rec_set_uid(record, b->uid);
+        record->version = 0;
+    }
+    if (!record)
+        record = rec_add(b->cluster, b->feed->kind, b->ns, b->name, b->uid);
+    record->round = b->feed->round;
+    if (b->listing && record->version == b->version)
+        return;
+    record->version = b->version;
+    record->isthmus = ist_kube_is_ours(b->object) != 0;
+    show(b, 0);
+}
+
+// ---- our own ----
+
+static struct rec_key *key_of(const struct brought *b)
+{
+    ist_reconciler *run = b->cluster->run;
+    char *text = run->plugin->key_of(run->model, b->cluster->index, b->feed->kind, b->object);
+    int orphan = text == NULL;
+    if (orphan)
+        text = ist_printf("\001%zu %s/%s", b->feed->kind, b->ns, b->name);
+    struct rec_key *key = rec_key(b->cluster, text, 1);
+    key->orphan = (uint8_t)orphan;
+    ist_free(text);
+    return key;
+}
+
+static void remember_fields(const struct brought *b, json_t *fields)
+{
+    char *id = ist_printf("%zu/%zu/%s/%s", b->cluster->index, b->feed->kind, b->ns, b->name);
+    json_object_set_new(b->cluster->run->fields, id, fields);
+    ist_free(id);
+}
+
+// The owner may not be listed yet: until it is, what the live object says of it counts. A digest taken so differs
+// from the one of the decision when the owner turns out to be another.
+static void resolve_by(json_t *wanted, const json_t *live)
+{
+    size_t i, k;
+    json_t *mine, *its;
+    json_array_foreach(ist_json_at(wanted, "metadata.ownerReferences"), i, mine)
+        json_array_foreach(ist_json_at(live, "metadata.ownerReferences"), k, its)
+    {
+        if (!strcmp(ist_json_str_or(mine, "uid", "-"), "") &&
+            !strcmp(ist_json_str_or(mine, "name", ""), ist_json_str_or(its, "name", "")) &&
+            !strcmp(ist_json_str_or(mine, "kind", ""), ist_json_str_or(its, "kind", "")))
+            json_object_set(mine, "uid", json_object_get(its, "uid"));
+    }
+}
+
+// Is it as the model wants it? Its digest then stands for what it agrees with.
+static void compare(const struct brought *b, struct rec_object *record)
+{
+    ist_reconciler *run = b->cluster->run;
+    const struct ist_wanted *wanted = rec_want(b->cluster, record->key);
+    const struct rec_want *want = rec_want_find(wanted, b->feed->kind, b->ns, b->name);
+    int resolved = !want || rec_resolve(b->cluster, want->object);
+    record->digest = 0;
+    if (want && want->flags & IST_WANT_IF_ABSENT) {
+        record->digest = 1;
+    } else if (want) {
+        if (!resolved)
+            resolve_by(want->object, b->object);
+        json_t *fields = ist_kube_diff(want->object, b->object, run->plugin->kinds[b->feed->kind].server_set);
+        if (json_array_size(fields) == 0)
+            record->digest = rec_digest(want->object);
+        else if (!run->watching)
+            remember_fields(b, json_incref(fields));
+        json_decref(fields);
+    }
+    if (!resolved)
+        rec_stale(run);
+    if (!record->digest && !record->deleting)
+        due_now(b->cluster, record->key);
+}
+
+static void take_own(const struct brought *b)
+{
+    ist_reconciler *run = b->cluster->run;
+    struct rec_object *record = rec_find(b->cluster, b->feed->kind, b->ns, b->name);
+    if (record && !record->own) { // it got our label
+        show_gone(b->cluster, record);
+        rec_remove(b->cluster, record);
+        record = NULL;
+    }
+    if (!run->settled || b->feed->stage < REC_OURS)
+        return; // the listing of what is ours brings it
+    if (record) {
+        record->round = b->feed->round;
+        if (record->busy) {
+            record->seen = b->version;
+            record->isthmus = 0;
+            return;
+        }
+        if (rec_version_older(b->version, record->version) ||
+            (record->version == b->version && record->digest))
+            return;
+    }
+    struct rec_key *key = key_of(b);
+    if (!record) {
+        record = rec_add(b->cluster, b->feed->kind, b->ns, b->name, b->uid);
+        record->own = 1;
+        record->round = b->feed->round;
+    }
+    const json_t *metadata = json_object_get(b->object, "metadata");
+    rec_set_uid(record, b->uid);
+    record->version = b->version;
+    record->source = rec_intern(run, json_string_value(json_object_get(json_object_get(metadata, "labels"),
+                                                                       IST_LABEL_SOURCE_CLUSTER)));
+    record->deleting = json_object_get(metadata, "deletionTimestamp") != NULL;
+    rec_set_key(b->cluster, record, key);
+    compare(b, record);
+}
+
+// ---- gone ----
+
+static void take_gone(const struct brought *b)
+{
+    struct rec_object *record = rec_find(b->cluster, b->feed->kind, b->ns, b->name);
+    if (!record || (*record->uid && *b->uid && strcmp(record->uid, b->uid) != 0))
+        return; // of an earlier object of that name
+    if (record->own && record->busy) {
+        record->seen = b->version;
+        return;
+    }
+    if (record->own) {
+        let_go(b->cluster, record);
+        return;
+    }
+    show(b, 1);
+    rec_remove(b->cluster, record);
+}
+
+void rec_see(struct rec_feed *feed, json_t *object, int gone, int listing)
+{
+    json_t *metadata = json_object_get(object, "metadata");
+    const ist_reconciler_kind *kind = &feed->cluster->run->plugin->kinds[feed->kind];
+    struct brought b = {.feed = feed, .cluster = feed->cluster, .object = object, .listing = listing};
+    b.ns = json_string_value(json_object_get(metadata, "namespace"));
+    b.name = json_string_value(json_object_get(metadata, "name"));
+    b.uid = json_string_value(json_object_get(metadata, "uid"));
+    b.version = rec_version(json_string_value(json_object_get(metadata, "resourceVersion")));
+    b.ns = b.ns ? b.ns : "";
+    b.uid = b.uid ? b.uid : "";
+    if (!b.name)
+        return;
+    kube_slim(object);
+    if (listing) { // items do not repeat what they are
+        json_object_set_new(object, "apiVersion", json_string(kind->api));
+        json_object_set_new(object, "kind", json_string(kind->kind));
+    }
+    int own = rec_is_own(feed->cluster->run, object);
+    if (gone)
+        take_gone(&b);
+    else if (listing && own != (feed->stage == REC_OURS))
+        return; // it changed hands between two pages: the watch tells
+    else if (own)
+        take_own(&b);
+    else
+        take_other(&b);
+}
+
+void rec_sweep(struct rec_feed *feed, int own)
+{
+    struct rec_table *table = &feed->cluster->table;
+    struct rec_object **missing = NULL;
+    size_t count = 0, room = 0;
+    for (size_t i = 0; i < table->room; i++) {
+        struct rec_object *record = table->slots[i];
+        if (!record || record->kind != feed->kind || record->own != own || record->round == feed->round ||
+            record->busy)
+            continue;
+        if (count == room) {
+            room = room ? 2 * room : 16;
+            missing = ist_realloc(missing, room, sizeof *missing);
+        }
+        missing[count++] = record;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (own) {
+            let_go(feed->cluster, missing[i]);
+        } else {
+            show_gone(feed->cluster, missing[i]);
+            rec_remove(feed->cluster, missing[i]);
+        }
+    }
+    ist_free(missing);
+}

@@ -1,0 +1,392 @@
+// Carrying a decision out: what one stage writes goes side by side, the next stage begins when all of it is there.
+#include "reconciler.h"
+
+#include <string.h>
+
+#define AHEAD      (2 * REC_FLIGHT) // decided keys that wait for their turn: their objects are in memory
+#define FAILED_MS  1000
+#define FAILED_CAP 300000
+#define BATCH      256
+
+struct sent {
+    struct rec_job *job;
+    struct rec_action *action;
+    uint64_t digest;
+    int deleting; // the first half of a replacement
+};
+
+static void next_stage(struct rec_job *job);
+
+// ---- the end of a job ----
+
+static void end_job(struct rec_job *job)
+{
+    struct rec_cluster *cluster = job->cluster;
+    ist_reconciler *run = cluster->run;
+    struct rec_key *key = job->key;
+    int64_t now = ist_now_ms(&run->env), due = REC_NEVER;
+    key->job = NULL;
+    cluster->jobs--;
+    if (job->failed && !job->aborted) {
+        int64_t wait = rec_backoff(key->failures++, FAILED_MS, FAILED_CAP);
+        due = now + (job->retry_ms > wait ? job->retry_ms : wait);
+        if (!run->watching)
+            due = REC_NEVER; // the caller is told
+    } else if (!job->failed) {
+        key->failures = 0;
+    }
+    if (key->touched || job->aborted || (job->again && !job->failed))
+        due = now;
+    key->touched = 0;
+    key->follows = job->again && !job->failed;
+    if (due < key->due)
+        rec_key_due(cluster, key, due);
+    if (!job->failed && run->plugin->written) {
+        rec_stale(run);
+        run->plugin->written(run->model, cluster->index, key->text);
+    }
+    rec_job_free(job);
+    rec_key_drop(cluster, key);
+}
+
+static void one_less(struct rec_job *job)
+{
+    job->outstanding--;
+    next_stage(job);
+}
+
+// ---- what came of one action ----
+
+static struct rec_object *record_of(const struct sent *sent)
+{
+    return rec_find(sent->job->cluster, sent->action->kind, sent->action->ns, sent->action->name);
+}
+
+static char *title(const struct sent *sent)
+{
+    const struct rec_action *action = sent->action;
+    return ist_printf("%s %s%s%s", sent->job->cluster->run->plugin->kinds[action->kind].kind, action->ns,
+                      *action->ns ? "/" : "", action->name);
+}
+
+// Nobody knows what it is like now, or it is not there.
+static void unsettle(const struct sent *sent)
+{
+    struct rec_object *record = record_of(sent);
+    if (!record || !record->own || !record->busy)
+        return;
+    record->busy = 0;
+    record->digest = 0;
+    if (!*record->uid)
+        rec_remove(sent->job->cluster, record);
+}
+
+static void fail(const struct sent *sent, int status, const ist_error *err)
+{
+    struct rec_job *job = sent->job;
+    char *name = title(sent);
+    job->failed = 1;
+    if (status == 0) { // the connection, or the lease: decided anew when both are back
+        job->aborted = 1;
+    } else if (status == 409 && sent->action->op == REC_CREATE) {
+        job->cluster->conflicts++;
+        rec_key_note(job->key, "%s is left alone: it exists and is not Isthmus's", name);
+        job->retry_ms = 30000;
+    } else if (status == 409) { // gone or replaced meanwhile
+        struct rec_object *record = record_of(sent);
+        job->cluster->conflicts++;
+        rec_key_note(job->key, "%s was changed by somebody else meanwhile", name);
+        if (record && record->own && strstr(err->text, "UID"))
+            rec_remove(job->cluster, record);
+        job->retry_ms = 100;
+    } else {
+        rec_key_note(job->key, "%s: %s", name, err->text);
+        if (job->cluster->run->watching)
+            ist_log(&job->cluster->run->env, IST_LOG_WARN, "%s in %s: %s", name, job->cluster->item->name,
+                    err->text);
+    }
+    if (!job->cluster->unwritten.code && status != 0)
+        ist_fail(&job->cluster->unwritten, err->code, name, "%s", err->text);
+    job->cluster->run->status_at = 0;
+    ist_free(name);
+}
+
+// Does anybody else's hand show in the answer? Then a creation has run into somebody's object.
+static int is_foreign(const json_t *answer)
+{
+    size_t i;
+    const json_t *entry;
+    json_array_foreach(ist_json_at(answer, "metadata.managedFields"), i, entry)
+    {
+        if (strcmp(ist_json_str_or(entry, "manager", ""), "isthmus") != 0 &&
+            !json_object_get(entry, "subresource"))
+            return 1;
+    }
+    return 0;
+}
+
+static void on_withdrawn(struct rec_request *request, int status, const json_t *answer, const ist_error *err)
+{
+    (void)answer;
+    (void)err;
+    struct sent *sent = request->arg;
+    if (status == 0)
+        sent->job->aborted = 1;
+    one_less(sent->job);
+    ist_free(sent);
+}
+
+static char *path_of(const struct sent *sent, const char *query)
+{
+    const struct rec_action *action = sent->action;
+    const ist_reconciler_kind *kind = &sent->job->cluster->run->plugin->kinds[action->kind];
+    char *path = NULL, *whole;
+    if (kube_path(sent->job->cluster->kube, kind->api, kind->kind, *action->ns ? action->ns : NULL,
+                  action->name, &path, NULL) != IST_OK)
+        return NULL;
+    whole = ist_printf("%s%s", path, query);
+    ist_free(path);
+    return whole;
+}
+
+// Takes our fields off an object that turned out to be somebody's: an apply that sets nothing.
+static void withdraw(struct sent *sent)
+{
+    const struct rec_action *action = sent->action;
+    struct rec_cluster *cluster = sent->job->cluster;
+    const ist_reconciler_kind *kind = &cluster->run->plugin->kinds[action->kind];
+    json_t *nothing =
+        json_pack("{s:s, s:s, s:{s:s, s:s*}}", "apiVersion", kind->api, "kind", kind->kind, "metadata",
+                  "name", action->name, "namespace", *action->ns ? action->ns : NULL);
+    struct rec_request *request = rec_request(cluster, "PATCH", path_of(sent, "?fieldManager=isthmus"),
+                                              ist_json_text(nothing), on_withdrawn, sent);
+    request->type = "application/apply-patch+yaml";
+    request->write = 1;
+    request->urgent = 1;
+    json_decref(nothing);
+    rec_request_send(request);
+}
+
+static void settle(const struct sent *sent, const json_t *answer)
+{
+    struct rec_cluster *cluster = sent->job->cluster;
+    const char *version = ist_json_str(answer, "metadata.resourceVersion");
+    struct rec_object *record = record_of(sent);
+    if (!record || !record->own)
+        return;
+    record->busy = 0;
+    rec_set_uid(record, ist_json_str(answer, "metadata.uid"));
+    record->version = rec_version(version);
+    record->digest = sent->digest;
+    record->round = cluster->feeds[sent->action->kind].round;
+    record->source = rec_intern(
+        cluster->run,
+        json_string_value(json_object_get(ist_json_at(answer, "metadata.labels"), IST_LABEL_SOURCE_CLUSTER)));
+    if (rec_version_older(record->version, record->seen)) { // changed again after us: not known how
+        record->digest = 0;
+        sent->job->key->touched = 1;
+    }
+    record->seen = 0;
+    rec_stale(cluster->run);
+}
+
+static void on_applied(struct rec_request *request, int status, const json_t *answer, const ist_error *err)
+{
+    struct sent *sent = request->arg;
+    struct rec_cluster *cluster = sent->job->cluster;
+    if (status == 200 && sent->action->op == REC_CREATE && is_foreign(answer)) {
+        ist_error taken = {0};
+        ist_fail(&taken, IST_ERR_CONFLICT, cluster->item->name, "exists");
+        fail(sent, 409, &taken);
+        unsettle(sent);
+        withdraw(sent);
+        return;
+    }
+    if (status >= 200 && status < 300) {
+        cluster->writes++;
+        cluster->last_write_clock = ist_clock_ms(&cluster->run->env);
+        settle(sent, answer);
+    } else {
+        unsettle(sent);
+        fail(sent, status, err);
+    }
+    one_less(sent->job);
+    ist_free(sent);
+}
+
+static void send_apply(struct sent *sent);
+
+static void on_deleted(struct rec_request *request, int status, const json_t *answer, const ist_error *err)
+{
+    struct sent *sent = request->arg;
+    struct rec_cluster *cluster = sent->job->cluster;
+    struct rec_object *record = record_of(sent);
+    int ok = (status >= 200 && status < 300) || status == 404;
+    // 409: another object has the name by now; the watch brings it.
+    if (record && record->own && (ok || status == 409)) {
+        if (ist_json_str(answer, "metadata.deletionTimestamp") &&
+            json_array_size(ist_json_at(answer, "metadata.finalizers")))
+            record->deleting = 1, record->busy = 0;
+        else
+            rec_remove(cluster, record);
+    } else {
+        unsettle(sent);
+    }
+    if (ok) {
+        cluster->deletes++;
+        cluster->last_write_clock = ist_clock_ms(&cluster->run->env);
+    } else if (status != 409) {
+        fail(sent, status, err);
+    }
+    if (ok && sent->deleting) {
+        sent->deleting = 0;
+        sent->action->op = REC_CREATE;
+        send_apply(sent);
+        return;
+    }
+    one_less(sent->job);
+    ist_free(sent);
+}
+
+// ---- sending ----
+
+static void send_delete(struct sent *sent)
+{
+    const struct rec_action *action = sent->action;
+    struct rec_object *record = record_of(sent);
+    json_t *options =
+        json_pack("{s:s, s:s, s:s, s:{s:s}}", "kind", "DeleteOptions", "apiVersion", "v1",
+                  "propagationPolicy", "Background", "preconditions", "uid", action->uid ? action->uid : "");
+    struct rec_request *request = rec_request(sent->job->cluster, "DELETE", path_of(sent, ""),
+                                              ist_json_text(options), on_deleted, sent);
+    request->write = 1;
+    request->urgent = sent->job->urgent;
+    if (record)
+        record->busy = 1;
+    json_decref(options);
+    rec_request_send(request);
+}
+
+static void on_updated(struct rec_request *request, int status, const json_t *answer, const ist_error *err)
+{
+    struct sent *sent = request->arg;
+    // What cannot be changed in place is made anew: only of what is ours.
+    if (status == 422 && (strstr(err->text, "immutable") || strstr(err->text, "may not change"))) {
+        sent->deleting = 1;
+        send_delete(sent);
+        return;
+    }
+    on_applied(request, status, answer, err);
+}
+
+// With the uid, an update never lands on an object that took the name meanwhile.
+static char *body_of(const struct rec_action *action)
+{
+    if (action->op != REC_UPDATE || !action->uid)
+        return ist_json_text(action->object);
+    json_t *copy = json_copy(action->object), *metadata = json_copy(json_object_get(copy, "metadata"));
+    json_object_set_new(metadata, "uid", json_string(action->uid));
+    json_object_set_new(copy, "metadata", metadata);
+    char *text = ist_json_text(copy);
+    json_decref(copy);
+    return text;
+}
+
+static void send_apply(struct sent *sent)
+{
+    struct rec_action *action = sent->action;
+    struct rec_cluster *cluster = sent->job->cluster;
+    struct rec_object *record = record_of(sent);
+    const char *query = action->op == REC_UPDATE ? "?fieldManager=isthmus&fieldValidation=Strict&force=true"
+                                                 : "?fieldManager=isthmus&fieldValidation=Strict";
+    if (!record) {
+        record = rec_add(cluster, action->kind, action->ns, action->name, "");
+        record->own = 1;
+        record->round = cluster->feeds[action->kind].round;
+        rec_set_key(cluster, record, sent->job->key);
+    }
+    record->busy = 1;
+    record->seen = 0;
+    sent->digest = action->if_absent ? 1 : rec_digest(action->object);
+    struct rec_request *request = rec_request(cluster, "PATCH", path_of(sent, query), body_of(action),
+                                              action->op == REC_UPDATE ? on_updated : on_applied, sent);
+    request->type = "application/apply-patch+yaml"; // JSON is YAML
+    request->write = 1;
+    request->urgent = sent->job->urgent;
+    rec_request_send(request);
+}
+
+// 0: it cannot be sent, as its owner is not there.
+static int send_action(struct rec_job *job, struct rec_action *action)
+{
+    struct sent *sent = ist_calloc(1, sizeof *sent);
+    sent->job = job;
+    sent->action = action;
+    if (action->op == REC_DELETE) {
+        send_delete(sent);
+        return 1;
+    }
+    struct rec_object *record = record_of(sent);
+    if (!rec_resolve(job->cluster, action->object) || (record && !record->own)) {
+        char *name = title(sent);
+        rec_key_note(job->key, "%s waits for the object that owns it", name);
+        ist_free(name);
+        ist_free(sent);
+        return 0;
+    }
+    if (record && action->op == REC_UPDATE && record->digest &&
+        record->digest == rec_digest(action->object)) { // agreed meanwhile
+        ist_free(sent);
+        return 0;
+    }
+    send_apply(sent);
+    return 1;
+}
+
+static void next_stage(struct rec_job *job)
+{
+    while (job->outstanding == 0) {
+        if (job->failed || job->at == job->count) {
+            end_job(job);
+            return;
+        }
+        size_t first = job->at;
+        int last = job->actions[first].op == REC_DELETE;
+        job->outstanding = 1; // so that answers that come at once do not run ahead
+        for (; job->at < job->count && job->actions[job->at].kind == job->actions[first].kind &&
+               (job->actions[job->at].op == REC_DELETE) == last;
+             job->at++)
+            job->outstanding += (size_t)send_action(job, &job->actions[job->at]);
+        job->outstanding--;
+    }
+}
+
+void rec_job_start(struct rec_job *job)
+{
+    job->key->job = job;
+    job->key->touched = 0;
+    job->cluster->jobs++;
+    next_stage(job);
+}
+
+void rec_write_due(struct rec_cluster *cluster, int64_t now)
+{
+    const ist_reconciler *run = cluster->run;
+    if (run->watching && !rec_may_write(cluster, now))
+        return;
+    for (int i = 0; i < BATCH && cluster->queued + cluster->flight < AHEAD; i++) {
+        struct rec_key *key = rec_key_next_due(cluster, now);
+        if (!key)
+            return;
+        rec_key_due(cluster, key, REC_NEVER);
+        int urgent = key->urgent;
+        key->urgent = 0;
+        if (key->job) {
+            key->touched = 1;
+            continue;
+        }
+        struct rec_job *job = rec_decide(cluster, key);
+        job->urgent = urgent;
+        rec_job_start(job);
+    }
+}
