@@ -1,3 +1,8 @@
+SVCMIRROR_MODEL = plugins/k8s-svcmirror/model.c plugins/k8s-svcmirror/model.h plugins/k8s-svcmirror/records.c \
+	plugins/k8s-svcmirror/records.h plugins/k8s-svcmirror/selection.c plugins/k8s-svcmirror/selection.h \
+	plugins/k8s-svcmirror/read.c plugins/k8s-svcmirror/read.h plugins/k8s-svcmirror/see.c \
+	plugins/k8s-svcmirror/ports.c plugins/k8s-svcmirror/service.c plugins/k8s-svcmirror/slices.c \
+	plugins/k8s-svcmirror/want.c
 plugin_LTLIBRARIES += plugins/k8s-svcmirror/k8s-svcmirror.la
 plugins_k8s_svcmirror_k8s_svcmirror_la_SOURCES = %D%/svcmirror.c %D%/select.c %D%/mirror.c %D%/mirror.h
 plugins_k8s_svcmirror_k8s_svcmirror_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
