@@ -3,6 +3,7 @@
 #define CSR_DMVPN_CSR_H
 
 #include <isthmus/alloc.h>
+#include <isthmus/crypto.h>
 #include <isthmus/ios_config.h>
 #include <isthmus/ios_show.h>
 #include <isthmus/json.h>
@@ -74,7 +75,8 @@ int32_t csr_configure(struct csr *c, ist_error *err);
 
 // secrets.c: what state keeps of secrets that the router shows as hashes only.
 int32_t csr_same_secret(void *arg, const ist_ios_shown_secret *secret); // arg: the record's "secrets" object
-json_t *csr_secret_records(const ist_ios_config *running, const ist_ios_config *wanted); // new reference
+// {line: {salt, rounds, hash}}; new reference. `rounds` as ist_slow_hash takes them.
+json_t *csr_secret_records(const ist_ios_config *running, const ist_ios_config *wanted, uint32_t rounds);
 
 int32_t csr_observe(const ist_host *host, ist_call *call);
 int32_t csr_plan(const ist_host *host, ist_call *call);

@@ -289,7 +289,7 @@ static int32_t read_back(struct csr *c, json_t **records, ist_error *err)
         rc = csr_compare(c, &d, err);
     if (rc == IST_OK) {
         // Secrets that the router hides differ until this record is made.
-        json_t *secrets = csr_secret_records(d.running, d.wanted);
+        json_t *secrets = csr_secret_records(d.running, d.wanted, IST_SLOW_ROUNDS);
         json_t *config =
             csr_record(c, R_CONFIG) ? json_copy((json_t *)csr_record(c, R_CONFIG)) : json_object();
         json_object_set_new(config, "routes", csr_static_routes(c->inputs));

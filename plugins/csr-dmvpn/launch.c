@@ -1,7 +1,6 @@
 // The machine: what the inputs make of a router VM, how it stands, and until it is ready.
 #include "csr.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 
 #define WAIT_STATE_MS (5 * 60 * 1000)

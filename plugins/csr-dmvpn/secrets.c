@@ -2,30 +2,15 @@
 // cipher text instead of the secret is there a record at all: a slow salted hash of the two together.
 #include "csr.h"
 
-#include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <string.h>
 
-#define ROUNDS 200000
-#define SALT   16
-#define DIGEST 32
+#define SALT       16
+#define MAX_ROUNDS 10000000 // what a record may ask for: seconds, not hours
 
-static void hex(const unsigned char *bytes, size_t len, char *text)
+static void hash_both(const ist_ios_shown_secret *s, const char *salt, uint32_t rounds, char text[65])
 {
-    for (size_t i = 0; i < len; i++) {
-        text[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
-        text[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
-    }
-    text[2 * len] = 0;
-}
-
-static void slow_hash(const char *wanted, const char *shown, const char *salt, char text[2 * DIGEST + 1])
-{
-    unsigned char digest[DIGEST];
-    char *both = ist_printf("%s\n%s", wanted, shown);
-    PKCS5_PBKDF2_HMAC(both, (int)strlen(both), (const unsigned char *)salt, (int)strlen(salt), ROUNDS,
-                      EVP_sha256(), DIGEST, digest);
-    hex(digest, DIGEST, text);
+    char *both = ist_printf("%s\n%s", s->wanted, s->shown);
+    ist_slow_hash(both, salt, rounds, text);
     ist_free_secret(both);
 }
 
@@ -33,32 +18,38 @@ int32_t csr_same_secret(void *arg, const ist_ios_shown_secret *s)
 {
     const json_t *record = json_object_get(arg, s->line);
     const char *salt = ist_json_str(record, "salt"), *hash = ist_json_str(record, "hash");
-    char text[2 * DIGEST + 1];
-    if (!salt || !hash)
+    const int64_t rounds = ist_json_int(record, "rounds", 0);
+    char text[65];
+    if (!salt || !hash || rounds < 1 || rounds > MAX_ROUNDS)
         return 0;
-    slow_hash(s->wanted, s->shown, salt, text);
+    hash_both(s, salt, (uint32_t)rounds, text);
     return strcmp(text, hash) == 0;
 }
+
+struct recording {
+    json_t *records;
+    uint32_t rounds;
+};
 
 // Called for each secret that cannot be compared: this is how they are found.
 static int32_t record(void *arg, const ist_ios_shown_secret *s)
 {
-    unsigned char bytes[SALT];
-    char salt[2 * SALT + 1], text[2 * DIGEST + 1];
-    if (RAND_bytes(bytes, sizeof bytes) != 1)
-        return 0;
-    hex(bytes, sizeof bytes, salt);
-    slow_hash(s->wanted, s->shown, salt, text);
-    json_object_set_new(arg, s->line, json_pack("{ss ss}", "salt", salt, "hash", text));
+    const struct recording *to = arg;
+    char salt[2 * SALT + 1], text[65];
+    ist_random_hex(SALT, salt);
+    hash_both(s, salt, to->rounds, text);
+    json_object_set_new(
+        to->records, s->line,
+        json_pack("{ss sI ss}", "salt", salt, "rounds", (json_int_t)to->rounds, "hash", text));
     return 1;
 }
 
-json_t *csr_secret_records(const ist_ios_config *running, const ist_ios_config *wanted)
+json_t *csr_secret_records(const ist_ios_config *running, const ist_ios_config *wanted, uint32_t rounds)
 {
-    json_t *records = json_object();
-    ist_ios_diff_options options = {.size = sizeof options, .same_secret = record, .arg = records};
+    struct recording to = {json_object(), rounds};
+    ist_ios_diff_options options = {.size = sizeof options, .same_secret = record, .arg = &to};
     ist_ios_diff diff;
     if (ist_ios_config_diff(running, wanted, &options, &diff, NULL) == IST_OK)
         ist_ios_diff_free(&diff);
-    return records;
+    return to.records;
 }

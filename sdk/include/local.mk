@@ -4,6 +4,7 @@ isthmusrolesdir = $(includedir)/isthmus/roles
 isthmusinclude_HEADERS = \
 	%D%/isthmus/alloc.h \
 	%D%/isthmus/aws.h \
+	%D%/isthmus/crypto.h \
 	%D%/isthmus/env.h \
 	%D%/isthmus/error.h \
 	%D%/isthmus/file.h \

@@ -14,6 +14,7 @@ sdk_lib_libisthmus_la_LIBADD = sdk/lib/libistbase.la $(JANSSON_LIBS) $(YAML_LIBS
 	$(SSH2_LIBS) $(EXPAT_LIBS)
 sdk_lib_libisthmus_la_SOURCES =
 include sdk/lib/plugin/local.mk
+include sdk/lib/crypto/local.mk
 include sdk/lib/file/local.mk
 include sdk/lib/http/local.mk
 include sdk/lib/aws/local.mk

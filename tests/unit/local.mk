@@ -41,3 +41,9 @@ include tests/unit/reconciler.mk
 include tests/unit/netpol.mk
 
 include tests/unit/config.mk
+
+check_PROGRAMS += tests/unit/test-crypto
+UNIT_TESTS += tests/unit/test-crypto
+tests_unit_test_crypto_SOURCES = %D%/test-crypto.c
+tests_unit_test_crypto_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_crypto_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)

@@ -32,5 +32,5 @@ UNIT_TESTS += tests/unit/test-csr-secrets
 tests_unit_test_csr_secrets_SOURCES = %D%/test-csr-secrets.c plugins/csr-dmvpn/secrets.c plugins/csr-dmvpn/device.c \
 	plugins/csr-dmvpn/desired.c plugins/csr-dmvpn/launch.c plugins/csr-dmvpn/inputs.c
 tests_unit_test_csr_secrets_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/csr-dmvpn
-tests_unit_test_csr_secrets_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)
-tests_unit_test_csr_secrets_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(CRYPTO_LIBS)
+tests_unit_test_csr_secrets_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_csr_secrets_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)

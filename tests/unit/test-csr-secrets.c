@@ -48,7 +48,7 @@ static size_t differences(const char *running, const char *want, json_t *records
 static json_t *records_of(const char *running, const char *want)
 {
     ist_ios_config *a = parse(running), *b = parse(want);
-    json_t *records = csr_secret_records(a, b);
+    json_t *records = csr_secret_records(a, b, 10); // as many rounds as matter here
     ist_ios_config_free(a);
     ist_ios_config_free(b);
     return records;
@@ -88,6 +88,21 @@ static void a_change_at_either_end_is_seen(void **state)
     ist_free(running);
 }
 
+static void a_record_that_cannot_be_right_is_none(void **state)
+{
+    static const json_int_t rounds[] = {0, -1, 11, 10000001, INT64_MAX};
+    (void)state;
+    char *running = shown("9 $9$one", "8 $8$two", "6 three");
+    json_t *records = records_of(running, wanted), *one;
+    const char *line;
+    for (size_t i = 0; i < sizeof rounds / sizeof *rounds; i++) {
+        json_object_foreach(records, line, one) json_object_set_new(one, "rounds", json_integer(rounds[i]));
+        assert_int_equal(differences(running, wanted, records), 3);
+    }
+    json_decref(records);
+    ist_free(running);
+}
+
 static void records_hold_no_secret_and_differ_each_time(void **state)
 {
     (void)state;
@@ -119,6 +134,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_sent_once_is_known_in_every_encoding),
         cmocka_unit_test(a_change_at_either_end_is_seen),
+        cmocka_unit_test(a_record_that_cannot_be_right_is_none),
         cmocka_unit_test(records_hold_no_secret_and_differ_each_time),
         cmocka_unit_test(clear_secrets_need_no_record),
     };

@@ -13,8 +13,6 @@ extern "C" {
 IST_EXPORT int32_t ist_file_read(const char *path, size_t max, char **text, size_t *len, ist_error *err);
 // Puts the file in place at once and whole, mode 0600; folders that are missing are made with 0700.
 IST_EXPORT int32_t ist_file_write(const char *path, const char *text, size_t len, ist_error *err);
-// 64 hex digits and NUL.
-IST_EXPORT void ist_sha256_text(const char *bytes, size_t len, char text[65]);
 
 // A file that a step keeps: a kubeconfig for people. Its record is {path, sha256}. All strings are borrowed.
 typedef struct ist_kept_file {

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,18 +104,4 @@ int32_t ist_file_write(const char *path, const char *text, size_t len, ist_error
         unlink(beside);
     ist_free(beside);
     return rc;
-}
-
-void ist_sha256_text(const char *bytes, size_t len, char text[65])
-{
-    static const char digits[] = "0123456789abcdef";
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned int n = 0;
-    if (EVP_Digest(bytes, len, digest, &n, EVP_sha256(), NULL) != 1)
-        abort();
-    for (unsigned int i = 0; i < n && i < 32; i++) {
-        text[2 * i] = digits[digest[i] >> 4];
-        text[2 * i + 1] = digits[digest[i] & 15];
-    }
-    text[64] = '\0';
 }

@@ -1,5 +1,6 @@
 // A file as a resource of a step.
 #include <isthmus/alloc.h>
+#include <isthmus/crypto.h>
 #include <isthmus/file.h>
 #include <isthmus/json.h>
 

@@ -1,5 +1,6 @@
 // From a manifest to its objects: read, split, checked, completed, put in order.
 #include <isthmus/alloc.h>
+#include <isthmus/crypto.h>
 #include <isthmus/file.h>
 #include <isthmus/kube_manifest.h>
 #include <isthmus/yaml.h>
