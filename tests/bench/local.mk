@@ -4,3 +4,9 @@ BENCHES += %D%/mirror.sh %D%/stars.sh
 BENCHES += %D%/engine.sh
 noinst_PROGRAMS += tests/bench/measure
 tests_bench_measure_SOURCES = %D%/measure.c
+# Raw requests, changes at a rate, and memory, for measurements against real API servers.
+noinst_PROGRAMS += tests/bench/kube-load
+tests_bench_kube_load_SOURCES = %D%/load/load.c %D%/load/http.c %D%/load/seed.c %D%/load/replay.c %D%/load/churn.c \
+	%D%/load/memory.c %D%/load/load.h
+tests_bench_kube_load_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS)
+tests_bench_kube_load_LDADD = sdk/lib/libistbase.la $(CURL_LIBS) $(JANSSON_LIBS)
