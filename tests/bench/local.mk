@@ -10,3 +10,4 @@ tests_bench_kube_load_SOURCES = %D%/load/load.c %D%/load/http.c %D%/load/seed.c 
 	%D%/load/memory.c %D%/load/load.h
 tests_bench_kube_load_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS)
 tests_bench_kube_load_LDADD = sdk/lib/libistbase.la $(CURL_LIBS) $(JANSSON_LIBS)
+EXTRA_DIST += %D%/load/lib.sh

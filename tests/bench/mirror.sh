@@ -1,77 +1,113 @@
 #!/usr/bin/env bash
-# Mirroring 500 services with 10 endpoints each, beside `kubectl apply --server-side` of the same objects and beside
-# the same requests sent raw over one connection. Ratios of one run against one lab.
-. "$(dirname "$0")/../integration/lib.sh"
-command -v kubectl >/dev/null || { echo "mirror: skipped: kubectl is not installed"; exit 0; }
-start_lab
-SERVICES=${SERVICES:-500}
+# Mirroring between two real API servers (KIND=modern or classic): the first sync, a restart with nothing to do,
+# changes at a rate, memory; each beside the same requests sent raw, in the same run. SERVICES, ADDRESSES (of one),
+# RATE (changes a second) for SPELL seconds, and BIG (services of the measure of memory; 0: without it).
+# shellcheck source=../real/kube/lib.sh
+. "$(dirname "$0")/../real/kube/lib.sh"
+# shellcheck source=load/lib.sh
+. "$(dirname "$0")/load/lib.sh"
+SERVICES=${SERVICES:-2000} ADDRESSES=${ADDRESSES:-10} RATE=${RATE:-100} SPELL=${SPELL:-20} BIG=${BIG:-10000}
+SLICES=/apis/discovery.k8s.io/v1/endpointslices
+EAST=$TMP/east/kubeconfig WEST=$TMP/west/kubeconfig
 
-mkdir "$TMP/conf"
-cat >"$TMP/conf/bench.yaml" <<END
-pipelines:
-  bench:
-    steps:
-      cluster:
-        plugin: ccp
-        with:
-          - !include $SRC/conf.d/stars/aws.yaml
-          - {url: $ISTHMUS_CCP_URL, username: admin, password: "\${env.ISTHMUS_CCP_PASSWORD}", ca_file: $ISTHMUS_LAB_CA, provider: myAwsProv}
-      mirror:
-        plugin: k8s-svcmirror
-        with:
-          clusters:
-            - {name: ccp, kubeconfig: $ISTHMUS_KUBECONFIG_CCP, services: [{namespace: bench}]}
-            - {name: aws, kubeconfig: "\${steps.cluster.kubeconfig}", services: []}
-          create_namespaces: true
+inputs() { # inputs NAMESPACE...: what is mirrored
+    local list
+    list=$(printf '{namespace: %s}, ' "$@")
+    cat >"$TMP/inputs.yaml" <<END
+clusters:
+  - {name: east, services: [${list%, }]}
+  - {name: west, services: []}
+kubeconfigs: {east: $EAST, west: $WEST}
+pod_cidrs: {east: [10.0.0.0/8]}
+create_namespaces: true
 END
-run() { "$ISTHMUS" -C "$TMP/conf" "$@" >"$TMP/out" 2>&1 || { cat "$TMP/out"; exit 1; }; }
-run apply bench --yes --only cluster
-
-# objects NAMESPACE: Service and EndpointSlice, as JSON lines
-objects() {
-    awk -v n="$SERVICES" -v ns="$1" 'BEGIN {
-        for (i = 0; i < n; i++) {
-            printf "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"s%d\",\"namespace\":\"%s\"},\"spec\":{\"ports\":[{\"port\":80,\"protocol\":\"TCP\"}]}}\n", i, ns
-            printf "{\"apiVersion\":\"discovery.k8s.io/v1\",\"kind\":\"EndpointSlice\",\"metadata\":{\"name\":\"s%d-0\",\"namespace\":\"%s\",\"labels\":{\"kubernetes.io/service-name\":\"s%d\"}},\"addressType\":\"IPv4\",\"ports\":[{\"port\":80,\"protocol\":\"TCP\"}],\"endpoints\":[", i, ns, i
-            for (j = 0; j < 10; j++) printf "%s{\"addresses\":[\"192.168.%d.%d\"],\"conditions\":{\"ready\":true}}", j ? "," : "", i % 250, j + 1
-            print "]}"
-        }
-    }'
 }
-ms() { # ms cmd...: how long it took, in milliseconds
-    local from to
-    from=$(date +%s%N)
-    "$@" >"$TMP/out" 2>&1 || { tail -5 "$TMP/out"; exit 1; }
-    to=$(date +%s%N)
-    echo $(((to - from) / 1000000))
+mirrored() { # mirrored COUNT: the west has so many slices; when
+    "$LOAD" until "$WEST" $SLICES "$1" 600 || die "the daemon does not mirror: $(tail -3 "$TMP/daemon.log")"
+}
+# Everything that is mirrored of one namespace, sent again raw into another; "MILLISECONDS REQUESTS".
+raw() {
+    kubectl_of west create namespace "$1" >/dev/null
+    "$LOAD" send "$WEST" "$TMP/taken" "$1" 16 || exit 1
+}
+take() {
+    "$LOAD" take "$WEST" "$TMP/taken" "/api/v1/namespaces/$1/services" v1 Service \
+        "/apis/discovery.k8s.io/v1/namespaces/$1/endpointslices" discovery.k8s.io/v1 EndpointSlice >/dev/null || exit 1
+}
+lists() { # of both clusters, side by side
+    local c
+    for c in "$EAST" "$WEST"; do
+        echo "$c" /api/v1/namespaces "$c" /api/v1/services "$c" $SLICES
+    done | xargs "$LOAD" list
 }
 
-for pair in "$ISTHMUS_KUBECONFIG_CCP bench" "$ISTHMUS_KUBECONFIG_AWS kubectl" "$ISTHMUS_KUBECONFIG_AWS raw"; do
-    kubectl --kubeconfig "${pair% *}" create ns "${pair#* }" >/dev/null || exit 1
-done
-objects bench >"$TMP/source.json"
-kubectl --kubeconfig "$ISTHMUS_KUBECONFIG_CCP" apply --server-side -f "$TMP/source.json" >/dev/null || exit 1
+# A round before it counts: what the servers do once for each kind.
+pair
+seed_services east warm 200 "$ADDRESSES"
+inputs warm
+daemon k8s-svcmirror
+mirrored 200 >/dev/null
+stop_daemon
+take warm
+raw warm-raw >/dev/null
+lists >/dev/null
 
-mirrored=$(ms "$ISTHMUS" -C "$TMP/conf" apply bench --yes --allow-deferred)
-again=$(ms "$ISTHMUS" -C "$TMP/conf" plan bench)
-objects kubectl >"$TMP/kubectl.json"
-by_kubectl=$(ms kubectl --kubeconfig "$ISTHMUS_KUBECONFIG_AWS" apply --server-side -f "$TMP/kubectl.json")
+# ---- the first sync: everything is read, and written once
+seed_services east bench "$SERVICES" "$ADDRESSES"
+inputs warm bench
+before=$(writes west)
+from=$(us)
+daemon k8s-svcmirror
+to=$(mirrored $((SERVICES + 400)))
+ours=$(((to - from) / 1000))
+sleep 1
+sent=$(($(writes west) - before))
+stop_daemon
+take bench
+read -r read _ <<<"$(lists)"
+read -r floor requests <<<"$(raw raw)"
+result mirror-first "$ours" $((read + floor)) 1.2 ms
+echo "  $SERVICES services of $ADDRESSES endpoints, $BENCH_KIND: $sent writes; raw $requests"
 
-server=$(sed -n 's/.*server: *"\{0,1\}\(https[^"]*\)"\{0,1\}.*/\1/p' "$ISTHMUS_KUBECONFIG_AWS" | head -1)
-kubectl --kubeconfig "$ISTHMUS_KUBECONFIG_AWS" config view --raw -o jsonpath='{.users[0].user.client-certificate-data}' | base64 -d >"$TMP/crt"
-kubectl --kubeconfig "$ISTHMUS_KUBECONFIG_AWS" config view --raw -o jsonpath='{.users[0].user.client-key-data}' | base64 -d >"$TMP/key"
-objects raw | awk -v server="$server" -v dir="$TMP" '{
-    kind = NR % 2 ? "api/v1/namespaces/raw/services/s" : "apis/discovery.k8s.io/v1/namespaces/raw/endpointslices/s"
-    i = int((NR - 1) / 2)
-    file = dir "/body." NR
-    print $0 > file
-    close(file)
-    if (NR > 1) print "next"
-    printf "url = \"%s/%s%d%s?fieldManager=raw&force=true\"\nrequest = PATCH\nheader = \"Content-Type: application/apply-patch+yaml\"\ndata-binary = \"@%s\"\nsilent\nfail\noutput = /dev/null\ncacert = %s/lab/ca.crt\ncert = %s/crt\nkey = %s/key\n", server, kind, i, NR % 2 ? "" : "-0", file, dir, dir, dir
-}' >"$TMP/curl"
-raw=$(ms curl -K "$TMP/curl")
+# ---- again: nothing to do
+before=$(writes west)
+from=$(us)
+daemon k8s-svcmirror
+logged "cluster west: holds the lease" 120 || die "the daemon does not come up: $(tail -3 "$TMP/daemon.log")"
+ours=$((($(us) - from) / 1000))
+floor=$( (lists; lists; lists) | sort -n | head -1)
+sleep 2
+result mirror-again "$ours" "${floor% *}" 1.5 ms
+echo "  $(($(writes west) - before)) writes"
 
-awk -v s="$SERVICES" -v i="$mirrored" -v a="$again" -v k="$by_kubectl" -v r="$raw" 'BEGIN {
-    printf "mirror %d services: isthmus %d ms, kubectl apply --server-side %d ms, raw requests %d ms\n", s, i, k, r
-    printf "  isthmus / kubectl %.2f, isthmus / raw %.2f; nothing left to do: %d ms\n", i / k, i / r, a
-}'
+# ---- changes
+"$LOAD" memory $DAEMON >"$TMP/memory" &
+memory=$!
+"$LOAD" bare "$WEST" raw "$SERVICES" "$ADDRESSES" "$RATE" "$SPELL" >"$TMP/bare"
+"$LOAD" churn "$EAST" "$WEST" bench "$SERVICES" "$ADDRESSES" "$RATE" "$SPELL" >"$TMP/churn" || exit 1
+p99() { awk -v w="$1" '$1 == w { print $5 }' "$2"; }
+result mirror-change "$(p99 seen "$TMP/churn")" "$(p99 seen "$TMP/bare")" 2 "ms p99"
+sed 's/^/  /' "$TMP/churn"
+sed 's/^/  bare /' "$TMP/bare"
+kill $memory
+wait $memory
+read -r _ pss _ rss _ <"$TMP/memory"
+echo "  memory: pss $pss KiB, rss $rss KiB"
+stop_daemon
+[ "$BIG" != 0 ] || exit 0
+
+# ---- memory
+big=$((BIG - SERVICES - 200))
+have=$("$LOAD" count "$WEST" $SLICES)
+seed_services east big $big "$ADDRESSES"
+inputs warm bench big
+daemon k8s-svcmirror
+"$LOAD" memory $DAEMON >"$TMP/memory" &
+memory=$!
+mirrored $((have + big)) >/dev/null
+sleep 3
+kill $memory
+wait $memory
+read -r _ pss _ rss _ last <"$TMP/memory"
+result mirror-memory "$pss" 65536 1 KiB
+echo "  $BIG services of $ADDRESSES endpoints: at most pss $pss KiB, rss $rss KiB; at rest $last KiB"

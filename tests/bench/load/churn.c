@@ -183,7 +183,8 @@ int churn_services(int argc, char **argv)
 {
     if (argc != 7)
         load_die("churn SOURCE TARGET NAMESPACE SERVICES ADDRESSES RATE SECONDS");
-    return churn(argv[0], argv[1], argv[2], "&labelSelector=isthmus.dev%2Fowner", 0, argv + 3);
+    return churn(argv[0], argv[1], argv[2], "&labelSelector=isthmus.dev%2Fowner,isthmus.dev%2Fowner!=raw", 0,
+                 argv + 3);
 }
 
 int churn_bare(int argc, char **argv)
@@ -191,7 +192,7 @@ int churn_bare(int argc, char **argv)
     if (argc != 6)
         load_die("bare TARGET NAMESPACE SERVICES ADDRESSES RATE SECONDS");
     // In the upper half of the numbers: slices that a churn changed before are told apart.
-    return churn(argv[0], argv[0], argv[1], "&labelSelector=!isthmus.dev%2Fowner", CHANGES / 2, argv + 2);
+    return churn(argv[0], argv[0], argv[1], "&labelSelector=isthmus.dev%2Fowner=raw", CHANGES / 2, argv + 2);
 }
 
 // ---- addresses of pods, and what policies in the other cluster say of them

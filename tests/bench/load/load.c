@@ -13,6 +13,7 @@ int main(int argc, char **argv)
         {"send", replay_send},      // them again, into a namespace; prints time and requests
         {"list", replay_list},      // side by side, in pages of 500; prints time and requests
         {"until", replay_until},    // a collection has so many; prints the time of day in microseconds
+        {"count", replay_count},    // how many a collection has
         {"churn", churn_services},  // changes at the source, seen at the target
         {"bare", churn_bare},       // the same writes at the target itself
         {"churn-pods", churn_pods}, // addresses of pods, seen in the policies of the other cluster

@@ -159,6 +159,9 @@ static void read_item(struct item *item, json_t *line, const char *ns, size_t in
     json_t *body = json_object_get(line, "body"), *meta = json_object_get(body, "metadata");
     const char *api = ist_json_str_or(body, "apiVersion", ""), *kind = ist_json_str_or(body, "kind", "");
     json_object_set_new(meta, "namespace", json_string(ns));
+    json_t *labels = json_object_get(meta, "labels");
+    json_object_set_new(labels, "isthmus.dev/owner",
+                        json_string("raw")); // or the daemon would take it for its own
     item->path = ist_printf("/%s/%s/namespaces/%s/%s/%s?fieldManager=isthmus&fieldValidation=Strict",
                             strchr(api, '/') ? "apis" : "api", api, ns, plural(kind),
                             ist_json_str_or(meta, "name", ""));
@@ -310,6 +313,27 @@ static void counted(struct load_call *call)
     *(size_t *)call->ctx = left ? strtoul(left + 21, NULL, 10) + 1 : none ? 0 : 1;
 }
 
+static size_t count_of(struct load *load, struct load_server *server, const char *path)
+{
+    size_t count = 0;
+    load_send(load, server, "GET", ist_printf("%s?limit=1", path), NULL, counted, &count);
+    while (server->flying > 0)
+        load_drive(load, 100);
+    return count;
+}
+
+int replay_count(int argc, char **argv)
+{
+    if (argc != 2)
+        load_die("count KUBECONFIG PATH");
+    struct load *load = load_new();
+    struct load_server *server = load_server(argv[0]);
+    printf("%zu\n", count_of(load, server, argv[1]));
+    load_free(load);
+    load_server_free(server);
+    return 0;
+}
+
 int replay_until(int argc, char **argv)
 {
     if (argc != 4)
@@ -319,9 +343,7 @@ int replay_until(int argc, char **argv)
     size_t wanted = (size_t)load_number(argv[2]), count = 0;
     double until = now_ms() + (double)load_number(argv[3]) * 1e3;
     while (count < wanted && now_ms() < until) {
-        load_send(load, server, "GET", ist_printf("%s?limit=1", argv[1]), NULL, counted, &count);
-        while (server->flying > 0)
-            load_drive(load, 100);
+        count = count_of(load, server, argv[1]);
         struct timespec pause = {.tv_nsec = 10000000};
         if (count < wanted)
             nanosleep(&pause, NULL);
