@@ -306,6 +306,7 @@ struct rec_job {
     struct rec_action *actions; // in the order of carrying out
     size_t count, at, stage_end, outstanding;
     int again, failed, aborted, urgent;
+    int waits; // for an object that another key is making
     int64_t retry_ms;
 };
 // What has to be done for a key (count 0: nothing). Sets the key's notes.

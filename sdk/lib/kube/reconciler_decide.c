@@ -85,6 +85,11 @@ static void decide_one(struct rec_job *job, const struct rec_want *want, const c
             refuse(cluster, job->key, record);
         return;
     }
+    if (record && want->flags & IST_WANT_IF_ABSENT && record->busy && !*record->uid &&
+        record->key != job->key) {
+        job->waits = 1; // two keys want one Namespace: the second begins once it is there
+        return;
+    }
     if (record) {
         record->kept = 1;
         rec_set_key(cluster, record, job->key);

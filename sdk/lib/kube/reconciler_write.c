@@ -7,6 +7,7 @@
 #define FAILED_MS  1000
 #define FAILED_CAP 300000
 #define BATCH      256
+#define WAITS_MS   10
 
 struct sent {
     struct rec_job *job;
@@ -386,6 +387,12 @@ void rec_write_due(struct rec_cluster *cluster, int64_t now)
             continue;
         }
         struct rec_job *job = rec_decide(cluster, key);
+        if (job->waits) {
+            rec_job_free(job);
+            key->urgent = (uint8_t)urgent;
+            rec_key_due(cluster, key, now + WAITS_MS);
+            continue;
+        }
         job->urgent = urgent;
         rec_job_start(job);
     }
