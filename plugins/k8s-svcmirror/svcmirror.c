@@ -1,9 +1,5 @@
 // k8s-svcmirror: the services of each cluster under the same names in the others.
-#include "mirror.h"
-
-#include <isthmus/alloc.h>
-
-#include <string.h>
+#include "model.h"
 
 static const ist_field input_table[] = {
     {"clusters", "list(object)", NULL, IST_REQUIRED, "0.1",
@@ -11,13 +7,27 @@ static const ist_field input_table[] = {
     {"clusters[].name", "string", NULL, IST_REQUIRED, "0.1", "Name of the cluster in messages and labels"},
     {"clusters[].kubeconfig", "kubeconfig", NULL, IST_SECRET, "0.1", "Path or text; `kubeconfigs` wins"},
     {"clusters[].services", "list(object)", "[]", 0, "0.1",
-     "Which services; none: the cluster is a target only"},
+     "Which services, each that fits one of these; none: the cluster is a target only"},
     {"clusters[].services[].namespace", "string", NULL, 0, "0.1",
-     "Of this namespace; without it, of all but the system's"},
+     "Of this namespace; without it, of all but kube-system; default/kubernetes never"},
     {"clusters[].services[].nameMatches", "list(regex)", "[]", 0, "0.1", "Whose name matches one of these"},
+    {"clusters[].services[].labels", "map(string)", "{}", 0, "0.2", "That have all these labels"},
+    {"clusters[].services[].annotation", "string", NULL, 0, "0.2",
+     "That have this annotation: its key, or key=value"},
+    {"clusters[].services[].targets", "list(string)", "[]", 0, "0.2",
+     "The clusters they are mirrored to; without it, all others"},
     {"kubeconfigs", "map(kubeconfig)", "{}", IST_SECRET, "0.1", "Kubeconfigs by cluster name"},
-    {"pod_cidrs", "map(list(network))", "{}", 0, "0.1", "Each cluster's pod addresses; others are not mirrored"},
+    {"pod_cidrs", "map(list(network))", "{}", 0, "0.1",
+     "Each cluster's pod addresses; others are not mirrored"},
+    IST_NAMESPACES_INPUT,
     {"create_namespaces", "bool", "false", 0, "0.1", "Make a namespace that a target lacks"},
+    {"same_name", "enum(local|merged|suffix)", "local", 0, "0.2",
+     "A Service the target has itself: wins; is joined by ours; or ours are called NAME-CLUSTER"},
+    {"labels", "list(string)", "[]", 0, "0.2", "Labels of a Service that go with it; no others do"},
+    {"annotations", "list(string)", "[]", 0, "0.2", "Annotations of a Service that go with it; no others do"},
+    {"grace", "duration", "5m", 0, "0.2", "How long endpoints of a cluster out of reach stay as they are"},
+    {"after_grace", "enum(not-ready|removed)", "not-ready", 0, "0.2", "What its endpoints are then"},
+    {"lease_namespace", "string", "kube-system", 0, "0.2", "Where the Lease of each target is"},
 };
 
 static const ist_field output_table[] = {
@@ -32,125 +42,54 @@ static const char *const service_defaults[] = {"clusterIP",  "clusterIPs",
                                                NULL};
 static const char *const namespace_defaults[] = {"finalizers", NULL};
 
-static const ist_kube_kind_name written[] = {
-    {"v1", "Namespace", namespace_defaults},
-    {"v1", "Service", service_defaults},
-    {"discovery.k8s.io/v1", "EndpointSlice", NULL},
-    {"v1", "Endpoints", NULL},
-    {NULL, NULL, NULL},
+// In the order of KIND_....
+static const ist_reconciler_kind kinds[] = {
+    {"v1", "Namespace", IST_KIND_WRITTEN, namespace_defaults},
+    {"v1", "Service", IST_KIND_WRITTEN, service_defaults},
+    {"discovery.k8s.io/v1", "EndpointSlice", IST_KIND_WRITTEN | IST_KIND_OPTIONAL, NULL},
+    {"v1", "Endpoints", IST_KIND_WRITTEN | IST_KIND_FALLBACK, NULL},
+    {NULL, NULL, 0, NULL},
 };
 
-static const ist_kube_kind_name watched[] = {
-    {"v1", "Namespace", NULL},
-    {"v1", "Service", NULL},
-    {"discovery.k8s.io/v1", "EndpointSlice", NULL},
-    {NULL, NULL, NULL},
+static const ist_reconciler_plugin mirror = {
+    .size = sizeof(mirror),
+    .what = "mirrored services",
+    .kinds = kinds,
+    .open = model_open,
+    .close = model_close,
+    .see = model_see,
+    .state = model_state,
+    .key_of = model_key_of,
+    .want = model_want,
+    .written = model_written,
+    .outputs = model_outputs,
+    .verify = model_verify,
+    .status = model_status,
 };
 
-// The rules of one cluster, NULL when it is not in the list. Borrowed.
-static const json_t *rules_of(const json_t *given, const char *cluster)
-{
-    size_t i;
-    json_t *entry;
-    json_array_foreach(json_object_get(given, "clusters"), i, entry)
-    {
-        if (!strcmp(ist_json_str_or(entry, "name", ""), cluster))
-            return json_object_get(entry, "services");
-    }
-    return NULL;
-}
+IST_RECONCILER_OPERATION(observe, mirror)
+IST_RECONCILER_OPERATION(plan, mirror)
+IST_RECONCILER_OPERATION(apply, mirror)
+IST_RECONCILER_OPERATION(destroy, mirror)
+IST_RECONCILER_OPERATION(verify, mirror)
+IST_RECONCILER_OPERATION(watch, mirror)
 
-// "namespace/name" -> object. New reference.
-static json_t *by_name(const json_t *objects)
-{
-    json_t *index = json_object(), *object;
-    size_t i;
-    json_array_foreach(objects, i, object)
-    {
-        char *name = ist_printf("%s/%s", ist_json_str_or(object, "metadata.namespace", ""),
-                                ist_json_str_or(object, "metadata.name", ""));
-        json_object_set(index, name, object);
-        ist_free(name);
-    }
-    return index;
-}
+// Of endpoints, either line does: slices where discovery.k8s.io/v1 is served, Endpoints where not. Namespaces are made
+// with `create_namespaces` only; `leases` is asked for in `lease_namespace` only.
+static const char *const permissions[] = {
+    "source: namespaces get,list,watch",
+    "source: services get,list,watch",
+    "source: discovery.k8s.io/endpointslices get,list,watch",
+    "source: endpoints get,list,watch",
+    "target: namespaces get,list,watch,create,patch,delete",
+    "target: services get,list,watch,create,patch,delete",
+    "target: discovery.k8s.io/endpointslices get,list,watch,create,patch,delete",
+    "target: endpoints get,list,watch,create,patch,delete",
+    "target: coordination.k8s.io/leases get,create,update,patch",
+    NULL,
+};
 
-static int32_t mirror_to(const ist_cluster *target, const struct source *sources, size_t count,
-                         int create_namespaces, json_t *wanted, json_t *notes, ist_error *err)
-{
-    ist_kube_kind slice;
-    json_t *namespaces = NULL, *services = NULL, *list = json_array(), *names = json_object();
-    int32_t rc = ist_kube_kind_of(target->kube, "discovery.k8s.io/v1", "EndpointSlice", &slice, err);
-    struct mirror_options options = {.create_namespaces = create_namespaces, .slices = rc == IST_OK};
-    if (rc == IST_OK || rc == IST_ERR_NOT_FOUND)
-        rc = ist_kube_list(target->kube, "v1", "Namespace", NULL, NULL, NULL, &namespaces, NULL, err);
-    if (rc == IST_OK)
-        rc = ist_kube_list(target->kube, "v1", "Service", NULL, IST_LABEL_OWNER, NULL, &services, NULL, err);
-    options.namespaces = namespaces;
-    json_t *owners = by_name(services);
-    options.services = owners;
-    for (size_t i = 0; i < count && rc == IST_OK; i++)
-        if (sources[i].cluster != target)
-            mirror_into(&sources[i], &options, list, names, notes);
-    json_object_set_new(wanted, target->name, list);
-    json_decref(namespaces);
-    json_decref(services);
-    json_decref(owners);
-    json_decref(names);
-    return rc;
-}
-
-static json_t *mirrored_names(const struct source *sources, size_t count)
-{
-    json_t *names = json_array(), *service;
-    size_t i;
-    for (size_t s = 0; s < count; s++) {
-        json_array_foreach(sources[s].services, i, service)
-        {
-            char *name = ist_printf("%s/%s of %s", ist_json_str_or(service, "metadata.namespace", ""),
-                                    ist_json_str_or(service, "metadata.name", ""), sources[s].cluster->name);
-            json_array_append_new(names, json_string(name));
-            ist_free(name);
-        }
-    }
-    return names;
-}
-
-static int32_t generate(const ist_env *env, const json_t *given, const ist_clusters *clusters, json_t *wanted,
-                        json_t *notes, json_t *outputs, ist_error *err)
-{
-    (void)env;
-    struct source *sources = ist_calloc(clusters->count, sizeof(*sources));
-    int create = ist_json_bool(given, "create_namespaces", 0);
-    int32_t rc = IST_OK;
-    for (size_t i = 0; i < clusters->count && rc == IST_OK; i++) {
-        const ist_cluster *cluster = &clusters->items[i];
-        rc = source_read(cluster, rules_of(given, cluster->name), &sources[i], notes, err);
-    }
-    for (size_t i = 0; i < clusters->count && rc == IST_OK; i++)
-        rc = mirror_to(&clusters->items[i], sources, clusters->count, create, wanted, notes, err);
-    if (rc == IST_OK)
-        json_object_set_new(outputs, "services", mirrored_names(sources, clusters->count));
-    for (size_t i = 0; i < clusters->count; i++)
-        source_free(&sources[i]);
-    ist_free(sources);
-    return rc;
-}
-
-static const ist_keeper keeper = {.what = "mirrored services",
-                                  .kinds = written,
-                                  .watched = watched,
-                                  .generate = generate,
-                                  .finish = mirror_finish};
-
-IST_KEEPER_OPERATION(observe, keeper)
-IST_KEEPER_OPERATION(plan, keeper)
-IST_KEEPER_OPERATION(apply, keeper)
-IST_KEEPER_OPERATION(destroy, keeper)
-IST_KEEPER_OPERATION(verify, keeper)
-IST_KEEPER_OPERATION(watch, keeper)
-
-IST_PLUGIN(.name = "k8s-svcmirror", .version = "0.1.0",
+IST_PLUGIN(.name = "k8s-svcmirror", .version = "0.2.0",
            .doc = "Mirrors the services of each cluster into the others, with the addresses of their pods",
            IST_INPUTS(input_table), IST_OUTPUTS(output_table), .observe = observe, .plan = plan,
-           .apply = apply, .destroy = destroy, .verify = verify, .watch = watch);
+           .apply = apply, .destroy = destroy, .verify = verify, .watch = watch, .permissions = permissions);

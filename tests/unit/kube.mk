@@ -49,6 +49,7 @@ tests_unit_test_netpol_sets_SOURCES = %D%/test-netpol-sets.c $(NETPOL_MODEL) $(N
 tests_unit_test_netpol_sets_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol
 tests_unit_test_netpol_sets_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_netpol_sets_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
+
 SVCMIRROR_TEST = $(SVCMIRROR_MODEL) tests/unit/svcmirror-fixture.c tests/unit/svcmirror-fixture.h \
 	tests/unit/fake-reconciler.c tests/unit/fake-reconciler.h
 check_PROGRAMS += tests/unit/test-svcmirror-model tests/unit/test-svcmirror-endpoints

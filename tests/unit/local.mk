@@ -28,13 +28,6 @@ tests_unit_test_netpol_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-net
 tests_unit_test_netpol_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_netpol_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
 
-check_PROGRAMS += tests/unit/test-svcmirror
-UNIT_TESTS += tests/unit/test-svcmirror
-tests_unit_test_svcmirror_SOURCES = %D%/test-svcmirror.c plugins/k8s-svcmirror/mirror.c plugins/k8s-svcmirror/select.c
-tests_unit_test_svcmirror_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-svcmirror
-tests_unit_test_svcmirror_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_svcmirror_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
-
 include tests/unit/router.mk
 include tests/unit/kube.mk
 include tests/unit/reconciler.mk

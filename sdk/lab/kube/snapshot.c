@@ -19,10 +19,15 @@ static void rename_address(json_t *names, const char *address, json_t *name)
     json_decref(name);
 }
 
-// "ReplicaSet" pods by their owner, everything else by its own name.
+// "ReplicaSet" pods by their owner, a mirrored slice without the hash of its source's name (which was generated),
+// everything else by its own name.
 static char *stable_name(const json_t *object)
 {
     const json_t *owner = kube_controller_of(object);
+    const char *name = kube_name(object), *dash = strrchr(name, '-');
+    if (dash && *kube_text(object, "addressType") &&
+        json_object_get(kube_path(object, "metadata.labels"), "isthmus.dev/source-cluster"))
+        return lab_format("%.*s-*", (int)(dash - name), name);
     return *kube_text(object, "metadata.generateName") && owner ? lab_format("%s-*", kube_text(owner, "name"))
                                                                 : lab_strdup(kube_name(object));
 }
