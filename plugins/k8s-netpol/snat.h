@@ -9,6 +9,7 @@
 
 // What is read of one cluster. Everything may be NULL: not there.
 struct snat_facts {
+    int read;
     struct cni cni;
     json_t *aws_node, *flannel; // DaemonSets
     json_t *pools;              // array of Calico's IPPools

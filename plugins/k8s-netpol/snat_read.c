@@ -75,6 +75,7 @@ int32_t snat_read(ist_kube *kube, struct snat_facts *facts, ist_error *err)
         rc = get(kube, "v1", "ConfigMap", "cilium-config", &read.cilium, err);
     if (rc == IST_OK && read.cilium)
         rc = read_mesh(kube, &read, err);
+    read.read = 1;
     if (rc == IST_OK)
         *facts = read;
     else

@@ -1,5 +1,5 @@
 // k8s-netpol: what a policy of the pipeline file becomes.
-#include "policy.h"
+#include "pipeline.h"
 
 #include <isthmus/alloc.h>
 
@@ -9,8 +9,8 @@
 #include <cmocka.h>
 #include <string.h>
 
-static ist_net pod_cidr = {{[10] = 0xff, [11] = 0xff, [12] = 10}, 112}; // 10.0.0.0/16
-static ist_cluster aws = {.name = (char *)(uintptr_t) "aws", .pod_cidrs = &pod_cidr, .pod_cidr_count = 1};
+#define CCP 0
+#define AWS 1
 
 static json_t *parsed(const char *text)
 {
@@ -23,46 +23,83 @@ static json_t *parsed(const char *text)
 
 // Pods of the cluster aws: two clients, one of them completed, one on the node's network, one outside the pod
 // CIDRs, one in another namespace, the user interface.
-static struct view view_of_aws(void)
+static const char aws_objects[] =
+    "[{\"kind\":\"Pod\",\"metadata\":{\"name\":\"c1\",\"namespace\":\"client\",\"labels\":{\"role\":"
+    "\"client\"}},"
+    "\"status\":{\"phase\":\"Running\",\"podIP\":\"10.0.110.197\",\"podIPs\":[{\"ip\":\"10.0.110.197\"}]}},"
+    "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"done\",\"namespace\":\"client\",\"labels\":{\"role\":"
+    "\"client\"}},"
+    "\"status\":{\"phase\":\"Succeeded\",\"podIP\":\"10.0.110.198\"}},"
+    "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"host\",\"namespace\":\"client\",\"labels\":{\"role\":"
+    "\"client\"}},"
+    "\"spec\":{\"hostNetwork\":true},\"status\":{\"phase\":\"Running\",\"podIP\":\"10.0.110.199\"}},"
+    "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"far\",\"namespace\":\"client\",\"labels\":{\"role\":"
+    "\"client\"}},"
+    "\"status\":{\"phase\":\"Running\",\"podIP\":\"172.31.0.9\"}},"
+    "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"starting\",\"namespace\":\"client\",\"labels\":{\"role\":"
+    "\"client\","
+    "\"tier\":\"x\"}},\"status\":{\"phase\":\"Pending\",\"podIP\":\"10.0.9.7\"}},"
+    "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"other\",\"namespace\":\"stars\",\"labels\":{\"role\":"
+    "\"client\"}},"
+    "\"status\":{\"phase\":\"Running\",\"podIP\":\"10.0.110.200\"}},"
+    "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"ui\",\"namespace\":\"management-ui\",\"labels\":{\"role\":"
+    "\"management-ui\"}},\"status\":{\"phase\":\"Running\",\"podIP\":\"10.0.110.201\"}},"
+    "{\"kind\":\"Namespace\",\"metadata\":{\"name\":\"management-ui\",\"labels\":{\"role\":\"management-ui\"}"
+    "}},"
+    "{\"kind\":\"Service\",\"metadata\":{\"name\":\"client\",\"namespace\":\"client\"},\"spec\":{"
+    "\"selector\":{\"role\":"
+    "\"client\"}}},{\"kind\":\"Service\",\"metadata\":{\"name\":\"bare\",\"namespace\":\"client\"},\"spec\":{"
+    "}}]";
+
+static struct world *world_of_two(void)
 {
-    struct view view = {.cluster = &aws};
-    view.pods = parsed(
-        "[{\"metadata\":{\"name\":\"c1\",\"namespace\":\"client\",\"labels\":{\"role\":\"client\"}},"
-        "  "
-        "\"status\":{\"phase\":\"Running\",\"podIP\":\"10.0.110.197\",\"podIPs\":[{\"ip\":\"10.0.110.197\"}]}"
-        "},"
-        " {\"metadata\":{\"name\":\"done\",\"namespace\":\"client\",\"labels\":{\"role\":\"client\"}},"
-        "  \"status\":{\"phase\":\"Succeeded\",\"podIP\":\"10.0.110.198\"}},"
-        " {\"metadata\":{\"name\":\"host\",\"namespace\":\"client\",\"labels\":{\"role\":\"client\"}},"
-        "  \"spec\":{\"hostNetwork\":true},\"status\":{\"phase\":\"Running\",\"podIP\":\"10.0.110.199\"}},"
-        " {\"metadata\":{\"name\":\"far\",\"namespace\":\"client\",\"labels\":{\"role\":\"client\"}},"
-        "  \"status\":{\"phase\":\"Running\",\"podIP\":\"172.31.0.9\"}},"
-        " {\"metadata\":{\"name\":\"starting\",\"namespace\":\"client\",\"labels\":{\"role\":\"client\","
-        "\"tier\":\"x\"}},"
-        "  \"status\":{\"phase\":\"Pending\",\"podIP\":\"10.0.9.7\"}},"
-        " {\"metadata\":{\"name\":\"other\",\"namespace\":\"stars\",\"labels\":{\"role\":\"client\"}},"
-        "  \"status\":{\"phase\":\"Running\",\"podIP\":\"10.0.110.200\"}},"
-        " {\"metadata\":{\"name\":\"ui\",\"namespace\":\"management-ui\",\"labels\":{\"role\":\"management-"
-        "ui\"}},"
-        "  \"status\":{\"phase\":\"Running\",\"podIP\":\"10.0.110.201\"}}]");
-    view.namespaces =
-        parsed("[{\"metadata\":{\"name\":\"client\"}},{\"metadata\":{\"name\":\"stars\"}},"
-               " {\"metadata\":{\"name\":\"management-ui\",\"labels\":{\"role\":\"management-ui\"}}}]");
-    view.services = parsed("[{\"metadata\":{\"name\":\"client\",\"namespace\":\"client\"},\"spec\":{"
-                           "\"selector\":{\"role\":\"client\"}}},"
-                           " {\"metadata\":{\"name\":\"bare\",\"namespace\":\"client\"},\"spec\":{}}]");
-    return view;
+    struct world *world = world_new();
+    json_t *objects = parsed(aws_objects), *object;
+    struct net net;
+    size_t i;
+    world_add_cluster(world, "ccp");
+    world_add_cluster(world, "aws");
+    net_parse("10.0.0.0/16", &net);
+    world_add_pod_net(world, AWS, net);
+    json_array_foreach(objects, i, object) assert_int_equal(world_put(world, AWS, object, 0, NULL), IST_OK);
+    json_decref(objects);
+    objects = parsed("{\"kind\":\"Namespace\",\"metadata\":{\"name\":\"stars\"}}");
+    assert_int_equal(world_put(world, CCP, objects, 0, NULL), IST_OK);
+    json_decref(objects);
+    return world;
+}
+
+// What `given` becomes; `notes` may be NULL. New reference.
+static json_t *made(const json_t *given, const uint8_t *absent, json_t *notes)
+{
+    struct world *world = world_of_two();
+    ist_error err;
+    json_t *document = pipeline_document(given);
+    struct policy *policy = policy_compile(world_names(world), CCP, document, 1, &err);
+    assert_non_null(policy);
+    json_t *object = pipeline_make(world, policy, document, absent, NULL, notes);
+    policy_free(world_names(world), policy);
+    json_decref(document);
+    world_free(world);
+    return object;
+}
+
+static void assert_spec(const char *given_text, const char *what, const char *expected)
+{
+    json_t *given = parsed(given_text), *object = made(given, NULL, NULL), *part = ist_json_at(object, what);
+    char *text = ist_json_text(part ? part : json_null());
+    assert_string_equal(text, expected);
+    ist_free(text);
+    json_decref(object);
+    json_decref(given);
 }
 
 // The addresses that `peer`, in a policy of namespace stars, stands for: one string, and the notes' count.
 static void assert_peer(const char *peer, const char *expected, size_t notes_expected)
 {
-    struct view view = view_of_aws();
-    json_t *policy = json_pack("{s:s, s:s, s:s, s:[{s:[o]}]}", "name", "p", "cluster", "ccp", "namespace",
-                               "stars", "ingress", "from", parsed(peer));
-    json_t *notes = json_array(), *object = NULL;
-    ist_error err;
-    assert_int_equal(policy_generate(policy, &view, 1, &object, notes, &err), IST_OK);
+    json_t *given = json_pack("{s:s, s:s, s:s, s:[{s:[o]}]}", "name", "p", "cluster", "ccp", "namespace",
+                              "stars", "ingress", "from", parsed(peer));
+    json_t *notes = json_array(), *object = made(given, NULL, notes);
     json_t *rules = ist_json_at(object, "spec.ingress");
     char *text = ist_json_text(rules ? rules : json_null());
     assert_string_equal(text, expected);
@@ -70,8 +107,7 @@ static void assert_peer(const char *peer, const char *expected, size_t notes_exp
     ist_free(text);
     json_decref(object);
     json_decref(notes);
-    json_decref(policy);
-    view_free(&view);
+    json_decref(given);
 }
 
 static void a_service_stands_for_the_pods_it_selects(void **state)
@@ -126,35 +162,35 @@ static void not_in_holds_for_a_label_that_is_missing(void **state)
 static void a_policy_without_rules_still_isolates(void **state)
 {
     (void)state;
-    struct view view = view_of_aws();
-    json_t *policy = parsed("{\"name\":\"p\",\"cluster\":\"ccp\",\"namespace\":\"stars\",\"podSelector\":{},"
-                            " \"ingress\":[{\"from\":[{\"cluster\":\"aws\",\"namespace\":\"nowhere\"}]}]}");
-    json_t *notes = json_array(), *object = NULL;
-    ist_error err;
-    assert_int_equal(policy_generate(policy, &view, 1, &object, notes, &err), IST_OK);
-    char *text = ist_json_text(json_object_get(object, "spec"));
-    assert_string_equal(text, "{\"podSelector\":{},\"policyTypes\":[\"Ingress\"]}");
-    ist_free(text);
-    json_decref(object);
-    json_decref(notes);
-    json_decref(policy);
-    view_free(&view);
+    assert_spec("{\"name\":\"p\",\"cluster\":\"ccp\",\"namespace\":\"stars\",\"podSelector\":{},"
+                " \"ingress\":[{\"from\":[{\"cluster\":\"aws\",\"namespace\":\"nowhere\"}]}]}",
+                "spec", "{\"podSelector\":{},\"policyTypes\":[\"Ingress\"]}");
 }
 
-static void an_unknown_cluster_is_an_error_that_names_it(void **state)
+static void peers_without_a_cluster_are_copied_and_stand_first(void **state)
 {
     (void)state;
-    struct view view = view_of_aws();
-    json_t *policy =
-        parsed("{\"name\":\"p\",\"namespace\":\"stars\",\"ingress\":[{\"from\":[{\"cluster\":\"moon\"}]}]}");
-    json_t *notes = json_array(), *object = NULL;
-    ist_error err;
-    assert_int_equal(policy_generate(policy, &view, 1, &object, notes, &err), IST_ERR_INPUT);
-    assert_non_null(strstr(err.text, "moon"));
-    assert_null(object);
-    json_decref(notes);
-    json_decref(policy);
-    view_free(&view);
+    assert_spec(
+        "{\"name\":\"p\",\"namespace\":\"stars\",\"ingress\":[{\"from\":[{\"cluster\":\"aws\",\"namespace\":"
+        "\"management-ui\"},{\"podSelector\":{}}],\"ports\":[{\"port\":80}]},{\"ports\":[{\"port\":1}]}]}",
+        "spec.ingress",
+        "[{\"from\":[{\"podSelector\":{}},{\"ipBlock\":{\"cidr\":\"10.0.110.201/32\"}}],"
+        "\"ports\":[{\"port\":80,\"protocol\":\"TCP\"}]},"
+        "{\"ports\":[{\"port\":1,\"protocol\":\"TCP\"}]}]");
+}
+
+static void a_cluster_that_is_away_for_too_long_is_nobody(void **state)
+{
+    (void)state;
+    const uint8_t absent[2] = {0, 1};
+    json_t *given =
+        parsed("{\"name\":\"p\",\"namespace\":\"stars\",\"ingress\":[{\"from\":[{\"cluster\":\"aws\","
+               "\"namespace\":\"client\"}]}]}");
+    json_t *object = made(given, absent, NULL);
+    assert_null(ist_json_at(object, "spec.ingress"));
+    assert_int_equal(json_array_size(ist_json_at(object, "spec.policyTypes")), 1);
+    json_decref(object);
+    json_decref(given);
 }
 
 int main(void)
@@ -167,7 +203,8 @@ int main(void)
         cmocka_unit_test(a_namespace_selector_reads_the_remote_labels),
         cmocka_unit_test(not_in_holds_for_a_label_that_is_missing),
         cmocka_unit_test(a_policy_without_rules_still_isolates),
-        cmocka_unit_test(an_unknown_cluster_is_an_error_that_names_it),
+        cmocka_unit_test(peers_without_a_cluster_are_copied_and_stand_first),
+        cmocka_unit_test(a_cluster_that_is_away_for_too_long_is_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,221 @@
+// What belongs under a key: the companions of a stretched policy, or a policy of the pipeline file.
+#include "model.h"
+
+#include "pipeline.h"
+
+#include <isthmus/alloc.h>
+
+#include <string.h>
+
+#define PATIENCE_MS 10000 // of a single run: then what still is not withdrawn elsewhere holds up nobody
+
+// ---- our own objects, as they come from a list ----
+
+static void add_blocks(const json_t *rules, const char *direction, struct ip_set *addresses)
+{
+    size_t i, k;
+    const json_t *rule, *peer;
+    json_array_foreach(rules, i, rule) json_array_foreach(json_object_get(rule, direction), k, peer)
+    {
+        struct net net;
+        const char *cidr = ist_json_str(peer, "ipBlock.cidr");
+        if (cidr && net_parse(cidr, &net) == 0)
+            ip_set_add_net(addresses, &net);
+    }
+}
+
+void policy_addresses(const json_t *object, struct ip_set *addresses)
+{
+    add_blocks(ist_json_at(object, "spec.ingress"), "from", addresses);
+    add_blocks(ist_json_at(object, "spec.egress"), "to", addresses);
+}
+
+char *model_key_of(void *opened, size_t cluster, size_t kind, const json_t *object)
+{
+    struct model *model = opened;
+    const char *of = companion_of(object);
+    const char *ns = ist_json_str_or(object, "metadata.namespace", "");
+    const char *source =
+        json_string_value(json_object_get(ist_json_at(object, "metadata.labels"), IST_LABEL_SOURCE_CLUSTER));
+    if (kind != KIND_POLICY)
+        return NULL;
+    char *key = of ? ist_printf("%s/%s", ns, of)
+                   : ist_printf("%s/%s of the pipeline", ns, ist_json_str_or(object, "metadata.name", ""));
+    struct entry *entry = model_entry(model, cluster, key, 1);
+    if (!entry->settled) {
+        struct ip_set addresses = {0};
+        policy_addresses(object, &addresses);
+        ip_set_seal(&addresses);
+        moves_loaded(model, entry, source ? world_find_cluster(model->world, source) : SIZE_MAX, &addresses);
+        ip_set_free(&addresses);
+    }
+    return key;
+}
+
+// ---- what is wanted ----
+
+struct asking {
+    struct model *model;
+    struct entry *entry;
+    int patient; // what is to be withdrawn elsewhere first is waited for
+    int withheld;
+};
+
+static int contested(void *arg, size_t remote, const struct ip *ip)
+{
+    return moves_contested(((struct asking *)arg)->model, remote, ip);
+}
+
+static int withheld(void *arg, size_t remote, const struct ip *ip)
+{
+    struct asking *asking = arg;
+    if (!asking->patient || !moves_withheld(asking->model, asking->entry, remote, ip))
+        return 0;
+    asking->withheld = 1;
+    return 1;
+}
+
+static int kept_for_ever(const struct model *model, size_t cluster)
+{
+    size_t i;
+    const json_t *name;
+    json_array_foreach(json_object_get(model->inputs, "keep_forever"), i,
+                       name) if (strcmp(json_string_value(name), model->clusters->items[cluster].name) ==
+                                 0) return 1;
+    return 0;
+}
+
+// Do its addresses count? 1; 0: it has been away for too long; -1: it is not known, so that what stands stays.
+static int counts(const struct model *model, size_t cluster, ist_wanted *wanted)
+{
+    uint32_t state = ist_reconciler_state(model->run, cluster);
+    const char *name = model->clusters->items[cluster].name;
+    if (state == IST_CLUSTER_SYNCED)
+        return 1;
+    if (state == IST_CLUSTER_LOST || (state == IST_CLUSTER_EXPIRED && kept_for_ever(model, cluster))) {
+        ist_wanted_note(wanted, "%s is out of reach: the addresses last seen there are kept", name);
+        return 1;
+    }
+    if (state == IST_CLUSTER_EXPIRED) {
+        ist_wanted_note(wanted, "%s has been out of reach for longer than keep_for: its addresses are out",
+                        name);
+        return 0;
+    }
+    ist_wanted_note(wanted, "%s is not known: what stands for it stays as it is", name);
+    return -1;
+}
+
+static void add_object(struct entry *entry, ist_wanted *wanted, json_t *object)
+{
+    policy_addresses(object, &entry->said);
+    ist_wanted_add(wanted, object, 0);
+}
+
+static void want_companions(struct asking *asking, const struct companion_options *options,
+                            ist_wanted *wanted, json_t *notes)
+{
+    const struct model *model = asking->model;
+    size_t i;
+    json_t *object;
+    for (size_t remote = 0; remote < model->clusters->count; remote++) {
+        if (!asking->entry->policy || !policy_reaches(model->world, asking->entry->policy, remote))
+            continue;
+        int counted = counts(model, remote, wanted);
+        if (counted < 0) {
+            ist_wanted_keep(wanted, model->clusters->items[remote].name);
+            asking->entry->keeps = 1;
+        }
+        if (counted <= 0)
+            continue;
+        json_t *objects = companions_make(model->world, asking->entry->policy, remote, options, notes);
+        json_array_foreach(objects, i, object) add_object(asking->entry, wanted, json_incref(object));
+        json_decref(objects);
+    }
+}
+
+static int speaks_of(const struct policy *policy, const char *cluster)
+{
+    for (uint32_t i = 0; i < policy->rule_count; i++)
+        for (uint32_t k = 0; k < policy->rules[i].peer_count; k++)
+            if (policy->rules[i].peers[k].cluster &&
+                strcmp(policy->rules[i].peers[k].cluster->text, cluster) == 0)
+                return 1;
+    return 0;
+}
+
+static void want_given(struct asking *asking, const struct companion_options *options, ist_wanted *wanted,
+                       json_t *notes)
+{
+    const struct model *model = asking->model;
+    struct entry *entry = asking->entry;
+    uint8_t *absent = ist_calloc(model->clusters->count + 1, sizeof(*absent));
+    for (size_t remote = 0; remote < model->clusters->count && !entry->keeps; remote++) {
+        int counted = 1;
+        if (speaks_of(entry->policy, model->clusters->items[remote].name))
+            counted = counts(model, remote, wanted);
+        absent[remote] = counted == 0;
+        entry->keeps = counted < 0;
+    }
+    if (entry->keeps)
+        ist_wanted_keep_all(wanted);
+    else
+        add_object(entry, wanted,
+                   pipeline_make(model->world, entry->policy, entry->document, absent, options, notes));
+    ist_free(absent);
+}
+
+static void be_patient(struct asking *asking, ist_wanted *wanted)
+{
+    struct entry *entry = asking->entry;
+    if (asking->withheld && !entry->withheld_since) {
+        entry->withheld_since = ist_now_ms(ist_reconciler_env(asking->model->run));
+        asking->model->waiting++;
+    }
+    if (!asking->withheld && entry->withheld_since) {
+        entry->withheld_since = 0;
+        asking->model->waiting--;
+    }
+    // The daemon is told by the other one's written(); a single run asks again.
+    if (asking->withheld && !asking->model->watching)
+        ist_wanted_again(wanted);
+}
+
+void model_want(void *opened, size_t cluster, const char *key, ist_wanted *wanted)
+{
+    struct model *model = opened;
+    struct entry *entry = model_entry(model, cluster, key, 0);
+    if (!entry)
+        return;
+    const ist_env *env = ist_reconciler_env(model->run);
+    struct asking asking = {.model = model, .entry = entry, .patient = 1};
+    struct companion_options options = {.contested = contested, .withheld = withheld, .arg = &asking};
+    json_t *notes = json_array(), *note;
+    size_t i;
+    if (!model->watching && entry->withheld_since && ist_now_ms(env) - entry->withheld_since > PATIENCE_MS)
+        asking.patient = 0;
+    if (cni_is_vpc(&model->facts[cluster].cni)) {
+        options.ports_by_number = 1;
+        options.vips = mirrored_vips(model->mirrored, cluster, &options.vip_count);
+    }
+    entry->said.count = 0;
+    entry->keeps = 0;
+    if (entry->document)
+        want_given(&asking, &options, wanted, notes);
+    else
+        want_companions(&asking, &options, wanted, notes);
+    ip_set_seal(&entry->said);
+    moves_said(model, entry);
+    be_patient(&asking, wanted);
+    json_array_foreach(notes, i, note) ist_wanted_note(wanted, "%s", json_string_value(note));
+    json_decref(notes);
+}
+
+void model_written(void *opened, size_t cluster, const char *key)
+{
+    struct model *model = opened;
+    struct entry *entry = model_entry(model, cluster, key, 0);
+    if (entry)
+        moves_written(model, entry);
+    if (entry && !entry->policy && !entry->said.count && !entry->leaving && !entry->keeps)
+        model_remove_entry(model, entry);
+}

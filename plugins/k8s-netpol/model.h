@@ -1,0 +1,126 @@
+// What the daemon knows and owes: the world, the policies that it writes for, and addresses on the move. Seen through
+// isthmus/kube_reconciler.h, from outside.
+#ifndef NETPOL_MODEL_H
+#define NETPOL_MODEL_H
+
+#include "cni.h"
+#include "companion.h"
+#include "ipset.h"
+#include "mirrored.h"
+#include "table.h"
+
+#include <isthmus/kube_namespaces.h>
+#include <isthmus/kube_reconciler.h>
+
+// Rows of the kinds' table.
+#define KIND_POLICY    0u
+#define KIND_NAMESPACE 1u
+#define KIND_POD       2u
+#define KIND_SERVICE   3u
+#define KIND_SLICE     4u
+#define KIND_DAEMONSET 5u
+
+#define ALARM_MS 20000 // a withdrawal that takes longer is told: a VPC gives an address out again after 30 s
+
+struct entry;
+
+// An address that stands in what `entry` has written and should not any more.
+struct leaving {
+    struct shown *shown;
+    struct entry *entry;
+    int64_t since; // monotonic
+    int asked;     // want() has said so since: written() ends it
+    struct leaving *of_shown, *of_entry;
+};
+
+// An address of a cluster: which pods show it, and whose writing it still has to leave.
+struct shown {
+    size_t cluster;
+    struct ip ip;
+    uint32_t hash, pod_count;
+    const struct pod **pods; // owned array
+    struct leaving *leaving;
+};
+
+// What is decided and written as one: the companions of a policy, or a policy of the pipeline file.
+struct entry {
+    char *key;
+    size_t cluster;
+    uint32_t hash;
+    const struct policy *policy; // of the world, or compiled here (document); NULL: gone, or not stretched
+    json_t *document;            // of a policy of the pipeline file; else NULL
+    struct ip_set said, there;   // what want() said last; what is in the cluster as far as is known
+    struct leaving *leaving;
+    int64_t withheld_since; // something is left out until it is withdrawn elsewhere; 0: nothing is
+    uint8_t services;       // it has peers that are Services
+    uint8_t keeps;          // something stands there for a cluster that is not known: `there` holds it too
+    uint8_t settled;        // written at least once in this run: what lists bring is known already
+    struct entry *next;
+};
+
+struct lags { // of withdrawals, in this run
+    uint64_t count;
+    int64_t max_ms;
+    uint64_t buckets[32]; // by powers of two of milliseconds
+};
+
+struct cluster_facts {
+    struct cni cni;
+    struct lags lags;
+    int late; // an alarm stands
+};
+
+struct model {
+    ist_reconciler *run;
+    const ist_clusters *clusters; // borrowed
+    ist_namespaces *namespaces;
+    struct world *world;
+    struct mirrored *mirrored;
+    struct cluster_facts *facts; // by cluster
+    struct entry *entries;
+    struct table by_key, addresses;
+    json_t *inputs;
+    int64_t debounce_ms, keep_ms;
+    int watching;   // the daemon; else a single run
+    size_t waiting; // entries that withhold something
+};
+
+// model.c
+int32_t model_open(ist_reconciler *run, const json_t *inputs, const ist_clusters *clusters, void **model,
+                   ist_error *err);
+void model_close(void *model);
+void model_watch(struct model *model); // is told of every change of the world from now on
+void model_see(void *model, size_t cluster, size_t kind, const json_t *object, int gone);
+void model_state(void *model, size_t cluster, uint32_t state);
+struct entry *model_entry(struct model *model, size_t cluster, const char *key, int make);
+void model_remove_entry(struct model *model, struct entry *entry);
+void model_touch(struct model *model, const struct entry *entry, int64_t within_ms);
+
+// moves.c: addresses and the pods that show them
+void moves_pod(struct model *model, const struct pod *before, const struct pod *after);
+void moves_policy(struct model *model, struct entry *entry); // it means others than before
+int moves_contested(const struct model *model, size_t remote, const struct ip *ip);
+// Is it to be left out of this entry until somebody else has withdrawn it?
+int moves_withheld(const struct model *model, const struct entry *entry, size_t remote, const struct ip *ip);
+void moves_loaded(struct model *model, struct entry *entry, size_t remote, const struct ip_set *addresses);
+void moves_said(struct model *model, struct entry *entry);    // entry->said is new
+void moves_written(struct model *model, struct entry *entry); // and is there
+void moves_forget(struct model *model, struct entry *entry);
+// The age of the oldest withdrawal that a cluster owes, in ms; 0: none.
+int64_t moves_oldest(const struct model *model, size_t cluster, size_t *count);
+int64_t lags_percentile(const struct lags *lags, unsigned percent); // ms, rounded up to a power of two
+
+// decide.c
+char *model_key_of(void *model, size_t cluster, size_t kind, const json_t *object);
+void model_want(void *model, size_t cluster, const char *key, ist_wanted *wanted);
+void model_written(void *model, size_t cluster, const char *key);
+// Every ipBlock address of a NetworkPolicy that was written here; not sealed.
+void policy_addresses(const json_t *object, struct ip_set *addresses);
+
+// tell.c, guard.c
+void model_outputs(void *model, json_t *outputs);
+void model_status(void *model, size_t cluster, json_t *status);
+int32_t model_admit(void *model, const ist_env *env, const json_t *actions, ist_error *err);
+int32_t model_verify(void *model, const ist_env *env, ist_error *err);
+
+#endif

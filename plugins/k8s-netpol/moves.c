@@ -1,0 +1,385 @@
+// Addresses and the pods that show them. An address that a policy has written for one pod and that another pod has now is
+// withdrawn there before it is written anywhere else: the table says who still owes that.
+#include "model.h"
+
+#include <isthmus/alloc.h>
+
+#include <string.h>
+
+// ---- the table ----
+
+struct shown_key {
+    size_t cluster;
+    const struct ip *ip;
+};
+
+static int same_shown(const void *record, const void *key)
+{
+    const struct shown *shown = record;
+    const struct shown_key *wanted = key;
+    return shown->cluster == wanted->cluster && ip_compare(&shown->ip, wanted->ip) == 0;
+}
+
+static struct shown *find(const struct model *model, size_t cluster, const struct ip *ip)
+{
+    struct shown_key key = {cluster, ip};
+    uint32_t hash = hash_bytes(hash_bytes(HASH_START, &cluster, sizeof(cluster)), ip, sizeof(*ip));
+    return table_find(&model->addresses, hash, same_shown, &key);
+}
+
+static struct shown *find_or_make(struct model *model, size_t cluster, const struct ip *ip)
+{
+    struct shown *shown = find(model, cluster, ip);
+    if (shown)
+        return shown;
+    shown = ist_calloc(1, sizeof(*shown));
+    shown->cluster = cluster;
+    shown->ip = *ip;
+    shown->hash = hash_bytes(hash_bytes(HASH_START, &cluster, sizeof(cluster)), ip, sizeof(*ip));
+    table_add(&model->addresses, shown->hash, shown);
+    return shown;
+}
+
+static void drop_if_idle(struct model *model, struct shown *shown)
+{
+    if (shown->pod_count || shown->leaving)
+        return;
+    table_remove(&model->addresses, shown->hash, shown);
+    ist_free(shown->pods);
+    ist_free(shown);
+}
+
+static void show(struct model *model, const struct pod *pod, const struct ip *ip)
+{
+    struct shown *shown = find_or_make(model, pod->group->ns->cluster, ip);
+    for (uint32_t i = 0; i < shown->pod_count; i++)
+        if (shown->pods[i] == pod)
+            return;
+    shown->pods = ist_realloc(shown->pods, shown->pod_count + 1, sizeof(struct pod *));
+    shown->pods[shown->pod_count++] = pod;
+}
+
+static void hide(const struct model *model, const struct pod *pod, const struct ip *ip)
+{
+    struct shown *shown = find(model, pod->group->ns->cluster, ip);
+    for (uint32_t i = 0; shown && i < shown->pod_count; i++)
+        if (shown->pods[i] == pod)
+            shown->pods[i--] = shown->pods[--shown->pod_count];
+}
+
+int moves_contested(const struct model *model, size_t remote, const struct ip *ip)
+{
+    const struct shown *shown = find(model, remote, ip);
+    return shown && shown->pod_count > 1;
+}
+
+// ---- leaving ----
+
+static struct leaving *leaving_of(const struct shown *shown, const struct entry *entry)
+{
+    struct leaving *leaving = shown ? shown->leaving : NULL;
+    while (leaving && leaving->entry != entry)
+        leaving = leaving->of_shown;
+    return leaving;
+}
+
+static void leave(const struct model *model, struct shown *shown, struct entry *entry)
+{
+    if (leaving_of(shown, entry))
+        return;
+    struct leaving *leaving = ist_calloc(1, sizeof(*leaving));
+    *leaving = (struct leaving){.shown = shown,
+                                .entry = entry,
+                                .since = ist_now_ms(ist_reconciler_env(model->run)),
+                                .of_shown = shown->leaving,
+                                .of_entry = entry->leaving};
+    shown->leaving = leaving;
+    entry->leaving = leaving;
+}
+
+// Takes it off its address; the entry's chain is the caller's.
+static void left(struct model *model, struct leaving *leaving)
+{
+    struct leaving **link = &leaving->shown->leaving;
+    while (*link != leaving)
+        link = &(*link)->of_shown;
+    *link = leaving->of_shown;
+    drop_if_idle(model, leaving->shown);
+    ist_free(leaving);
+}
+
+static int has(const struct entry *entry, const struct ip *ip)
+{
+    return ip_set_has(&entry->said, ip) || ip_set_has(&entry->there, ip);
+}
+
+// Of a policy of the pipeline file those peers count that name a cluster: the others are copied.
+static int rule_means_group(const struct model *model, const struct entry *entry, const struct rule *rule,
+                            const struct group *group)
+{
+    for (uint32_t k = 0; k < rule->peer_count; k++)
+        if ((!entry->document || rule->peers[k].cluster) &&
+            peer_means_group(model->world, entry->policy, &rule->peers[k], group))
+            return 1;
+    return 0;
+}
+
+// Does a named port of an egress rule have one number in all the pods?
+static int one_number(const struct rule_port *port, const struct shown *shown)
+{
+    uint16_t number = named_ports_number(shown->pods[0]->group->ports, port->name, port->protocol);
+    for (uint32_t i = 1; i < shown->pod_count; i++)
+        if (named_ports_number(shown->pods[i]->group->ports, port->name, port->protocol) != number)
+            return 0;
+    return number != 0;
+}
+
+static int rule_means(const struct model *model, const struct entry *entry, const struct rule *rule,
+                      const struct shown *shown)
+{
+    if (!(entry->policy->types & rule->direction) || rule->from_all)
+        return 0;
+    for (uint32_t i = 0; i < shown->pod_count; i++)
+        if (shown->pods[i]->flags & POD_HOST_NETWORK ||
+            !rule_means_group(model, entry, rule, shown->pods[i]->group))
+            return 0;
+    for (uint32_t i = 0; i < rule->port_count; i++)
+        if (!rule->ports[i].name || rule->direction == RULE_INGRESS || one_number(&rule->ports[i], shown))
+            return 1;
+    return rule->all_ports;
+}
+
+// Would the address be written for the entry now? The same question as flat.c's, of one address.
+static int means(const struct model *model, const struct entry *entry, const struct shown *shown)
+{
+    const struct policy *policy = entry->policy;
+    if (!policy || !shown || !shown->pod_count ||
+        !address_is_pods(world_cluster(model->world, shown->cluster), &shown->ip))
+        return 0;
+    if (!entry->document && !policy_reaches(model->world, policy, shown->cluster))
+        return 0;
+    for (uint32_t i = 0; i < policy->rule_count; i++)
+        if (rule_means(model, entry, &policy->rules[i], shown))
+            return 1;
+    return 0;
+}
+
+// An address that has come, gone or changed hands: whoever has it and should not takes it out at once, whoever should
+// have it takes it in with the next ones.
+static void consider(struct model *model, size_t cluster, const struct ip *ip, int changed_hands)
+{
+    struct shown *shown = find(model, cluster, ip);
+    for (struct entry *entry = model->entries; entry; entry = entry->next) {
+        if (!entry->policy && !entry->there.count && !entry->said.count)
+            continue;
+        int there = has(entry, ip), meant = means(model, entry, shown);
+        if (there && !meant) {
+            shown = find_or_make(model, cluster, ip);
+            leave(model, shown, entry);
+            model_touch(model, entry, 0);
+        } else if (there && changed_hands) { // by other rules, perhaps
+            model_touch(model, entry, 0);
+        } else if (!there && meant) {
+            model_touch(model, entry, model->debounce_ms);
+        }
+    }
+    if (shown)
+        drop_if_idle(model, shown);
+}
+
+// Which cluster an address that is written for the entry is of: where a pod shows it, else whose pod network it is in.
+static size_t cluster_of(const struct model *model, const struct ip *ip)
+{
+    for (size_t i = 0; i < model->clusters->count; i++)
+        if (find(model, i, ip))
+            return i;
+    for (size_t i = 0; i < model->clusters->count; i++)
+        if (world_cluster(model->world, i)->pod_net_count &&
+            address_is_pods(world_cluster(model->world, i), ip))
+            return i;
+    return SIZE_MAX;
+}
+
+static void reconsider(struct model *model, struct entry *entry, const struct ip_set *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        size_t cluster = cluster_of(model, &set->items[i]);
+        uint32_t state =
+            cluster == SIZE_MAX ? IST_CLUSTER_UNKNOWN : ist_reconciler_state(model->run, cluster);
+        if (state != IST_CLUSTER_SYNCED && state != IST_CLUSTER_LOST)
+            continue;
+        if (!means(model, entry, find(model, cluster, &set->items[i])))
+            leave(model, find_or_make(model, cluster, &set->items[i]), entry);
+    }
+}
+
+void moves_policy(struct model *model, struct entry *entry)
+{
+    reconsider(model, entry, &entry->there);
+    reconsider(model, entry, &entry->said);
+}
+
+static int among(const struct pod *pod, const struct ip *ip)
+{
+    for (uint8_t i = 0; pod && i < pod->address_count; i++)
+        if (ip_compare(&pod->addresses[i], ip) == 0)
+            return 1;
+    return 0;
+}
+
+// A pod of the policy's own cluster: where names of ports are written as numbers, all that are selected must agree.
+static void consider_selected(struct model *model, const struct pod *pod)
+{
+    const struct namespace *ns = pod->group->ns;
+    if (!cni_is_vpc(&model->facts[ns->cluster].cni))
+        return;
+    for (struct entry *entry = model->entries; entry; entry = entry->next)
+        if (entry->cluster == ns->cluster && entry->policy && entry->policy->ns == ns->name &&
+            selector_match(&entry->policy->pods, pod->group->labels))
+            model_touch(model, entry, 0);
+}
+
+void moves_pod(struct model *model, const struct pod *before, const struct pod *after)
+{
+    size_t cluster = (before ? before : after)->group->ns->cluster;
+    uint32_t state = ist_reconciler_state(model->run, cluster);
+    for (uint8_t i = 0; before && i < before->address_count; i++)
+        hide(model, before, &before->addresses[i]);
+    for (uint8_t i = 0; after && i < after->address_count; i++)
+        show(model, after, &after->addresses[i]);
+    int quiet = state != IST_CLUSTER_SYNCED && state != IST_CLUSTER_LOST; // all is decided once it is listed
+    for (uint8_t i = 0; before && i < before->address_count; i++) {
+        struct shown *shown = find(model, cluster, &before->addresses[i]);
+        if (quiet && shown)
+            drop_if_idle(model, shown);
+        else if (!quiet)
+            consider(model, cluster, &before->addresses[i], 1);
+    }
+    for (uint8_t i = 0; after && !quiet && i < after->address_count; i++)
+        if (!among(before, &after->addresses[i]))
+            consider(model, cluster, &after->addresses[i], 1);
+    if (before && (!after || after->group != before->group))
+        consider_selected(model, before);
+    if (after && (!before || after->group != before->group))
+        consider_selected(model, after);
+}
+
+int moves_withheld(const struct model *model, const struct entry *entry, size_t remote, const struct ip *ip)
+{
+    const struct shown *shown = find(model, remote, ip);
+    if (!shown || !shown->leaving || ip_set_has(&entry->there, ip))
+        return 0;
+    for (const struct leaving *leaving = shown->leaving; leaving; leaving = leaving->of_shown)
+        if (leaving->entry != entry &&
+            ist_reconciler_state(model->run, leaving->entry->cluster) == IST_CLUSTER_SYNCED)
+            return 1; // where nothing can be written nobody waits for it
+    return 0;
+}
+
+// ---- what is written ----
+
+void moves_loaded(struct model *model, struct entry *entry, size_t remote, const struct ip_set *addresses)
+{
+    if (entry->settled)
+        return;
+    for (size_t i = 0; i < addresses->count; i++) {
+        const struct ip *ip = &addresses->items[i];
+        ip_set_add(&entry->there, ip);
+        if (remote == SIZE_MAX || ist_reconciler_state(model->run, remote) != IST_CLUSTER_SYNCED)
+            continue; // what is not known to be gone is not leaving
+        if (!means(model, entry, find(model, remote, ip)))
+            leave(model, find_or_make(model, remote, ip), entry);
+    }
+    ip_set_seal(&entry->there);
+}
+
+void moves_said(struct model *model, struct entry *entry)
+{
+    for (struct leaving **link = &entry->leaving; *link;) {
+        struct leaving *leaving = *link;
+        leaving->asked = 1;
+        if (!ip_set_has(&entry->said, &leaving->shown->ip)) {
+            link = &leaving->of_entry;
+            continue;
+        }
+        *link = leaving->of_entry; // it is meant again
+        left(model, leaving);
+    }
+}
+
+static void count_lag(struct lags *lags, int64_t ms)
+{
+    unsigned bucket = 0;
+    while (bucket < 31 && (int64_t)1 << bucket < ms)
+        bucket++;
+    lags->buckets[bucket]++;
+    lags->count++;
+    if (ms > lags->max_ms)
+        lags->max_ms = ms;
+}
+
+int64_t lags_percentile(const struct lags *lags, unsigned percent)
+{
+    uint64_t below = 0;
+    for (unsigned bucket = 0; bucket < 32 && lags->count; bucket++) {
+        below += lags->buckets[bucket];
+        if (below * 100 >= lags->count * percent)
+            return (int64_t)1 << bucket;
+    }
+    return 0;
+}
+
+static void touch_waiting(struct model *model)
+{
+    for (struct entry *entry = model->entries; entry && model->waiting; entry = entry->next)
+        if (entry->withheld_since)
+            model_touch(model, entry, 0);
+}
+
+void moves_written(struct model *model, struct entry *entry)
+{
+    int64_t now = ist_now_ms(ist_reconciler_env(model->run));
+    int withdrawn = 0;
+    if (!entry->keeps)
+        ip_set_free(&entry->there);
+    for (size_t i = 0; i < entry->said.count; i++)
+        ip_set_add(&entry->there, &entry->said.items[i]);
+    ip_set_seal(&entry->there);
+    entry->settled = 1;
+    for (struct leaving **link = &entry->leaving; *link;) {
+        struct leaving *leaving = *link;
+        if (!leaving->asked) {
+            link = &leaving->of_entry;
+            continue;
+        }
+        *link = leaving->of_entry;
+        count_lag(&model->facts[entry->cluster].lags, now - leaving->since);
+        left(model, leaving);
+        withdrawn = 1;
+    }
+    if (withdrawn)
+        touch_waiting(model);
+}
+
+void moves_forget(struct model *model, struct entry *entry)
+{
+    while (entry->leaving) {
+        struct leaving *leaving = entry->leaving;
+        entry->leaving = leaving->of_entry;
+        left(model, leaving);
+    }
+}
+
+int64_t moves_oldest(const struct model *model, size_t cluster, size_t *count)
+{
+    int64_t now = ist_now_ms(ist_reconciler_env(model->run)), oldest = 0;
+    *count = 0;
+    for (const struct entry *entry = model->entries; entry; entry = entry->next)
+        for (const struct leaving *leaving = entry->leaving; leaving && entry->cluster == cluster;
+             leaving = leaving->of_entry) {
+            ++*count;
+            if (now - leaving->since > oldest)
+                oldest = now - leaving->since;
+        }
+    return oldest;
+}
