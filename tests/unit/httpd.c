@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MAX_CONNECTIONS 256
+#define MAX_CONNECTIONS 1024
 
 struct connection {
     struct httpd *server;
@@ -37,6 +37,7 @@ struct httpd {
     char url[64];
     SSL_CTX *ctx;
     char *ca;
+    int side_by_side;
 };
 
 static void require(int truth, const char *what)
@@ -167,8 +168,12 @@ static void *serve(void *arg)
         struct httpd_reply reply = {.status = 200, .cut_after = -1};
         pthread_mutex_lock(&c->server->lock);
         request.number = ++c->server->count;
+        const int alone = !c->server->side_by_side;
+        if (!alone)
+            pthread_mutex_unlock(&c->server->lock);
         c->server->handler(c->server->arg, &request, &reply);
-        pthread_mutex_unlock(&c->server->lock);
+        if (alone)
+            pthread_mutex_unlock(&c->server->lock);
         open = answer(c, &reply);
         free(reply.body);
     }
@@ -241,6 +246,13 @@ static void make_tls(struct httpd *server)
     BIO_free(bio);
     X509_free(cert);
     EVP_PKEY_free(key);
+}
+
+void httpd_side_by_side(struct httpd *server)
+{
+    pthread_mutex_lock(&server->lock);
+    server->side_by_side = 1;
+    pthread_mutex_unlock(&server->lock);
 }
 
 struct httpd *httpd_start(httpd_handler *handler, void *arg, int tls)

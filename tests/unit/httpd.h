@@ -30,6 +30,8 @@ typedef void httpd_handler(void *arg, const struct httpd_request *request, struc
 
 // tls: 1 serves with a certificate of its own for 127.0.0.1, which httpd_ca() holds.
 struct httpd *httpd_start(httpd_handler *handler, void *arg, int tls);
+// Calls the handler from several threads at once from now on: it locks for itself, and may wait.
+void httpd_side_by_side(struct httpd *server);
 void httpd_stop(struct httpd *server);
 const char *httpd_url(const struct httpd *server); // "http://127.0.0.1:4711"
 const char *httpd_ca(const struct httpd *server);  // PEM

@@ -4,3 +4,12 @@ tests_unit_configmirror_la_SOURCES = %D%/configmirror.c
 tests_unit_configmirror_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_configmirror_la_LIBADD = sdk/lib/libisthmus.la $(JANSSON_LIBS)
 tests_unit_configmirror_la_LDFLAGS = $(module_LDFLAGS) -rpath /nowhere
+
+check_PROGRAMS += tests/unit/test-reconciler
+UNIT_TESTS += tests/unit/test-reconciler
+tests_unit_test_reconciler_SOURCES = %D%/test-reconciler.c %D%/configmirror.c %D%/kube-store.c %D%/kube-store.h \
+	%D%/httpd.c %D%/httpd.h
+tests_unit_test_reconciler_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(top_srcdir)/tests/unit
+tests_unit_test_reconciler_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_test_reconciler_LDADD = tests/unit/libfakehost.la sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) \
+	$(CRYPTO_LIBS)

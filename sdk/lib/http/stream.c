@@ -17,6 +17,7 @@ struct http_hub {
     struct pollfd *fds;
     size_t count, room;
     int64_t timer_at; // monotonic; -1: none
+    int single;       // the server speaks HTTP/1: a stream a connection
     ist_http_stream *first;
 };
 
@@ -94,7 +95,8 @@ static size_t on_head(char *bytes, size_t size, size_t count, void *arg)
     ist_http_stream *stream = arg;
     if (size * count <= 2)
         stream->fresh = 1;
-    (void)bytes;
+    if (size * count > 6 && memcmp(bytes, "HTTP/1", 6) == 0)
+        stream->session->hub->single = 1;
     return size * count;
 }
 
@@ -230,7 +232,6 @@ int32_t ist_http_stream_open(ist_http *session, const ist_http_request *request,
     curl_easy_setopt(made->easy, CURLOPT_HEADERDATA, made);
     curl_easy_setopt(made->easy, CURLOPT_ERRORBUFFER, made->reason);
     curl_easy_setopt(made->easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(made->easy, CURLOPT_PIPEWAIT, 1L); // rather share a connection than open another
     // A peer that went away without a word is found by keep-alive probes, not by waiting for the next event.
     curl_easy_setopt(made->easy, CURLOPT_TCP_KEEPIDLE, 20L);
     curl_easy_setopt(made->easy, CURLOPT_TCP_KEEPINTVL, 5L);
@@ -238,6 +239,8 @@ int32_t ist_http_stream_open(ist_http *session, const ist_http_request *request,
         curl_easy_setopt(made->easy, CURLOPT_TIMEOUT_MS, (long)request->request_ms);
     http_trace_request(&session->env, request);
     struct http_hub *hub = hub_of(session);
+    // Rather share a connection than open another; but where none can be shared curl would wait for a watch to end.
+    curl_easy_setopt(made->easy, CURLOPT_PIPEWAIT, hub->single ? 0L : 1L);
     made->next = hub->first;
     hub->first = made;
     curl_multi_add_handle(hub->multi, made->easy);

@@ -10,6 +10,7 @@
 //   reconciler_write.c    carrying a decision out, stage by stage
 //   reconciler_request.c  requests under way, retried by class
 //   reconciler_lease.c    who writes
+//   reconciler_configure.c  new inputs, new credentials
 //   reconciler_status.c   numbers for the supervisor
 //   reconciler_once.c     observe, plan, apply, verify, destroy
 #ifndef IST_KUBE_RECONCILER_INTERNAL_H
@@ -52,6 +53,7 @@ struct rec_key {
     struct rec_job *job; // being written
     json_t *notes;       // array of strings, or NULL
     int64_t due;         // monotonic; REC_NEVER
+    int64_t since;       // when it was touched first since it was written; 0: nothing waits
     size_t heap;         // place in the heap of due keys, from 1; 0: not in it
     uint32_t hash;
     int failures;
@@ -97,7 +99,7 @@ struct rec_feed {
     int listed;   // what is not ours was listed once in this run
     int compared; // what is ours was
     int relist;   // the listing under way repeats an earlier one
-    int answered; // the stream's head was 200
+    int answered; // a watch was, since the cluster was connected
     int failures; // tries in a row
     int64_t began, retry_at;
     int64_t items, events;
@@ -166,6 +168,9 @@ struct rec_cluster {
     int aborting; // what ends now ends for a reason that is known
     int64_t heard_at, retry_at, lost_at, connected_at, probe_at;
     int64_t connected_clock; // milliseconds since 1970
+    int64_t renewed_at;      // when its credentials were read anew; 0: never
+    int renew;               // they are to be
+    int64_t generation;      // of the inputs that it is as they say
     int stopping;            // a question stands
     ist_error fault;         // the last one; code 0: none
     ist_error unwritten;     // one reading: the first write that failed
@@ -182,7 +187,6 @@ struct rec_cluster {
     int64_t writes, deletes, retries, conflicts, losses, relists;
     int64_t last_write_clock;
     json_t *metrics; // name -> {help, counter, value}
-    json_t *uids;    // scratch
 };
 
 struct ist_reconciler {
@@ -208,18 +212,22 @@ struct ist_reconciler {
     struct rec_cluster *wanted_cluster;
     struct rec_key *wanted_key;
     struct ist_wanted *wanted;
-    int64_t status_at;
+    int64_t status_at; // 0: something has changed since
+    int64_t told_at;
     int trimmed;
     int64_t generation; // of the configuration
 };
 
 // ---- run
-int32_t rec_open(const ist_env *env, const ist_reconciler_plugin *plugin, int watching, ist_reconciler **run,
-                 ist_error *err);
+// `identity` (stolen; may be NULL): who we are among those who may hold a Lease.
+int32_t rec_open(const ist_env *env, const ist_reconciler_plugin *plugin, int watching, char *identity,
+                 ist_reconciler **run, ist_error *err);
 void rec_close(ist_reconciler *run);
 // Drives everything until `done` says so or the call is cancelled.
 typedef int rec_done(ist_reconciler *run);
+// IST_AGAIN: the run has to be opened anew with other inputs.
 int32_t rec_drive(ist_reconciler *run, rec_done *done, ist_error *err);
+void rec_hand_over(ist_reconciler *run); // what is on its way arrives, then the leases are given back
 // The model is told or asked something that changes what it wants.
 void rec_stale(ist_reconciler *run);
 const char *rec_intern(ist_reconciler *run, const char *text);
@@ -237,6 +245,16 @@ void rec_cluster_state(struct rec_cluster *cluster, uint32_t state);
 // Everything of it was listed and compared, and it can be reached.
 int rec_cluster_live(const struct rec_cluster *cluster);
 int64_t rec_backoff(int failures, int64_t base, int64_t cap);
+
+void rec_cluster_attach(struct rec_cluster *cluster); // to its client
+// Another client for the same cluster, stolen.
+void rec_cluster_client(struct rec_cluster *cluster, ist_kube *kube);
+// Its credentials are refused: reads them anew, soon.
+void rec_cluster_renew(struct rec_cluster *cluster);
+void rec_cluster_renew_step(struct rec_cluster *cluster);
+
+// New inputs, if there are any. 0: the run has to be closed and opened anew.
+int rec_configure_step(ist_reconciler *run);
 
 // ---- feeds
 void rec_feed_step(struct rec_feed *feed, int64_t now, int64_t *until);

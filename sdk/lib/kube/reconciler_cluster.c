@@ -111,6 +111,8 @@ int rec_cluster_fault(struct rec_cluster *cluster, const ist_error *err)
     if (!told && run->watching)
         ist_log(&run->env, IST_LOG_WARN, "%s: %s", err->where, err->text);
     cluster->faults++;
+    if (err->code == IST_ERR_DENIED && !strncmp(err->text, "401", 3))
+        rec_cluster_renew(cluster);
     if (!is_network(err)) { // it answered: what it refuses concerns one request
         cluster->tried = 1;
         cluster->failed = !run->watching;
@@ -118,7 +120,8 @@ int rec_cluster_fault(struct rec_cluster *cluster, const ist_error *err)
     }
     if (cluster->faults < 2 && cluster->phase == REC_RUN)
         return 0;
-    cluster->downs++;
+    if (++cluster->downs % 4 == 0) // what the server refuses in the handshake looks like this too
+        rec_cluster_renew(cluster);
     cluster->tried = run->watching || cluster->downs >= ONCE_FAULTS;
     cluster->failed = !run->watching && cluster->downs >= ONCE_FAULTS;
     go_down(cluster, err, cluster->phase == REC_RUN ? 0 : rec_backoff(cluster->downs, RETRY_MS, RETRY_CAP));
@@ -193,6 +196,7 @@ static void connected(struct rec_cluster *cluster)
         struct rec_feed *feed = &cluster->feeds[i];
         feed->retry_at = 0;
         feed->failures = 0;
+        feed->answered = 0;
         if (!cluster->serves[i])
             feed->stage = REC_OFF;
         else if (feed->stage == REC_OFF)
@@ -317,16 +321,14 @@ void rec_cluster_listed(struct rec_cluster *cluster)
             continue;
         listed &= feed->listed;
         compared &= feed->compared;
-        watched &= feed->stage == REC_WAIT || feed->stream != NULL || !run->watching || feed->answered;
-        watched &= feed->stage != REC_WATCH || !run->watching || feed->answered || !feed->compared ||
-                   cluster->state == IST_CLUSTER_UNKNOWN;
+        watched &= feed->stage != REC_WATCH || feed->answered;
     }
     if (cluster->phase != REC_RUN)
         return;
     cluster->compared = compared;
+    // Once it was synced, it is again as soon as every watch goes on.
     if (listed && (cluster->state == IST_CLUSTER_UNKNOWN || watched)) {
         cluster->tried = 1;
-        cluster->fault.code = cluster->state == IST_CLUSTER_UNKNOWN ? 0 : cluster->fault.code;
         rec_cluster_state(cluster, IST_CLUSTER_SYNCED);
     }
 }
@@ -395,13 +397,18 @@ void rec_cluster_step(struct rec_cluster *cluster, int64_t now, int64_t *until)
     age(cluster, now, until);
 }
 
+void rec_cluster_attach(struct rec_cluster *cluster)
+{
+    cluster->kube->detach = on_detach;
+    cluster->kube->detach_arg = cluster;
+}
+
 void rec_cluster_open(ist_reconciler *run, size_t index)
 {
     struct rec_cluster *cluster = &run->items[index];
     *cluster = (struct rec_cluster){.run = run, .index = index, .item = &run->clusters->items[index]};
     cluster->kube = cluster->item->kube;
-    cluster->kube->detach = on_detach;
-    cluster->kube->detach_arg = cluster;
+    rec_cluster_attach(cluster);
     for (size_t i = 0; i < run->kinds; i++)
         cluster->feeds[i] = (struct rec_feed){.cluster = cluster, .kind = i};
     if (run->watching)

@@ -34,7 +34,6 @@ void rec_feed_stop(struct rec_feed *feed)
 {
     ist_http_stream_close(feed->stream);
     feed->stream = NULL;
-    feed->answered = 0;
     if (listing(feed)) // half a list: from its first page
         set(&feed->more, NULL);
     kube_page_reset(&feed->page);
@@ -136,7 +135,6 @@ static void start(struct rec_feed *feed, int64_t now)
     if (feed->limit == 0 && !listing(feed))
         feed->limit = PAGE;
     feed->began = now;
-    feed->answered = 0;
     if (open_stream(feed, &err) != IST_OK)
         failed(feed, &err);
 }

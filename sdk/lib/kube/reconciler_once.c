@@ -129,7 +129,7 @@ static int32_t none_read(const ist_reconciler *run, ist_error *err)
 static int32_t read_once(const ist_env *env, const ist_reconciler_plugin *plugin, ist_reconciler **run,
                          ist_error *err)
 {
-    int32_t rc = rec_open(env, plugin, 0, run, err);
+    int32_t rc = rec_open(env, plugin, 0, NULL, run, err);
     if (rc != IST_OK)
         return rc;
     rc = rec_drive(*run, read_whole, err);
@@ -460,13 +460,20 @@ int32_t ist_reconciler_verify(const ist_env *env, const ist_reconciler_plugin *p
 
 int32_t ist_reconciler_watch(const ist_env *env, const ist_reconciler_plugin *plugin)
 {
-    ist_reconciler *run = NULL;
     ist_error err = {0};
-    int32_t rc = rec_open(env, plugin, 1, &run, &err);
-    if (rc == IST_OK) {
+    char *identity = NULL;
+    int32_t rc;
+    do { // the same holder of the leases again and again, with other inputs
+        ist_reconciler *run = NULL;
+        rc = rec_open(env, plugin, 1, identity, &run, &err);
+        if (rc != IST_OK)
+            break;
         run->writing = 1;
         rc = rec_drive(run, NULL, &err);
-    }
-    rec_close(run);
+        identity = rc == IST_AGAIN ? ist_strdup(run->identity) : NULL;
+        if (rc != IST_AGAIN)
+            rec_hand_over(run);
+        rec_close(run);
+    } while (rc == IST_AGAIN);
     return rc == IST_OK || rc == IST_ERR_CANCELLED ? IST_OK : ist_report(env, &err);
 }

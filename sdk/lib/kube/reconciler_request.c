@@ -169,31 +169,6 @@ static int lost_race(const struct rec_request *request, int status, const json_t
            (strstr(message, "object has been modified") || strstr(message, "already exists"));
 }
 
-static void answered(struct rec_request *request, int status, const char *bytes, size_t len)
-{
-    struct rec_cluster *cluster = request->cluster;
-    json_t *answer = NULL;
-    ist_error err = {0};
-    int64_t asked = http_stream_retry_after(request->stream);
-    rec_cluster_heard(cluster);
-    if (len && ist_json_parse(bytes, len, request->path, &answer, &err) != IST_OK && status >= 300)
-        answer = json_stringn(bytes, len < 500 ? len : 500);
-    if (status == 401 && !request->refreshed && kube_connect(cluster->kube, 1, &err) == IST_OK) {
-        request->refreshed = 1;
-        retry_at(request, 0);
-    } else if (!request->once && request->attempts < TRIES &&
-               (passing(status) || lost_race(request, status, answer))) {
-        int64_t wait = rec_backoff(request->attempts, RETRY_MS, RETRY_CAP);
-        retry_at(request, asked > wait ? asked : wait);
-    } else {
-        struct kube_request shown = {.method = request->method, .path = request->path};
-        if (status >= 300)
-            kube_status_error(cluster->kube, &shown, status, answer, &err);
-        finish(request, status, answer, &err);
-    }
-    json_decref(answer);
-}
-
 // No answer. The cluster may be gone with all that is under way (the abort answers this one too).
 static void broken(struct rec_request *request, const ist_error *err)
 {
@@ -211,6 +186,38 @@ static void broken(struct rec_request *request, const ist_error *err)
     if (request != cluster->identity) // which tells by itself
         rec_cluster_fault(cluster, err);
     finish(request, 0, NULL, err);
+}
+
+static void answered(struct rec_request *request, int status, const char *bytes, size_t len)
+{
+    struct rec_cluster *cluster = request->cluster;
+    json_t *answer = NULL;
+    ist_error err = {0};
+    int64_t asked = http_stream_retry_after(request->stream);
+    rec_cluster_heard(cluster);
+    if (len && ist_json_parse(bytes, len, request->path, &answer, &err) != IST_OK && status >= 300)
+        answer = json_stringn(bytes, len < 500 ? len : 500);
+    if (status < 300 && !answer) { // its head came, and no more
+        if (err.code == IST_OK)
+            ist_fail(&err, IST_ERR_NETWORK, request->path, "the answer ends in the middle");
+        err.code = IST_ERR_NETWORK;
+        broken(request, &err);
+        return;
+    }
+    if (status == 401 && !request->refreshed && kube_connect(cluster->kube, 1, &err) == IST_OK) {
+        request->refreshed = 1;
+        retry_at(request, 0);
+    } else if (!request->once && request->attempts < TRIES &&
+               (passing(status) || lost_race(request, status, answer))) {
+        int64_t wait = rec_backoff(request->attempts, RETRY_MS, RETRY_CAP);
+        retry_at(request, asked > wait ? asked : wait);
+    } else {
+        struct kube_request shown = {.method = request->method, .path = request->path};
+        if (status >= 300)
+            kube_status_error(cluster->kube, &shown, status, answer, &err);
+        finish(request, status, answer, &err);
+    }
+    json_decref(answer);
 }
 
 static void read_one(struct rec_request *request)

@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #define HAND_OVER_MS 1500
+#define TURN_MS      1000 // how often new inputs are asked for
+#define IDLE_MS      5000
 
 // ---- opening and closing ----
 
 // Who we are among those who may hold a Lease: another process is another holder.
-static char *identity(void)
+static char *make_identity(void)
 {
     char host[128] = "";
     uint32_t bits = 0;
@@ -22,8 +24,8 @@ static char *identity(void)
     return ist_printf("%s-%ld-%08x", host, (long)getpid(), bits);
 }
 
-int32_t rec_open(const ist_env *env, const ist_reconciler_plugin *plugin, int watching, ist_reconciler **run,
-                 ist_error *err)
+int32_t rec_open(const ist_env *env, const ist_reconciler_plugin *plugin, int watching, char *identity,
+                 ist_reconciler **run, ist_error *err)
 {
     ist_reconciler *made = ist_calloc(1, sizeof *made);
     made->env = *env;
@@ -33,7 +35,8 @@ int32_t rec_open(const ist_env *env, const ist_reconciler_plugin *plugin, int wa
     made->inputs = ist_inputs(env);
     made->recorded = ist_recorded(env);
     made->owner = ist_kube_owner(env);
-    made->identity = identity();
+    made->identity = identity ? identity : make_identity();
+    made->generation = 1;
     made->fields = json_object();
     made->pool = json_object();
     made->began = ist_now_ms(env);
@@ -121,7 +124,7 @@ int32_t rec_drive(ist_reconciler *run, rec_done *done, ist_error *err)
 {
     int32_t rc = IST_OK;
     while (rc == IST_OK) {
-        int64_t now = ist_now_ms(&run->env), until = now + 5000;
+        int64_t now = ist_now_ms(&run->env), until = now + (run->watching ? TURN_MS : IDLE_MS);
         read_all(run);
         settle(run);
         for (size_t i = 0; i < run->clusters->count; i++)
@@ -129,6 +132,8 @@ int32_t rec_drive(ist_reconciler *run, rec_done *done, ist_error *err)
         trim(run);
         if (run->watching)
             rec_status_step(run, now, &until);
+        if (run->watching && !rec_configure_step(run))
+            return IST_AGAIN;
         if (done && done(run))
             return IST_OK;
         rc = wait(run, until, err);
@@ -138,7 +143,7 @@ int32_t rec_drive(ist_reconciler *run, rec_done *done, ist_error *err)
 
 // What is on its way arrives, then the leases are given back: the next one need not wait. Whoever cancelled us
 // does not wait for long.
-static void hand_over(ist_reconciler *run)
+void rec_hand_over(ist_reconciler *run)
 {
     int64_t end = ist_now_ms(&run->env) + HAND_OVER_MS;
     run->writing = 0;
@@ -163,8 +168,6 @@ void rec_close(ist_reconciler *run)
 {
     if (!run)
         return;
-    if (run->items && run->watching)
-        hand_over(run);
     for (size_t i = 0; run->items && i < run->clusters->count; i++)
         rec_cluster_close(&run->items[i]);
     rec_stale(run);
@@ -189,6 +192,8 @@ void ist_reconciler_touch(ist_reconciler *run, size_t cluster, const char *key, 
     struct rec_cluster *in = &run->items[cluster];
     struct rec_key *touched = rec_key(in, key, 1);
     int64_t due = ist_now_ms(&run->env) + within_ms;
+    if (!touched->since)
+        touched->since = ist_now_ms(&run->env);
     touched->urgent |= within_ms <= 0;
     if (within_ms <= 0)
         due = 0; // before everything that may wait

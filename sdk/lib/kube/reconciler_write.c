@@ -35,6 +35,7 @@ static void end_job(struct rec_job *job)
             due = REC_NEVER; // the caller is told
     } else if (!job->failed) {
         key->failures = 0;
+        key->since = key->touched ? now : 0;
     }
     if (key->touched || job->aborted || (job->again && !job->failed))
         due = now;
@@ -331,6 +332,7 @@ static int send_action(struct rec_job *job, struct rec_action *action)
     if (!rec_resolve(job->cluster, action->object) || (record && !record->own)) {
         char *name = title(sent);
         rec_key_note(job->key, "%s waits for the object that owns it", name);
+        job->failed = 1;
         ist_free(name);
         ist_free(sent);
         return 0;

@@ -1,0 +1,588 @@
+// The reconciler against API servers with a memory: what it writes, and what it leaves alone, when all is well and
+// when it is not.
+#include "fakehost.h"
+#include "kube-store.h"
+
+#include <isthmus/alloc.h>
+#include <isthmus/json.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define OWNER_X "{\"app.kubernetes.io/managed-by\":\"isthmus\",\"isthmus.dev/owner\":\"step\"}"
+
+// Two clusters and the test plugin over them. The step is called "step".
+struct world {
+    struct kube_store a, b;
+    struct fakehost *host;
+    pthread_t thread;
+    int watching;
+    char kept[8][300]; // what the watch logged last
+    json_t *status;
+    pthread_mutex_t lock;
+};
+
+static void tell(void *arg, const json_t *event)
+{
+    struct world *world = arg;
+    if (getenv("TEST_RECONCILER_TELL")) {
+        char *text = ist_json_text(event);
+        fprintf(stderr, "%s\n", text);
+        ist_free(text);
+    }
+    pthread_mutex_lock(&world->lock);
+    if (!strcmp(ist_json_str_or(event, "type", ""), "status")) {
+        json_decref(world->status);
+        world->status = json_deep_copy(json_object_get(event, "value"));
+    }
+    pthread_mutex_unlock(&world->lock);
+}
+
+static void set_inputs(struct world *world, json_t *more)
+{
+    json_t *inputs =
+        json_pack("{s:{s:s, s:s}}", "kubeconfigs", "a", world->a.kubeconfig, "b", world->b.kubeconfig);
+    json_object_update(inputs, more);
+    json_decref(more);
+    fakehost_inputs(world->host, inputs);
+}
+
+static int setup(void **state)
+{
+    struct world *world = ist_calloc(1, sizeof *world);
+    pthread_mutex_init(&world->lock, NULL);
+    store_start(&world->a, "uid-of-a");
+    store_start(&world->b, "uid-of-b");
+    world->host = fakehost_new(ist_plugin_entry(runner_host()));
+    world->host->solo->tell = tell;
+    world->host->solo->tell_arg = world;
+    set_inputs(world, json_object());
+    *state = world;
+    return 0;
+}
+
+static void stop_watch(struct world *world)
+{
+    if (!world->watching)
+        return;
+    cancel_now(&world->host->cancel);
+    pthread_join(world->thread, NULL);
+    cancel_reset(&world->host->cancel);
+    world->watching = 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *world = *state;
+    stop_watch(world);
+    fakehost_free(world->host);
+    store_stop(&world->a);
+    store_stop(&world->b);
+    json_decref(world->status);
+    ist_free(world);
+    return 0;
+}
+
+static void *run_watch(void *arg)
+{
+    struct world *world = arg;
+    int32_t code = fakehost_run(world->host, IST_OP_WATCH);
+    return (void *)(intptr_t)code;
+}
+
+static void start_watch(struct world *world)
+{
+    assert_int_equal(pthread_create(&world->thread, NULL, run_watch, world), 0);
+    world->watching = 1;
+}
+
+static void source(struct world *world, const char *name, const char *data)
+{
+    store_put(&world->a, "configmaps", "shop", name, "{\"mirror\":\"yes\"}", data);
+}
+
+// What is in cluster b under that name: its data, "" without, NULL when it is not there. Static.
+static const char *mirrored(struct world *world, const char *name)
+{
+    static char text[64];
+    json_t *object = store_get(&world->b, "configmaps", "shop", name);
+    if (!object)
+        return NULL;
+    snprintf(text, sizeof text, "%s", ist_json_str_or(object, "data.x", ""));
+    json_decref(object);
+    return text;
+}
+
+static int is(struct world *world, const char *name, const char *data)
+{
+    const char *now = mirrored(world, name);
+    return data ? now && !strcmp(now, data) : now == NULL;
+}
+
+// Waits until it is so, 6 s at most.
+#define eventually(condition)                                                                                \
+    do {                                                                                                     \
+        int so = 0;                                                                                          \
+        for (int tries = 0; tries < 600 && !(so = (condition)); tries++)                                     \
+            usleep(10000);                                                                                   \
+        if (!so)                                                                                             \
+            fail_msg("never: %s", #condition);                                                               \
+    } while (0)
+
+static int told(struct world *world, const char *text)
+{
+    char *logs = ist_json_text(world->host->solo->report.logs);
+    int found = strstr(logs, text) != NULL;
+    ist_free(logs);
+    return found;
+}
+
+// ---- one reading ----
+
+static void converges_and_stays(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    source(world, "two", "2");
+    store_put(&world->a, "configmaps", "shop", "other", NULL, "not for mirroring");
+    assert_int_equal(fakehost_changes(world->host), 4);
+    assert_int_equal(fakehost_run(world->host, IST_OP_APPLY), IST_OK);
+    assert_true(is(world, "one.a", "1"));
+    assert_true(is(world, "two.a", "2"));
+    assert_int_equal(store_writes(&world->b), 4);
+    assert_int_equal(store_writes(&world->a), 0);
+    json_t *secret = store_get(&world->b, "secrets", "shop", "one.a"),
+           *config = store_get(&world->b, "configmaps", "shop", "one.a");
+    assert_string_equal(ist_json_str(secret, "metadata.ownerReferences[0].uid"),
+                        ist_json_str(config, "metadata.uid"));
+    json_decref(secret);
+    json_decref(config);
+    assert_int_equal(fakehost_changes(world->host), 0);
+    assert_int_equal(fakehost_run(world->host, IST_OP_APPLY), IST_OK);
+    assert_int_equal(store_writes(&world->b), 4);
+    assert_int_equal(fakehost_run(world->host, IST_OP_VERIFY), IST_OK);
+    assert_string_equal(ist_json_str(json_array_get(world->host->solo->report.checks, 0), "result"), "pass");
+}
+
+static void changes_and_deletions_are_found(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    source(world, "two", "2");
+    assert_int_equal(fakehost_converge(world->host), IST_OK);
+    source(world, "one", "changed");
+    store_delete(&world->a, "configmaps", "shop", "two");
+    assert_int_equal(fakehost_changes(world->host), 3); // an update, two deletions
+    assert_int_equal(fakehost_run(world->host, IST_OP_APPLY), IST_OK);
+    assert_true(is(world, "one.a", "changed"));
+    assert_true(is(world, "two.a", NULL));
+    assert_int_equal(store_writes(&world->b), 4 + 3);
+}
+
+static void writes_only_what_was_planned(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    assert_int_equal(fakehost_changes(world->host), 2);
+    source(world, "late", "2");
+    assert_int_equal(fakehost_run(world->host, IST_OP_APPLY), IST_OK);
+    assert_true(is(world, "one.a", "1"));
+    assert_true(is(world, "late.a", NULL));
+    assert_true(told(world, "since the plan"));
+}
+
+static void destroy_takes_its_own_alone(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    store_put(&world->b, "configmaps", "shop", "theirs", NULL, "x");
+    assert_int_equal(fakehost_converge(world->host), IST_OK);
+    assert_int_equal(fakehost_run(world->host, IST_OP_DESTROY), IST_OK);
+    assert_int_equal(store_count(&world->b, "configmaps") + store_count(&world->b, "secrets"), 0);
+    assert_true(is(world, "theirs", "x"));
+}
+
+static void taken_names_are_left_alone(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    store_put(&world->b, "configmaps", "shop", "one.a", NULL, "theirs");
+    assert_int_equal(fakehost_changes(world->host), 0);
+    assert_true(told(world, "exists and is not Isthmus's"));
+    assert_int_equal(fakehost_run(world->host, IST_OP_APPLY), IST_OK);
+    assert_int_equal(store_writes(&world->b), 0);
+    assert_int_equal(fakehost_run(world->host, IST_OP_VERIFY), IST_OK);
+    assert_string_equal(ist_json_str(json_array_get(world->host->solo->report.checks, 1), "result"), "warn");
+}
+
+// Somebody takes the name between our look and our write, and server-side apply would merge in silence.
+static void a_name_taken_in_between_is_given_back(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    store_put(&world->b, "secrets", "shop", "one.a", NULL, NULL);
+    json_object_set_new(world->b.hidden, "secrets/shop/one.a", json_true());
+    assert_int_equal(fakehost_changes(world->host), 2);
+    assert_int_not_equal(fakehost_run(world->host, IST_OP_APPLY), IST_OK);
+    json_t *secret = store_get(&world->b, "secrets", "shop", "one.a");
+    assert_null(ist_json_at(secret, "metadata.labels"));
+    json_decref(secret);
+}
+
+static void many_come_in_pages(void **state)
+{
+    struct world *world = *state;
+    char name[32];
+    for (int i = 0; i < 1203; i++) {
+        snprintf(name, sizeof name, "m%04d", i);
+        source(world, name, "x");
+    }
+    assert_int_equal(fakehost_converge(world->host), IST_OK);
+    assert_int_equal(store_count(&world->b, "configmaps"), 1203);
+    assert_int_equal(store_writes(&world->b), 2406);
+    // The second page expires, and another one breaks off in the middle: nothing is taken for gone.
+    store_fail(&world->a,
+               (struct store_fault){.method = "GET", .contains = "continue=500", .times = 1, .status = 410});
+    store_fail(&world->a, (struct store_fault){
+                              .method = "GET", .contains = "configmaps?", .times = 1, .cut_after = 5000});
+    store_fail(&world->b, (struct store_fault){.method = "GET",
+                                               .contains = "%21%3D",
+                                               .times = 1,
+                                               .status = 200,
+                                               .body = "{\"kind\":\"List\",\"metadata\":{\"resourceVersion\":"
+                                                       "\"5\"},\"items\":[{\"metadata\":{\"name\":\"half"});
+    assert_int_equal(fakehost_changes(world->host), 0);
+}
+
+static void one_dead_cluster_keeps_nothing_up(void **state)
+{
+    struct world *world = *state;
+    struct kube_store dead;
+    store_start(&dead, "uid-of-dead");
+    store_put(&dead, "configmaps", "shop", "theirs", "{\"mirror\":\"yes\"}", "d");
+    source(world, "one", "1");
+    set_inputs(world, json_pack("{s:{s:s, s:s, s:s}}", "kubeconfigs", "a", world->a.kubeconfig, "b",
+                                world->b.kubeconfig, "dead", dead.kubeconfig));
+    assert_int_equal(fakehost_converge(world->host), IST_OK);
+    assert_true(is(world, "theirs.dead", "d"));
+    store_set_down(&dead, 1);
+    source(world, "two", "2");
+    assert_int_equal(fakehost_run(world->host, IST_OP_OBSERVE), IST_OK);
+    assert_int_equal(fakehost_run(world->host, IST_OP_PLAN), IST_OK);
+    assert_true(told(world, "cluster dead cannot be read"));
+    assert_int_equal(json_array_size(world->host->solo->report.changes), 2);
+    assert_int_equal(fakehost_run(world->host, IST_OP_APPLY), IST_ERR_NETWORK);
+    assert_true(is(world, "two.a", "2"));
+    assert_true(is(world, "theirs.dead", "d"));
+    store_stop(&dead);
+}
+
+static void another_cluster_under_the_name_is_a_question(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    assert_int_equal(fakehost_converge(world->host), IST_OK);
+    snprintf(world->a.uid, sizeof world->a.uid, "another");
+    store_delete(&world->a, "configmaps", "shop", "one");
+    source(world, "new", "1");
+    assert_int_equal(fakehost_changes(world->host), 0); // what stands in its name stays
+    assert_true(told(world, "is another cluster than before"));
+    assert_int_equal(fakehost_run(world->host, IST_OP_APPLY), IST_ERR_QUESTION);
+    assert_true(is(world, "one.a", "1"));
+    assert_true(is(world, "new.a", NULL));
+}
+
+static void two_names_for_one_cluster_are_a_question(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    assert_int_equal(fakehost_converge(world->host), IST_OK);
+    set_inputs(world, json_pack("{s:{s:s, s:s, s:s}}", "kubeconfigs", "a", world->a.kubeconfig, "b",
+                                world->b.kubeconfig, "also-b", world->b.kubeconfig));
+    source(world, "two", "2");
+    assert_int_equal(fakehost_changes(world->host), 2);
+    assert_true(told(world, "is the same cluster as"));
+    assert_int_equal(fakehost_run(world->host, IST_OP_APPLY), IST_ERR_QUESTION);
+    assert_true(is(world, "two.a", "2"));
+}
+
+static void refusals_of_the_moment_are_sat_out(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    assert_int_equal(fakehost_changes(world->host), 2);
+    store_fail(&world->b,
+               (struct store_fault){.method = "PATCH",
+                                    .contains = "configmaps",
+                                    .times = 1,
+                                    .status = 409,
+                                    .body = "{\"message\":\"the object has been modified; please apply\"}"});
+    store_fail(&world->b, (struct store_fault){.method = "PATCH",
+                                               .contains = "configmaps",
+                                               .times = 1,
+                                               .status = 429,
+                                               .headers = "Retry-After: 1\r\n"});
+    store_fail(&world->b,
+               (struct store_fault){.method = "PATCH", .contains = "configmaps", .times = 1, .status = 503});
+    store_fail(&world->b,
+               (struct store_fault){.method = "PATCH", .contains = "secrets", .times = 1, .cut_after = -1});
+    assert_int_equal(fakehost_run(world->host, IST_OP_APPLY), IST_OK);
+    assert_true(is(world, "one.a", "1"));
+    assert_int_equal(world->b.creates, 2);
+}
+
+// The server acted, and its answer never came: the same again is no harm, and what we made is not taken for theirs.
+static void a_lost_answer_is_asked_for_again(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    assert_int_equal(fakehost_changes(world->host), 2);
+    store_fail(&world->b, (struct store_fault){
+                              .method = "PATCH", .contains = "configmaps", .times = 1, .cut_after = 20});
+    assert_int_equal(fakehost_run(world->host, IST_OP_APPLY), IST_OK);
+    assert_int_equal(world->b.creates, 2);
+    assert_int_equal(fakehost_changes(world->host), 0);
+}
+
+static void a_refusal_for_good_hurts_its_key_alone(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    source(world, "two", "2");
+    store_fail(&world->b, (struct store_fault){.method = "PATCH",
+                                               .contains = "one.a",
+                                               .times = -1,
+                                               .status = 403,
+                                               .body = "{\"message\":\"cannot patch configmaps\"}"});
+    assert_int_equal(fakehost_converge(world->host), IST_ERR_DENIED);
+    assert_non_null(strstr(world->host->solo->report.error.text, "cannot patch configmaps"));
+    assert_true(is(world, "two.a", "2"));
+}
+
+// ---- watching ----
+
+static void follows_changes_with_one_write_each(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    start_watch(world);
+    eventually(is(world, "one.a", "1") && store_count(&world->b, "secrets") == 1);
+    source(world, "one", "2");
+    eventually(is(world, "one.a", "2"));
+    source(world, "two", "x");
+    eventually(store_count(&world->b, "secrets") == 2);
+    store_delete(&world->a, "configmaps", "shop", "one");
+    eventually(is(world, "one.a", NULL) && store_count(&world->b, "secrets") == 1);
+    usleep(300000); // echoes
+    assert_int_equal(store_writes(&world->b), 2 + 1 + 2 + 2);
+    assert_int_equal(store_writes(&world->a), 0);
+    stop_watch(world);
+    start_watch(world);
+    source(world, "three", "x");
+    eventually(store_count(&world->b, "secrets") == 2);
+    assert_int_equal(store_writes(&world->b), 2 + 1 + 2 + 2 + 2);
+}
+
+static void puts_back_what_others_change(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    start_watch(world);
+    eventually(store_count(&world->b, "secrets") == 1);
+    usleep(100000);
+    store_put(&world->b, "configmaps", "shop", "one.a",
+              "{\"isthmus.dev/owner\":\"step\",\"isthmus.dev/source-cluster\":\"a\"}", "meddled with");
+    eventually(is(world, "one.a", "1"));
+    store_delete(&world->b, "secrets", "shop", "one.a");
+    eventually(store_count(&world->b, "secrets") == 1);
+    // Something with our mark that belongs to nothing goes; theirs stays.
+    store_put(&world->b, "configmaps", "shop", "stray", OWNER_X, "x");
+    eventually(is(world, "stray", NULL));
+    store_put(&world->b, "configmaps", "shop", "theirs", NULL, "x");
+    usleep(200000);
+    assert_true(is(world, "theirs", "x"));
+}
+
+static void lists_again_when_the_past_is_gone(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    source(world, "two", "2");
+    start_watch(world);
+    eventually(store_count(&world->b, "secrets") == 2);
+    store_set_down(&world->a, 1);
+    usleep(100000);
+    store_delete(&world->a, "configmaps", "shop", "two"); // while nobody looks
+    source(world, "three", "3");
+    store_compact(&world->a);
+    store_set_down(&world->a, 0);
+    eventually(is(world, "two.a", NULL) && is(world, "three.a", "3"));
+    assert_true(is(world, "one.a", "1"));
+    usleep(200000);
+    assert_int_equal(store_writes(&world->b), 4 + 2 + 2);
+}
+
+static void deletions_missed_while_stopped_are_found(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    source(world, "two", "2");
+    start_watch(world);
+    eventually(store_count(&world->b, "secrets") == 2);
+    stop_watch(world);
+    store_delete(&world->a, "configmaps", "shop", "one");
+    start_watch(world);
+    eventually(is(world, "one.a", NULL));
+    assert_true(is(world, "two.a", "2"));
+}
+
+static void a_lost_cluster_expires_and_comes_back(void **state)
+{
+    struct world *world = *state;
+    set_inputs(world, json_pack("{s:i}", "grace_ms", 500));
+    source(world, "one", "1");
+    start_watch(world);
+    eventually(is(world, "one.a", "1"));
+    store_set_down(&world->a, 1);
+    usleep(1000000);
+    assert_true(is(world, "one.a", "1")); // out of reach is not gone
+    eventually(is(world, "one.a", NULL));
+    store_set_down(&world->a, 0);
+    eventually(is(world, "one.a", "1"));
+}
+
+static void status_text(struct world *world, const char *path, char text[64])
+{
+    pthread_mutex_lock(&world->lock);
+    snprintf(text, 64, "%s", ist_json_str_or(world->status, path, ""));
+    pthread_mutex_unlock(&world->lock);
+}
+
+static int status_is(struct world *world, const char *path, const char *value)
+{
+    char text[64];
+    status_text(world, path, text);
+    return !strcmp(text, value);
+}
+
+static void a_changed_uid_stops_a_cluster(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    start_watch(world);
+    eventually(store_count(&world->b, "secrets") == 1);
+    eventually(status_is(world, "clusters.a.state", "synced"));
+    store_set_down(&world->a, 1);
+    usleep(200000);
+    snprintf(world->a.uid, sizeof world->a.uid, "another");
+    store_delete(&world->a, "configmaps", "shop", "one");
+    store_set_down(&world->a, 0);
+    eventually(status_is(world, "clusters.a.state", "stopped"));
+    usleep(300000);
+    assert_true(is(world, "one.a", "1"));
+    store_put(&world->b, "configmaps", "shop", "still", "{\"mirror\":\"yes\"}", "y"); // b goes on
+    store_delete(&world->b, "configmaps", "shop", "one.a");
+    usleep(300000);
+}
+
+// ---- the Lease ----
+
+static void put_lease(struct world *world, const char *holder, int seconds)
+{
+    json_t *lease = json_pack("{s:s, s:{}, s:{s:s, s:i}}", "apiVersion", "coordination.k8s.io/v1", "metadata",
+                              "spec", "holderIdentity", holder, "leaseDurationSeconds", seconds);
+    pthread_mutex_lock(&world->b.lock);
+    json_t *before = json_object_get(world->b.objects, "leases/kube-system/isthmus-step");
+    char version[32];
+    snprintf(version, sizeof version, "%lld", (long long)++world->b.version);
+    json_object_set_new(json_object_get(lease, "metadata"), "name", json_string("isthmus-step"));
+    json_object_set_new(json_object_get(lease, "metadata"), "resourceVersion", json_string(version));
+    (void)before;
+    json_object_set_new(world->b.objects, "leases/kube-system/isthmus-step", lease);
+    pthread_mutex_unlock(&world->b.lock);
+}
+
+static void waits_for_the_lease_and_takes_it_over(void **state)
+{
+    struct world *world = *state;
+    put_lease(world, "another", 2);
+    source(world, "one", "1");
+    start_watch(world);
+    usleep(1500000);
+    assert_int_equal(store_writes(&world->b), 0);
+    eventually(is(world, "one.a", "1"));
+    stop_watch(world);
+    json_t *lease = store_get(&world->b, "leases", "kube-system", "isthmus-step");
+    assert_string_equal(ist_json_str(lease, "spec.holderIdentity"), ""); // given back
+    assert_int_equal(ist_json_int(lease, "spec.leaseTransitions", 0), 1);
+    json_decref(lease);
+}
+
+static void a_stolen_lease_stops_the_writing(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    start_watch(world);
+    eventually(store_count(&world->b, "secrets") == 1);
+    put_lease(world, "another", 60);
+    usleep(4000000); // a renewal has met it
+    int before = store_writes(&world->b);
+    source(world, "two", "2");
+    usleep(700000);
+    assert_int_equal(store_writes(&world->b), before);
+    eventually(status_is(world, "clusters.b.notes[0]",
+                         "another holds the lease kube-system/isthmus-step and writes"));
+}
+
+static void what_cannot_renew_stops_in_time(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    start_watch(world);
+    eventually(store_count(&world->b, "secrets") == 1);
+    store_fail(&world->b,
+               (struct store_fault){.method = "PUT", .contains = "leases", .times = -1, .status = 500});
+    usleep(9500000); // the last renewal is older than it is valid
+    int before = store_writes(&world->b);
+    source(world, "two", "2");
+    usleep(500000);
+    assert_int_equal(store_writes(&world->b), before);
+}
+
+// A name, or a pattern with *, picks tests.
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(converges_and_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(changes_and_deletions_are_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(writes_only_what_was_planned, setup, teardown),
+        cmocka_unit_test_setup_teardown(destroy_takes_its_own_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(taken_names_are_left_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_name_taken_in_between_is_given_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_come_in_pages, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_dead_cluster_keeps_nothing_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_cluster_under_the_name_is_a_question, setup, teardown),
+        cmocka_unit_test_setup_teardown(two_names_for_one_cluster_are_a_question, setup, teardown),
+        cmocka_unit_test_setup_teardown(refusals_of_the_moment_are_sat_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_lost_answer_is_asked_for_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_refusal_for_good_hurts_its_key_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(follows_changes_with_one_write_each, setup, teardown),
+        cmocka_unit_test_setup_teardown(puts_back_what_others_change, setup, teardown),
+        cmocka_unit_test_setup_teardown(lists_again_when_the_past_is_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(deletions_missed_while_stopped_are_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_lost_cluster_expires_and_comes_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_changed_uid_stops_a_cluster, setup, teardown),
+        cmocka_unit_test_setup_teardown(waits_for_the_lease_and_takes_it_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stolen_lease_stops_the_writing, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_cannot_renew_stops_in_time, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("reconciler", tests, NULL, NULL);
+}
