@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-// Ctrl-C reaches the operation under way.
+// Ctrl-C and SIGTERM reach the operation under way: a watch hands over what it holds.
 static struct cancel *volatile cancelled_by_signal;
 static volatile sig_atomic_t interrupts;
 
@@ -244,14 +244,16 @@ static int32_t run_in_worker(struct plugin_use *use, struct worker_request *requ
 
 static int32_t run_interruptible(struct plugin_use *use, struct worker_request *request)
 {
-    struct sigaction action = {.sa_handler = on_interrupt}, before;
+    struct sigaction action = {.sa_handler = on_interrupt}, before, before_term;
     interrupts = 0;
     cancelled_by_signal = &use->cancel;
     sigaction(SIGINT, &action, &before);
+    sigaction(SIGTERM, &action, &before_term);
     int32_t code = use->in_process ? solo_run(use->solo, use->module.plugin, request->operation, use->inputs,
                                               use->run_dir, use->trace, &use->cancel)
                                    : run_in_worker(use, request);
     sigaction(SIGINT, &before, NULL);
+    sigaction(SIGTERM, &before_term, NULL);
     cancelled_by_signal = NULL;
     return code;
 }

@@ -83,7 +83,8 @@ echo "  $(($(writes west) - before)) writes"
 # ---- changes
 "$LOAD" memory $DAEMON >"$TMP/memory" &
 memory=$!
-"$LOAD" bare "$WEST" raw "$SERVICES" "$ADDRESSES" "$RATE" "$SPELL" >"$TMP/bare"
+seed_services west bare 500 "$ADDRESSES"
+"$LOAD" bare "$WEST" bare 500 "$ADDRESSES" "$RATE" "$SPELL" >"$TMP/bare"
 "$LOAD" churn "$EAST" "$WEST" bench "$SERVICES" "$ADDRESSES" "$RATE" "$SPELL" >"$TMP/churn" || exit 1
 p99() { awk -v w="$1" '$1 == w { print $5 }' "$2"; }
 result mirror-change "$(p99 seen "$TMP/churn")" "$(p99 seen "$TMP/bare")" 2 "ms p99"

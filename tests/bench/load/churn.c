@@ -156,7 +156,8 @@ static void change_slices(struct slices *s, size_t first, struct pace pace)
     spread_free(&seen);
 }
 
-static int churn(const char *source, const char *target, const char *ns, const char *selector, size_t first,
+// The watch is of the namespace `seen_in`; NULL: of what Isthmus keeps, in any.
+static int churn(const char *source, const char *target, const char *ns, const char *seen_in, size_t first,
                  char **rest)
 {
     struct slices s = {.load = load_new(), .source = load_server(source), .ns = ns};
@@ -164,9 +165,14 @@ static int churn(const char *source, const char *target, const char *ns, const c
     s.services = (size_t)load_number(rest[0]);
     s.addresses = (size_t)load_number(rest[1]);
     s.changes = ist_calloc(CHANGES, sizeof *s.changes);
-    load_watch(s.load, s.target,
-               ist_printf("/apis/discovery.k8s.io/v1/endpointslices?watch=1%s&resourceVersion=", selector),
-               slice_seen, &s);
+    const char *api = "/apis/discovery.k8s.io/v1";
+    load_watch(
+        s.load, s.target,
+        seen_in ? ist_printf("%s/namespaces/%s/endpointslices?watch=1&resourceVersion=", api, seen_in)
+                : ist_printf("%s/endpointslices?watch=1&resourceVersion=&labelSelector=isthmus.dev%%2Fowner,"
+                             "isthmus.dev%%2Fowner!=raw",
+                             api),
+        slice_seen, &s);
     double begin = now_ms() + 1000; // until the watch stands and has brought what is there
     while (now_ms() < begin)
         load_drive(s.load, 50);
@@ -183,8 +189,7 @@ int churn_services(int argc, char **argv)
 {
     if (argc != 7)
         load_die("churn SOURCE TARGET NAMESPACE SERVICES ADDRESSES RATE SECONDS");
-    return churn(argv[0], argv[1], argv[2], "&labelSelector=isthmus.dev%2Fowner,isthmus.dev%2Fowner!=raw", 0,
-                 argv + 3);
+    return churn(argv[0], argv[1], argv[2], NULL, 0, argv + 3);
 }
 
 int churn_bare(int argc, char **argv)
@@ -192,7 +197,7 @@ int churn_bare(int argc, char **argv)
     if (argc != 6)
         load_die("bare TARGET NAMESPACE SERVICES ADDRESSES RATE SECONDS");
     // In the upper half of the numbers: slices that a churn changed before are told apart.
-    return churn(argv[0], argv[0], argv[1], "&labelSelector=isthmus.dev%2Fowner=raw", CHANGES / 2, argv + 2);
+    return churn(argv[0], argv[0], argv[1], argv[1], CHANGES / 2, argv + 2);
 }
 
 // ---- addresses of pods, and what policies in the other cluster say of them

@@ -32,11 +32,12 @@ kube() { timeout 60 "$KUBE_TOOL" "$TMP/$CLUSTER/kubeconfig" "$@"; }
 kubectl() { timeout 60 "$KUBEBUILDER_ASSETS/kubectl" --kubeconfig "$TMP/$CLUSTER/kubeconfig" "$@"; }
 plugin() { timeout 120 "$PLUGIN_TOOL" "$@"; }
 
-# Starts the API server of a cluster again with the arguments that it had.
+# restart_api NAME [ARGUMENT...]: starts the API server of a cluster again with the arguments that it had, and more.
 restart_api() {
-    local pid=$1/api.pid args
+    local pid args
     pid=$(cat "$TMP/$1/api.pid")
     mapfile -d '' -t args <"/proc/$pid/cmdline"
+    args+=("${@:2}")
     disown "$pid" 2>/dev/null
     kill -9 "$pid"
     while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done

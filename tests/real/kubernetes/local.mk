@@ -1,0 +1,3 @@
+# The plugins that span clusters, between real API servers.
+REAL_TESTS += %D%/faults.sh
+EXTRA_DIST += %D%/daemon.sh
