@@ -224,7 +224,9 @@ static int32_t follow(struct plugin_use *use)
 // `request` says which operation or command; the rest is filled in.
 static int32_t run_in_worker(struct plugin_use *use, struct worker_request *request)
 {
-    struct worker_options options = {.lock_fd = -1, .trace = use->trace};
+    // Never a terminal: a worker has a process group of its own, and reading there would stop it.
+    const bool piped = request->command_word && !isatty(STDIN_FILENO);
+    struct worker_options options = {.lock_fd = -1, .trace = use->trace, .input = piped};
     ist_error err = {0};
     request->step = use->solo->step;
     request->inputs = use->inputs;

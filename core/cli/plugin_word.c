@@ -18,6 +18,7 @@ struct word {
     const struct plugin_info *info; // whose command it is
     const json_t *command;          // its row
     json_t *args;                   // option -> value, "args" -> list
+    bool alone;                     // an option says that no pipeline is meant
     struct store *store;            // NULL: there is no state
     json_t *outputs;                // step -> {output: value}
     struct diags *diags;
@@ -71,6 +72,8 @@ static const json_t *find_option(const json_t *command, const char *text, size_t
         const char *name = ist_json_str_or(option, "name", "");
         if (strlen(name) == len && !strncmp(name, text, len))
             return option;
+        if (len == 2 && !strncmp(text, "-o", 2) && !strcmp(name, "--output")) // as everywhere in isthmus
+            return option;
     }
     return NULL;
 }
@@ -84,6 +87,21 @@ static void help(const struct word *w)
     json_array_foreach(json_object_get(w->command, "options"), i, option)
         printf("  %s %-12s %s\n", ist_json_str_or(option, "name", ""), ist_json_str_or(option, "arg", ""),
                ist_json_str_or(option, "doc", ""));
+}
+
+// The second value of an option makes a list of it.
+static void give_value(struct word *w, const char *name, const char *value)
+{
+    json_t *before = json_object_get(w->args, name);
+    if (!before) {
+        json_object_set_new(w->args, name, json_string(value));
+        return;
+    }
+    if (!json_is_array(before)) {
+        before = json_pack("[O]", before);
+        json_object_set_new(w->args, name, before);
+    }
+    json_array_append_new(before, json_string(value));
 }
 
 // --name, --name=VALUE, --name VALUE. *i stands on the word and is left on the last one used.
@@ -102,7 +120,8 @@ static int take_option(struct word *w, size_t *i)
     const char *value = equals ? equals + 1 : cli_arg(w->cli, ++*i);
     if (!value)
         return cli_error(NULL, "option %s needs a value", name);
-    json_object_set_new(w->args, name, json_string(value));
+    give_value(w, name, value);
+    w->alone |= (ist_json_int(option, "flags", 0) & IST_ALONE) != 0;
     return 0;
 }
 
@@ -308,7 +327,7 @@ int cmd_plugin_word(struct cli *cli)
         help(&w);
     if (rc == 0) {
         struct config_source source = cli_source(cli);
-        const bool wanted = source.dir || access("conf.d", F_OK) == 0;
+        const bool wanted = !w.alone && (source.dir || access("conf.d", F_OK) == 0);
         const bool broken = wanted && config_load(&source, w.diags, &w.loaded.config);
         rc = broken ? 1 : w.loaded.config ? run_in_pipeline(&w) : run_alone(&w);
     }

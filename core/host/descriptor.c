@@ -293,6 +293,8 @@ static json_t *commands_json(const ist_plugin *p)
             put_text(option, "name", o->name);
             put_text(option, "arg", o->arg);
             put_text(option, "doc", o->doc);
+            if (c->option_size >= offsetof(ist_option, flags) + sizeof(o->flags))
+                json_object_set_new(option, "flags", json_integer(o->flags));
             json_array_append_new(options, option);
         }
         json_t *item = json_object();

@@ -35,7 +35,7 @@ static void close_all(int *fds, size_t count)
             close(fds[i]);
 }
 
-static int spawn(const char *program, char **argv, int wire, int output, int lock_fd, pid_t *pid)
+static int spawn(const char *program, char **argv, int wire, int output, int lock_fd, bool input, pid_t *pid)
 {
     char **env = environment_allowed();
     posix_spawn_file_actions_t files;
@@ -44,7 +44,8 @@ static int spawn(const char *program, char **argv, int wire, int output, int loc
     sigfillset(&all);
     sigemptyset(&none);
     posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (!input)
+        posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&files, output, STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&files, output, STDERR_FILENO);
     posix_spawn_file_actions_adddup2(&files, wire, 3);
@@ -61,8 +62,8 @@ static int spawn(const char *program, char **argv, int wire, int output, int loc
     return rc;
 }
 
-int process_start(const char *program, const char *path, const char *name, int lock_fd, size_t memory,
-                  struct process *process, ist_error *err)
+int process_start(const char *program, const char *path, const char *name, int lock_fd, bool input,
+                  size_t memory, struct process *process, ist_error *err)
 {
     int fds[5] = {-1, -1, -1, -1, -1}; // our wire, its wire, our output, its output, the lock
     int pair[2], rc = 0;
@@ -87,7 +88,7 @@ int process_start(const char *program, const char *path, const char *name, int l
     snprintf(limit, sizeof(limit), "%zu", memory);
     char *argv[] = {ist_strdup("isthmus-worker"), ist_strdup(path), ist_strdup(name), parent, limit, NULL};
     pid_t pid = 0;
-    int why = spawn(program, argv, fds[1], fds[3], fds[4], &pid);
+    int why = spawn(program, argv, fds[1], fds[3], fds[4], input, &pid);
     for (size_t i = 0; i < 3; i++)
         ist_free(argv[i]);
     close_all(&fds[1], 1);

@@ -14,9 +14,10 @@ struct process {
     int output; // what it writes to stdout and stderr
 };
 
-// Starts PROGRAM for the plugin `name` at `path`. lock_fd -1: none. 0 or a code.
-int process_start(const char *program, const char *path, const char *name, int lock_fd, size_t memory,
-                  struct process *process, ist_error *err);
+// Starts PROGRAM for the plugin `name` at `path`. lock_fd -1: none; `input`: it gets this process's standard input, else an
+// empty one. 0 or a code.
+int process_start(const char *program, const char *path, const char *name, int lock_fd, bool input,
+                  size_t memory, struct process *process, ist_error *err);
 // Waits for its end, `ms` at most: true when it has ended. It is not reaped yet.
 bool process_ended(const struct process *process, int ms);
 // SIGKILL to the group.

@@ -65,7 +65,7 @@ int worker_start(const struct plugin_info *plugin, const struct worker_options *
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
     w->more = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     char *program = options->worker_path ? ist_strdup(options->worker_path) : worker_program();
-    int rc = process_start(program, plugin->path, plugin->name, options->lock_fd,
+    int rc = process_start(program, plugin->path, plugin->name, options->lock_fd, options->input,
                            options->memory_max ? options->memory_max : MEMORY_DEFAULT, &w->process, err);
     ist_free(program);
     if (rc) {

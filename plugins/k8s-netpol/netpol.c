@@ -1,4 +1,5 @@
 // k8s-netpol: network policies whose peers are pods of other clusters, by the addresses those have now.
+#include "commands.h"
 #include "model.h"
 
 static const ist_field input_table[] = {
@@ -65,5 +66,6 @@ IST_RECONCILER_OPERATION(watch, reconciler)
 
 IST_PLUGIN(.name = "k8s-netpol", .version = "0.1.0",
            .doc = "Keeps network policies whose peers are pods of other clusters", IST_INPUTS(input_table),
-           IST_OUTPUTS(output_table), .observe = observe, .plan = plan, .apply = apply, .destroy = destroy,
-           .verify = verify, .watch = watch);
+           IST_OUTPUTS(output_table), .commands = policy_commands, .command_count = POLICY_COMMANDS,
+           .observe = observe, .plan = plan, .apply = apply, .destroy = destroy, .verify = verify,
+           .watch = watch);

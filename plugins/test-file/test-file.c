@@ -656,7 +656,7 @@ static int32_t list_command(const ist_host *h, ist_call *call, const ist_value *
     return IST_OK;
 }
 
-static const ist_option list_options[] = {{"--long", NULL, "Accepted, for the sake of it."}};
+static const ist_option list_options[] = {{"--long", NULL, "Accepted, for the sake of it.", 0}};
 static const ist_command commands[] = {
     {"test-file", "echo", "Prints its arguments, a line each.", list_options, 1, sizeof(ist_option),
      list_command},

@@ -45,7 +45,7 @@ static ist_field inputs[] = {
     {"wait", "duration", "30s", 0, "0.1.0", "How long to wait."},
 };
 static const ist_field outputs[] = {{"id", "string", NULL, 0, "0.1.0", "The id."}};
-static ist_option options[] = {{"--from", "POD", "Where from."}};
+static ist_option options[] = {{"--from", "POD", "Where from.", 0}};
 static ist_command commands[] = {
     {"bad", "list", "Lists nothing.", options, 1, sizeof(ist_option), nothing_for_people},
 };

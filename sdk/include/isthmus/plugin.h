@@ -225,10 +225,14 @@ typedef struct ist_field {
     const char *doc;   // one line, a sentence without the name
 } ist_field;
 
+// Flags of an option.
+#define IST_ALONE 0x1u // given, the command is about no pipeline: it gets the defaults of the inputs
+
 typedef struct ist_option {
     const char *name; // "--from"
     const char *arg;  // "POD", NULL for a switch
     const char *doc;
+    uint32_t flags; // IST_ALONE
 } ist_option;
 
 // A command for people: `isthmus WORD NAME [options] [PIPELINE]`, e.g. `isthmus policy map`.
@@ -238,8 +242,9 @@ typedef struct ist_command {
     const char *doc;
     const ist_option *options;
     uint32_t option_count, option_size;
-    int32_t (*run)(const ist_host *, ist_call *,
-                   const ist_value *args); // map: option -> value, "args" -> list
+    // args: map: option -> value (true for a switch; a list of values where it was given more than once), and "args" ->
+    // list of the other words. What is piped into the command can be read from the standard input.
+    int32_t (*run)(const ist_host *, ist_call *, const ist_value *args);
 } ist_command;
 
 // Flags of a plugin.
