@@ -69,12 +69,14 @@ static void take(struct worker *worker, json_t *message)
         cancel_now(&worker->cancel);
     } else if (!strcmp(type, "inputs")) {
         renewal_put(&worker->renewal, json_incref(json_object_get(message, "inputs")));
+    } else if (!strcmp(type, "alive?")) {
+        renewal_ask(&worker->renewal);
     } else if (!strcmp(type, "answer")) {
         json_decref(worker->answer);
         worker->answer = json_incref(message);
     } else if ((!strcmp(type, "op") || !strcmp(type, "command")) && !worker->request) {
         cancel_reset(&worker->cancel); // one that came too late for the operation before
-        json_decref(renewal_take(&worker->renewal));
+        json_decref(renewal_take(&worker->renewal, NULL));
         worker->request = json_incref(message);
     }
     pthread_cond_broadcast(&worker->changed);

@@ -27,7 +27,12 @@ enum cli_option_id {
     OPT_INPUTS,     // plugin run: FILE
     OPT_IN_PROCESS, // plugin run
     OPT_STATE,      // plugin run: FILE
+    OPT_LISTEN,     // watch
+    OPT_LISTEN_PUBLIC,
+    OPT_REFRESH,
+    OPT_PATIENCE,
     OPT_IAM_POLICY, // plugin show
+    OPT_RBAC,       // plugin show
     OPT_MAN,        // help
     OPT_COMPLETION, // help
     OPT_VERBOSE,
@@ -101,6 +106,8 @@ struct loaded {
     struct pipeline *pipeline;
 };
 int cli_load_pipeline(const struct cli *cli, struct loaded *loaded); // 0 or an exit code
+// The pipeline named `pipeline`; when it is not 0, *why is the first that is wrong, with its place (ist_free), or NULL.
+int cli_load_again(const struct cli *cli, const char *pipeline, struct loaded *loaded, char **why);
 void loaded_free(struct loaded *loaded);
 
 // A word that is no command of the table: the host looks for a plugin that offers it (`policy map`). Returns

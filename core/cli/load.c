@@ -107,23 +107,43 @@ static const char *pick(const struct cli *cli, const struct config *config, stru
     return NULL;
 }
 
-int cli_load_pipeline(const struct cli *cli, struct loaded *loaded)
+// The first error with its place: "conf.d/a.yaml:3:5: ..."; ist_free. NULL: there is none.
+static char *first_error(const struct diags *diags)
+{
+    struct place place;
+    const char *text;
+    bool is_error;
+    for (size_t i = 0; diags_at(diags, i, &place, &text, &is_error); i++)
+        if (is_error)
+            return place.file ? ist_printf("%s:%d:%d: %s", place.file, place.line, place.column, text)
+                              : ist_strdup(text);
+    return NULL;
+}
+
+int cli_load_again(const struct cli *cli, const char *pipeline, struct loaded *loaded, char **why)
 {
     struct diags *diags = diags_new();
     struct loaded made = {0};
     made.config = load(cli, &made.catalog, diags);
-    const char *name = made.config ? pick(cli, made.config, diags) : NULL;
+    const char *name = !made.config ? NULL : pipeline ? pipeline : pick(cli, made.config, diags);
     if (name)
         pipeline_load(made.config, made.catalog, name, diags, &made.pipeline);
     int rc = diags_errors(diags) || !made.pipeline ? 1 : 0;
     if (diags_count(diags))
         cli_diags(cli, diags);
+    if (rc && why)
+        *why = first_error(diags);
     diags_free(diags);
     if (rc)
         loaded_free(&made);
     else
         *loaded = made;
     return rc;
+}
+
+int cli_load_pipeline(const struct cli *cli, struct loaded *loaded)
+{
+    return cli_load_again(cli, NULL, loaded, NULL);
 }
 
 void loaded_free(struct loaded *loaded)

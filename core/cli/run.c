@@ -6,9 +6,13 @@
 
 #include <isthmus/alloc.h>
 #include <isthmus/json.h>
+#include <isthmus/schema.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define REFRESH_MS  (10 * 60 * 1000)
+#define PATIENCE_MS (2 * 60 * 1000)
 
 static struct run_options options_of(const struct cli *cli, enum run_kind kind, const struct config *config)
 {
@@ -63,9 +67,54 @@ int cmd_verify(const struct cli *cli)
     return run_kind(cli, RUN_VERIFY, NULL);
 }
 
+// ---- watch
+
+static int reload(void *arg, const char *pipeline, struct config **config, struct catalog **catalog,
+                  struct pipeline **to, char **why)
+{
+    struct loaded loaded = {0};
+    int rc = cli_load_again(arg, pipeline, &loaded, why);
+    *config = loaded.config;
+    *catalog = loaded.catalog;
+    *to = loaded.pipeline;
+    return rc;
+}
+
+// "10m" as milliseconds; `otherwise` when the option is not there. False: it has said what is wrong.
+static bool time_of(const struct cli *cli, enum cli_option_id id, int64_t otherwise, int64_t *ms)
+{
+    const char *text = cli_value(cli, id);
+    json_t *given = json_string(text ? text : ""), *normal = NULL;
+    ist_error err;
+    *ms = otherwise;
+    bool ok = !text || ist_type_normalise("duration", given, &normal, &err) == IST_OK;
+    if (!ok)
+        cli_error(NULL, "%s: %s", cli_options[id].name, err.text);
+    else if (text)
+        *ms = json_integer_value(normal);
+    json_decref(given);
+    json_decref(normal);
+    return ok;
+}
+
 int cmd_watch(const struct cli *cli)
 {
-    return run_kind(cli, RUN_WATCH, NULL);
+    struct loaded loaded = {0};
+    struct watch_options watch = {.listen = cli_value(cli, OPT_LISTEN),
+                                  .listen_public = cli_has(cli, OPT_LISTEN_PUBLIC),
+                                  .reload = reload,
+                                  .reload_arg = (void *)(uintptr_t)cli};
+    if (!time_of(cli, OPT_REFRESH, REFRESH_MS, &watch.refresh_ms) ||
+        !time_of(cli, OPT_PATIENCE, PATIENCE_MS, &watch.patience_ms))
+        return EXIT_ERROR;
+    int code = cli_load_pipeline(cli, &loaded);
+    if (code)
+        return code;
+    struct run_options options = options_of(cli, RUN_WATCH, loaded.config);
+    options.watch = watch;
+    code = run_engine(cli, &loaded, &options);
+    loaded_free(&loaded);
+    return code;
 }
 
 // ---- apply

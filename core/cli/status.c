@@ -1,6 +1,7 @@
 // isthmus status: what is there by the state, what ran last, who holds the lock and what watches. It asks
 // nobody outside: whether the world has drifted is `plan`'s to say.
 #include "cli/state.h"
+#include "cli/status.h"
 #include "engine/watch.h"
 
 #include <isthmus/alloc.h>
@@ -30,12 +31,7 @@ static json_t *step_of(const json_t *record, const json_t *watch)
                   ist_json_str_or(record, "plugin", ""), "status", ist_json_str_or(record, "status", ""),
                   "resources", (json_int_t)json_object_size(json_object_get(record, "resources")), "open",
                   (json_int_t)open, "changed", ist_json_str_or(record, "changed", ""), "drift", "unknown");
-    if (watched) {
-        json_object_set_new(step, "watch", json_string(ist_json_str_or(watched, "state", "watching")));
-        json_object_set_new(step, "watch_restarts",
-                            json_integer((json_int_t)ist_json_int(watched, "restarts", 0)));
-        json_object_set_new(step, "watch_says", json_string(ist_json_str_or(watched, "text", "")));
-    }
+    status_add_watch(step, watched);
     return step;
 }
 
@@ -86,17 +82,15 @@ static void step_text(struct render *render, const json_t *steps, const json_t *
 {
     int64_t resources = ist_json_int(step, "resources", 0), open = ist_json_int(step, "open", 0);
     char *unsure = open ? ist_printf(", %lld begun and not finished", (long long)open) : ist_strdup("");
-    const char *watch = ist_json_str(step, "watch"), *says = ist_json_str_or(step, "watch_says", "");
-    char *watching = watch ? ist_printf("  %s%s%s", watch, *says ? ": " : "", says) : ist_strdup("");
     char *age = age_of(ist_json_str_or(step, "changed", ""));
-    render_line(render, "  %-*s  %-*s  %-*s  %lld resource%s%s, %s%s", width_of(steps, "step"),
+    render_line(render, "  %-*s  %-*s  %-*s  %lld resource%s%s, %s", width_of(steps, "step"),
                 ist_json_str_or(step, "step", ""), width_of(steps, "plugin"),
                 ist_json_str_or(step, "plugin", ""), width_of(steps, "status"),
                 ist_json_str_or(step, "status", ""), (long long)resources, resources == 1 ? "" : "s", unsure,
-                age, watching);
+                age);
     ist_free(age);
     ist_free(unsure);
-    ist_free(watching);
+    status_watch_text(render, json_object_get(step, "watch_status"));
 }
 
 static void show_text(struct render *render, const json_t *status)
@@ -107,10 +101,7 @@ static void show_text(struct render *render, const json_t *status)
     if (json_is_object(lock))
         render_line(render, "locked by: %s (pid %lld) since %s", ist_json_str_or(lock, "what", "?"),
                     (long long)ist_json_int(lock, "pid", 0), ist_json_str_or(lock, "since", "?"));
-    if (json_is_object(watch))
-        render_line(render, "watched by: pid %lld", (long long)ist_json_int(watch, "pid", 0));
-    else
-        render_line(render, "watched by: nobody");
+    status_watcher_text(render, watch);
     size_t i;
     const json_t *step;
     const json_t *steps = json_object_get(status, "steps");

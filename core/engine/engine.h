@@ -9,6 +9,19 @@
 
 enum run_kind { RUN_PLAN, RUN_APPLY, RUN_DESTROY, RUN_VERIFY, RUN_WATCH };
 
+// Of a watch alone.
+struct watch_options {
+    const char *listen; // "127.0.0.1:9464", "none"; NULL: the default, and none when that is taken
+    bool listen_public; // an address that other machines reach may be named
+    int64_t refresh_ms; // how often what the inputs are derived from is read anew; 0: only when a plugin asks
+    int64_t patience_ms; // how long a worker may give no sign of life
+    // Reads the configuration again, for SIGHUP; the three are the caller's then. All that is wrong has been told when
+    // it is not 0, and *why (ist_free) is the first of it, with its place. NULL: it cannot be read again.
+    int (*reload)(void *arg, const char *pipeline, struct config **config, struct catalog **catalog,
+                  struct pipeline **loaded, char **why);
+    void *reload_arg;
+};
+
 struct run_options {
     enum run_kind kind;
     int jobs;
@@ -20,6 +33,7 @@ struct run_options {
     bool detailed;        // apply: EXIT_CHANGES when something was changed
     const char *plan_out; // plan -o FILE
     const char *plan_in;  // apply FILE
+    struct watch_options watch;
 };
 
 // Exit codes of the command.

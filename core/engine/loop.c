@@ -1,5 +1,6 @@
 // The one poll loop, and the passes that it drives.
 #include "engine/run.h"
+#include "engine/supervisor.h"
 
 #include <errno.h>
 #include <isthmus/alloc.h>
@@ -34,7 +35,8 @@ void task_finish(struct run *run, struct task *task, enum task_result result)
     task->operation = 0;
     task->restart_at = task->deadline = 0;
     run->finished++;
-    render_event(run->render, json_pack("{s:s, s:s}", "event", "step-end", "step", task->name));
+    if (!run->beside)
+        render_event(run->render, json_pack("{s:s, s:s}", "event", "step-end", "step", task->name));
     for (size_t i = 0; i < task->unblock_count; i++) {
         struct task *later = &run->tasks[task->unblocks[i]];
         if (result != RESULT_OK && !later->failed_need)
@@ -47,7 +49,11 @@ void task_finish(struct run *run, struct task *task, enum task_result result)
 void task_fail(struct run *run, struct task *task, const ist_error *err)
 {
     bool stopped = err->code == IST_ERR_CANCELLED && run->cancelled;
-    if (!stopped)
+    if (run->beside) {
+        // Whoever reads for a watch says it once, and of the steps that are concerned.
+        ist_free(task->last_text);
+        task->last_text = ist_printf("%s%s%s", err->where, *err->where ? ": " : "", err->text);
+    } else if (!stopped)
         report_failed(run, task, err);
     task_finish(run, task, stopped ? RESULT_CANCELLED : RESULT_FAILED);
 }
@@ -56,7 +62,7 @@ static void skip(struct run *run, struct task *task)
 {
     char *because = ist_printf("%s did not finish", task->failed_need->name);
     bool stopped = task->failed_need->result == RESULT_CANCELLED;
-    if (!stopped && !task->reported)
+    if (!stopped && !task->reported && !run->beside)
         render_event(run->render, json_pack("{s:s, s:s, s:s}", "event", "skipped", "step", task->name,
                                             "because", because));
     task->reported = true;
@@ -83,7 +89,7 @@ static void begin_task(struct run *run, struct task *task)
     run->pass->begin(run, task);
 }
 
-static void begin_ready(struct run *run)
+void pass_step(struct run *run)
 {
     while (run->ready_head < run->ready_count && (run->running < (size_t)run->jobs || run->cancelled))
         begin_task(run, &run->tasks[run->ready[run->ready_head++]]);
@@ -93,7 +99,7 @@ static void begin_ready(struct run *run)
             make_ready(run, i);
 }
 
-static void pass_begin(struct run *run, const struct pass *pass, void (*edges)(struct run *run))
+void pass_begin(struct run *run, const struct pass *pass, void (*edges)(struct run *run))
 {
     run->pass = pass;
     run->ready_head = run->ready_count = run->running = run->finished = 0;
@@ -107,6 +113,8 @@ static void pass_begin(struct run *run, const struct pass *pass, void (*edges)(s
     for (size_t i = 0; i < run->count; i++)
         if (!run->tasks[i].blockers)
             make_ready(run, i);
+    if (run->beside)
+        return;
     char *text = ist_printf("%s %s", pass->title, run->pipeline->name);
     render_event(run->render, json_pack("{s:s, s:s, s:I}", "event", "pass", "text", text, "steps",
                                         (json_int_t)run->count));
@@ -117,7 +125,7 @@ void pass_run(struct run *run, const struct pass *pass, void (*edges)(struct run
 {
     pass_begin(run, pass, edges);
     while (run->finished < run->count) {
-        begin_ready(run);
+        pass_step(run);
         if (run->finished < run->count && run->running)
             loop_once(run);
     }
@@ -132,7 +140,7 @@ static void heard_signal(struct run *run)
         return;
     bool first = run->cancelled == 0;
     run->cancelled = count;
-    if (first)
+    if (first && !run->beside)
         report_log(run, "", "warn",
                    "stopping: nothing new begins, waits end; once more kills what is at work");
     ask_forget(run);
@@ -173,13 +181,10 @@ static void due(struct run *run)
     }
 }
 
-// Descriptors of this round: signals, the user, the control socket, then the workers in `who`'s order.
-static size_t collect(struct run *run, struct pollfd *fds, struct task **who)
+// Workers of the run that have something to say.
+static size_t collect(const struct run *run, struct pollfd *fds, struct task **who)
 {
     size_t n = 0;
-    fds[n++] = (struct pollfd){.fd = signals_fd(), .events = POLLIN};
-    fds[n++] = (struct pollfd){.fd = run->question_count ? STDIN_FILENO : -1, .events = POLLIN};
-    fds[n++] = (struct pollfd){.fd = run->control_fd, .events = POLLIN};
     for (size_t i = 0; i < run->count; i++) {
         struct task *task = &run->tasks[i];
         if (task->state != TASK_RUNNING || !task->worker)
@@ -190,24 +195,45 @@ static size_t collect(struct run *run, struct pollfd *fds, struct task **who)
     return n;
 }
 
+static void hear(struct run *run, const struct pollfd *fds, struct task **who, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (fds[i].revents && who[i]->worker && worker_fd(who[i]->worker) == fds[i].fd)
+            step_read(run, who[i]);
+}
+
+// One round: signals and the user, what belongs to the supervisor, the workers of this run, and those of the one
+// beside it.
 void loop_once(struct run *run)
 {
-    struct pollfd *fds = ist_calloc(run->running + 3, sizeof(*fds));
-    struct task **who = ist_calloc(run->running + 3, sizeof(struct task *));
-    size_t count = collect(run, fds, who);
-    int n = poll(fds, (nfds_t)count, timeout_of(run));
-    if (n > 0) {
+    struct run *beside = run->beside, *main = beside ? beside : run;
+    size_t room = 2 + SUPERVISOR_FDS + run->running + (beside ? beside->running : 0);
+    struct pollfd *fds = ist_calloc(room, sizeof(*fds));
+    struct task **who = ist_calloc(room, sizeof(struct task *));
+    fds[0] = (struct pollfd){.fd = signals_fd(), .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = run->question_count ? STDIN_FILENO : -1, .events = POLLIN};
+    size_t at = 2 + (main->supervisor ? supervisor_fds(main->supervisor, fds + 2) : 0);
+    const size_t own = at, others = own + collect(run, fds + own, who + own);
+    const size_t count = others + (beside ? collect(beside, fds + others, who + others) : 0);
+    int wait = timeout_of(run), also = beside ? timeout_of(beside) : wait;
+    if (poll(fds, (nfds_t)count, wait < also ? wait : also) > 0) {
+        if (fds[0].revents && beside)
+            heard_signal(beside);
         if (fds[0].revents)
             heard_signal(run);
         if (fds[1].revents && run->question_count)
             ask_read(run);
-        if (fds[2].revents)
-            watch_status(run);
-        for (size_t i = 3; i < count; i++)
-            if (fds[i].revents && who[i]->worker && worker_fd(who[i]->worker) == fds[i].fd)
-                step_read(run, who[i]);
+        if (main->supervisor)
+            supervisor_hear(main->supervisor, fds + 2, at - 2);
+        hear(run, fds + own, who + own, others - own);
+        if (beside)
+            hear(beside, fds + others, who + others, count - others);
     }
     due(run);
+    if (beside)
+        due(beside);
+    if (main->supervisor)
+        supervisor_tick(main->supervisor);
     render_tick(run->render);
     ist_free(fds);
     ist_free(who);

@@ -198,7 +198,7 @@ static bool left_to_watch(struct run *run, const struct task *task)
     json_decref(inputs);
     report_log(run, task->name, "warn",
                same ? "differs now, and is left to the watch that runs (process %lld)"
-                    : "is watched with other inputs by process %lld: start that anew after this",
+                    : "is watched with other inputs by process %lld: send that SIGHUP after this",
                (long long)ist_json_int(run->watch, "pid", 0));
     return same;
 }

@@ -151,6 +151,16 @@ static int run_apply(struct run *run)
 
 static int run_destroy(struct run *run)
 {
+    run->watch = watch_ask(store_path(run->store), run->pipeline->name);
+    if (run->watch) {
+        ist_error err;
+        ist_fail(&err, IST_ERR_CONFLICT, run->pipeline->name,
+                 "it is watched by process %lld, which would put back what goes",
+                 (long long)ist_json_int(run->watch, "pid", 0));
+        ist_hint(&err, "stop the watch first");
+        report_error(run, &err);
+        return EXIT_ERROR;
+    }
     int code = destroy_check(run);
     if (code != EXIT_DONE)
         return code;
@@ -235,6 +245,9 @@ static int begin(struct run *run)
 static void end(struct run *run)
 {
     tasks_free(run);
+    pipeline_free(run->reloaded.pipeline);
+    catalog_free(run->reloaded.catalog);
+    config_free(run->reloaded.config);
     worker_pool_free(run->pool);
     ask_forget(run);
     json_decref(run->plan);
@@ -254,8 +267,7 @@ int engine_run(struct pipeline *pipeline, struct catalog *catalog, struct store 
                       .render = render,
                       .options = options,
                       .jobs = options->jobs > 0 ? options->jobs : 1,
-                      .grace_ms = pipeline->config ? config_grace_ms(pipeline->config) : 5000,
-                      .control_fd = -1};
+                      .grace_ms = pipeline->config ? config_grace_ms(pipeline->config) : 5000};
     int code = begin(&run);
     if (code == EXIT_DONE)
         code = run_kind(&run);

@@ -59,10 +59,17 @@ struct task {
     bool reported;   // its failure has been told
     bool unreadable; // destroy: what it gave could not be read again
     bool excluded;   // it could not be planned
-    char *last_text; // watch: what it said last
+    char *last_text; // watch: what it said last, or why it waits
+    // Watch.
     int64_t restarts;
-    json_t *status; // watch: what the plugin told of itself; owned, NULL: nothing yet
-    bool renew;     // watch: the plugin asks for its inputs anew
+    int64_t since;  // wall clock ms: when the watch that is under way began
+    int64_t asked;  // monotonic ms: it was asked whether it lives, and has not answered; 0: it has
+    json_t *status; // what the plugin told of itself; owned, NULL: nothing yet
+    bool renew;     // the plugin asks for its inputs anew
+    bool unread;    // what it needs could not be read yet
+    bool leaving;   // gone from the configuration, or another plugin's now: it ends
+    bool anew;      // it ends in order to begin with other inputs
+    bool held;      // it begins when the one of its name that is leaving has ended
 };
 
 struct run;
@@ -82,6 +89,14 @@ struct question {
     bool shown;
 };
 
+// A configuration that took the place of the first.
+struct reloaded {
+    struct config *config; // all owned; NULL: none did
+    struct catalog *catalog;
+    struct pipeline *pipeline;
+};
+
+struct supervisor;
 struct run {
     struct pipeline *pipeline;
     struct catalog *catalog;
@@ -108,12 +123,14 @@ struct run {
     bool confirmed; // the answer
     bool to_do;     // what report_plan found: something would be changed
 
-    int cancelled;      // signals heard
-    json_t *plan;       // apply FILE: the plan; owned
-    bool resuming_plan; // its run began before and did not end
-    int64_t history;    // number of the run; 0: none
-    json_t *watch;      // what the watch of this pipeline says of itself; owned, NULL: none runs
-    int control_fd;     // watch: the control socket; -1: none
+    int cancelled;                 // signals heard
+    json_t *plan;                  // apply FILE: the plan; owned
+    bool resuming_plan;            // its run began before and did not end
+    int64_t history;               // number of the run; 0: none
+    json_t *watch;                 // what the watch of this pipeline says of itself; owned, NULL: none runs
+    struct supervisor *supervisor; // watch: NULL in every other run
+    struct run *beside;            // the watch that goes on while this one reads for it, quietly; NULL: none
+    struct reloaded reloaded;      // what the run ended with, freed with it
     size_t passed, failed_checks, warned, skipped_checks;
 };
 
@@ -132,6 +149,9 @@ void edges_reverse(struct run *run);  // users first, as recorded
 
 // loop.c
 void pass_run(struct run *run, const struct pass *pass, void (*edges)(struct run *run));
+// The same in pieces: pass_step() begins what may begin; loop_once() goes between.
+void pass_begin(struct run *run, const struct pass *pass, void (*edges)(struct run *run));
+void pass_step(struct run *run);
 void loop_once(struct run *run); // waits for what comes, and handles it
 void task_finish(struct run *run, struct task *task, enum task_result result);
 void task_fail(struct run *run, struct task *task, const ist_error *err);
@@ -157,7 +177,6 @@ bool destroy_forgets(const struct run *run, const struct task *task); // --forge
 void destroy_read(struct run *run, struct task *task);
 void destroy_was_read(struct run *run, struct task *task, const ist_error *err);
 int watch_run(struct run *run);
-void watch_status(struct run *run); // somebody is at the control socket
 
 // journal.c: the records of steps.
 int journal_begin(struct run *run, struct task *task, const char *status, ist_error *err);
@@ -181,9 +200,11 @@ bool ask_can(const struct run *run);
 bool ask_confirm(struct run *run, const char *text); // waits for the answer
 
 // signals.c
-int signals_fd(void);    // readable when one came
-int signals_begin(void); // SIGINT and SIGTERM are counted from now on
-int signals_count(void); // so far; drains the descriptor
+int signals_fd(void);             // readable when one came
+int signals_begin(void);          // SIGINT and SIGTERM are counted from now on
+int signals_count(void);          // so far; drains the descriptor
+void signals_hangups_begin(void); // SIGHUP is counted too
+int signals_hangups(void);        // so far
 void signals_end(void);
 
 // report.c

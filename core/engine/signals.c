@@ -1,4 +1,4 @@
-// Ctrl-C: counted in a handler, heard in the poll loop.
+// Ctrl-C, and SIGHUP of a watch: counted in a handler, heard in the poll loop.
 #include "engine/run.h"
 
 #include <errno.h>
@@ -9,14 +9,18 @@
 
 static int event_fd = -1;
 static volatile sig_atomic_t heard;
-static struct sigaction before_int, before_term;
+static volatile sig_atomic_t hung_up;
+static struct sigaction before_int, before_term, before_hup;
+static int hears_hangups;
 
 static void hear(int number)
 {
-    (void)number;
     int saved = errno;
     uint64_t one = 1;
-    heard++;
+    if (number == SIGHUP)
+        hung_up++;
+    else
+        heard++;
     if (write(event_fd, &one, sizeof(one)) < 0)
         heard += 0; // the counter is full: it is readable all the same
     errno = saved;
@@ -33,6 +37,20 @@ int signals_begin(void)
     sigaction(SIGINT, &action, &before_int);
     sigaction(SIGTERM, &action, &before_term);
     return 0;
+}
+
+void signals_hangups_begin(void)
+{
+    struct sigaction action = {.sa_handler = hear};
+    sigemptyset(&action.sa_mask);
+    hung_up = 0;
+    sigaction(SIGHUP, &action, &before_hup);
+    hears_hangups = 1;
+}
+
+int signals_hangups(void)
+{
+    return hung_up;
 }
 
 int signals_fd(void)
@@ -54,6 +72,9 @@ void signals_end(void)
         return;
     sigaction(SIGINT, &before_int, NULL);
     sigaction(SIGTERM, &before_term, NULL);
+    if (hears_hangups)
+        sigaction(SIGHUP, &before_hup, NULL);
+    hears_hangups = 0;
     close(event_fd);
     event_fd = -1;
 }

@@ -58,14 +58,15 @@ static int send_request(struct run *run, struct task *task, uint32_t operation, 
         empty = json_object();
     const json_t *resources = json_object_get(task->record, "resources");
     char *dir = run_dir(run, task);
-    struct worker_request request = {.operation = operation,
-                                     .step = task->name,
-                                     .inputs = task->inputs.inputs,
-                                     .observed = operation == IST_OP_OBSERVE ? NULL : task->observed,
-                                     .recorded = resources ? resources : empty,
-                                     .last_outputs = json_object_get(task->record, "outputs"),
-                                     .run_dir = dir,
-                                     .timeout_ms = timeout_of(task, operation)};
+    struct worker_request request = {
+        .operation = operation,
+        .step = task->name,
+        .inputs = task->inputs.inputs,
+        .observed = operation == IST_OP_OBSERVE || operation == IST_OP_WATCH ? NULL : task->observed,
+        .recorded = resources ? resources : empty,
+        .last_outputs = json_object_get(task->record, "outputs"),
+        .run_dir = dir,
+        .timeout_ms = timeout_of(task, operation)};
     int rc = worker_ask(task->worker, &request, err);
     ist_free(dir);
     return rc;
@@ -98,8 +99,9 @@ void step_ask(struct run *run, struct task *task, uint32_t operation)
     const struct plugin_info *info = info_of(task);
     forget_told(task, operation);
     task->operation = operation;
-    render_event(run->render, json_pack("{s:s, s:s, s:s}", "event", "step-start", "step", task->name,
-                                        "operation", operation_name(operation)));
+    if (!run->beside)
+        render_event(run->render, json_pack("{s:s, s:s, s:s}", "event", "step-start", "step", task->name,
+                                            "operation", operation_name(operation)));
     int rc = take_worker(run, task, info, operation, &err);
     if (rc == IST_OK)
         rc = send_request(run, task, operation, &err);
@@ -219,6 +221,8 @@ static void heard_progress(struct run *run, struct task *task, const json_t *bod
 {
     ist_free(task->last_text);
     task->last_text = ist_strdup(ist_json_str_or(body, "text", ""));
+    if (run->beside)
+        return;
     render_event(run->render, json_pack("{s:s, s:s, s:s, s:s, s:I}", "event", "progress", "step", task->name,
                                         "operation", operation_name(task->operation), "text", task->last_text,
                                         "fraction", (json_int_t)ist_json_int(body, "fraction", -1)));
@@ -227,6 +231,8 @@ static void heard_progress(struct run *run, struct task *task, const json_t *bod
 static void heard(struct run *run, struct task *task, const struct worker_event *event)
 {
     const json_t *body = event->body;
+    if (task->leaving && event->type != WORKER_LOG && event->type != WORKER_SECRET)
+        return;
     switch (event->type) {
     case WORKER_LOG:
         heard_log(run, task, body);
@@ -266,6 +272,9 @@ static void heard(struct run *run, struct task *task, const struct worker_event 
                    ist_json_str_or(body, "text", ""));
         task->renew = true;
         break;
+    case WORKER_ALIVE:
+        task->asked = 0;
+        break;
     case WORKER_PRINT:
     case WORKER_RESULT:
         break;
@@ -289,7 +298,7 @@ static void restart(struct run *run, struct task *task, int64_t in_ms)
 static void ended(struct run *run, struct task *task, const ist_error *err)
 {
     step_release(run, task, err->code == IST_OK);
-    if (err->code != IST_AGAIN || run->cancelled) {
+    if (err->code != IST_AGAIN || run->cancelled || run->pass == &watch_pass) {
         run->pass->done(run, task, err);
     } else if (++task->agains > AGAINS_MAX) {
         ist_error last = *err;

@@ -145,7 +145,10 @@ int tasks_make(struct run *run)
     if (rc == IST_OK) {
         json_array_foreach(records, i, record)
             json_object_set(by_name, ist_json_str_or(record, "step", ""), record);
-        run->tasks = ist_calloc(run->pipeline->count + json_array_size(records), sizeof(*run->tasks));
+        // What is read for a watch may take the place of its tasks, beside those that are leaving.
+        size_t room =
+            run->pipeline->count + json_array_size(records) + (run->beside ? run->beside->count : 0);
+        run->tasks = ist_calloc(room + 1, sizeof(*run->tasks));
         run->index = json_object();
         if (o->kind != RUN_DESTROY)
             add_live(run, by_name);

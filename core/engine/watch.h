@@ -4,8 +4,11 @@
 
 #include <jansson.h>
 
-// What the watch of a pipeline says of itself: {pid, since, steps: {name: {state: "watching"|"waiting",
-// restarts, text, inputs}}}. NULL when none runs. New reference. `state` is the path of the state.
+// What the watch of a pipeline says of itself: {pid, seconds, listen: URL or null, reloads, failed_reloads,
+// reloaded_ms, reload_error: string or null, steps: {name: {plugin, state: "watching" | "waiting" (for its time to
+// begin anew) | "unread" (what it needs cannot be read) | "leaving", since_ms, restarts, text, inputs, status: what
+// the plugin told (plugin.h) or null}}}. NULL when none runs; empty when it is too busy to say. New reference.
+// `state` is the path of the state.
 json_t *watch_ask(const char *state, const char *pipeline);
 
 #endif

@@ -376,7 +376,10 @@ static void host_status(ist_call *call, const ist_value *v)
 
 static const ist_value *host_reconfigured(ist_call *call)
 {
-    json_t *inputs = call->request->renewal ? renewal_take(call->request->renewal) : NULL;
+    bool asked = false;
+    json_t *inputs = call->request->renewal ? renewal_take(call->request->renewal, &asked) : NULL;
+    if (asked)
+        emit(call, json_pack("{s:s}", "type", "alive"));
     if (!inputs)
         return NULL;
     // What it was given at first lives on; of what came later only the newest.

@@ -9,6 +9,7 @@
 //   {"type":"answer","code":N,"token":S}       to the intent or outcome that is waiting
 //   {"type":"cancel"}
 //   {"type":"inputs","inputs":{}}              new ones for the watch under way
+//   {"type":"alive?"}                          does the watch under way still take what is told to it?
 // worker -> core
 //   {"type":"hello","plugin":{...the descriptor as data...}} or {"type":"refused","where":S,"text":S}
 //   {"type":"log","level":N,"text":S}          {"type":"progress","text":S,"fraction":N}
@@ -21,6 +22,7 @@
 //   too
 //   {"type":"print","text":S}
 //   {"type":"status","value":X}                of a watch, whole   {"type":"renew","text":S}   it asks for inputs anew
+//   {"type":"alive"}                           it does
 //   {"type":"result","code":N,"where":S,"text":S,"hint":S}   the operation has ended
 #ifndef CORE_HOST_WIRE_H
 #define CORE_HOST_WIRE_H

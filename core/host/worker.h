@@ -50,6 +50,7 @@ enum worker_event_type {
     WORKER_PRINT,
     WORKER_STATUS,
     WORKER_RENEW,
+    WORKER_ALIVE,
     WORKER_RESULT
 };
 struct worker_event {
@@ -64,6 +65,8 @@ void worker_event_free(struct worker_event *event);
 int worker_answer(struct worker *worker, int32_t code, const char *token);
 // New inputs (borrowed) for the watch that is under way.
 int worker_renew(struct worker *worker, const json_t *inputs, ist_error *err);
+// Asks the watch that is under way whether it lives: WORKER_ALIVE is the answer.
+void worker_ask_alive(struct worker *worker);
 void worker_cancel(struct worker *worker); // a frame plus the cancel fd; ends waits
 void worker_kill(struct worker *worker);   // SIGKILL to its process group
 void worker_free(struct worker *worker);   // closes and reaps; kills what still runs after a grace of 2 s

@@ -163,11 +163,21 @@ int worker_renew(struct worker *worker, const json_t *inputs, ist_error *err)
               : 0;
 }
 
-void worker_cancel(struct worker *worker)
+static void tell(struct worker *worker, const char *type)
 {
-    json_t *message = json_pack("{s:s}", "type", "cancel");
+    json_t *message = json_pack("{s:s}", "type", type);
     wire_send(worker->process.wire, message, 100, NULL);
     json_decref(message);
+}
+
+void worker_ask_alive(struct worker *worker)
+{
+    tell(worker, "alive?");
+}
+
+void worker_cancel(struct worker *worker)
+{
+    tell(worker, "cancel");
 }
 
 void worker_kill(struct worker *worker)
@@ -189,6 +199,7 @@ static const struct {
     {"intent", WORKER_INTENT, false}, {"outcome", WORKER_OUTCOME, false},
     {"print", WORKER_PRINT, true},    {"result", WORKER_RESULT, false},
     {"status", WORKER_STATUS, true},  {"renew", WORKER_RENEW, true},
+    {"alive", WORKER_ALIVE, true},
 };
 
 static int64_t now_s(void)

@@ -42,6 +42,7 @@ static const ist_field inputs[] = {
           "none", 0, "What goes wrong as `fault_in` begins."),
     FIELD("fault_in", "enum(observe|plan|apply|destroy|verify|watch)", "apply", 0,
           "Operation that goes wrong."),
+    FIELD("ask_when", "path", "", 0, "File whose existence makes the watch ask for its inputs anew; it is removed."),
     FIELD("fault_once", "path", "", 0,
           "File whose existence ends the fault; it is made as the fault happens."),
 };
@@ -629,6 +630,9 @@ static int32_t watch(const ist_host *h, ist_call *call)
     int64_t began = h->clock_ms(call), generation = 1, writes = 0, told = -1;
     while (rc == IST_OK) {
         writes += put_back(&w);
+        const char *asks = text_of(&w, h->inputs(call), "ask_when");
+        if (*asks && unlink(asks) == 0)
+            h->renew(call, "it was told to");
         if (told != writes + generation)
             tell_status(&w, began, generation, writes);
         told = writes + generation;

@@ -126,7 +126,7 @@ typedef struct ist_host {
     uint32_t (*operation)(ist_call *);        // IST_OP_...
     const char *(*step)(ist_call *);          // pipeline and step: "stars/router", "stars/net[eu]"
     const ist_value *(*inputs)(ist_call *);   // map: every row of the input table that has a value
-    const ist_value *(*observed)(ist_call *); // what observe set; IST_NULL in observe
+    const ist_value *(*observed)(ist_call *); // what observe set; IST_NULL in observe and in watch
     // What state knows this step made: map of resource name -> {status: "intent"|"done", token: string,
     // generation: int, data: what intent() or outcome() stored}. Empty for a step never applied.
     const ist_value *(*recorded)(ist_call *);
@@ -193,8 +193,10 @@ typedef struct ist_host {
     // The inputs anew, when the configuration or what they are derived from (a token) has changed since inputs()
     // or the last call; else NULL. From then on inputs() answers these. Borrowed until it answers new ones again.
     // Only for a plugin with IST_PLUGIN_RECONFIGURES: the watch of another one is ended and begun anew.
+    // It is also how the host sees that such a watch lives: wake_fd is readable now and then with nothing new,
+    // and one that does not ask within two minutes is ended and begun anew.
     const ist_value *(*reconfigured)(ist_call *);
-    // Readable while reconfigured() has something: to be polled beside cancel_fd.
+    // Readable while reconfigured() is to be asked: polled beside cancel_fd. -1: there is none.
     int (*wake_fd)(ist_call *);
     // Asks that what the inputs are derived from is read anew, because a credential among them is refused or will
     // be soon: new ones come by reconfigured(). `reason` for the log. A host that was asked a moment ago waits.
