@@ -8,6 +8,7 @@
 //   reconciler_wanted.c   what want() says, digests
 //   reconciler_decide.c   a key: what is wanted against what is there
 //   reconciler_write.c    carrying a decision out, stage by stage
+//   reconciler_force.c    what others left in an object of ours
 //   reconciler_request.c  requests under way, retried by class
 //   reconciler_lease.c    who writes
 //   reconciler_configure.c  new inputs, new credentials
@@ -333,6 +334,9 @@ void rec_job_free(struct rec_job *job);
 void rec_job_start(struct rec_job *job);
 void rec_key_note(struct rec_key *key, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void rec_write_due(struct rec_cluster *cluster, int64_t now);
+int rec_differs(const json_t *wanted, const json_t *live, const char *const *server_set);
+// A merge patch that makes `live` (NULL: not known) what is wanted. New reference.
+json_t *rec_force(const json_t *wanted, const json_t *live, const char *const *server_set);
 
 // ---- requests
 // Takes path and body.

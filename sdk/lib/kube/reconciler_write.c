@@ -14,7 +14,10 @@ struct sent {
     struct rec_action *action;
     uint64_t digest;
     int deleting; // the first half of a replacement
+    int forced;   // merge patches that were sent after the apply
 };
+
+#define FORCED_MAX 2 // one that does not know what is there, one that does
 
 static void next_stage(struct rec_job *job);
 
@@ -269,6 +272,8 @@ static void send_delete(struct sent *sent)
     rec_request_send(request);
 }
 
+static void send_force(struct sent *sent, const json_t *live);
+
 static void on_updated(struct rec_request *request, int status, const json_t *answer, const ist_error *err)
 {
     struct sent *sent = request->arg;
@@ -278,7 +283,32 @@ static void on_updated(struct rec_request *request, int status, const json_t *an
         send_delete(sent);
         return;
     }
+    const char *const *server_set = request->cluster->run->plugin->kinds[sent->action->kind].server_set;
+    int left = status == 200 && rec_differs(sent->action->object, answer, server_set);
+    if ((left || status == 422) && sent->forced < FORCED_MAX) {
+        sent->forced++;
+        send_force(sent, left ? answer : NULL);
+        return;
+    }
     on_applied(request, status, answer, err);
+}
+
+// Only ever onto the object that was there: its uid goes along.
+static void send_force(struct sent *sent, const json_t *live)
+{
+    const struct rec_action *action = sent->action;
+    const char *const *server_set = sent->job->cluster->run->plugin->kinds[action->kind].server_set;
+    json_t *patch = rec_force(action->object, live, server_set);
+    if (action->uid)
+        json_object_set_new(json_object_get(patch, "metadata"), "uid", json_string(action->uid));
+    struct rec_request *request = rec_request(sent->job->cluster, "PATCH",
+                                              path_of(sent, "?fieldManager=isthmus&fieldValidation=Strict"),
+                                              ist_json_text(patch), on_updated, sent);
+    request->type = "application/merge-patch+json";
+    request->write = 1;
+    request->urgent = sent->job->urgent;
+    json_decref(patch);
+    rec_request_send(request);
 }
 
 // With the uid, an update never lands on an object that took the name meanwhile.

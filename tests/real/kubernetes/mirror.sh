@@ -29,7 +29,7 @@ endpoints() {
     else
         for a in "$@"; do list="$list{addresses: [$a], conditions: {ready: true}},"; done
         echo "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: $name-a, namespace: shop, labels: {kubernetes.io/service-name: $name}}, addressType: IPv4, ports: [$ports], endpoints: [${list%,}]}"
-    fi | east apply -f - >/dev/null
+    fi | east apply --server-side --force-conflicts -f - >/dev/null # a merge that custom resources know too
 }
 # service NAME SPEC
 service() {
@@ -51,7 +51,7 @@ addresses() { # of a Service there, ready, one line
 has() { # has NAME ADDRESSES...
     local name=$1
     shift
-    test "$(addresses "$name")" = "${*:+$* }"
+    is "$(addresses "$name")" "${*:+$* }"
 }
 field() { west -n shop get service "$1" -o jsonpath="$2"; }
 is() { test "$1" = "$2" || { echo "found: $1"; return 1; }; }
@@ -201,6 +201,8 @@ rivals() {
     ok "$1: after a rival's writes the endpoints are right" within 20 has web 10.0.1.7 10.0.1.125
     ports_right() { is "$(field web '{range .spec.ports[*]}{.port} {end}')" "80 53 "; }
     ok "$1: and so is the Service" within 20 ports_right
+    ok "$1: nothing is left to do" mirror observe plan
+    says '"changes":[]' "$1: so plan says"
     ok "$1: what the rival alone has stays" is "$(field web '{.metadata.annotations.rival}')" 25
 }
 

@@ -1,0 +1,65 @@
+// What a server-side apply leaves standing in an object of ours: entries that somebody else put into a list of it, and
+// fields that only he has. Or the apply is refused because of them (two ports of one name). A merge patch takes them
+// away, which says every list whole and null for what nobody wants.
+#include "reconciler.h"
+
+#include <string.h>
+
+static int is_empty(const json_t *value)
+{
+    return json_is_null(value) || (json_is_object(value) && !json_object_size(value)) ||
+           (json_is_array(value) && !json_array_size(value));
+}
+
+static int is_server_set(const char *const *server_set, const char *key)
+{
+    for (; server_set && *server_set; server_set++)
+        if (!strcmp(*server_set, key))
+            return 1;
+    return 0;
+}
+
+static json_t *merged(const json_t *wanted, const json_t *live, const char *const *server_set,
+                      int may_hold_more)
+{
+    json_t *patch = json_object(), *value;
+    const char *key;
+    json_object_foreach((json_t *)(uintptr_t)wanted, key, value)
+    {
+        int more = may_hold_more || !strcmp(key, "metadata");
+        if (json_is_object(value))
+            json_object_set_new(patch, key, merged(value, json_object_get(live, key), server_set, more));
+        else
+            json_object_set(patch, key, value);
+    }
+    json_object_foreach((json_t *)(uintptr_t)(may_hold_more ? NULL : live), key, value)
+    {
+        if (!json_object_get(wanted, key) && !is_empty(value) && !is_server_set(server_set, key))
+            json_object_set_new(patch, key, json_null());
+    }
+    return patch;
+}
+
+int rec_differs(const json_t *wanted, const json_t *live, const char *const *server_set)
+{
+    json_t *fields = ist_kube_diff(wanted, live, server_set);
+    int differs = json_array_size(fields) != 0;
+    json_decref(fields);
+    return differs;
+}
+
+json_t *rec_force(const json_t *wanted, const json_t *live, const char *const *server_set)
+{
+    json_t *patch = json_object(), *value;
+    const char *key;
+    // At the top only what is wanted counts, as in ist_kube_diff().
+    json_object_foreach((json_t *)(uintptr_t)wanted, key, value)
+    {
+        if (json_is_object(value))
+            json_object_set_new(
+                patch, key, merged(value, json_object_get(live, key), server_set, !strcmp(key, "metadata")));
+        else
+            json_object_set(patch, key, value);
+    }
+    return patch;
+}
