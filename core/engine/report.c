@@ -102,10 +102,11 @@ int report_plan(struct run *run)
     run->to_do = changes;
     ist_buf text = {0};
     if (failed)
-        ist_buf_printf(&text, "%zu step%s could not be planned. ", failed, plural(failed));
+        ist_buf_printf(&text, "%zu step%s could not be planned%s", failed, plural(failed),
+                       changes ? ". " : "");
     if (!changes && !failed)
         ist_buf_printf(&text, "No changes: everything is as pipeline %s says.", run->pipeline->name);
-    else
+    else if (changes)
         ist_buf_printf(&text, "Plan: %zu to create, %zu to update, %zu to replace, %zu to delete", counts[0],
                        counts[1], counts[2], counts[3]);
     if (deferred)
@@ -135,7 +136,7 @@ int report_apply(struct run *run)
         changed += run->tasks[i].changed;
         done += run->tasks[i].changed && run->tasks[i].result == RESULT_OK;
     }
-    const char *verb = run->options->kind == RUN_DESTROY ? "Destroyed" : "Applied";
+    const char *verb = stopped ? "Interrupted" : run->options->kind == RUN_DESTROY ? "Destroyed" : "Applied";
     ist_buf text = {0};
     if (!changed && !failed && !stopped)
         ist_buf_printf(&text, "%s: nothing was to be done.", verb);
@@ -146,7 +147,7 @@ int report_apply(struct run *run)
     if (skipped)
         ist_buf_printf(&text, ", %zu skipped", skipped);
     if (stopped)
-        ist_buf_printf(&text, ", %zu interrupted; the same command goes on from here", stopped);
+        ist_buf_printf(&text, ", %zu not finished; the same command goes on from here", stopped);
     if (changed || failed || stopped)
         ist_buf_puts(&text, ".");
     int code = run->cancelled                      ? EXIT_INTERRUPTED

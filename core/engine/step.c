@@ -311,7 +311,7 @@ static void ended(struct run *run, struct task *task, const ist_error *err)
     }
 }
 
-static void crashed(struct run *run, struct task *task, const ist_error *how)
+static void crashed(struct run *run, struct task *task, const ist_error *how, bool anew)
 {
     ist_error err = *how;
     uint32_t operation = task->operation;
@@ -327,7 +327,7 @@ static void crashed(struct run *run, struct task *task, const ist_error *how)
         run->pass->done(run, task, &err);
         return;
     }
-    if (run->pass == &watch_pass || ++task->crashes > CRASHES_MAX) {
+    if (run->pass == &watch_pass || !anew || ++task->crashes > CRASHES_MAX) {
         ist_fail(&err, IST_ERR_INTERNAL, operation_name(operation), "the plugin crashed (%s)%s", how->text,
                  task->crashes > CRASHES_MAX ? ", again and again" : "");
         ist_hint(&err, "`isthmus plugin run %s %s` runs it alone, with --in-process under a debugger",
@@ -351,7 +351,7 @@ void step_read(struct run *run, struct task *task)
         if (rc == 0)
             return;
         if (rc < 0) {
-            crashed(run, task, &err);
+            crashed(run, task, &err, true);
             return;
         }
         if (event.type == WORKER_RESULT) {
@@ -362,7 +362,7 @@ void step_read(struct run *run, struct task *task)
         if (++task->told_count > TOLD_MAX && task->operation != IST_OP_WATCH) {
             ist_fail(&err, IST_ERR_LIMIT, "worker", "told over %d things in one operation", TOLD_MAX);
             worker_event_free(&event);
-            crashed(run, task, &err);
+            crashed(run, task, &err, false); // a flood is no accident: it would only come again
             return;
         }
         heard(run, task, &event);

@@ -32,6 +32,8 @@ struct render {
 int64_t render_now(void); // monotonic ms
 // "12s", "1m02s", "1h03m".
 void render_elapsed(int64_t ms, char text[32]);
+void progress_elapsed(struct render *render, const char *step,
+                      char text[32]); // since the step's operation began
 
 // text.c: one event as text.
 void render_text(struct render *render, const json_t *event);
@@ -46,7 +48,7 @@ void ways_print(struct render *render);
 // progress.c: the live part.
 void progress_note(struct render *render, const json_t *event); // an event may change it
 void progress_draw(struct render *render);
-void progress_clear(struct render *render); // before other lines are written
+void progress_clear(struct render *render);         // before other lines are written
 size_t progress_width(const struct render *render); // of the terminal; 80 where it cannot be asked
 void progress_free(struct render *render);
 

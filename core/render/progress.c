@@ -28,6 +28,12 @@ static struct row *row_of(struct render *render, const char *step)
     return NULL;
 }
 
+void progress_elapsed(struct render *render, const char *step, char text[32])
+{
+    const struct row *row = row_of(render, step);
+    render_elapsed(render_now() - (row ? row->since : render->began), text);
+}
+
 static void row_clear(struct row *row)
 {
     ist_free(row->step);

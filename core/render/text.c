@@ -81,6 +81,15 @@ static char *value_text(const json_t *value, size_t max)
     return text;
 }
 
+// A line of a router's configuration is its own name: "interface Tunnel0 / ip mtu 1400" with "ip mtu 1400".
+static bool says_all(const char *name, const json_t *before, const json_t *after)
+{
+    const size_t len = strlen(name), tail = json_string_length(after);
+    return json_is_string(after) && (!before || json_is_null(before)) && tail > 0 && tail <= len &&
+           strcmp(name + len - tail, json_string_value(after)) == 0 &&
+           (tail == len || name[len - tail - 1] == ' ');
+}
+
 static void field_text(struct render *render, const json_t *field, const char *action)
 {
     FILE *out = render->options.out;
@@ -92,6 +101,8 @@ static void field_text(struct render *render, const json_t *field, const char *a
          *will = after ? value_text(after, max) : ist_strdup("(known after apply)");
     if (ist_json_bool(field, "secret", 0))
         fprintf(out, "      %s: %s\n", name, creates ? REDACTED : REDACTED " changes");
+    else if (says_all(name, before, after))
+        fprintf(out, "      %s\n", name);
     else if (deletes)
         fprintf(out, "      %s: %s\n", name, was);
     else if (creates && !before)
@@ -197,7 +208,7 @@ static void progress_text(struct render *render, const json_t *event, const char
         return;
     char *step = tame_of(event, "step"), *text = tame_of(event, "text");
     char elapsed[32];
-    render_elapsed(render_now() - render->began, elapsed);
+    progress_elapsed(render, ist_json_str_or(event, "step", ""), elapsed);
     if (strcmp(kind, "step-start") == 0)
         fprintf(err_of(render), "%s: %s\n", step, doing);
     else

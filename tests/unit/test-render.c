@@ -244,6 +244,28 @@ static void a_terminal_shows_what_each_step_waits_for(void **unused)
     screen_close(&screen);
 }
 
+// What a router's line is called is the line itself: it is not said twice.
+static void a_field_that_is_its_own_name_is_said_once(void **unused)
+{
+    (void)unused;
+    struct screen screen;
+    screen_open(&screen, RENDER_TEXT, false);
+    render_event(screen.render,
+                 json_pack("{s:s, s:s, s:s, s:s, s:[{s:s, s:s, s:[{s:s, s:n, s:s}, {s:s, s:s}, {s:s, s:s}, "
+                           "{s:s, s:s, s:s}]}]}",
+                           "event", "plan", "kind", "changes", "step", "router", "plugin", "csr-dmvpn",
+                           "changes", "action", "update", "resource", "config", "fields",                //
+                           "field", "interface Tunnel0 / ip mtu 1400", "before", "after", "ip mtu 1400", //
+                           "field", "archive", "after", "archive",                                       //
+                           "field", "region", "after", "on",                                             //
+                           "field", "mtu 1", "before", "2", "after", "1"));
+    screen_read(&screen);
+    assert_non_null(
+        strstr(screen.out, "\n      interface Tunnel0 / ip mtu 1400\n      archive\n      region: "));
+    assert_non_null(strstr(screen.out, "\n      mtu 1: \"2\" -> \"1\"\n"));
+    screen_close(&screen);
+}
+
 static void elsewhere_progress_is_plain_lines(void **unused)
 {
     (void)unused;
@@ -305,6 +327,7 @@ int main(void)
         cmocka_unit_test(json_is_one_document),
         cmocka_unit_test(what_others_wrote_cannot_move_the_cursor),
         cmocka_unit_test(a_terminal_shows_what_each_step_waits_for),
+        cmocka_unit_test(a_field_that_is_its_own_name_is_said_once),
         cmocka_unit_test(elsewhere_progress_is_plain_lines),
         cmocka_unit_test(checks_come_by_step_and_end_with_who_reaches_whom),
     };

@@ -248,6 +248,8 @@ static const char *transform_words(const struct line *transform)
 
 static bool ipsec_fits(const struct end *spoke, const struct end *hub, const struct why *why)
 {
+    if (!spoke->transform || !hub->transform)
+        return no(why, "IPsec: the %s has no transform set", spoke->transform ? hub->name : spoke->name);
     if (strcmp(transform_words(spoke->transform), transform_words(hub->transform)) != 0)
         return no(why, "IPsec: the transform sets differ (%s;%s)", transform_words(spoke->transform),
                   transform_words(hub->transform));

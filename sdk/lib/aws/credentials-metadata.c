@@ -161,7 +161,7 @@ int32_t aws_from_instance(ist_aws *aws, struct aws_credentials *c, ist_error *er
         rc = rc == IST_ERR_CANCELLED || rc == IST_ERR_TIMEOUT
                  ? ist_fail(err, rc, "instance metadata", "%s", ist_code_name(rc))
                  : IST_ERR_NOT_FOUND; // not on an instance, or hidden from it
-    if (rc == IST_OK) {
+    if (rc == IST_OK && response.body != NULL) {
         response.body[strcspn(response.body, "\r\n")] = '\0';
         ist_secret(&aws->env, response.body);
         rc = instance_with_token(http, root, response.body, c, err);

@@ -78,7 +78,7 @@ int32_t ist_aws_eks_token(ist_aws *aws, const char *cluster, char **token, int64
     const int32_t rc = headers != NULL
                            ? ist_aws_presign(aws, "sts", "GET", "/", query, headers, 60, &url, err)
                            : ist_fail(err, IST_ERR_INPUT, "EKS token", "the cluster's name is not text");
-    if (rc == IST_OK) {
+    if (rc == IST_OK && url != NULL) {
         char *encoded = base64url(url);
         *token = ist_printf("k8s-aws-v1.%s", encoded);
         *expires_ms = now + TOKEN_GOOD_MS;
