@@ -221,7 +221,7 @@ void solo_event(struct solo *solo, json_t *event)
         json_array_append_new(report->logs,
                               json_pack("{s:I,s:O}", "level", (json_int_t)ist_json_int(event, "level", 0),
                                         "text", json_object_get(event, "text")));
-    } else if (!strcmp(type, "print")) {
+    } else if (!strcmp(type, "print") && !solo->tell) { // else it has been told, and may be long
         take_print(report, ist_json_str_or(event, "text", ""));
     } else if (!strcmp(type, "result")) {
         take_result(report, event);

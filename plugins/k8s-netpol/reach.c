@@ -500,8 +500,11 @@ void reach_row(const struct reach *reach, size_t from, conn *to)
     for (uint32_t c = 0; c < reach->ends[from].class_count; c++) {
         row_of_class(reach, reach->ends[from].classes[c], by_profile, by_class);
         for (uint32_t i = 0; i < reach->end_count; i++)
-            for (uint32_t j = 0; j < reach->ends[i].class_count; j++)
-                to[i] = conns_union(reach->conns, to[i], by_class[reach->ends[i].classes[j]]);
+            for (uint32_t j = 0; j < reach->ends[i].class_count; j++) {
+                const conn own = by_class[reach->ends[i].classes[j]];
+                if (own != to[i]) // a hundred million times: no call where nothing comes of it
+                    to[i] = conns_union(reach->conns, to[i], own);
+            }
     }
     ist_free(by_profile);
     ist_free(by_class);
