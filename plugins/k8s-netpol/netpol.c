@@ -64,8 +64,32 @@ IST_RECONCILER_OPERATION(destroy, reconciler)
 IST_RECONCILER_OPERATION(verify, reconciler)
 IST_RECONCILER_OPERATION(watch, reconciler)
 
-IST_PLUGIN(.name = "k8s-netpol", .version = "0.1.0",
+// A cluster is a target where a policy is enforced. What verify looks at for SNAT and for policies of other kinds is read
+// where it is served; `leases` is asked for in `lease_namespace`, configmaps and deployments in kube-system only.
+static const char *const permissions[] = {
+    "source: namespaces get,list,watch",
+    "source: pods get,list,watch",
+    "source: services get,list,watch",
+    "source: networking.k8s.io/networkpolicies get,list,watch",
+    "source: discovery.k8s.io/endpointslices get,list,watch",
+    "source: apps/daemonsets get,list,watch",
+    "source: configmaps get",
+    "source: apps/deployments get",
+    "source: crd.projectcalico.org/ippools,networkpolicies,globalnetworkpolicies get,list",
+    "source: projectcalico.org/ippools get,list",
+    "source: cilium.io/ciliumnetworkpolicies,ciliumclusterwidenetworkpolicies get,list",
+    "source: "
+    "policy.networking.k8s.io/adminnetworkpolicies,baselineadminnetworkpolicies,clusternetworkpolicies "
+    "get,list",
+    "source: networking.k8s.aws/clusternetworkpolicies,applicationnetworkpolicies get,list",
+    "source: crd.antrea.io/networkpolicies,clusternetworkpolicies get,list",
+    "target: networking.k8s.io/networkpolicies get,list,watch,create,patch,delete",
+    "target: coordination.k8s.io/leases get,create,update,patch",
+    NULL,
+};
+
+IST_PLUGIN(.name = "k8s-netpol", .version = "0.2.0",
            .doc = "Keeps network policies whose peers are pods of other clusters", IST_INPUTS(input_table),
            IST_OUTPUTS(output_table), .commands = policy_commands, .command_count = POLICY_COMMANDS,
            .observe = observe, .plan = plan, .apply = apply, .destroy = destroy, .verify = verify,
-           .watch = watch);
+           .watch = watch, .permissions = permissions);
