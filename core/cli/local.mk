@@ -1,6 +1,6 @@
 core_isthmus_SOURCES += %D%/cli.c %D%/cli.h %D%/table.c %D%/help.c %D%/lab.c %D%/load.c %D%/plugin_word.c \
 	%D%/validate.c %D%/run.c %D%/state.c %D%/state.h %D%/status.c %D%/status.h %D%/status_watch.c
-core_isthmus_SOURCES += %D%/plugin_use.c %D%/plugin_use.h %D%/plugin_run.c %D%/plugin_show.c \
+core_isthmus_SOURCES += %D%/plugin_use.c %D%/plugin_use.h %D%/plugin_run.c %D%/plugin_show.c %D%/permissions.c %D%/permissions.h \
 	%D%/plugin_check.c %D%/plugin_new.c
 
 # The skeleton of a plugin, as strings: `isthmus plugin new` works without any file beside it.

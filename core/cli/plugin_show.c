@@ -1,6 +1,7 @@
 // `isthmus plugin list` and `plugin show NAME`: everything that a plugin's tables say, for people, for programs
 // and for editors.
 #include "cli/cli.h"
+#include "cli/permissions.h"
 
 #include <isthmus/alloc.h>
 #include <isthmus/json.h>
@@ -251,24 +252,19 @@ static json_t *show_json(const struct plugin_info *info)
     return json;
 }
 
-static void show_policy(const struct plugin_info *info)
-{
-    json_t *actions = json_deep_copy(info->permissions);
-    print_json(json_pack("{s:s,s:[{s:s,s:o,s:s}]}", "Version", "2012-10-17", "Statement", "Effect", "Allow",
-                         "Action", actions ? actions : json_array(), "Resource", "*"),
-               "json");
-}
-
 int cmd_plugin_show(const struct cli *cli)
 {
     ist_error err;
     const char *format = output_format(cli);
     struct catalog *catalog = cli_catalog(NULL);
     const struct plugin_info *info = catalog_find(catalog, cli_arg(cli, 0), &err);
+    int rc = info ? 0 : 1;
     if (!info)
         say_error(&err);
+    else if (cli_has(cli, OPT_RBAC))
+        rc = permissions_rbac(info, format);
     else if (cli_has(cli, OPT_IAM_POLICY))
-        show_policy(info);
+        permissions_policy(info);
     else if (!strcmp(format, "schema"))
         print_json(ist_fields_schema(info->inputs, info->input_count), "json");
     else if (!strcmp(format, "man"))
@@ -277,7 +273,6 @@ int cmd_plugin_show(const struct cli *cli)
         show_text(info);
     else
         print_json(show_json(info), format);
-    int rc = info ? 0 : 1;
     catalog_free(catalog);
     return rc;
 }

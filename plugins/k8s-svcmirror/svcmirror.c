@@ -85,7 +85,7 @@ static const char *const permissions[] = {
     "target: services get,list,watch,create,patch,delete",
     "target: discovery.k8s.io/endpointslices get,list,watch,create,patch,delete",
     "target: endpoints get,list,watch,create,patch,delete",
-    "target: coordination.k8s.io/leases get,create,update",
+    "target: coordination.k8s.io/leases get,create,update in kube-system",
     NULL,
 };
 

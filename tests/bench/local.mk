@@ -1,4 +1,5 @@
-# Ratios measured in one run: BENCHES += %D%/x.sh
+# Ratios measured in one run: BENCHES += %D%/x.sh, which BENCH=x picks.
+EXTRA_DIST += %D%/all.sh
 BENCHES += tests/bench/validate.sh
 BENCHES += %D%/mirror.sh %D%/stars.sh
 BENCHES += %D%/engine.sh
