@@ -3,7 +3,8 @@
 #define K8S_APPLY_H
 
 #include <isthmus/alloc.h>
-#include <isthmus/kube_keeper.h>
+#include <isthmus/kube_clusters.h>
+#include <isthmus/kube_set.h>
 #include <isthmus/kube_manifest.h>
 
 // Stands on an object that was there before us, from before it carries our label: destroy leaves it.

@@ -3,7 +3,8 @@
 #define K8S_PROBE_H
 
 #include <isthmus/alloc.h>
-#include <isthmus/kube_keeper.h>
+#include <isthmus/kube_clusters.h>
+#include <isthmus/kube_set.h>
 
 // Every pod made here carries it, with ist_kube_owner() as value: the one label under which verify may write.
 #define PROBE_LABEL "isthmus.dev/probe"

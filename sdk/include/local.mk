@@ -15,7 +15,6 @@ isthmusinclude_HEADERS = \
 	%D%/isthmus/json.h \
 	%D%/isthmus/kube.h \
 	%D%/isthmus/kube_clusters.h \
-	%D%/isthmus/kube_keeper.h \
 	%D%/isthmus/kube_namespaces.h \
 	%D%/isthmus/kube_reconciler.h \
 	%D%/isthmus/kube_manifest.h \

@@ -14,13 +14,6 @@ tests_unit_test_kube_SOURCES = %D%/test-kube.c %D%/kube-fake.c %D%/kube-fake.h %
 tests_unit_test_kube_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_kube_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
 
-check_PROGRAMS += tests/unit/test-kube-watch
-UNIT_TESTS += tests/unit/test-kube-watch
-tests_unit_test_kube_watch_SOURCES = %D%/test-kube-watch.c %D%/kube-fake.c %D%/kube-fake.h %D%/fake-call.c %D%/fake-call.h \
-	%D%/httpd.c %D%/httpd.h
-tests_unit_test_kube_watch_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
-tests_unit_test_kube_watch_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
-
 check_PROGRAMS += tests/unit/test-k8s-apply
 UNIT_TESTS += tests/unit/test-k8s-apply
 tests_unit_test_k8s_apply_SOURCES = %D%/test-k8s-apply.c plugins/k8s-apply/id.c plugins/k8s-apply/manifest.c \

@@ -428,6 +428,74 @@ static void lists_again_when_the_past_is_gone(void **state)
     assert_int_equal(store_writes(&world->b), 4 + 2 + 2);
 }
 
+// A watch that says something wrong, or breaks off, costs a list at most.
+static void survives_what_a_watch_may_say(void **state)
+{
+    static const struct store_fault faults[] = {
+        {.status = 200, .body = "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"ha"},
+        {.status = 200, .body = "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"half\",\n"},
+        {.status = 200, .body = "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410}}\n"},
+        {.status = 200, .body = "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":500}}\n"},
+        {.status = 200, .body = "{\"type\":\"SOMETHING\",\"object\":{}}\n"},
+        {.status = 200, .body = ""},
+        {.status = 410, .body = "{}"},
+        {.status = 500, .body = "no JSON"},
+        {.cut_after = -1},
+        {.cut_after = 30},
+    };
+    struct world *world = *state;
+    char data[16];
+    source(world, "one", "1");
+    source(world, "two", "2");
+    start_watch(world);
+    eventually(store_count(&world->b, "secrets") == 2);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        struct store_fault fault = faults[i];
+        fault.method = "GET";
+        fault.contains = "configmaps?watch=1";
+        fault.times = 1;
+        store_fail(&world->a, fault);
+        snprintf(data, sizeof data, "now %zu", i);
+        source(world, "two", data); // ends the watch under way; the next one meets the fault
+        eventually(is(world, "two.a", data));
+        snprintf(data, sizeof data, "then %zu", i);
+        source(world, "two", data);
+        eventually(is(world, "two.a", data));
+    }
+    assert_int_equal(world->b.deletes, 0);
+    assert_int_equal(world->b.updates, 2 * (int)(sizeof faults / sizeof *faults));
+    assert_true(is(world, "one.a", "1"));
+}
+
+// A quiet watch goes on from where the last bookmark was: nothing is listed again.
+static void goes_on_from_bookmarks(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    start_watch(world);
+    eventually(store_count(&world->b, "secrets") == 1);
+    static const char *const watches[] = {"configmaps?watch=1", "secrets?watch=1", "namespaces?watch=1"};
+    for (size_t i = 0; i < 3; i++)
+        store_fail(
+            &world->a,
+            (struct store_fault){
+                .method = "GET",
+                .contains = watches[i],
+                .times = 1,
+                .status = 200,
+                .body = "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"900\"}}}\n"});
+    eventually(world->a.faults[0].times + world->a.faults[1].times + world->a.faults[2].times == 0);
+    usleep(500000);
+    int lists = world->a.lists;
+    pthread_mutex_lock(&world->a.lock);
+    world->a.version = 900;
+    pthread_mutex_unlock(&world->a.lock);
+    store_compact(&world->a); // what came before 900 is gone
+    source(world, "two", "2");
+    eventually(is(world, "two.a", "2"));
+    assert_int_equal(world->a.lists, lists);
+}
+
 static void deletions_missed_while_stopped_are_found(void **state)
 {
     struct world *world = *state;
@@ -577,6 +645,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(follows_changes_with_one_write_each, setup, teardown),
         cmocka_unit_test_setup_teardown(puts_back_what_others_change, setup, teardown),
         cmocka_unit_test_setup_teardown(lists_again_when_the_past_is_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(survives_what_a_watch_may_say, setup, teardown),
+        cmocka_unit_test_setup_teardown(goes_on_from_bookmarks, setup, teardown),
         cmocka_unit_test_setup_teardown(deletions_missed_while_stopped_are_found, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lost_cluster_expires_and_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_changed_uid_stops_a_cluster, setup, teardown),

@@ -1,5 +1,5 @@
 // isthmus/kube.h: a Kubernetes client: kubeconfigs, discovery, paged lists, server-side apply, delete with
-// preconditions, and watches that survive 410 and lost connections.
+// preconditions. What watches stands on kube_reconciler.h.
 #ifndef ISTHMUS_KUBE_H
 #define ISTHMUS_KUBE_H
 
@@ -67,24 +67,6 @@ IST_EXPORT int32_t ist_kube_delete(ist_kube *kube, const char *api, const char *
 // Any other request; `path` with its query.
 IST_EXPORT int32_t ist_kube_raw(ist_kube *kube, const char *method, const char *path, const json_t *body,
                                 int *status, json_t **answer, ist_error *err);
-
-// A watch over a list that is held in memory: first everything, then changes; 410, bookmarks and lost
-// connections are dealt with inside. Several watches of one client share a connection where HTTP/2 is spoken.
-typedef struct ist_kube_watch ist_kube_watch;
-typedef struct ist_kube_event {
-    int type; // 'A' added or changed, 'D' deleted, 'S' synced (the first list, or a re-list, is complete)
-    const json_t *object; // borrowed until the next call; for 'D' the last state; NULL for 'S'
-} ist_kube_event;
-IST_EXPORT int32_t ist_kube_watch_new(ist_kube *kube, const char *api, const char *kind, const char *ns,
-                                      const char *label_selector, ist_kube_watch **watch, ist_error *err);
-IST_EXPORT void ist_kube_watch_free(ist_kube_watch *watch);
-// Waits at most ms over all `count` watches (of any clients) for something to read; IST_AGAIN when nothing
-// came.
-IST_EXPORT int32_t ist_kube_watch_wait(const ist_env *env, ist_kube_watch *const *watches, size_t count,
-                                       int64_t ms, ist_error *err);
-// The next event that has arrived; IST_AGAIN when there is none now. An unreachable server is IST_ERR_NETWORK
-// once per try, and the watch goes on trying at the next call.
-IST_EXPORT int32_t ist_kube_watch_next(ist_kube_watch *watch, ist_kube_event *event, ist_error *err);
 
 // Waits until a workload (Deployment, DaemonSet, ReplicationController, ...) has rolled out, or Namespace is
 // active.

@@ -103,7 +103,6 @@ static int32_t open_session(ist_kube *kube, const char *cert_pem, const char *ke
     ist_free(address);
     if (rc != IST_OK)
         return rc;
-    kube_watches_detach(kube);
     if (kube->detach)
         kube->detach(kube->detach_arg);
     ist_http_free(kube->http);

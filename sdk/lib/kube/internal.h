@@ -60,14 +60,10 @@ struct ist_kube {
     json_t *fetched; // "apps/v1" -> monotonic time of the last discovery
     char *uid;
     int major, minor; // of the server; 0: not asked yet
-    ist_kube_watch *watches;
     // Called before the session is replaced (new client certificate): all streams of it have to be closed.
     void (*detach)(void *arg);
     void *detach_arg;
 };
-
-// Ends the streams of all watches: their session is about to go. They begin again where they were.
-void kube_watches_detach(ist_kube *kube);
 
 // Makes the session and fresh credentials. `again`: the server refused the ones there are (401).
 int32_t kube_connect(ist_kube *kube, int again, ist_error *err);

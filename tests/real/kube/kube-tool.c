@@ -3,7 +3,7 @@
 //
 //   kube-tool KUBECONFIG uid | version | kind API KIND | get API KIND NS NAME | list API KIND [NS [SELECTOR]]
 //     | apply FILE | force FILE | dry FILE | create FILE | delete API KIND NS NAME [UID] | rollout FILE | raw
-//     PATH | watch API KIND SECONDS   a line an event: "A ns/name version", "D ns/name", "S", "E code"
+//     PATH
 // An empty NS is none.
 #include <isthmus/alloc.h>
 #include <isthmus/json.h>
@@ -41,31 +41,6 @@ static json_t *read_object(const char *path)
     if (file != stdin)
         fclose(file);
     return object;
-}
-
-static int32_t run_watch(ist_kube *kube, char **args, ist_error *err)
-{
-    ist_kube_watch *watch = NULL;
-    int32_t rc = ist_kube_watch_new(kube, args[0], args[1], NULL, NULL, &watch, err);
-    int64_t until = ist_now_ms(&env) + strtol(args[2], NULL, 10) * 1000;
-    while (rc == IST_OK && ist_now_ms(&env) < until) {
-        ist_kube_event event;
-        ist_error fault = {0};
-        int32_t got = ist_kube_watch_next(watch, &event, &fault);
-        if (got == IST_AGAIN)
-            ist_kube_watch_wait(&env, &watch, 1, until - ist_now_ms(&env), NULL);
-        else if (got != IST_OK)
-            printf("E %s %s\n", ist_code_name(got), fault.text);
-        else if (event.type == 'S')
-            puts("S");
-        else
-            printf("%c %s/%s%s%s\n", event.type, ist_json_str_or(event.object, "metadata.namespace", ""),
-                   ist_json_str_or(event.object, "metadata.name", ""), event.type == 'A' ? " " : "",
-                   event.type == 'A' ? ist_json_str_or(event.object, "metadata.resourceVersion", "") : "");
-        fflush(stdout);
-    }
-    ist_kube_watch_free(watch);
-    return rc;
 }
 
 static int32_t run_file(ist_kube *kube, const char *verb, const char *path, json_t **answer, ist_error *err)
@@ -117,8 +92,6 @@ static int32_t run(ist_kube *kube, const char *verb, char **a, int n, json_t **a
         int status = 0;
         return ist_kube_raw(kube, "GET", a[0], NULL, &status, answer, err);
     }
-    if (!strcmp(verb, "watch") && n == 3)
-        return run_watch(kube, a, err);
     return n == 1 ? run_file(kube, verb, a[0], answer, err)
                   : ist_fail(err, IST_ERR_INPUT, verb, "see the top of this file");
 }
