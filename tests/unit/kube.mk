@@ -55,3 +55,10 @@ tests_unit_test_svcmirror_endpoints_SOURCES = tests/unit/test-svcmirror-endpoint
 tests_unit_test_svcmirror_endpoints_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-svcmirror
 tests_unit_test_svcmirror_endpoints_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_svcmirror_endpoints_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-kube-slim
+UNIT_TESTS += tests/unit/test-kube-slim
+tests_unit_test_kube_slim_SOURCES = %D%/test-kube-slim.c sdk/lib/kube/slim.c
+tests_unit_test_kube_slim_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/sdk/lib
+tests_unit_test_kube_slim_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_kube_slim_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)

@@ -101,5 +101,8 @@ void kube_discovered(ist_kube *kube, const char *api, const json_t *answer);
 char *kube_list_query(const char *label_selector, const char *field_selector, int limit, const char *more);
 // Removes what no reader of Isthmus looks at and what is half of an object's size (managedFields).
 void kube_slim(json_t *object);
+// ist_json_parse() of an object or a watch event without them. What an API server wrote without spaces is cut before
+// it is parsed; of anything else they may still be there.
+int32_t kube_parse_slim(const char *text, size_t len, const char *where, json_t **json, ist_error *err);
 
 #endif

@@ -1,6 +1,8 @@
 // List answers taken apart item by item while they arrive.
 #include "page.h"
 
+#include "internal.h"
+
 #include <string.h>
 
 #define ITEM_MAX     (8u << 20)
@@ -24,7 +26,7 @@ static int32_t item_whole(struct kube_page *page, kube_page_item *take, void *ar
                           ist_error *err)
 {
     json_t *item = NULL;
-    int32_t rc = ist_json_parse(page->item.data, page->item.len, where, &item, err);
+    int32_t rc = kube_parse_slim(page->item.data, page->item.len, where, &item, err);
     if (rc == IST_OK)
         rc = take(arg, item, err);
     json_decref(item);

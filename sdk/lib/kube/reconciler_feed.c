@@ -266,7 +266,7 @@ static int take_line(struct rec_feed *feed, const char *line, size_t len)
 {
     json_t *event = NULL;
     ist_error err = {0};
-    int32_t rc = ist_json_parse(line, len, kind_of(feed)->kind, &event, &err);
+    int32_t rc = kube_parse_slim(line, len, kind_of(feed)->kind, &event, &err);
     const char *type = ist_json_str_or(event, "type", "");
     json_t *object = json_object_get(event, "object");
     int go_on = 1;

@@ -195,7 +195,11 @@ static void answered(struct rec_request *request, int status, const char *bytes,
     ist_error err = {0};
     int64_t asked = http_stream_retry_after(request->stream);
     rec_cluster_heard(cluster);
-    if (len && ist_json_parse(bytes, len, request->path, &answer, &err) != IST_OK && status >= 300)
+    // What was made by this very request has nobody else's fields.
+    int32_t rc = !len            ? IST_OK
+                 : status == 201 ? kube_parse_slim(bytes, len, request->path, &answer, &err)
+                                 : ist_json_parse(bytes, len, request->path, &answer, &err);
+    if (rc != IST_OK && status >= 300)
         answer = json_stringn(bytes, len < 500 ? len : 500);
     if (status < 300 && !answer) { // its head came, and no more
         if (err.code == IST_OK)
