@@ -68,3 +68,9 @@ tests_fuzz_fuzz_aws_SOURCES = %D%/fuzz-aws.c sdk/lib/aws/xml.c sdk/lib/aws/confi
 tests_fuzz_fuzz_aws_CFLAGS = $(FUZZ_CFLAGS) $(CURL_CFLAGS) $(EXPAT_CFLAGS)
 tests_fuzz_fuzz_aws_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_aws_LDADD = sdk/lib/libisthmus.la sdk/lib/libistbase.la $(JANSSON_LIBS) $(EXPAT_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-policy
+tests_fuzz_fuzz_policy_SOURCES = %D%/fuzz-policy.c $(NETPOL_MODEL) $(NETPOL_MAP) plugins/k8s-netpol/cni.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_policy_CFLAGS = $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_policy_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_policy_LDADD = sdk/lib/libisthmus.la $(JANSSON_LIBS)

@@ -62,3 +62,10 @@ tests_unit_test_kube_slim_SOURCES = %D%/test-kube-slim.c sdk/lib/kube/slim.c
 tests_unit_test_kube_slim_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/sdk/lib
 tests_unit_test_kube_slim_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_kube_slim_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-netpol-map
+UNIT_TESTS += tests/unit/test-netpol-map
+tests_unit_test_netpol_map_SOURCES = %D%/test-netpol-map.c $(NETPOL_MODEL) $(NETPOL_MAP) plugins/k8s-netpol/cni.c
+tests_unit_test_netpol_map_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol
+tests_unit_test_netpol_map_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_netpol_map_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
