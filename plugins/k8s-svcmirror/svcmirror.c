@@ -74,17 +74,17 @@ IST_RECONCILER_OPERATION(destroy, mirror)
 IST_RECONCILER_OPERATION(verify, mirror)
 IST_RECONCILER_OPERATION(watch, mirror)
 
-// Of endpoints, either line does: slices where discovery.k8s.io/v1 is served, Endpoints where not. Namespaces are made
-// with `create_namespaces` only; `leases` is asked for in `lease_namespace` only.
+// Endpoints are read and written where discovery.k8s.io/v1 is not served, slices where it is. Namespaces are made with
+// `create_namespaces` and taken away by destroy; leases are in `lease_namespace`.
 static const char *const permissions[] = {
     "source: namespaces get,list,watch",
-    "source: services get,list,watch",
-    "source: discovery.k8s.io/endpointslices get,list,watch",
-    "source: endpoints get,list,watch",
+    "source: services list,watch",
+    "source: discovery.k8s.io/endpointslices list,watch",
+    "source: endpoints list,watch",
     "target: namespaces get,list,watch,create,patch,delete",
-    "target: services get,list,watch,create,patch,delete",
-    "target: discovery.k8s.io/endpointslices get,list,watch,create,patch,delete",
-    "target: endpoints get,list,watch,create,patch,delete",
+    "target: services list,watch,create,patch,delete",
+    "target: discovery.k8s.io/endpointslices list,watch,create,patch,delete",
+    "target: endpoints list,watch,create,patch,delete",
     "target: coordination.k8s.io/leases get,create,update in kube-system",
     NULL,
 };

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -448,6 +449,31 @@ static void months_of_churn_leave_nothing_behind(void **state)
     world_close(&w);
 }
 
+// Two clusters, ten thousand services of ten endpoints: the documents would be 60 MB.
+static void ten_thousand_services_are_a_few_megabytes(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, NULL);
+    struct mallinfo2 before = mallinfo2();
+    for (int i = 0; i < 10000; i++) {
+        char name[32], slice[48], addresses[256] = "";
+        snprintf(name, sizeof(name), "service-%d", i);
+        snprintf(slice, sizeof(slice), "service-%d-x7k2p", i);
+        for (int j = 0; j < 10; j++)
+            snprintf(addresses + strlen(addresses), sizeof(addresses) - strlen(addresses), "%s192.168.%d.%d",
+                     j ? "," : "", i / 40, i % 25 * 10 + j);
+        see_service(&w, CCP, name, 1, HTTP);
+        see_addresses(&w, CCP, name, slice, HTTP, addresses);
+        json_object_clear(w.run.touched);
+    }
+    struct mallinfo2 after = mallinfo2();
+    assert_int_equal(w.model->items[CCP].records.endpoints, 100000);
+    assert_true(after.uordblks - before.uordblks < 6u << 20);
+    printf("# %zu bytes a service with its ten endpoints\n", (after.uordblks - before.uordblks) / 10000);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -469,6 +495,7 @@ int main(void)
         cmocka_unit_test(expired_before_it_was_ever_listed_leaves_the_service_alone),
         cmocka_unit_test(endpoints_that_hold_an_unknown_clusters_are_not_rewritten),
         cmocka_unit_test(months_of_churn_leave_nothing_behind),
+        cmocka_unit_test(ten_thousand_services_are_a_few_megabytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
