@@ -21,6 +21,7 @@ inputs two '"grace":4000,"after_grace":"removed"'
 
 # ---- the target's server restarts in the middle of the first sync
 put first 10.0.0.1
+ok "applied once: which clusters these are is recorded" plugin k8s-svcmirror "$TMP/one.state" "$TMP/one.json" observe plan apply
 "$LOAD" seed-services "$TMP/east/kubeconfig" many "$MANY" 3
 kubectl_of west create namespace many >/dev/null
 daemon one
@@ -131,12 +132,21 @@ resume_api east
 within 20 "it is back, and so are they" is tenth 10.0.0.11
 
 # ---- another cluster behind the same name
+stop one
+inputs one '"grace":600000,"after_grace":"removed"'
+daemon one
+within 30 "with a long grace" logs one 'cluster west: holds the lease'
 mark
 rebuild east
-within 30 "another cluster answers under the name: a question" logs one "$QUESTION"
+within 60 "another cluster answers under the name: a question" logs one "$QUESTION"
 sleep 2
 ok "nothing is deleted for it" wrote_only ""
 ok "what was mirrored is still there" is tenth 10.0.0.11
 ok "and the daemon lives" alive
+crash one
+daemon one
+within 30 "a daemon that comes up later asks it too" logs one "$QUESTION"
+sleep 2
+ok "and deletes nothing" wrote_only ""
 stop one
 finish
