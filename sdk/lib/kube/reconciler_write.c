@@ -86,6 +86,16 @@ static void unsettle(const struct sent *sent)
         rec_remove(sent->job->cluster, record);
 }
 
+// What a server says of an apply that it may not make into a creation names no verb.
+static const char *verbs_missing(const struct sent *sent, int status, const ist_error *err)
+{
+    if (status != 403 || strstr(err->text, "cannot "))
+        return "";
+    return sent->action->op == REC_DELETE   ? ": the verb delete is missing"
+           : sent->action->op == REC_UPDATE ? ": the verb patch is missing"
+                                            : ": the verb create or patch is missing";
+}
+
 static void fail(const struct sent *sent, int status, const ist_error *err)
 {
     struct rec_job *job = sent->job;
@@ -105,13 +115,15 @@ static void fail(const struct sent *sent, int status, const ist_error *err)
             rec_remove(job->cluster, record);
         job->retry_ms = 100;
     } else {
-        rec_key_note(job->key, "%s: %s", name, err->text);
+        const char *verbs = verbs_missing(sent, status, err);
+        rec_key_note(job->key, "%s: %s%s", name, err->text, verbs);
         if (job->cluster->run->watching)
-            ist_log(&job->cluster->run->env, IST_LOG_WARN, "%s in %s: %s", name, job->cluster->item->name,
-                    err->text);
+            ist_log(&job->cluster->run->env, IST_LOG_WARN, "%s in %s: %s%s", name, job->cluster->item->name,
+                    err->text, verbs);
     }
     if (!job->cluster->unwritten.code && status != 0)
-        ist_fail(&job->cluster->unwritten, err->code, name, "%s", err->text);
+        ist_fail(&job->cluster->unwritten, err->code, name, "%s%s", err->text,
+                 verbs_missing(sent, status, err));
     job->cluster->run->status_at = 0;
     ist_free(name);
 }
