@@ -15,15 +15,25 @@ static int same_node(const struct chart *chart, const struct reach_end *a, const
            (chart->by_namespace || a->workload == b->workload);
 }
 
+// What runs on the nodes' own network is the cluster's machinery, and policies are not about it.
+static int left_out(const struct chart *chart, const struct reach_end *end)
+{
+    return chart->left_out && end->host_network;
+}
+
 // Ends are sorted: those of one node are neighbours. node_of[end].
 static uint32_t *collect_nodes(struct chart *chart, const struct reach *reach)
 {
     const size_t ends = reach_end_count(reach);
     uint32_t *node_of = ist_calloc(ends + 1, sizeof(*node_of));
     chart->nodes = ist_calloc(ends + 1, sizeof(*chart->nodes));
+    const struct reach_end *before = NULL;
     for (size_t i = 0; i < ends; i++) {
         const struct reach_end *end = reach_end(reach, i);
-        if (!i || !same_node(chart, end, reach_end(reach, i - 1)))
+        node_of[i] = UINT32_MAX;
+        if (left_out(chart, end))
+            continue;
+        if (!before || !same_node(chart, end, before))
             chart->nodes[chart->count++] = (struct chart_node){
                 .title = chart->by_namespace ? end->workload->ns->text : end->workload->name->text,
                 .small = chart->by_namespace ? "" : end->workload->ns->text,
@@ -34,6 +44,7 @@ static uint32_t *collect_nodes(struct chart *chart, const struct reach *reach)
         node->guarded |= end->guarded;
         node->open |= (uint8_t)(~end->guarded & (RULE_INGRESS | RULE_EGRESS));
         node_of[i] = chart->count - 1;
+        before = end;
     }
     return node_of;
 }
@@ -45,11 +56,13 @@ static void collect_edges(struct chart *chart, const struct reach *reach, const 
     uint32_t *alike =
         ist_calloc((size_t)chart->count * chart->count + 1, sizeof(*alike)); // pairs with that same set
     for (size_t i = 0; i < ends; i++) {
+        if (node_of[i] == UINT32_MAX)
+            continue;
         reach_row(reach, i, row);
         for (size_t j = 0; j < ends; j++) {
-            const size_t at = (size_t)node_of[i] * chart->count + node_of[j];
-            if (i == j || row[j] == CONN_NONE)
+            if (i == j || row[j] == CONN_NONE || node_of[j] == UINT32_MAX)
                 continue;
+            const size_t at = (size_t)node_of[i] * chart->count + node_of[j];
             alike[at]++;
             chart->partial[at] |= chart->edges[at] != CONN_NONE && chart->edges[at] != row[j];
             chart->edges[at] = conns_union(chart->conns, chart->edges[at], row[j]);
@@ -70,7 +83,11 @@ struct chart *chart_new(const struct session *session, const struct reach *reach
     struct chart *chart = ist_calloc(1, sizeof(*chart));
     chart->session = session;
     chart->conns = reach_conns(reach);
-    chart->by_namespace = reach_end_count(reach) > MOST_WORKLOADS;
+    for (size_t i = 0; i < reach_end_count(reach); i++)
+        chart->left_out += reach_end(reach, i)->host_network;
+    if (chart->left_out == reach_end_count(reach))
+        chart->left_out = 0; // or nothing would be left
+    chart->by_namespace = reach_end_count(reach) - chart->left_out > MOST_WORKLOADS;
     uint32_t *node_of = collect_nodes(chart, reach);
     chart->edges = ist_calloc((size_t)chart->count * chart->count + 1, sizeof(*chart->edges));
     chart->partial = ist_calloc((size_t)chart->count * chart->count + 1, 1);
@@ -140,8 +157,15 @@ void chart_text(struct printer *out, double x, double y, const char *style, cons
     print_text(out, "</text>\n");
 }
 
-void chart_open(struct printer *out, double width, double height, const char *title, const char *subtitle)
+void chart_open(const struct chart *chart, struct printer *out, double width, double height,
+                const char *first)
 {
+    const size_t clusters = world_cluster_count(chart->session->world);
+    char *nodes = ist_printf("; %u on the nodes' network left out", chart->left_out);
+    char *subtitle =
+        ist_printf("%s%u %s in %zu cluster%s%s", first, chart->count,
+                   chart->by_namespace ? "namespaces, and how many workloads each has," : "workloads",
+                   clusters, clusters == 1 ? "" : "s", chart->left_out ? nodes : "");
     print_format(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" height=\"%.0f\" "
@@ -157,6 +181,9 @@ void chart_open(struct printer *out, double width, double height, const char *ti
         "</defs>\n"
         "<rect width=\"%.0f\" height=\"%.0f\" fill=\"#ffffff\"/>\n",
         width, height, width, height, width, height);
-    chart_text(out, 24, 34, "font-size=\"20\" font-weight=\"bold\" fill=\"#1f2933\"", title);
+    chart_text(out, 24, 34, "font-size=\"20\" font-weight=\"bold\" fill=\"#1f2933\"",
+               "Who may connect to whom");
     chart_text(out, 24, 54, "font-size=\"12\" fill=\"#52606d\"", subtitle);
+    ist_free(subtitle);
+    ist_free(nodes);
 }

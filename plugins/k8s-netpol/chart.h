@@ -19,6 +19,7 @@ struct chart {
     conn *edges;      // count * count: from, to
     uint8_t *partial; // count * count: not all of what the nodes stand for connects so
     int by_namespace;
+    uint32_t left_out; // workloads on the nodes' network
 };
 
 struct chart *chart_new(const struct session *session, const struct reach *reach);
@@ -30,7 +31,8 @@ void chart_graph(const struct chart *chart, struct printer *out);
 void chart_matrix(const struct chart *chart, struct printer *out);
 
 // Common to both.
-void chart_open(struct printer *out, double width, double height, const char *title, const char *subtitle);
+void chart_open(const struct chart *chart, struct printer *out, double width, double height,
+                const char *first);
 void chart_text(struct printer *out, double x, double y, const char *style, const char *text); // escaped
 char *chart_short(const char *text, size_t most); // cut with an ellipsis; ist_free
 const char *chart_tint(size_t cluster);           // a soft colour

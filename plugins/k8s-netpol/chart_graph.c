@@ -345,10 +345,7 @@ void chart_graph(const struct chart *chart, struct printer *out)
     choose_rest(&g, placed);
     choose_places(&g);
     ist_free(placed);
-    char *subtitle =
-        ist_printf("%u %s in %zu cluster%s", chart->count, chart->by_namespace ? "namespaces" : "workloads",
-                   clusters, clusters == 1 ? "" : "s");
-    chart_open(out, g.width, g.height, "Who may connect to whom", subtitle);
+    chart_open(chart, out, g.width, g.height, "");
     draw_lanes(&g);
     each_line(&g, draw_line);
     for (uint32_t i = 0; i < chart->count; i++)
@@ -356,7 +353,6 @@ void chart_graph(const struct chart *chart, struct printer *out)
     each_line(&g, draw_label);
     draw_legend(&g);
     print_text(out, "</svg>\n");
-    ist_free(subtitle);
     ist_free(g.places);
     ist_free(g.lane_top);
     ist_free(g.lane_height);

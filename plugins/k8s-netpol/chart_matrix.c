@@ -130,12 +130,7 @@ void chart_matrix(const struct chart *chart, struct printer *out)
     m.width = NAMES + 40 + chart->count * m.cell + 130;
     m.width = m.width < 640 ? 640 : m.width;
     m.height = TOP + chart->count * m.cell + FOOT;
-    const size_t clusters = world_cluster_count(chart->session->world);
-    char *subtitle =
-        ist_printf("rows connect to columns; %u %s in %zu cluster%s", chart->count,
-                   chart->by_namespace ? "namespaces (and how many workloads each has)" : "workloads",
-                   clusters, clusters == 1 ? "" : "s");
-    chart_open(out, m.width, m.height, "Who may connect to whom", subtitle);
+    chart_open(chart, out, m.width, m.height, "rows connect to columns; ");
     draw_bands(&m);
     draw_grid(&m);
     for (uint32_t a = 0; a < chart->count; a++)
@@ -144,5 +139,4 @@ void chart_matrix(const struct chart *chart, struct printer *out)
     draw_names(&m);
     draw_legend(&m);
     print_text(out, "</svg>\n");
-    ist_free(subtitle);
 }
