@@ -5,4 +5,4 @@ include sdk/lab/local.mk
 endif
 pkgconfigdir = $(libdir)/pkgconfig
 pkgconfig_DATA = sdk/isthmus.pc
-dist_doc_DATA = sdk/docs/writing-a-plugin.md sdk/docs/abi.md sdk/docs/debugging.md
+dist_doc_DATA = sdk/docs/writing-a-plugin.md sdk/docs/abi.md sdk/docs/debugging.md sdk/docs/policy.md

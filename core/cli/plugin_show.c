@@ -177,6 +177,26 @@ static void man_fields(const char *title, const ist_field *fields, size_t count)
     }
 }
 
+static void man_options(const json_t *options)
+{
+    size_t i;
+    json_t *option;
+    if (json_array_size(options))
+        printf(".RS\n");
+    json_array_foreach(options, i, option)
+    {
+        printf(".TP\n.B ");
+        roff(ist_json_str_or(option, "name", ""));
+        putchar(' ');
+        roff(ist_json_str_or(option, "arg", ""));
+        putchar('\n');
+        roff(ist_json_str_or(option, "doc", ""));
+        putchar('\n');
+    }
+    if (json_array_size(options))
+        printf(".RE\n");
+}
+
 static void man_commands(const json_t *commands)
 {
     size_t i;
@@ -192,6 +212,7 @@ static void man_commands(const json_t *commands)
         putchar('\n');
         roff(ist_json_str_or(command, "doc", ""));
         putchar('\n');
+        man_options(json_object_get(command, "options"));
     }
 }
 

@@ -85,8 +85,12 @@ static void help(const struct word *w)
     printf("isthmus %s %s [options] [PIPELINE]: %s\n", ist_json_str_or(w->command, "word", ""),
            ist_json_str_or(w->command, "name", ""), ist_json_str_or(w->command, "doc", ""));
     json_array_foreach(json_object_get(w->command, "options"), i, option)
-        printf("  %s %-12s %s\n", ist_json_str_or(option, "name", ""), ist_json_str_or(option, "arg", ""),
-               ist_json_str_or(option, "doc", ""));
+    {
+        char *own =
+            ist_printf("%s %s", ist_json_str_or(option, "name", ""), ist_json_str_or(option, "arg", ""));
+        printf("  %-28s %s\n", own, ist_json_str_or(option, "doc", ""));
+        ist_free(own);
+    }
 }
 
 // The second value of an option makes a list of it.

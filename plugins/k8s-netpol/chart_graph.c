@@ -194,7 +194,7 @@ static void draw_box(const struct graph *g, uint32_t i)
     const struct chart_node *node = &g->chart->nodes[i];
     const struct place *p = &g->places[i];
     const int guarded = (node->guarded & RULE_INGRESS) != 0, alone = !touched(g->chart, i);
-    char *title = chart_short(node->title, 24), *small = chart_short(node->small, 26);
+    char *title = chart_short(node->title, 21), *small = chart_short(node->small, 23);
     print_format(
         g->out,
         "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"12\" fill=\"%s\" stroke=\"%s\" "
