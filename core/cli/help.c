@@ -150,6 +150,29 @@ static const char config_page[] =
     ".TP\n$${\nthe characters ${ themselves.\n"
     ".PP\nA secret that enters by a reference is kept in state as that reference, never as its value.\n";
 
+static const char watch_page[] =
+    ".SH WATCHING\n"
+    "\\fBisthmus watch\\fR runs in the foreground until SIGINT or SIGTERM, with a worker process for each "
+    "step "
+    "that can be watched. "
+    "What crashes or hangs begins anew, later each time.\n.PP\n"
+    "\\fBSIGHUP\\fR reads the configuration again. Workers at work are given their new inputs and lose no "
+    "watch; "
+    "steps that came are begun, those that went are ended. A configuration that is wrong is told with its "
+    "place, "
+    "and the one before goes on.\n.PP\n"
+    "What inputs are derived from, tokens too, is read anew every \\-\\-refresh, and when a worker says that "
+    "a "
+    "credential is refused.\n.PP\n"
+    "\\fBPages\\fR at \\-\\-listen: /metrics for Prometheus, /healthz (the supervisor lives), /readyz (200 "
+    "when every "
+    "step is watched and has read what it needs, else 503 with the reasons). \\fBisthmus status\\fR shows "
+    "the same, for "
+    "each cluster too.\n.PP\n"
+    "Under systemd it tells READY, RELOADING, STOPPING, its status and the watchdog. The unit is " IST_DATADIR
+    "/isthmus\\-watch@.service: copy it to /etc/systemd/system, make the user isthmus, and enable "
+    "isthmus\\-watch@NAME.\n";
+
 void cli_man(FILE *to)
 {
     fputs(".TH ISTHMUS 1 \"\" \"isthmus " PACKAGE_VERSION "\" \"User Commands\"\n"
@@ -169,6 +192,7 @@ void cli_man(FILE *to)
     fputs(".SH OPTIONS\nThese go with every command, before it or after it.\n", to);
     man_options(to, EVERYWHERE | OPT(VERSION));
     fputs(config_page, to);
+    fputs(watch_page, to);
     fputs(
         ".SH EXIT STATUS\n0 done or nothing to do; 1 an error; 2 changes (with \\-\\-detailed\\-exitcode); 3 "
         "partly\n"

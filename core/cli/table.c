@@ -31,7 +31,7 @@ const struct cli_option cli_options[OPT_COUNT] = {
     [OPT_LISTEN_PUBLIC] = {"--listen-public", 0, NULL,
                            "let --listen name an address that other machines reach", false},
     [OPT_REFRESH] = {"--refresh", 0, "TIME",
-                     "read what inputs are derived from, tokens too, anew so often (default 10m; 0: when it "
+                     "read what inputs are derived from, tokens too, anew so often (default 10m; 0s: when it "
                      "is asked for)",
                      false},
     [OPT_PATIENCE] = {"--patience", 0, "TIME",

@@ -17,7 +17,7 @@ struct solo_report {
     json_t *journal; // array of {type: "intent"|"outcome", resource, data?, token?}
     json_t *logs;    // array of {level, text}, progress lines with level 0
     json_t *secrets; // array of strings
-    char *printed;   // what a command printed, "" for nothing; empty where solo.tell is told of it as it comes
+    char *printed; // what a command printed, "" for nothing; empty where solo.tell is told of it as it comes
 };
 void solo_report_init(struct solo_report *report);
 void solo_report_clear(struct solo_report *report);

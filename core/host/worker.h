@@ -11,7 +11,7 @@ struct worker_options {
     const char *worker_path; // NULL: found beside the program or in libexec
     int lock_fd; // the state's lock, inherited so that no new run starts while this one lives; -1: none
     bool trace;
-    bool input; // what is piped into this process is for the worker: commands for people
+    bool input;        // what is piped into this process is for the worker: commands for people
     size_t memory_max; // RLIMIT_AS; 0: 4 GiB
 };
 

@@ -42,7 +42,8 @@ static const ist_field inputs[] = {
           "none", 0, "What goes wrong as `fault_in` begins."),
     FIELD("fault_in", "enum(observe|plan|apply|destroy|verify|watch)", "apply", 0,
           "Operation that goes wrong."),
-    FIELD("ask_when", "path", "", 0, "File whose existence makes the watch ask for its inputs anew; it is removed."),
+    FIELD("ask_when", "path", "", 0,
+          "File whose existence makes the watch ask for its inputs anew; it is removed."),
     FIELD("fault_once", "path", "", 0,
           "File whose existence ends the fault; it is made as the fault happens."),
 };

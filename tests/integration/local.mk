@@ -12,3 +12,7 @@ EXTRA_DIST += %D%/lib.sh %D%/drift-lib.sh %D%/lab-lib.sh
 INTEGRATION_TESTS += %D%/bad-config.sh %D%/cli.sh %D%/shipped.sh %D%/headers.sh %D%/out-of-tree.sh %D%/plugin.sh %D%/policy.sh
 EXTRA_DIST += %D%/bad-config
 INTEGRATION_TESTS += %D%/kube-faults.sh %D%/kube-probe.sh
+INTEGRATION_TESTS += %D%/watch.sh
+EXTRA_DIST += %D%/exposition.awk
+check_PROGRAMS += tests/integration/notify-listen
+tests_integration_notify_listen_SOURCES = %D%/notify-listen.c
