@@ -173,6 +173,8 @@ static int is_new(struct conns *conns, const char *before, const char *after)
 static size_t compare(const ist_env *env, const struct picture *before, const struct picture *after,
                       char **first)
 {
+    // A plan says it to everybody; later it is for those who ask.
+    uint32_t level = ist_operation_of(env) == IST_OP_PLAN ? IST_LOG_WARN : IST_LOG_INFO;
     size_t told = 0, fresh = 0, count = before->count == after->count ? before->count : 0;
     for (size_t i = 0; i < count * count; i++) {
         const char *was = before->pairs[i], *is = after->pairs[i];
@@ -184,10 +186,10 @@ static size_t compare(const ist_env *env, const struct picture *before, const st
                 *first = ist_printf("%s => %s : %s", from, to, is);
         }
         if (told++ < TOLD)
-            ist_log(env, IST_LOG_INFO, "reachability: %s => %s : %s (before: %s)", from, to, is, was);
+            ist_log(env, level, "reachability: %s => %s : %s (before: %s)", from, to, is, was);
     }
     if (told > TOLD)
-        ist_log(env, IST_LOG_INFO, "reachability: and %zu pairs more", told - TOLD);
+        ist_log(env, level, "reachability: and %zu pairs more", told - TOLD);
     return fresh;
 }
 

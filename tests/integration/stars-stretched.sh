@@ -71,4 +71,17 @@ cp "$TMP/out" "$TMP/verify"
 shows() { grep -F -- "$1" "$TMP/verify" | grep -qF -- "$2"; }
 ok "client does not reach frontend" shows "client -> frontend" "closed, and should be open"
 ok "nor does management-ui what is in the other cluster" shows "management-ui -> frontend" "closed"
+
+# ---- who reaches whom is told before, and guarded ----
+sed -i 's/^          debounce: .*//; /^      federation:/,/^      picture:/s/^          pod_cidrs:/          guard: no-new-paths\n          pod_cidrs:/' "$CONF/stars.yaml"
+deal 'isthmus.dev/clusters: "*"'
+ok "annotated again: apply" isthmus apply stars --yes
+ok "plan" isthmus plan stars
+told() { grep -q 'reachability: aws:client/client[^ ]* => ccp:stars/frontend[^ ]* : TCP 80 (before: No Connections)' "$TMP/plan"; }
+cp "$TMP/out" "$TMP/plan"
+says "apply will refuse this: guard: no-new-paths" "tells that it is not let through"
+ok "and who would reach whom" told
+exits 1 "apply refuses new paths" isthmus apply stars --yes
+says "would be new" "and says so"
+ok "nothing was written" bash -c "! kubectl --kubeconfig '$TMP/lab/ccp.kubeconfig' -n stars get networkpolicy frontend-policy-isthmus-aws"
 finish
