@@ -38,10 +38,11 @@ tests_unit_test_kube_namespaces_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test-netpol-sets
 UNIT_TESTS += tests/unit/test-netpol-sets
-tests_unit_test_netpol_sets_SOURCES = %D%/test-netpol-sets.c $(NETPOL_MODEL) $(NETPOL_MAP) plugins/k8s-netpol/cni.c
-tests_unit_test_netpol_sets_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol
-tests_unit_test_netpol_sets_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_netpol_sets_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
+tests_unit_test_netpol_sets_SOURCES = %D%/test-netpol-sets.c $(NETPOL_MODEL) $(NETPOL_MAP) plugins/k8s-netpol/cni.c \
+	sdk/lab/net/policy.c $(LAB_PURE)
+tests_unit_test_netpol_sets_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol -I$(top_srcdir)/sdk/lab
+tests_unit_test_netpol_sets_CFLAGS = $(UNIT_CFLAGS) $(YAML_CFLAGS)
+tests_unit_test_netpol_sets_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(YAML_LIBS)
 
 SVCMIRROR_TEST = $(SVCMIRROR_MODEL) tests/unit/svcmirror-fixture.c tests/unit/svcmirror-fixture.h \
 	tests/unit/fake-reconciler.c tests/unit/fake-reconciler.h

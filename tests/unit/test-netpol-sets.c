@@ -1,12 +1,14 @@
 // Reachability, held to the connectivity that others expect of their sets: in one cluster, dealt over several and
 // federated, and computed anew from the rendered companions.
 #include "companion.h"
+#include "net/policy.h" // of the lab, which shares no line with what is tested
 #include "reach.h"
 #include "sources.h"
 #include "table.h"
 
 #include <isthmus/alloc.h>
 #include <isthmus/file.h>
+#include <isthmus/schema.h>
 
 #include <dirent.h>
 #include <setjmp.h>
@@ -238,8 +240,8 @@ static struct world *dealt(const struct deal *deal, size_t clusters)
     return world;
 }
 
-// Puts the companions of every policy for every other cluster beside it.
-static void add_companions(struct world *world)
+// The companions of every policy for every other cluster: array of {cluster, object}. New reference.
+static json_t *companions_of(const struct world *world)
 {
     const struct companion_options options = {0};
     json_t *made = json_array();
@@ -255,8 +257,13 @@ static void add_companions(struct world *world)
                         made, json_pack("{sI sO}", "cluster", (json_int_t)c, "object", shard));
                     json_decref(shards);
                 }
+    return made;
+}
+
+static void add_companions(struct world *world)
+{
+    json_t *made = companions_of(world), *one;
     size_t i;
-    json_t *one;
     json_array_foreach(made, i, one) put(world, (size_t)json_integer_value(json_object_get(one, "cluster")),
                                          json_object_get(one, "object"));
     json_decref(made);
@@ -297,6 +304,181 @@ static size_t check_many_rendered(const char *set, const char *folder, const jso
     return check_dealt(set, folder, want, 0, 1);
 }
 
+// ---- the rendered policies, judged by somebody else ----
+
+struct judge {
+    json_t *policies;   // by cluster: array of documents, companions among them
+    json_t *namespaces; // name -> labels
+    const struct deal *deal;
+    size_t clusters; // as of dealt()
+    uint8_t edges[65538];
+};
+
+static size_t cluster_of(const struct judge *j, const json_t *pod)
+{
+    const char *workload = ist_json_str_or(pod, "workload", "");
+    return j->clusters ? hash_bytes(HASH_START, workload, strlen(workload)) % j->clusters
+                       : (size_t)json_integer_value(json_object_get(j->deal->names, workload));
+}
+
+// Ports at which an answer may change.
+static void collect_edges(const json_t *json, uint8_t *edges)
+{
+    static const char *const keys[] = {"port", "endPort", "containerPort"};
+    const char *key;
+    json_t *child;
+    size_t i;
+    for (i = 0; json_is_object(json) && i < 3; i++) {
+        const json_int_t n = json_integer_value(json_object_get(json, keys[i]));
+        if (n > 0 && n < 65536)
+            edges[n] = edges[n + 1] = 1;
+    }
+    json_array_foreach(json, i, child) collect_edges(child, edges);
+    json_object_foreach((json_t *)(uintptr_t)json, key, child) collect_edges(child, edges);
+}
+
+static json_t *labels_of_namespace(struct judge *j, const char *name)
+{
+    json_t *labels = json_object_get(j->namespaces, name);
+    if (!labels) {
+        labels = json_object();
+        json_object_set_new(j->namespaces, name, labels);
+    }
+    json_object_set_new(labels, "kubernetes.io/metadata.name", json_string(name));
+    return labels;
+}
+
+static struct judge *judge_new(const struct deal *deal, const struct world *world, size_t clusters)
+{
+    struct judge *j = ist_calloc(1, sizeof(*j));
+    *j = (struct judge){
+        .policies = json_array(), .namespaces = json_object(), .deal = deal, .clusters = clusters};
+    size_t i;
+    json_t *object, *made = companions_of(world);
+    for (size_t c = 0; c < world_cluster_count(world); c++)
+        json_array_append_new(j->policies, json_array());
+    json_array_foreach(deal->fixed, i, object)
+    {
+        const char *name = ist_json_str_or(object, "metadata.name", "");
+        if (!strcmp(ist_json_str_or(object, "kind", ""), "Namespace")) {
+            json_object_update(labels_of_namespace(j, name), ist_json_at(object, "metadata.labels"));
+            continue;
+        }
+        json_t *policy = json_deep_copy(object);
+        if (!ist_json_str(policy, "metadata.namespace"))
+            json_object_set_new(json_object_get(policy, "metadata"), "namespace", json_string("default"));
+        for (size_t c = 0; c < world_cluster_count(world); c++)
+            json_array_append(json_array_get(j->policies, c), policy);
+        json_decref(policy);
+    }
+    json_array_foreach(made, i, object) json_array_append(
+        json_array_get(j->policies, (size_t)json_integer_value(json_object_get(object, "cluster"))),
+        json_object_get(object, "object"));
+    json_decref(made);
+    collect_edges(j->policies, j->edges);
+    collect_edges(deal->pods, j->edges);
+    j->edges[1] = 1;
+    return j;
+}
+
+static void judge_free(struct judge *j)
+{
+    json_decref(j->policies);
+    json_decref(j->namespaces);
+    ist_free(j);
+}
+
+// A pod as its own cluster knows it, or as another one does: by its address alone.
+static struct net_end seen(struct judge *j, const json_t *pod, int near)
+{
+    struct net_end end = {0};
+    if (near) {
+        end.pod = pod;
+        end.ns_labels = labels_of_namespace(j, ist_json_str_or(pod, "metadata.namespace", ""));
+    } else {
+        assert_int_equal(ist_ipv4_parse(ist_json_str_or(pod, "status.podIP", ""), &end.address), IST_OK);
+    }
+    return end;
+}
+
+static int judged(struct judge *j, const json_t *a, const json_t *b, int proto, int port)
+{
+    const size_t from = cluster_of(j, a), to = cluster_of(j, b);
+    char why[256];
+    struct net_connection out = {
+        .src = seen(j, a, 1), .dst = seen(j, b, from == to), .proto = proto, .port = port};
+    struct net_connection in = {
+        .src = seen(j, a, from == to), .dst = seen(j, b, 1), .proto = proto, .port = port};
+    return net_policy_allows(json_array_get(j->policies, from), false, &out, why, sizeof(why)) &&
+           net_policy_allows(json_array_get(j->policies, to), true, &in, why, sizeof(why));
+}
+
+static size_t judge_pair(struct judge *j, const char *set, const json_t *a, const json_t *b,
+                         const char *expected)
+{
+    static const int protos[PROTO_COUNT] = {NET_TCP, NET_UDP, NET_SCTP};
+    struct conns *conns = conns_new();
+    conn want = CONN_NONE;
+    size_t wrong = 0;
+    if (expected && conns_parse(conns, expected, &want))
+        fail_msg("%s: \"%s\" is not understood", set, expected);
+    for (int port = 1; port < 65536 && !wrong; port++)
+        for (uint8_t p = 0; j->edges[port] && p < PROTO_COUNT; p++)
+            if (judged(j, a, b, protos[p], port) != conns_has(conns, want, p, (uint32_t)port)) {
+                print_error("%s: %s => %s: %s %d is not as in \"%s\"\n", set,
+                            ist_json_str_or(a, "workload", ""), ist_json_str_or(b, "workload", ""),
+                            proto_name(p), port, expected ? expected : "");
+                wrong = 1;
+            }
+    conns_free(conns);
+    return wrong;
+}
+
+// The first pod of a workload speaks for it.
+static size_t judge_all(struct judge *j, const char *set, const json_t *want)
+{
+    json_t *first = json_object(), *pod, *a, *b;
+    const char *from, *to;
+    size_t i, wrong = 0;
+    json_array_foreach(j->deal->pods, i, pod)
+    {
+        const char *workload = ist_json_str_or(pod, "workload", "");
+        if (!json_object_get(first, workload))
+            json_object_set(first, workload, pod);
+    }
+    json_object_foreach(first, from, a) json_object_foreach(first, to, b)
+    {
+        char *pair = ist_printf("%s => %s", from, to);
+        if (from != to)
+            wrong += judge_pair(j, set, a, b, json_string_value(json_object_get(want, pair)));
+        ist_free(pair);
+    }
+    json_decref(first);
+    return wrong;
+}
+
+static size_t check_judged(const char *set, const char *folder, const json_t *want, size_t clusters)
+{
+    struct deal deal = deal_of(folder);
+    struct world *world = dealt(&deal, clusters);
+    struct judge *j = judge_new(&deal, world, clusters);
+    const size_t wrong = judge_all(j, set, want);
+    judge_free(j);
+    world_free(world);
+    deal_free(&deal);
+    return wrong;
+}
+
+static size_t check_two_judged(const char *set, const char *folder, const json_t *want)
+{
+    return check_judged(set, folder, want, 2);
+}
+
+static size_t check_many_judged(const char *set, const char *folder, const json_t *want)
+{
+    return check_judged(set, folder, want, 0);
+}
+
 static void in_one_cluster_every_set_connects_as_its_authors_expect(void **state)
 {
     (void)state;
@@ -327,6 +509,18 @@ static void the_companions_of_a_cluster_a_workload_say_the_same(void **state)
     walk(check_many_rendered);
 }
 
+static void the_companions_of_two_clusters_say_so_to_another_judge(void **state)
+{
+    (void)state;
+    walk(check_two_judged);
+}
+
+static void the_companions_of_a_cluster_a_workload_say_so_to_another_judge(void **state)
+{
+    (void)state;
+    walk(check_many_judged);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +529,8 @@ int main(void)
         cmocka_unit_test(with_a_cluster_a_workload_they_still_do),
         cmocka_unit_test(the_companions_of_two_clusters_say_the_same),
         cmocka_unit_test(the_companions_of_a_cluster_a_workload_say_the_same),
+        cmocka_unit_test(the_companions_of_two_clusters_say_so_to_another_judge),
+        cmocka_unit_test(the_companions_of_a_cluster_a_workload_say_so_to_another_judge),
     };
     return cmocka_run_group_tests_name("netpol sets", tests, NULL, NULL);
 }
