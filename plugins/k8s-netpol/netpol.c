@@ -64,27 +64,32 @@ IST_RECONCILER_OPERATION(destroy, reconciler)
 IST_RECONCILER_OPERATION(verify, reconciler)
 IST_RECONCILER_OPERATION(watch, reconciler)
 
-// A cluster is a target where a policy is enforced. What verify looks at for SNAT and for policies of other kinds is read
-// where it is served; `leases` is asked for in `lease_namespace`, configmaps and deployments in kube-system only.
+// A cluster is a target where a policy is enforced. What verify and guard look at (SNAT, policies of other kinds) is
+// listed where it is served.
 static const char *const permissions[] = {
     "source: namespaces get,list,watch",
-    "source: pods get,list,watch",
-    "source: services get,list,watch",
-    "source: networking.k8s.io/networkpolicies get,list,watch",
-    "source: discovery.k8s.io/endpointslices get,list,watch",
-    "source: apps/daemonsets get,list,watch",
-    "source: configmaps get",
-    "source: apps/deployments get",
-    "source: crd.projectcalico.org/ippools,networkpolicies,globalnetworkpolicies get,list",
-    "source: projectcalico.org/ippools get,list",
-    "source: cilium.io/ciliumnetworkpolicies,ciliumclusterwidenetworkpolicies get,list",
-    "source: "
-    "policy.networking.k8s.io/adminnetworkpolicies,baselineadminnetworkpolicies,clusternetworkpolicies "
-    "get,list",
-    "source: networking.k8s.aws/clusternetworkpolicies,applicationnetworkpolicies get,list",
-    "source: crd.antrea.io/networkpolicies,clusternetworkpolicies get,list",
-    "target: networking.k8s.io/networkpolicies get,list,watch,create,patch,delete",
-    "target: coordination.k8s.io/leases get,create,update,patch",
+    "source: pods list,watch",
+    "source: services list,watch",
+    "source: networking.k8s.io/networkpolicies list,watch",
+    "source: discovery.k8s.io/endpointslices list,watch",
+    "source: apps/daemonsets list,watch",
+    "source: configmaps get in kube-system",
+    "source: apps/deployments get in kube-system",
+    "source: crd.projectcalico.org/ippools list",
+    "source: crd.projectcalico.org/networkpolicies list",
+    "source: crd.projectcalico.org/globalnetworkpolicies list",
+    "source: projectcalico.org/ippools list",
+    "source: cilium.io/ciliumnetworkpolicies list",
+    "source: cilium.io/ciliumclusterwidenetworkpolicies list",
+    "source: policy.networking.k8s.io/adminnetworkpolicies list",
+    "source: policy.networking.k8s.io/baselineadminnetworkpolicies list",
+    "source: policy.networking.k8s.io/clusternetworkpolicies list",
+    "source: networking.k8s.aws/clusternetworkpolicies list",
+    "source: networking.k8s.aws/applicationnetworkpolicies list",
+    "source: crd.antrea.io/networkpolicies list",
+    "source: crd.antrea.io/clusternetworkpolicies list",
+    "target: networking.k8s.io/networkpolicies list,watch,create,patch,delete",
+    "target: coordination.k8s.io/leases get,create,update in kube-system",
     NULL,
 };
 
