@@ -69,12 +69,17 @@ read -r floor requests <<<"$(raw raw)"
 result mirror-first "$ours" $((read + floor)) 1.2 ms
 echo "  $SERVICES services of $ADDRESSES endpoints, $BENCH_KIND: $sent writes; raw $requests"
 
-# ---- again: nothing to do
+# ---- again: nothing to do; the best of three, as of the lists
 before=$(writes west)
-from=$(us)
-daemon k8s-svcmirror
-logged "cluster west: holds the lease" 120 || die "the daemon does not come up: $(tail -3 "$TMP/daemon.log")"
-ours=$((($(us) - from) / 1000))
+ours=
+for _ in 1 2 3; do
+    [ -z "$ours" ] || stop_daemon
+    from=$(us)
+    daemon k8s-svcmirror
+    logged "cluster west: holds the lease" 120 || die "the daemon does not come up: $(tail -3 "$TMP/daemon.log")"
+    took=$((($(us) - from) / 1000))
+    [ -n "$ours" ] && [ "$ours" -le $took ] || ours=$took
+done
 floor=$( (lists; lists; lists) | sort -n | head -1)
 sleep 2
 result mirror-again "$ours" "${floor% *}" 1.5 ms

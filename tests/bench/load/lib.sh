@@ -39,9 +39,9 @@ stop_daemon() {
 }
 logged() { # logged "text" SECONDS: the daemon has said so
     local n
-    for ((n = 0; n < $2 * 50; n++)); do
+    for ((n = 0; n < $2 * 20; n++)); do
         grep -q -- "$1" "$TMP/daemon.log" && return 0
-        sleep 0.02
+        sleep 0.05
     done
     return 1
 }

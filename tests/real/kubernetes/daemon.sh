@@ -109,6 +109,12 @@ END
     MARK=0
 }
 mark() { MARK=$(wc -l <"$TMP/audit.log"); }
+settled() { # nothing was written for two seconds
+    local before
+    before=$(wc -l <"$TMP/audit.log")
+    sleep 2
+    [ "$(wc -l <"$TMP/audit.log")" = "$before" ]
+}
 # What the daemons wrote since the mark, a line each: "VERB NAMESPACE/NAME", or the user alone.
 wrote() {
     tail -n +$((MARK + 1)) "$TMP/audit.log" | grep -E '"username":"(one|two)"' | if [ "${1:-}" = user ]; then

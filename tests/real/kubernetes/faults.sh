@@ -136,6 +136,7 @@ stop one
 inputs one '"grace":600000,"after_grace":"removed"'
 daemon one
 within 30 "with a long grace" logs one 'cluster west: holds the lease'
+within 30 "all is there again" settled
 mark
 rebuild east
 within 60 "another cluster answers under the name: a question" logs one "$QUESTION"
