@@ -76,7 +76,7 @@ for _ in 1 2 3; do
     [ -z "$ours" ] || stop_daemon
     from=$(us)
     daemon k8s-svcmirror
-    logged "cluster west: holds the lease" 120 || die "the daemon does not come up: $(tail -3 "$TMP/daemon.log")"
+    logged "cluster west: compared" 120 || die "the daemon does not come up: $(tail -3 "$TMP/daemon.log")"
     took=$((($(us) - from) / 1000))
     [ -n "$ours" ] && [ "$ours" -le $took ] || ours=$took
 done

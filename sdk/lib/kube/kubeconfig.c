@@ -166,7 +166,8 @@ static int32_t take_cluster(const json_t *entry, const char *name, struct kube_l
     const json_t *body = json_object_get(entry, "body");
     const char *folder = ist_json_str_or(entry, "folder", ".");
     login->server = take(body, "server");
-    if (!login->server || (strncmp(login->server, "https://", 8) != 0 && strncmp(login->server, "http://", 7) != 0))
+    if (!login->server ||
+        (strncmp(login->server, "https://", 8) != 0 && strncmp(login->server, "http://", 7) != 0))
         return ist_fail(err, IST_ERR_INPUT, "kubeconfig", "cluster \"%s\" has no server URL", name);
     size_t len = strlen(login->server);
     while (len && login->server[len - 1] == '/')

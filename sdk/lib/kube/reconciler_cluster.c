@@ -325,6 +325,9 @@ void rec_cluster_listed(struct rec_cluster *cluster)
     }
     if (cluster->phase != REC_RUN)
         return;
+    if (compared && !cluster->compared && run->watching)
+        ist_log(&run->env, IST_LOG_INFO, "cluster %s: compared, %zu to decide", cluster->item->name,
+                cluster->keys.due);
     cluster->compared = compared;
     // Once it was synced, it is again as soon as every watch goes on.
     if (listed && (cluster->state == IST_CLUSTER_UNKNOWN || watched)) {

@@ -227,7 +227,7 @@ void rec_lease_step(struct rec_cluster *cluster, int64_t now, int64_t *until)
     }
     if (lease->held && lease->valid_until < *until)
         *until = lease->valid_until;
-    if (cluster->phase != REC_RUN || !cluster->compared || lease->request)
+    if (cluster->phase != REC_RUN || lease->request)
         return;
     if (lease->next_at > now) {
         if (lease->next_at < *until)

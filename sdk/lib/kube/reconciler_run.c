@@ -6,7 +6,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define HAND_OVER_MS 1500
+#define HAND_OVER_MS 4000
 #define TURN_MS      1000 // how often new inputs are asked for
 #define IDLE_MS      5000
 
