@@ -185,7 +185,7 @@ static int32_t read_step(struct session *session, ist_error *err)
     } else {
         rc = ist_clusters_open(&session->env, inputs, recorded, &clusters, err);
     }
-    if (rc == IST_OK)
+    if (rc == IST_OK && clusters)
         rc = read_clusters(session, inputs, clusters, err);
     ist_clusters_free(clusters);
     json_decref(recorded);

@@ -134,7 +134,7 @@ static int answer(struct connection *c, struct httpd_reply *reply)
     char *all = malloc(total + 1);
     require(all != NULL, "malloc");
     memcpy(all, head, (size_t)n);
-    if (reply->body_len > 0)
+    if (reply->body != NULL && reply->body_len > 0)
         memcpy(all + n, reply->body, reply->body_len);
     for (int waited = 0; waited < reply->delay_ms && !c->server->stopping; waited += 20)
         poll(NULL, 0, 20);

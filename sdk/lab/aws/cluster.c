@@ -193,7 +193,7 @@ static void make_workers(struct making *m)
     json_int_t subnets = 0;
     while (subnets < SUBNETS && m->private_subnets[subnets])
         subnets++;
-    for (json_int_t i = 0; i < (count > 0 ? count : 2) && !m->why; i++) {
+    for (json_int_t i = 0; subnets > 0 && i < (count > 0 ? count : 2) && !m->why; i++) {
         char *suffix = lab_format("worker-%d", (int)i + 1);
         json_t *p = json_pack("{ss ss ss s[s] ss}", "ImageId", worker_image(m), "InstanceType",
                               *type ? type : "m5.large", "MaxCount", "1", "SecurityGroupId", m->worker_group,

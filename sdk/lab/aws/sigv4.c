@@ -302,11 +302,16 @@ static bool claim_of(const struct aws_message *m, struct claim *claim, struct aw
     return refuse(out, 403, "MissingAuthenticationToken", "Request is missing Authentication Token");
 }
 
+static bool is_whole(const struct claim *claim)
+{
+    return claim->region && claim->service && claim->date && claim->when;
+}
+
 bool aws_signed_with(const struct aws_message *m, const char *secret)
 {
     struct claim claim = {0};
     struct aws_signed out = {0};
-    bool right = claim_of(m, &claim, &out) && right_signature(m, &claim, secret);
+    bool right = claim_of(m, &claim, &out) && is_whole(&claim) && right_signature(m, &claim, secret);
     aws_signed_free(&out);
     return right;
 }
@@ -315,7 +320,7 @@ bool aws_verify(struct lab_aws *aws, const struct aws_message *m, struct aws_sig
 {
     struct claim claim = {0};
     *out = (struct aws_signed){0};
-    if (!claim_of(m, &claim, out) || !claim.region || !claim.service || !claim.date || !claim.when)
+    if (!claim_of(m, &claim, out) || !is_whole(&claim))
         return false;
     const json_t *key = json_object_get(aws->keys, claim.credential);
     if (!key)

@@ -112,13 +112,14 @@ static char *claim(const struct rec_cluster *cluster, const char *holder)
     const ist_reconciler *run = cluster->run;
     char *now = micro_time(ist_clock_ms(&run->env));
     int ours = lease->holder && !strcmp(lease->holder, run->identity);
-    json_t *body = json_pack(
-        "{s:s, s:s, s:{s:s, s:s, s:{s:s, s:s}, s:s*}, s:{s:s, s:i, s:s, s:s, s:I}}", "apiVersion",
-        "coordination.k8s.io/v1", "kind", "Lease", "metadata", "name", lease->name, "namespace", lease->ns,
-        "labels", IST_LABEL_MANAGED_BY, "isthmus", "isthmus.dev/lease-of", run->owner, "resourceVersion",
-        lease->version, "spec", "holderIdentity", holder, "leaseDurationSeconds", DURATION_MS / 1000,
-        "renewTime", now, "acquireTime", ours && lease->acquired ? lease->acquired : now, "leaseTransitions",
-        (json_int_t)(lease->transitions + (lease->version && !ours)));
+    const json_int_t transitions = lease->transitions + (lease->version && !ours);
+    json_t *body =
+        json_pack("{s:s, s:s, s:{s:s, s:s, s:{s:s, s:s}, s:s*}, s:{s:s, s:i, s:s, s:s, s:I}}", "apiVersion",
+                  "coordination.k8s.io/v1", "kind", "Lease", "metadata", "name", lease->name, "namespace",
+                  lease->ns, "labels", IST_LABEL_MANAGED_BY, "isthmus", "isthmus.dev/lease-of", run->owner,
+                  "resourceVersion", lease->version, "spec", "holderIdentity", holder, "leaseDurationSeconds",
+                  DURATION_MS / 1000, "renewTime", now, "acquireTime",
+                  ours && lease->acquired ? lease->acquired : now, "leaseTransitions", transitions);
     char *text = ist_json_text(body);
     json_decref(body);
     ist_free(now);

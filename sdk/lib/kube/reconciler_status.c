@@ -73,13 +73,13 @@ static int64_t keep_until(const struct rec_cluster *cluster, int64_t now)
 static json_t *cluster_status(const struct rec_cluster *cluster, int64_t now)
 {
     const ist_reconciler *run = cluster->run;
-    json_t *status =
-        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s*, s:b, s:o}", "state", state_name(cluster),
-                  "connected_since_ms", (json_int_t)(cluster->connected_at ? cluster->connected_clock : 0),
-                  "lag_ms", (json_int_t)lag_of(cluster, now), "lag_events",
-                  (json_int_t)(cluster->keys.due + cluster->jobs), "generation",
-                  (json_int_t)cluster->generation, "writes", (json_int_t)(cluster->writes + cluster->deletes),
-                  "uid", cluster->item->uid, "holds_lease", cluster->lease.held, "notes", notes_of(cluster));
+    json_t *status = json_pack(
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:s*, s:b, s:o}", "state", state_name(cluster), "connected_since_ms",
+        (json_int_t)(cluster->connected_at ? cluster->connected_clock : 0), "lag_ms",
+        (json_int_t)lag_of(cluster, now), "lag_events",
+        (json_int_t)cluster->keys.due + (json_int_t)cluster->jobs, "generation",
+        (json_int_t)cluster->generation, "writes", (json_int_t)cluster->writes + (json_int_t)cluster->deletes,
+        "uid", cluster->item->uid, "holds_lease", cluster->lease.held, "notes", notes_of(cluster));
     int64_t until = keep_until(cluster, now);
     if (until)
         json_object_set_new(status, "keep_until_ms", json_integer(until));
