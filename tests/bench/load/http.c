@@ -210,6 +210,15 @@ static void finished(struct load *load, CURL *easy, CURLcode code)
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &call->status);
     call->answered = now_ms();
+    if (code == CURLE_OK && call->status == 200 && call->line) {
+        // A server ends the watch of a reader that it finds slow; begun anew it tells what there is first.
+        curl_multi_remove_handle(load->multi, easy);
+        curl_easy_cleanup(easy);
+        curl_slist_free_all(call->headers);
+        call->answer.len = 0;
+        start(load, call);
+        return;
+    }
     if (code != CURLE_OK || call->status < 200 || call->status > 299 || call->line)
         load_die("%s %s: %s, %ld: %.300s", call->method, call->path, curl_easy_strerror(code), call->status,
                  call->answer.data ? call->answer.data : "");
