@@ -94,6 +94,20 @@ static void notes_text(struct render *render, const json_t *notes, const char *i
                     count - NOTES_MAX);
 }
 
+// `cluster` NULL: each alarm says of which it is.
+static void alarms_text(struct render *render, const char *cluster, const json_t *alarms)
+{
+    json_t *alarm;
+    size_t i;
+    json_array_foreach(alarms, i, alarm)
+    {
+        const char *of = cluster ? cluster : ist_json_str_or(alarm, "cluster", "");
+        if (ist_json_bool(alarm, "active", 0))
+            render_line(render, "      ALARM %s%s%s: %s", ist_json_str_or(alarm, "name", ""),
+                        *of ? " of " : "", of, ist_json_str_or(alarm, "text", ""));
+    }
+}
+
 static void cluster_text(struct render *render, const char *name, const json_t *cluster, int width)
 {
     const int64_t since = ist_json_int(cluster, "connected_since_ms", 0),
@@ -118,6 +132,7 @@ static void cluster_text(struct render *render, const char *name, const json_t *
     char *text = ist_buf_take(&line);
     render_line(render, "      %-*s  %s", width, name, text);
     ist_free(text);
+    alarms_text(render, name, json_object_get(cluster, "alarms"));
     notes_text(render, json_object_get(cluster, "notes"), "        ");
 }
 
@@ -148,17 +163,11 @@ void status_watch_text(struct render *render, const json_t *watch)
     const json_t *clusters = json_object_get(watch, "clusters");
     const char *name;
     json_t *item;
-    size_t i, width = 0;
+    size_t width = 0;
     if (!watch)
         return;
     head_text(render, watch);
-    json_array_foreach(json_object_get(watch, "alarms"), i, item)
-    {
-        const char *cluster = ist_json_str_or(item, "cluster", "");
-        if (ist_json_bool(item, "active", 0))
-            render_line(render, "      ALARM %s%s%s: %s", ist_json_str_or(item, "name", ""),
-                        *cluster ? " of " : "", cluster, ist_json_str_or(item, "text", ""));
-    }
+    alarms_text(render, NULL, json_object_get(watch, "alarms"));
     notes_text(render, json_object_get(watch, "notes"), "      ");
     json_object_foreach((json_t *)(uintptr_t)clusters, name, item) width =
         strlen(name) > width ? strlen(name) : width;

@@ -198,14 +198,20 @@ static void put_metric(const struct about *about, const json_t *metric)
     ist_free(full);
 }
 
-static void put_alarm(const struct about *about, const json_t *alarm)
+// `cluster` NULL: each alarm says of which it is.
+static void put_alarms(const struct about *about, const char *cluster, const json_t *alarms)
 {
     struct about named = *about;
-    named.cluster = ist_json_str(alarm, "cluster");
-    named.extra[0] = "alarm";
-    named.extra[1] = ist_json_str_or(alarm, "name", "unnamed");
-    put_int(&named, PREFIX "alarm", "1 while a person should see to it.", false,
-            ist_json_bool(alarm, "active", 0) != 0);
+    json_t *alarm;
+    size_t i;
+    json_array_foreach(alarms, i, alarm)
+    {
+        named.cluster = cluster ? cluster : ist_json_str(alarm, "cluster");
+        named.extra[0] = "alarm";
+        named.extra[1] = ist_json_str_or(alarm, "name", "unnamed");
+        put_int(&named, PREFIX "alarm", "1 while a person should see to it.", false,
+                ist_json_bool(alarm, "active", 0) != 0);
+    }
 }
 
 static void put_step(const struct about *about, const json_t *step)
@@ -214,7 +220,6 @@ static void put_step(const struct about *about, const json_t *step)
     const bool up = strcmp(ist_json_str_or(step, "state", ""), "watching") == 0;
     const char *key;
     json_t *item;
-    size_t i;
     put_int(about, PREFIX "step_up", "1 while the worker of the step watches.", false, up);
     put_int(about, PREFIX "step_ready", "1 while the step has read what it needs.", false,
             up && ist_json_bool(status, "ready", 1));
@@ -228,8 +233,9 @@ static void put_step(const struct about *about, const json_t *step)
         struct about cluster = *about;
         cluster.cluster = key;
         put_cluster(&cluster, item);
+        put_alarms(about, key, json_object_get(item, "alarms"));
     }
-    json_array_foreach(json_object_get(status, "alarms"), i, item) put_alarm(about, item);
+    put_alarms(about, NULL, json_object_get(status, "alarms"));
 }
 
 // ---- the page

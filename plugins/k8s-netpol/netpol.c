@@ -93,7 +93,7 @@ static const char *const permissions[] = {
     NULL,
 };
 
-IST_PLUGIN(.name = "k8s-netpol", .version = "0.2.0",
+IST_PLUGIN(.name = "k8s-netpol", .version = "0.2.0", .flags = IST_PLUGIN_RECONFIGURES,
            .doc = "Keeps network policies whose peers are pods of other clusters", IST_INPUTS(input_table),
            IST_OUTPUTS(output_table), .commands = policy_commands, .command_count = POLICY_COMMANDS,
            .observe = observe, .plan = plan, .apply = apply, .destroy = destroy, .verify = verify,

@@ -78,8 +78,10 @@ void model_status(void *opened, size_t cluster, json_t *status)
     json_object_set_new(status, "keep_for",
                         model->keep_ms < 0 ? json_string("forever")
                                            : json_sprintf("%llds", (long long)(model->keep_ms / 1000)));
-    if (model->facts[cluster].late)
-        json_object_set_new(status, "alarm", json_string("an address is not withdrawn in time"));
+    json_object_set_new(status, "alarms",
+                        json_pack("[{s:s, s:s, s:b}]", "name", "withdrawal_lag", "text",
+                                  "an address is not withdrawn in time", "active",
+                                  model->facts[cluster].late));
     ist_reconciler_metric(model->run, cluster, "withdrawals_total", "Addresses withdrawn from policies", 1,
                           (double)lags->count);
     ist_reconciler_metric(model->run, cluster, "withdrawals_pending",

@@ -89,7 +89,7 @@ static const char *const permissions[] = {
     NULL,
 };
 
-IST_PLUGIN(.name = "k8s-svcmirror", .version = "0.2.0",
+IST_PLUGIN(.name = "k8s-svcmirror", .version = "0.2.0", .flags = IST_PLUGIN_RECONFIGURES,
            .doc = "Mirrors the services of each cluster into the others, with the addresses of their pods",
            IST_INPUTS(input_table), IST_OUTPUTS(output_table), .observe = observe, .plan = plan,
            .apply = apply, .destroy = destroy, .verify = verify, .watch = watch, .permissions = permissions);

@@ -183,7 +183,7 @@ typedef struct ist_host {
     //   ready     bool; false: it has not yet read what it needs, and /readyz says so. Without it: true
     //   clusters  map of name -> {state: string, connected_since_ms: int (wall clock; 0: not connected),
     //             lag_ms, lag_events, generation, writes: int, keep_until_ms: int (wall clock: when what is kept
-    //             on behalf of a cluster that is out of reach goes; -1: never), notes: list(string)}
+    //             on behalf of a cluster that is out of reach goes; -1: never), notes: list(string), alarms}
     //   alarms    list of {name, text: string, cluster: string, active: bool}: something a person should see to
     //   metrics   list of {name, help: string, counter: bool, labels: map of strings, value: int or real}; names
     //             as Prometheus has them, without the "isthmus_" that the host puts before them. The host adds
