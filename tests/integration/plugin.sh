@@ -152,6 +152,21 @@ ok "it runs for each step of the plugin" "$ISTHMUS" test-file echo one p -C "$TM
 ok "with a secret output read anew" test "$(cat "$TMP/out")" = "one
 one"
 
+# ---- what a plugin may do
+exits 0 "--rbac prints the least roles of a plugin" "$ISTHMUS" plugin show k8s-svcmirror --rbac
+says "name: isthmus-k8s-svcmirror-source" "one for the clusters that are read"
+says "name: isthmus-k8s-svcmirror-target" "one for those that are written"
+cp "$TMP/out" "$TMP/roles"
+awk '/^---/ {source = 0} /-source$/ {source = 1} source' "$TMP/roles" >"$TMP/source"
+ok "a source is read" grep -q services "$TMP/source"
+ok "and not written" sh -c "! grep -E 'create|patch|update|delete' '$TMP/source'"
+ok "leases are asked for in one namespace alone" sh -c \
+    "awk '/^kind:/ {kind = \$2} /leases/ {print kind}' '$TMP/roles' | grep -qx Role"
+exits 1 "a plugin without clusters has no roles" "$ISTHMUS" plugin show aws-vpc --rbac
+says "names no permissions in clusters" "and it says so"
+exits 0 "--iam-policy prints what it may do in AWS" "$ISTHMUS" plugin show aws-vpc --iam-policy
+says '"ec2:DescribeVpcs"' "action by action"
+
 # ---- the programs themselves
 ok "the worker exports nothing of ours" sh -c "! nm -D --defined-only '$BUILD/core/isthmus-worker' | grep -q ' ist_'"
 ok "the test plugin needs libc alone" \
