@@ -16,7 +16,7 @@ typedef struct ist_cluster {
     char *name;
     char *uid; // of its kube-system namespace: what a cluster is; NULL: it has not answered yet
     ist_kube *kube;
-    ist_net *pod_cidrs; // of both families
+    ist_net *pod_cidrs;    // of both families
     size_t pod_cidr_count; // 0: not declared
 } ist_cluster;
 

@@ -101,7 +101,7 @@ first() {
     says "there is no namespace shop" "$1: it says so"
     west create namespace shop >/dev/null
     west -n shop create service clusterip taken --tcp=99 >/dev/null
-    inputs ',"grace":2000'
+    inputs ',"grace":8000'
     ok "$1: apply" mirror observe plan apply
     start_daemon
     ok "$1: pods of the other cluster, and no address outside its pod CIDRs" within 20 has web 10.0.1.7 10.0.1.8
