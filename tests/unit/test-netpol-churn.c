@@ -314,11 +314,17 @@ static void churn(uint32_t seed, int shuffled)
     runtime_free(run);
 }
 
+// CHURN_FULL: many; else as many as memcheck has the patience for.
+static uint32_t seeds(void)
+{
+    return getenv("CHURN_FULL") ? 100 : 6;
+}
+
 static void any_churn_in_any_order_of_keys(void **state)
 {
     (void)state;
     checking = (struct check){.allowed = json_object()};
-    for (uint32_t seed = 1; seed <= 15; seed++)
+    for (uint32_t seed = 1; seed <= seeds(); seed++)
         churn(seed * 7919, 1);
     print_message("%zu writes, %zu additions\n", checking.writes, checking.additions);
     assert_true(checking.writes > 500 && checking.additions > 500);
@@ -329,7 +335,7 @@ static void any_churn_with_what_is_urgent_first(void **state)
 {
     (void)state;
     checking = (struct check){.allowed = json_object()};
-    for (uint32_t seed = 1; seed <= 15; seed++)
+    for (uint32_t seed = 1; seed <= seeds(); seed++)
         churn(seed * 104729, 0);
     assert_true(checking.writes > 500);
     json_decref(checking.allowed);
