@@ -82,7 +82,7 @@ void ways_note(struct render *render, const json_t *check)
 
 static const char *cell_at(const json_t *noted, size_t row, size_t column)
 {
-    char key[32];
+    char key[48];
     snprintf(key, sizeof(key), "%zu-%zu", row, column);
     return json_string_value(json_object_get(json_object_get(noted, "cells"), key));
 }

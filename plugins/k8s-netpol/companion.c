@@ -134,7 +134,7 @@ static uint32_t shard_number(const struct ip *prefix, unsigned depth)
     if (!ip_is_v4(prefix) || depth < V4_BITS)
         return hash_bytes(hash_bytes(HASH_START, prefix, sizeof(*prefix)), &depth, sizeof(depth));
     for (unsigned bit = V4_BITS; bit < depth; bit++) // a one, then the bits: no two prefixes share a number
-        number = number << 1 | (uint32_t)(prefix->bytes[bit / 8] >> (7 - bit % 8) & 1u);
+        number = number << 1 | ((uint32_t)prefix->bytes[bit / 8] >> (7 - bit % 8) & 1u);
     return number;
 }
 
