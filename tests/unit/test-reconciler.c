@@ -539,6 +539,28 @@ static int status_is(struct world *world, const char *path, const char *value)
     return !strcmp(text, value);
 }
 
+static void a_kind_that_is_forbidden_shows(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    start_watch(world);
+    eventually(store_count(&world->b, "secrets") == 1);
+    eventually(status_is(world, "clusters.a.state", "synced"));
+    store_fail(&world->a, (struct store_fault){.method = "GET",
+                                               .contains = "configmaps?watch=1",
+                                               .times = 6,
+                                               .status = 403,
+                                               .body = "{\"message\":\"configmaps is forbidden\"}"});
+    source(world, "two", "2");
+    for (int i = 0; i < 2 && !status_is(world, "clusters.a.state", "lost"); i++)
+        sleep(3);
+    eventually(status_is(world, "clusters.a.state", "lost"));
+    assert_true(is(world, "one.a", "1"));
+    source(world, "three", "3");
+    eventually(is(world, "three.a", "3"));
+    eventually(status_is(world, "clusters.a.state", "synced"));
+}
+
 static void a_changed_uid_stops_a_cluster(void **state)
 {
     struct world *world = *state;
@@ -649,6 +671,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(goes_on_from_bookmarks, setup, teardown),
         cmocka_unit_test_setup_teardown(deletions_missed_while_stopped_are_found, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lost_cluster_expires_and_comes_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_kind_that_is_forbidden_shows, setup, teardown),
         cmocka_unit_test_setup_teardown(a_changed_uid_stops_a_cluster, setup, teardown),
         cmocka_unit_test_setup_teardown(waits_for_the_lease_and_takes_it_over, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stolen_lease_stops_the_writing, setup, teardown),

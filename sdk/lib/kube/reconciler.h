@@ -26,6 +26,8 @@
 #define REC_FLIGHT  16 // writes under way in one cluster
 #define REC_NEVER   INT64_MAX
 #define REC_BODY_MS 30000 // a request without an answer
+// What may not wait comes before everything that may, in the order of its coming.
+#define REC_AHEAD_MS 3600000
 
 // ---- records
 

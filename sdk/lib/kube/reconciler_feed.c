@@ -10,8 +10,9 @@
 #define WATCH_MAX_S 480
 #define SHORT_MS    1000 // a watch that ends sooner did not work: wait before the next
 #define RETRY_MS    250
-#define RETRY_CAP   15000
+#define RETRY_CAP   5000
 #define ONCE_TRIES  4 // one reading gives up
+#define LOST_TRIES  5
 
 static const ist_reconciler_kind *kind_of(const struct rec_feed *feed)
 {
@@ -68,6 +69,11 @@ static void failed(struct rec_feed *feed, const ist_error *err)
     if (feed->failures > ONCE_TRIES && !feed->cluster->run->watching)
         feed->cluster->failed = feed->cluster->tried = 1;
     rec_cluster_fault(feed->cluster, err);
+    // A kind that can be read no more (its permission went) is as bad as the whole: what was seen grows old.
+    if (feed->failures > LOST_TRIES && feed->cluster->state == IST_CLUSTER_SYNCED) {
+        feed->answered = 0;
+        rec_cluster_state(feed->cluster, IST_CLUSTER_LOST);
+    }
 }
 
 static void list_anew(struct rec_feed *feed)

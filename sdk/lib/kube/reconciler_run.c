@@ -196,7 +196,7 @@ void ist_reconciler_touch(ist_reconciler *run, size_t cluster, const char *key, 
         touched->since = ist_now_ms(&run->env);
     touched->urgent |= within_ms <= 0;
     if (within_ms <= 0)
-        due = 0; // before everything that may wait
+        due -= REC_AHEAD_MS;
     if (touched->job)
         touched->touched = 1;
     else if (due < touched->due)

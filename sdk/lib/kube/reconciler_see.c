@@ -35,10 +35,13 @@ static void show_gone(struct rec_cluster *cluster, const struct rec_object *reco
 
 static void due_now(struct rec_cluster *cluster, struct rec_key *key)
 {
+    int64_t now = ist_now_ms(&cluster->run->env);
+    if (!key->since)
+        key->since = now;
     if (key->job)
         key->touched = 1;
-    else if (key->due == REC_NEVER || key->due > 0)
-        rec_key_due(cluster, key, ist_now_ms(&cluster->run->env));
+    else if (key->due > now)
+        rec_key_due(cluster, key, now);
 }
 
 // An object of ours went, was taken over or lost its label: its key is decided again.

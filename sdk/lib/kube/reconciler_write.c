@@ -41,7 +41,7 @@ static void end_job(struct rec_job *job)
         key->since = key->touched ? now : 0;
     }
     if (key->touched || job->aborted || (job->again && !job->failed))
-        due = now;
+        due = key->urgent || job->urgent ? now - REC_AHEAD_MS : now;
     key->touched = 0;
     key->follows = job->again && !job->failed;
     if (due < key->due)
