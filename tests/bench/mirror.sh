@@ -86,7 +86,7 @@ result mirror-again "$ours" "${floor% *}" 1.5 ms
 echo "  $(($(writes west) - before)) writes"
 
 # ---- changes
-"$LOAD" memory $DAEMON >"$TMP/memory" &
+"$LOAD" memory "$DAEMON" >"$TMP/memory" &
 memory=$!
 seed_services west bare 500 "$ADDRESSES"
 "$LOAD" bare "$WEST" bare 500 "$ADDRESSES" "$RATE" "$SPELL" >"$TMP/bare"
@@ -108,7 +108,7 @@ have=$("$LOAD" count "$WEST" $SLICES)
 seed_services east big $big "$ADDRESSES"
 inputs warm bench big
 daemon k8s-svcmirror
-"$LOAD" memory $DAEMON >"$TMP/memory" &
+"$LOAD" memory "$DAEMON" >"$TMP/memory" &
 memory=$!
 mirrored $((have + big)) >/dev/null
 sleep 3

@@ -18,7 +18,7 @@ pod_cidrs: {east: [10.0.0.0/10], west: [10.64.0.0/10]}
 END
 from=$(us)
 daemon k8s-netpol
-"$LOAD" memory $DAEMON >"$TMP/memory" &
+"$LOAD" memory "$DAEMON" >"$TMP/memory" &
 memory=$!
 for cluster in east west; do # each policy has its companion beside it
     to=$("$LOAD" until "$TMP/$cluster/kubeconfig" $COMPANIONS "$POLICIES" 300) ||

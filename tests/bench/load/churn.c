@@ -3,7 +3,8 @@
 
 #include <ctype.h>
 
-#define SETTLE_MS 15000.0 // how long the last change is waited for
+#define SETTLE_MS   15000.0 // how long the last change is waited for
+#define MOST_FLYING 64      // a server that is slower than the rate gets it late, not all at once
 
 struct pace {
     double began, every, until;
@@ -128,9 +129,9 @@ static size_t slices_unseen(const struct slices *s, size_t from, size_t to)
 static void change_slices(struct slices *s, size_t first, struct pace pace)
 {
     double end = pace.until + SETTLE_MS;
-    int wait;
+    int wait = 20;
     for (;;) {
-        while (pace_due(&pace, &wait) && first + pace.done <= CHANGES)
+        while (s->source->flying < MOST_FLYING && pace_due(&pace, &wait) && first + pace.done <= CHANGES)
             change_slice(s, first + pace.done - 1);
         load_drive(s->load, wait);
         if (pace_over(&pace) && (now_ms() > end || slices_unseen(s, first, first + pace.done) == 0))
@@ -301,7 +302,7 @@ static size_t moves_open_count(const struct moves *m)
     return count;
 }
 
-static void moves_print(struct moves *m, const struct pace *pace, double drained)
+static void moves_print(struct moves *m, const struct pace *pace, double took, double drained)
 {
     struct spread withdrawn = {0}, added = {0};
     for (size_t i = 0; i < pace->done; i++) {
@@ -312,8 +313,8 @@ static void moves_print(struct moves *m, const struct pace *pace, double drained
     }
     print_spread("withdrawn", &withdrawn);
     print_spread("added", &added);
-    printf("changes %zu unseen %zu events %zu drained %.0f\n", pace->done, moves_open_count(m), m->events,
-           drained);
+    printf("changes %zu in %.0f ms unseen %zu events %zu drained %.0f\n", pace->done, took,
+           moves_open_count(m), m->events, drained);
     spread_free(&withdrawn);
     spread_free(&added);
 }
@@ -329,13 +330,16 @@ int churn_pods(int argc, char **argv)
         load_drive(m.load, 50);
     m.events = 0;
     struct pace pace = pace_of(argv[4], argv[5]);
-    int wait;
+    int wait = 20;
+    double over = 0;
     do {
-        while (pace_due(&pace, &wait))
+        while (m.servers[0]->flying + m.servers[1]->flying < MOST_FLYING && pace_due(&pace, &wait))
             move_pod(&m, pace.done - 1);
         load_drive(m.load, wait);
-    } while (!pace_over(&pace) || (now_ms() < pace.until + SETTLE_MS * 2 && moves_open_count(&m) > 0));
-    moves_print(&m, &pace, now_ms() - pace.until);
+        if (pace_over(&pace) && over == 0)
+            over = now_ms();
+    } while (!pace_over(&pace) || (now_ms() < over + SETTLE_MS * 2 && moves_open_count(&m) > 0));
+    moves_print(&m, &pace, over - pace.began, now_ms() - over);
     ist_free(m.all);
     ist_free(m.open);
     ist_free(m.address);

@@ -13,7 +13,7 @@ PORT=$((21000 + RANDOM % 300 * 20))
 stop_clusters() {
     local pid
     for pid in $(cat "$TMP"/*/*.pid 2>/dev/null); do
-        kill "$pid" 2>/dev/null
+        kill -9 "$pid" 2>/dev/null # one whose etcd went first would wait for it for ever
     done
     cleanup
 }
