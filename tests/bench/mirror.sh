@@ -2,8 +2,8 @@
 # Mirroring between two real API servers (KIND=modern or classic): the first sync, a restart with nothing to do,
 # changes at a rate, memory; each beside the same requests sent raw, in the same run. SERVICES, ADDRESSES (of one),
 # RATE (changes a second) for SPELL seconds, and BIG (services of the measure of memory; 0: without it).
-# shellcheck source=../real/kube/lib.sh
-. "$(dirname "$0")/../real/kube/lib.sh"
+# shellcheck source=../real/kubernetes/lib.sh
+. "$(dirname "$0")/../real/kubernetes/lib.sh"
 # shellcheck source=load/lib.sh
 . "$(dirname "$0")/load/lib.sh"
 SERVICES=${SERVICES:-2000} ADDRESSES=${ADDRESSES:-10} RATE=${RATE:-100} SPELL=${SPELL:-20} BIG=${BIG:-10000}

@@ -2,8 +2,8 @@
 # Addresses of pods that change in two clusters under policies that stretch between them, on two real API servers:
 # does it keep up, and how long is an address let in after its pod has lost it. PODS in each cluster, RATE changes a
 # second for SPELL seconds, POLICIES (a namespace each).
-# shellcheck source=../real/kube/lib.sh
-. "$(dirname "$0")/../real/kube/lib.sh"
+# shellcheck source=../real/kubernetes/lib.sh
+. "$(dirname "$0")/../real/kubernetes/lib.sh"
 # shellcheck source=load/lib.sh
 . "$(dirname "$0")/load/lib.sh"
 PODS=${PODS:-5000} RATE=${RATE:-200} SPELL=${SPELL:-20} POLICIES=${POLICIES:-100}

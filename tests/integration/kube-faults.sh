@@ -3,7 +3,7 @@
 # a message that names the call; the next run comes through; nothing is lost, and destroy leaves nothing.
 # FAULTS says how many are tried (8, drawn with SEED; "all": every call with every effect).
 . "$(dirname "$0")/lib.sh"
-TOOL=$BUILD/tests/real/kube/plugin-tool
+TOOL=$BUILD/tests/real/kubernetes/plugin-tool
 [ -x "$TOOL" ] || skip_all "plugin-tool is not built"
 FAULTS=${FAULTS:-8}
 SEED=${SEED:-$RANDOM}

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # TMP, BUILD, ISTHMUS: of tests/real/kube/lib.sh, which comes first
+# shellcheck shell=bash disable=SC2154 # TMP, BUILD, ISTHMUS: of tests/real/kubernetes/lib.sh, which comes first
 # Two control planes, the daemon between them, and what kube-load says, for measurements.
 LOAD=$BUILD/tests/bench/kube-load
 BENCH_KIND=${KIND:-modern}

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # TMP and others: of tests/real/kube/lib.sh, which comes first
+# shellcheck shell=bash disable=SC2154 # TMP and others: of lib.sh, which comes first
 # A daemon (k8s-svcmirror from east to west), what it did, and faults to be made. Sourced by tests of this folder.
 LOAD=$BUILD/tests/bench/kube-load
 SLICES=/apis/discovery.k8s.io/v1

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The daemon that mirrors services between two real API servers, and what happens to such daemons: servers that
 # restart, forget or go away, a daemon that is killed or stands still, writers that compete, clocks that differ.
-# shellcheck source=../kube/lib.sh
-. "$(dirname "$0")/../kube/lib.sh"
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
 # shellcheck source=daemon.sh
 . "$(dirname "$0")/daemon.sh"
 MANY=${MANY:-300}

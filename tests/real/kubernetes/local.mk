@@ -1,3 +1,17 @@
+# Real API servers: KUBEBUILDER_ASSETS holds them, ISTHMUS_K8S_START starts one.
+check_PROGRAMS += tests/real/kubernetes/kube-tool
+tests_real_kubernetes_kube_tool_SOURCES = %D%/kube-tool.c
+tests_real_kubernetes_kube_tool_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_real_kubernetes_kube_tool_LDADD = sdk/lib/libisthmus.la $(JANSSON_LIBS)
+
+check_PROGRAMS += tests/real/kubernetes/plugin-tool
+tests_real_kubernetes_plugin_tool_SOURCES = %D%/plugin-tool.c
+tests_real_kubernetes_plugin_tool_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core
+tests_real_kubernetes_plugin_tool_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_real_kubernetes_plugin_tool_LDADD = tests/unit/libfakehost.la $(JANSSON_LIBS)
+
+REAL_TESTS += %D%/client.sh %D%/apply.sh %D%/lab.sh %D%/probe.sh %D%/federation.sh %D%/policy.sh
+EXTRA_DIST += %D%/lib.sh %D%/daemon.sh
+
 # The plugins that span clusters, between real API servers.
 REAL_TESTS += %D%/faults.sh %D%/mirror.sh %D%/mirror-rbac.sh %D%/mirror-names.sh %D%/netpol.sh %D%/rbac.sh
-EXTRA_DIST += %D%/daemon.sh

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # k8s-svcmirror where names meet, between three real API servers: the same service in two sources, a target that has
 # its own, suffixes, namespaces that are called differently, other mirrors' services; and both families.
-# shellcheck source=../kube/lib.sh
-. "$(dirname "$0")/../kube/lib.sh"
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
 KIND=${KIND:-modern}
 start_cluster east "$KIND"
 start_cluster north "$KIND"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # k8s-svcmirror with exactly the roles that `isthmus plugin show k8s-svcmirror --rbac` prints, a source's in one cluster
 # and a target's in the other: it does all its work, and a source that it may no longer read is never an empty one.
-# shellcheck source=../kube/lib.sh
-. "$(dirname "$0")/../kube/lib.sh"
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
 DAEMON=
 
 east() { CLUSTER=east kubectl "$@"; }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # k8s-svcmirror between real API servers, the daemon running: what kubectl sees in the other cluster, what becomes of
 # changes, deletions while nobody watched, rivals, and clusters out of reach. PAIRS="modern:legacy ..." picks the servers.
-# shellcheck source=../kube/lib.sh
-. "$(dirname "$0")/../kube/lib.sh"
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
 PAIRS=${PAIRS:-modern:modern classic:legacy legacy:modern}
 DAEMON=
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Plain NetworkPolicies that stretch between two real API servers. No network plugin is there: what is checked is the
 # policies that are written, when, and what becomes of them while nobody watches.
-. "$(dirname "$0")/../kube/lib.sh"
+. "$(dirname "$0")/lib.sh"
 start_cluster east classic
 start_cluster west modern
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # With the least roles that the plugin prints the daemon works; with each verb of the target's taken away in turn it
 # says which, and goes on by itself once it has it back. On an API server with RBAC.
-# shellcheck source=../kube/lib.sh
-. "$(dirname "$0")/../kube/lib.sh"
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
 # shellcheck source=daemon.sh
 . "$(dirname "$0")/daemon.sh"
 

@@ -2,8 +2,8 @@
 # Real control planes for tests. Sourced after nothing; brings tests/integration/lib.sh.
 #   start_cluster NAME KIND   $TMP/NAME/kubeconfig of a running one (classic, legacy, modern)
 . "$(dirname "${BASH_SOURCE[0]}")/../../integration/lib.sh"
-KUBE_TOOL=$BUILD/tests/real/kube/kube-tool
-PLUGIN_TOOL=$BUILD/tests/real/kube/plugin-tool
+KUBE_TOOL=$BUILD/tests/real/kubernetes/kube-tool
+PLUGIN_TOOL=$BUILD/tests/real/kubernetes/plugin-tool
 export BUILD
 [ -n "${KUBEBUILDER_ASSETS:-}" ] || skip_all "KUBEBUILDER_ASSETS is not set: no control planes here"
 [ -n "${ISTHMUS_K8S_START:-}" ] || skip_all "ISTHMUS_K8S_START is not set: nothing starts a control plane here"
