@@ -19,7 +19,7 @@ FLAGS="-std=c17 -D_GNU_SOURCE -Isdk/include -Icore -Isdk/lab -Itests/unit -I$BUI
     -DIST_PLUGINDIR=\"\" -DIST_LIBEXECDIR=\"\" -DIST_DATADIR=\"\"
     $(pkg-config --cflags jansson yaml-0.1 libcrypto libcurl libssh2 expat sqlite3 libmicrohttpd gnutls libssh cmocka 2>/dev/null)"
 FLAGS+=" -Xclang -analyzer-config -Xclang max-nodes=${TIDY_NODES:-20000}"
-for dir in plugins/*/ sdk/lib/*/ sdk/lab/*/; do FLAGS+=" -iquote $dir"; done
+for dir in plugins sdk/lib plugins/*/ sdk/lib/*/ sdk/lab/*/; do FLAGS+=" -iquote $dir"; done
 export FLAGS
 export STAMPS=$BUILD/tidy
 mkdir -p "$STAMPS"

@@ -3,7 +3,7 @@ check_PROGRAMS += tests/unit/test-kubeconfig
 UNIT_TESTS += tests/unit/test-kubeconfig
 tests_unit_test_kubeconfig_SOURCES = %D%/test-kubeconfig.c sdk/lib/kube/kubeconfig.c sdk/lib/kube/exec.c \
 	sdk/lib/kube/file.c
-tests_unit_test_kubeconfig_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/sdk/lib/kube
+tests_unit_test_kubeconfig_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/sdk/lib
 tests_unit_test_kubeconfig_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_kubeconfig_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(CRYPTO_LIBS)
 
@@ -49,11 +49,11 @@ SVCMIRROR_TEST = $(SVCMIRROR_MODEL) tests/unit/svcmirror-fixture.c tests/unit/sv
 check_PROGRAMS += tests/unit/test-svcmirror-model tests/unit/test-svcmirror-endpoints
 UNIT_TESTS += tests/unit/test-svcmirror-model tests/unit/test-svcmirror-endpoints
 tests_unit_test_svcmirror_model_SOURCES = tests/unit/test-svcmirror-model.c $(SVCMIRROR_TEST)
-tests_unit_test_svcmirror_model_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-svcmirror
+tests_unit_test_svcmirror_model_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins
 tests_unit_test_svcmirror_model_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_svcmirror_model_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
 tests_unit_test_svcmirror_endpoints_SOURCES = tests/unit/test-svcmirror-endpoints.c $(SVCMIRROR_TEST)
-tests_unit_test_svcmirror_endpoints_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-svcmirror
+tests_unit_test_svcmirror_endpoints_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins
 tests_unit_test_svcmirror_endpoints_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_svcmirror_endpoints_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
 

@@ -2,7 +2,7 @@
 #ifndef TESTS_UNIT_NETPOL_RUNTIME_H
 #define TESTS_UNIT_NETPOL_RUNTIME_H
 
-#include "model.h"
+#include "k8s-netpol/model.h"
 
 #define CLUSTERS 3
 

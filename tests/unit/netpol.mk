@@ -19,13 +19,13 @@ NETPOL_RUNTIME = tests/unit/netpol-runtime.c tests/unit/netpol-runtime.h $(NETPO
 check_PROGRAMS += tests/unit/test-netpol-model
 UNIT_TESTS += tests/unit/test-netpol-model
 tests_unit_test_netpol_model_SOURCES = %D%/test-netpol-model.c $(NETPOL_RUNTIME)
-tests_unit_test_netpol_model_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol
+tests_unit_test_netpol_model_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol -I$(top_srcdir)/plugins
 tests_unit_test_netpol_model_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_netpol_model_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test-netpol-churn
 UNIT_TESTS += tests/unit/test-netpol-churn
 tests_unit_test_netpol_churn_SOURCES = %D%/test-netpol-churn.c $(NETPOL_RUNTIME)
-tests_unit_test_netpol_churn_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol
+tests_unit_test_netpol_churn_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol -I$(top_srcdir)/plugins
 tests_unit_test_netpol_churn_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_netpol_churn_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)

@@ -3,7 +3,7 @@
 #define TEST_SVCMIRROR_FIXTURE_H
 
 #include "fake-reconciler.h"
-#include "model.h"
+#include "k8s-svcmirror/model.h"
 
 #define CCP 0 // pods 192.168.0.0/16, fd00:1::/48
 #define AWS 1 // pods 10.0.0.0/16

@@ -1,5 +1,5 @@
 // Kubeconfigs and exec credentials.
-#include "internal.h"
+#include "kube/internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -393,8 +393,7 @@ static void what_is_not_understood_admits_nobody(void **state)
     (void)state;
     static const char *const odd[] = {
         "podSelector: {}, ingress: [{from: [{ipBlock: {cidr: nonsense}}]}]",
-        "podSelector: {}, ingress: [{from: [{podSelector: {matchExpressions: [{key: app, operator: Like, "
-        "values: [c]}]}}]}]",
+        "podSelector: {}, ingress: [{from: [{podSelector: {matchExpressions: [{key: a, operator: Like}]}}]}]",
         "podSelector: {}, ingress: [{from: [{}]}]",
         "podSelector: {}, ingress: [{ports: [{port: 80, endPort: 79}]}]",
         "podSelector: {}, ingress: [{ports: [{protocol: ICMP}]}]",

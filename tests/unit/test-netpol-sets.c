@@ -102,8 +102,10 @@ static void walk(check_fn *check)
         skip();
     char *root = ist_printf("%s/netpol", data);
     DIR *dir = opendir(root);
-    if (!dir)
+    if (!dir) {
         fail_msg("cannot open %s", root);
+        return;
+    }
     for (struct dirent *entry; (entry = readdir(dir));) {
         char *folder = ist_printf("%s/%s/manifests", root, entry->d_name);
         char *file = ist_printf("%s/%s/expected.txt", root, entry->d_name);

@@ -40,14 +40,17 @@ typedef struct ist_reconciler_kind {
 
 // ---- what is known of a cluster
 //
-#define IST_CLUSTER_UNKNOWN                                                                                  \
-    0u // not listed yet in this run: what stands elsewhere on its behalf stays as it is
-#define IST_CLUSTER_SYNCED  1u // every kind has been listed, whole
-#define IST_CLUSTER_LOST    2u // out of reach; what was seen of it still counts
-#define IST_CLUSTER_EXPIRED 3u // out of reach for longer than the grace: the plugin's inputs say what then
-#define IST_CLUSTER_STOPPED                                                                                  \
-    4u // it is not the cluster that was recorded, or two names are one: only a person helps. Nothing is read
-       // from it or written to it any more, what stands elsewhere on its behalf stays
+// UNKNOWN: not listed yet in this run; what stands elsewhere on its behalf stays as it is.
+// SYNCED: every kind has been listed, whole.
+// LOST: out of reach; what was seen of it still counts.
+// EXPIRED: out of reach for longer than the grace: the plugin's inputs say what then.
+// STOPPED: it is not the cluster that was recorded, or two names are one: only a person helps. Nothing is read from it
+//   or written to it any more, what stands elsewhere on its behalf stays.
+#define IST_CLUSTER_UNKNOWN 0u
+#define IST_CLUSTER_SYNCED  1u
+#define IST_CLUSTER_LOST    2u
+#define IST_CLUSTER_EXPIRED 3u
+#define IST_CLUSTER_STOPPED 4u
 
 // ---- the plugin's side
 //
