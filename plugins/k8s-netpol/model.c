@@ -157,7 +157,13 @@ static int32_t add_given(struct model *model, const json_t *given, ist_error *er
     json_t *document = pipeline_document(given);
     struct policy *policy = policy_compile(world_names(model->world), cluster, document, 1, err);
     int32_t rc = policy ? check_peers(model, policy, name, err) : IST_ERR_INPUT;
+    const json_t *selector = json_object_get(given, "podSelector");
     char *key = ist_printf("%s/%s of the pipeline", ist_json_str_or(given, "namespace", ""), name);
+    // A `from` that is no list would be read as none: everybody.
+    if (rc == IST_OK && (policy->odd || (selector && !json_is_object(selector) && !json_is_null(selector))))
+        rc = ist_fail(err, IST_ERR_INPUT, name,
+                      "is not shaped as a NetworkPolicy: ingress, egress, from, to and ports are lists, "
+                      "selectors are maps");
     if (rc == IST_OK && model_entry(model, cluster, key, 0))
         rc = ist_fail(err, IST_ERR_INPUT, name, "stands twice among the policies of %s", in);
     if (rc == IST_OK) {

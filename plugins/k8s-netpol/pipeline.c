@@ -144,7 +144,9 @@ static void add_rule(const struct world *world, const struct policy *policy, con
         json_array_append(copied->peers, (json_t *)(uintptr_t)peer);
     add_remote(&parts, &flats);
     note_services(world, policy, rule, notes);
-    write_parts(&parts, direction, !json_array_size(peers), rules);
+    // Only a list that is left out or empty means everybody.
+    write_parts(&parts, direction,
+                !peers || json_is_null(peers) || (json_is_array(peers) && !json_array_size(peers)), rules);
     flats_free(&flats);
 }
 

@@ -335,7 +335,8 @@ struct rec_job *rec_decide(struct rec_cluster *cluster, struct rec_key *key);
 void rec_job_free(struct rec_job *job);
 void rec_job_start(struct rec_job *job);
 void rec_key_note(struct rec_key *key, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void rec_write_due(struct rec_cluster *cluster, int64_t now);
+// 1: more is due, and could be decided at once.
+int rec_write_due(struct rec_cluster *cluster, int64_t now);
 int rec_differs(const json_t *wanted, const json_t *live, const char *const *server_set);
 // A merge patch that makes `live` (NULL: not known) what is wanted. New reference.
 json_t *rec_force(const json_t *wanted, const json_t *live, const char *const *server_set);

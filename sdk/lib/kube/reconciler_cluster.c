@@ -14,6 +14,7 @@
 #define ONCE_FAULTS 4     // one reading gives up after so many
 #define ONCE_MS     10000 // or so long without a word
 #define TRIED_MS    3000  // nobody waits longer for the first word of a cluster
+#define LISTED_MS   30000 // nor for the end of its lists
 
 int64_t rec_backoff(int failures, int64_t base, int64_t cap)
 {
@@ -346,8 +347,8 @@ static void age(struct rec_cluster *cluster, int64_t now, int64_t *until)
             cluster->failed = cluster->tried = 1;
         if (cluster->heard_at)
             at = REC_NEVER;
-    } else if (!cluster->heard_at && !cluster->tried) {
-        at = run->began + TRIED_MS;
+    } else if (!cluster->tried) {
+        at = run->began + (cluster->heard_at ? LISTED_MS : TRIED_MS);
         cluster->tried = now >= at;
     } else if (cluster->state == IST_CLUSTER_SYNCED && cluster->phase != REC_RUN) {
         at = cluster->heard_at + DOWN_MS;
@@ -391,8 +392,8 @@ void rec_cluster_step(struct rec_cluster *cluster, int64_t now, int64_t *until)
         probe(cluster, now, until);
     if (run->watching)
         rec_lease_step(cluster, now, until);
-    if (run->writing && run->settled && rec_cluster_live(cluster))
-        rec_write_due(cluster, now);
+    if (run->writing && run->settled && rec_cluster_live(cluster) && rec_write_due(cluster, now))
+        *until = now;
     if (run->writing && cluster->keys.due && cluster->keys.heap[0]->due < *until &&
         cluster->keys.heap[0]->due > now)
         *until = cluster->keys.heap[0]->due;

@@ -270,6 +270,7 @@ void rec_lease_release(struct rec_cluster *cluster)
     if (!lease->held || !lease->version || lease->request || cluster->phase != REC_RUN)
         return;
     lease->held = 0;
+    lease->valid_until = 0; // nothing is sent after it
     lease->next_at = REC_NEVER;
     ask(cluster, "PUT", path_of(lease, 1), claim(cluster, ""), on_released);
 }

@@ -154,10 +154,10 @@ void rec_hand_over(ist_reconciler *run)
         read_all(run);
         for (size_t i = 0; i < run->clusters->count; i++) {
             struct rec_cluster *cluster = &run->items[i];
-            if (cluster->flight == 0)
+            if (cluster->flight == 0 && cluster->queued == 0)
                 rec_lease_release(cluster);
             rec_requests_step(cluster, now, &until);
-            busy |= cluster->flight > 0 || cluster->lease.request != NULL;
+            busy |= cluster->flight > 0 || cluster->queued > 0 || cluster->lease.request != NULL;
         }
         if (busy && wait(run, until, NULL) != IST_OK)
             return;

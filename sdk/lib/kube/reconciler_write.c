@@ -111,7 +111,8 @@ static void fail(const struct sent *sent, int status, const ist_error *err)
         struct rec_object *record = record_of(sent);
         job->cluster->conflicts++;
         rec_key_note(job->key, "%s was changed by somebody else meanwhile", name);
-        if (record && record->own && strstr(err->text, "UID"))
+        // "Precondition failed: UID in precondition ..." of a deletion, "uid mismatch: ..." of an apply.
+        if (record && record->own && strcasestr(err->text, "uid"))
             rec_remove(job->cluster, record);
         job->retry_ms = 100;
     } else {
@@ -414,15 +415,15 @@ void rec_job_start(struct rec_job *job)
     next_stage(job);
 }
 
-void rec_write_due(struct rec_cluster *cluster, int64_t now)
+int rec_write_due(struct rec_cluster *cluster, int64_t now)
 {
     const ist_reconciler *run = cluster->run;
     if (run->watching && !rec_may_write(cluster, now))
-        return;
+        return 0;
     for (int i = 0; i < BATCH && cluster->queued + cluster->flight < AHEAD; i++) {
         struct rec_key *key = rec_key_next_due(cluster, now);
         if (!key)
-            return;
+            return 0;
         rec_key_due(cluster, key, REC_NEVER);
         int urgent = key->urgent;
         key->urgent = 0;
@@ -440,4 +441,6 @@ void rec_write_due(struct rec_cluster *cluster, int64_t now)
         job->urgent = urgent;
         rec_job_start(job);
     }
+    // Answers bring it back where requests are under way; a batch that had nothing to write goes on by itself.
+    return cluster->queued + cluster->flight < AHEAD;
 }
