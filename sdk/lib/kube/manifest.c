@@ -119,6 +119,25 @@ static void complete_ports(json_t *object)
 }
 
 // What a Secret holds is redacted from now on, as it stands and as base64.
+// In a NetworkPolicy what is left out says something: no `ingress` lets nobody in. So it is said, else a rule that somebody
+// adds by hand would be nobody's field and stay.
+static void complete_policy(json_t *object)
+{
+    static const char *const directions[] = {"ingress", "egress"};
+    json_t *spec = json_object_get(object, "spec");
+    if (!is_kind(object, "NetworkPolicy") ||
+        strncmp(ist_json_str_or(object, "apiVersion", ""), "networking.k8s.io/", 18) != 0 ||
+        !json_is_object(spec))
+        return;
+    if (!json_object_get(spec, "policyTypes"))
+        json_object_set_new(spec, "policyTypes",
+                            json_pack("[s, s*]", "Ingress",
+                                      json_array_size(json_object_get(spec, "egress")) ? "Egress" : NULL));
+    for (size_t i = 0; i < 2; i++)
+        if (!json_object_get(spec, directions[i]))
+            json_object_set_new(spec, directions[i], json_array());
+}
+
 static void hide(const ist_env *env, const json_t *object)
 {
     static const char *const maps[] = {"data", "stringData"};
@@ -152,6 +171,7 @@ static int32_t add_object(const ist_env *env, const char *from, json_t *object, 
     json_t *copy = json_deep_copy(object); // YAML's aliases may make one node of two places
     strip(copy);
     complete_ports(copy);
+    complete_policy(copy);
     json_array_append_new(objects, copy);
     return IST_OK;
 }
