@@ -354,6 +354,32 @@ static void an_unknown_cluster_in_it_is_an_error_that_names_it(void **state)
     runtime_free(run);
 }
 
+// The dash forgotten before the peer: read as no peers it would let everybody in.
+static void peers_that_are_no_list_are_an_error(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "{\"ingress\": [{\"from\": {\"cluster\": \"west\", \"namespace\": \"x\"}}]}",
+        "{\"ingress\": [{\"ports\": {\"port\": 80}}]}",
+        "{\"podSelector\": \"app=web\"}",
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        struct ist_reconciler *run = runtime_new("{}");
+        json_t *policy = json_loads(wrong[i], 0, NULL);
+        json_object_set_new(policy, "name", json_string("g"));
+        json_object_set_new(policy, "cluster", json_string("east"));
+        json_object_set_new(policy, "namespace", json_string("shop"));
+        json_t *inputs = json_pack("{s:[o]}", "policies", policy);
+        void *model = NULL;
+        ist_error err = {0};
+        assert_int_equal(model_open(run, inputs, &run->clusters, &model, &err), IST_ERR_INPUT);
+        assert_null(model);
+        assert_string_equal(err.where, "g");
+        json_decref(inputs);
+        runtime_free(run);
+    }
+}
+
 static void a_duration_that_is_none_is_an_error(void **state)
 {
     (void)state;
@@ -461,6 +487,7 @@ int main(void)
         cmocka_unit_test(what_stands_for_a_cluster_that_is_not_known_stays),
         cmocka_unit_test(a_policy_of_the_file_follows_its_pods),
         cmocka_unit_test(an_unknown_cluster_in_it_is_an_error_that_names_it),
+        cmocka_unit_test(peers_that_are_no_list_are_an_error),
         cmocka_unit_test(a_duration_that_is_none_is_an_error),
         cmocka_unit_test(where_the_vpc_cni_judges_cluster_ips_of_mirrored_services_are_named),
         cmocka_unit_test(and_names_of_ports_become_numbers_while_all_selected_pods_agree),
