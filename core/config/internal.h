@@ -100,6 +100,6 @@ char *file_text(const char *path); // a plain file of at most 1 MiB; NULL with e
 char *path_beside(const char *file, const char *path);
 
 // Of a role: its outputs as {name, type} pairs ending with NULL; NULL for an unknown role.
-const char *const (*role_outputs(const char *role))[2];
+const ist_field *role_outputs(const char *role);
 
 #endif

@@ -111,16 +111,16 @@ static void say_no_output(const struct build *build, const struct node *node, co
 static void check_role(const struct build *build, const struct node *node, const struct part *part,
                        const struct plugin_info *info)
 {
-    const char *const(*outputs)[2] = info->role ? role_outputs(info->role) : NULL;
+    const ist_field *outputs = info->role ? role_outputs(info->role) : NULL;
     if (!outputs)
         return;
     ist_buf list = {0};
-    for (size_t i = 0; outputs[i][0]; i++) {
-        if (strcmp(outputs[i][0], part->output) == 0) {
+    for (size_t i = 0; outputs[i].name; i++) {
+        if (strcmp(outputs[i].name, part->output) == 0) {
             ist_buf_free(&list);
             return;
         }
-        ist_buf_printf(&list, "%s%s", i ? ", " : "", outputs[i][0]);
+        ist_buf_printf(&list, "%s%s", i ? ", " : "", outputs[i].name);
     }
     char *text = ist_buf_take(&list);
     diag_error(build->diags, node->place,

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-const char *const (*role_outputs(const char *role))[2]
+const ist_field *role_outputs(const char *role)
 {
     (void)ist_role_dmvpn_endpoint_inputs; // the loader's matter
     if (strcmp(role, IST_ROLE_DMVPN_ENDPOINT) == 0)

@@ -25,7 +25,7 @@
 struct role {
     const char *name;
     uint32_t version;
-    const char *const (*inputs)[2], *const (*outputs)[2];
+    const ist_field *inputs, *outputs; // ended by a row without a name
 };
 
 static const struct role roles[] = {
@@ -214,14 +214,14 @@ static int check_commands(const ist_plugin *p, ist_error *err)
 static int check_side(const ist_plugin *p, const struct role *role, const char *what, ist_error *err)
 {
     const bool in = !strcmp(what, "input");
-    const char *const(*rows)[2] = in ? role->inputs : role->outputs;
-    for (; (*rows)[0]; rows++) {
+    const ist_field *wanted = in ? role->inputs : role->outputs;
+    for (; wanted->name; wanted++) {
         const ist_field *field = find_row(in ? p->inputs : p->outputs, in ? p->input_count : p->output_count,
-                                          p->field_size, (*rows)[0]);
-        if (!field || strcmp(field->type, (*rows)[1]) != 0)
+                                          p->field_size, wanted->name);
+        if (!field || strcmp(field->type, wanted->type) != 0)
             return ist_fail(err, IST_ERR_INTERNAL, p->name,
                             "role %s/%u: expected %s \"%s\" of type %s, found %s", role->name, role->version,
-                            what, (*rows)[0], (*rows)[1], field ? field->type : "none");
+                            what, wanted->name, wanted->type, field ? field->type : "none");
     }
     return 0;
 }

@@ -4,6 +4,7 @@
 
 #include <isthmus/alloc.h>
 #include <isthmus/crypto.h>
+#include <isthmus/dmvpn.h>
 #include <isthmus/ios_config.h>
 #include <isthmus/ios_show.h>
 #include <isthmus/json.h>
@@ -39,7 +40,6 @@ bool csr_is_unsettled(const struct csr *c, const char *resource);    // an inten
 // inputs.c: what cannot work is refused before anything is done; what is put right is said.
 int32_t csr_check(const json_t *inputs, ist_error *err);
 void csr_tell(const ist_env *env, const json_t *inputs);
-void csr_register_secrets(const ist_env *env, const json_t *inputs);
 
 // desired.c: the configuration that the router is to have, secrets marked. The caller's (ist_free_secret).
 // `inside`: address of the inside interface. archive: also what a confirmed change needs.

@@ -1,126 +1,43 @@
-// What the inputs may be, and what is put right about the walk-through's.
+// What of the role's inputs this plugin takes, and what it says about them.
 #include "csr.h"
 
 #include <string.h>
 
-static bool is_mask(const char *text, uint32_t *mask)
+// Rows of the role that this plugin does not act on are refused: silence would be a lie.
+static int32_t check_taken(const json_t *inputs, ist_error *err)
 {
-    return text && ist_ipv4_parse(text, mask) == IST_OK && (~*mask & (~*mask + 1)) == 0;
-}
-
-static const char *text_at(const json_t *inputs, const char *path)
-{
-    return ist_json_str_or(inputs, path, "");
-}
-
-// A secret becomes one word of a command line.
-static int32_t check_word(const json_t *inputs, const char *path, size_t most, const char *why,
-                          ist_error *err)
-{
-    const char *text = text_at(inputs, path);
-    size_t len = strlen(text);
-    if (!len)
-        return ist_fail(err, IST_ERR_INPUT, path, "is empty");
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] <= ' ' || text[i] == 0x7f)
-            return ist_fail(err, IST_ERR_INPUT, path,
-                            "holds a space or a control character, which IOS cannot take");
-    }
-    if (len > most)
-        return ist_fail(err, IST_ERR_INPUT, path, "has %zu characters, %s takes %zu at most", len, why, most);
-    return IST_OK;
-}
-
-static int32_t check_tunnel(const json_t *inputs, ist_error *err)
-{
-    uint32_t own, mask, hub, net, wild;
-    if (!is_mask(text_at(inputs, "DmvpnNetmask"), &mask))
-        return ist_fail(err, IST_ERR_INPUT, "DmvpnNetmask", "%s is no mask", text_at(inputs, "DmvpnNetmask"));
-    if (ist_ipv4_parse(text_at(inputs, "DmvpnIp"), &own) != IST_OK ||
-        ist_ipv4_parse(text_at(inputs, "nhrp.HubTunnelIP"), &hub) != IST_OK || ((own ^ hub) & mask) ||
-        own == hub)
-        return ist_fail(err, IST_ERR_INPUT, "nhrp.HubTunnelIP",
-                        "%s is not another host of the tunnel network of %s",
-                        text_at(inputs, "nhrp.HubTunnelIP"), text_at(inputs, "DmvpnIp"));
-    if (ist_ipv4_parse(text_at(inputs, "ospf.tunnelNetwork"), &net) != IST_OK ||
-        ist_ipv4_parse(text_at(inputs, "ospf.tunnelWildcard"), &wild) != IST_OK || ((net ^ own) & ~wild))
-        return ist_fail(err, IST_ERR_INPUT, "ospf.tunnelNetwork",
-                        "%s with wildcard %s does not cover the tunnel address %s",
-                        text_at(inputs, "ospf.tunnelNetwork"), text_at(inputs, "ospf.tunnelWildcard"),
-                        text_at(inputs, "DmvpnIp"));
-    return IST_OK;
-}
-
-static int32_t check_ospf_key(const json_t *inputs, ist_error *err)
-{
-    const char *way = text_at(inputs, "ospf.authentication");
-    if (strcmp(way, "simple") == 0)
-        return check_word(inputs, "ospf.authKey", 8, "simple authentication", err);
-    if (strcmp(way, "md5") == 0)
-        return check_word(inputs, "ospf.authKey", 16, "md5 authentication", err);
-    return IST_OK;
+    const char *path = strcmp(ist_dmvpn_where(inputs), "vpc") != 0                ? "where"
+                       : ist_dmvpn_is_hub(inputs)                                 ? "mode"
+                       : ist_dmvpn_is_static(inputs)                              ? "routing"
+                       : json_array_size(json_object_get(inputs, "hubs")) > 0     ? "hubs"
+                       : json_array_size(json_object_get(inputs, "announce")) > 0 ? "announce"
+                                                                                  : NULL;
+    if (!path)
+        return IST_OK;
+    int32_t rc = ist_fail(err, IST_ERR_INPUT, path, "csr-dmvpn does not do this yet");
+    ist_hint(err, "it launches a spoke in a VPC that announces the private subnets to one hub by OSPF");
+    return rc;
 }
 
 int32_t csr_check(const json_t *inputs, ist_error *err)
 {
-    uint32_t mask;
-    int64_t minutes = ist_json_int(inputs, "revert_minutes", 5), port = ist_json_int(inputs, "ssh.port", 22);
-    const char *end = ist_json_str_or(inputs, "ike_keyring_peer.ip_range.end", "0.0.0.0");
-    int32_t rc = check_word(inputs, "ike_keyring_peer.pre-shared-key", 127, "IKEv2", err);
-    if (rc == IST_OK && !is_mask(end, &mask)) {
-        rc = ist_fail(err, IST_ERR_INPUT, "ike_keyring_peer.ip_range.end", "%s is no mask", end);
-        ist_hint(
-            err,
-            "in spite of its name it is the mask that belongs to `start`: 0.0.0.0 with 0.0.0.0 means any");
-    }
+    int32_t rc = check_taken(inputs, err);
     if (rc == IST_OK)
-        rc = check_word(inputs, "nhrp.key", 8, "NHRP", err);
-    if (rc == IST_OK)
-        rc = check_tunnel(inputs, err);
-    if (rc == IST_OK)
-        rc = check_ospf_key(inputs, err);
-    if (rc == IST_OK && (minutes < 1 || minutes > 120))
-        rc = ist_fail(err, IST_ERR_INPUT, "revert_minutes", "%lld is not between 1 and 120",
-                      (long long)minutes);
-    if (rc == IST_OK && (port < 1 || port > 65535))
-        rc = ist_fail(err, IST_ERR_INPUT, "ssh.port", "%lld is no port", (long long)port);
+        rc = ist_dmvpn_check(inputs, err);
     size_t subnets = json_array_size(json_object_get(inputs, "private_subnets"));
     if (rc == IST_OK && (subnets < 1 || subnets > 16))
         rc = ist_fail(err, IST_ERR_INPUT, "private_subnets", "%zu of them: 1 to 16 are possible", subnets);
     return rc;
 }
 
-void csr_register_secrets(const ist_env *env, const json_t *inputs)
-{
-    static const char *const paths[] = {"ike_keyring_peer.pre-shared-key", "nhrp.key", "ospf.authKey",
-                                        "ssh.passphrase"};
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
-        ist_secret(env, ist_json_str(inputs, paths[i]));
-}
-
 void csr_tell(const ist_env *env, const json_t *inputs)
 {
-    bool any = strcmp(ist_json_str_or(inputs, "ike_keyring_peer.ip_range.end", "0.0.0.0"), "0.0.0.0") == 0;
-    bool none = strcmp(ist_json_str_or(inputs, "ospf.authentication", "none"), "none") == 0;
-    if (none && *text_at(inputs, "ospf.authKey"))
-        ist_log(
-            env, IST_LOG_WARN,
-            "ospf.authKey is given, but authentication was never turned on with it, on the hub neither: it "
-            "stays "
-            "off and the key is not sent (`ospf.authentication: simple` or `md5` turns it on, on both ends)");
-    if (any)
-        ist_log(
-            env, IST_LOG_WARN,
-            "the pre-shared key is for any peer (ike_keyring_peer.ip_range): whoever has it can be the hub");
-    if (ist_json_bool(inputs, "nhrp.shortcut", 1))
-        ist_log(env, IST_LOG_INFO,
-                "`ip nhrp shortcut` is set, so that the hub's redirects have an effect "
-                "(`nhrp.shortcut: false` leaves it out)");
+    ist_dmvpn_tell(env, inputs);
     if (ist_json_bool(inputs, "ospf.filter", 1))
         ist_log(env, IST_LOG_INFO,
                 "only the VPC's own static routes are redistributed, by a route-map "
                 "(`ospf.filter: false` redistributes all)");
-    if (!*text_at(inputs, "ike_profile.local_identity"))
+    if (!*ist_json_str_or(inputs, "ike_profile.local_identity", ""))
         ist_log(env, IST_LOG_INFO,
                 "behind the Elastic IP the hub sees UDP 4500 from another address, and the private "
                 "one as IKE identity (`ike_profile.local_identity` sets another)");

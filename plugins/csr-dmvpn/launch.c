@@ -28,7 +28,7 @@ int32_t csr_open(struct csr *c, const ist_host *host, ist_call *call, ist_error 
     *c = (struct csr){.env = {host, call}};
     c->inputs = ist_inputs(&c->env);
     c->recorded = ist_recorded(&c->env);
-    csr_register_secrets(&c->env, c->inputs);
+    ist_dmvpn_register_secrets(&c->env, c->inputs);
     const char *region = ist_json_str(csr_record(c, R_STACK), "region");
     // What was made is looked for where it was made.
     ist_aws_options options = {.size = sizeof options,

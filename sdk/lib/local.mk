@@ -22,3 +22,4 @@ include sdk/lib/kube/local.mk
 include sdk/lib/ssh/local.mk
 include sdk/lib/ios/local.mk
 include sdk/lib/router/local.mk
+include sdk/lib/dmvpn/local.mk

@@ -51,13 +51,13 @@ static ist_command commands[] = {
 };
 
 // A table that fulfils the role dmvpn-endpoint, but for the last output when `short_of_one`.
-static ist_field role_inputs[64], role_outputs[16];
+static ist_field role_inputs[128], role_outputs[16];
 
-static uint32_t fill(ist_field *rows, const char *const (*role)[2])
+static uint32_t fill(ist_field *rows, const ist_field *role)
 {
     uint32_t n = 0;
-    for (; role[n][0]; n++)
-        rows[n] = (ist_field){role[n][0], role[n][1], NULL, 0, "0.1.0", "Of the role."};
+    for (; role[n].name; n++)
+        rows[n] = (ist_field){role[n].name, role[n].type, NULL, 0, "0.1.0", "Of the role."};
     return n;
 }
 

@@ -1,0 +1,36 @@
+// isthmus/dmvpn.h: what every plugin of the role dmvpn-endpoint does with the role's inputs, whatever the machine is.
+#ifndef ISTHMUS_DMVPN_H
+#define ISTHMUS_DMVPN_H
+
+#include <isthmus/env.h>
+#include <isthmus/roles/dmvpn-endpoint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// What cannot work on any machine, before anything is done: masks that are none, keys longer than their protocol takes
+// (NHRP 8, OSPF 8 or 16), a hub outside the tunnel network, what a spoke, OSPF, a VPC or an existing machine cannot do
+// without. IST_ERR_INPUT, `where` the input.
+IST_EXPORT int32_t ist_dmvpn_check(const json_t *inputs, ist_error *err);
+// Says what is put right of the walk-through's, and what is not: a line of the log each. For plan.
+IST_EXPORT void ist_dmvpn_tell(const ist_env *env, const json_t *inputs);
+// The role's secrets, so that they show nowhere.
+IST_EXPORT void ist_dmvpn_register_secrets(const ist_env *env, const json_t *inputs);
+
+IST_EXPORT int ist_dmvpn_is_hub(const json_t *inputs);        // 1 or 0
+IST_EXPORT int ist_dmvpn_is_static(const json_t *inputs);     // `routing: static`
+IST_EXPORT const char *ist_dmvpn_where(const json_t *inputs); // "vpc", "existing" or "render"; borrowed
+// The hubs of a spoke, the first one first: [{tunnel_address, address, identity}]; identity is the address where no
+// other is given. Empty for a hub without others. New reference.
+IST_EXPORT json_t *ist_dmvpn_hubs(const json_t *inputs);
+// What is announced: `announce`, else the private subnets. [text]; new reference.
+IST_EXPORT json_t *ist_dmvpn_announced(const json_t *inputs);
+// The static routes over the tunnel: [{network, via}], with the default of `static_routes`; empty with OSPF. New
+// reference.
+IST_EXPORT json_t *ist_dmvpn_static_routes(const json_t *inputs);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
