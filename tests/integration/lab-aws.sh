@@ -94,9 +94,23 @@ ok "a client token gives the same instance" same_instance
 ok "with other parameters it is an error" refused IdempotentParameterMismatch run t3.medium
 user_data() { aws ec2 describe-instance-attribute --instance-id "$I1" --attribute userData --query UserData.Value --output text | base64 -d | grep -q 'hostname r1'; }
 ok "user data is readable" user_data
+power() { # power ACTION STATE: done, and the state comes to be
+    aws ec2 "$1-instances" --instance-ids "$I1" >/dev/null && aws ec2 wait "instance-$2" --instance-ids "$I1"
+}
+resize() { aws ec2 modify-instance-attribute --instance-id "$I1" --instance-type "Value=$1"; }
+type_is() { [ "$(aws ec2 describe-instances --instance-ids "$I1" --query 'Reservations[0].Instances[0].InstanceType' --output text)" = "$1" ]; }
+resize_refused() { ! resize t3.large 2>"$TMP/answer" && grep -q IncorrectInstanceState "$TMP/answer"; }
+ok "a running instance keeps its size" resize_refused
+ok "it is stopped" power stop stopped
+ok "stopping it again is no error" power stop stopped
+ok "then it may be resized" resize t3.large
+ok "which shows" type_is t3.large
+ok "it is started" power start running
 ok "the instance is terminated" aws ec2 terminate-instances --instance-ids "$I1"
 corpse() { run >/dev/null && [ "$(value instanceId)" = "$I1" ] && grep -qE 'shutting-down|terminated' "$TMP/answer"; }
 ok "its token then gives the terminated one" corpse
+ok "which does not start again" refused IncorrectInstanceState ec2 StartInstances "InstanceId.1=$I1"
+ok "an unknown one neither" refused InvalidInstanceID.NotFound ec2 StopInstances InstanceId.1=i-0
 
 # ---- Elastic IPs ----
 first() { ec2 AllocateAddress Domain=vpc >/dev/null && [ "$(value publicIp)" = "$ISTHMUS_ROUTER_ADDRESS" ]; }

@@ -1,5 +1,6 @@
 // The resource types of CloudFormation that the lab has: each is made and deleted by calls of EC2.
 #include "cfn.h"
+#include "ec2.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -358,8 +359,11 @@ static void update_instance(struct lab *lab, const char *physical, const json_t 
     json_t *instance = aws_get(&c, "instance", physical);
     if (json_object_get(props, "UserData"))
         json_object_set(instance, "_userData", json_object_get(props, "UserData"));
-    if (json_object_get(props, "InstanceType"))
+    if (json_object_get(props, "InstanceType") &&
+        !aws_is(instance, "instanceType", aws_text(props, "InstanceType"))) {
         json_object_set(instance, "instanceType", json_object_get(props, "InstanceType"));
+        ec2_instance_restart(&c, instance);
+    }
 }
 
 bool cfn_update(struct lab *lab, const json_t *record, const json_t *props, char **why)

@@ -14,6 +14,24 @@ json_t *ec2_instance_view(struct aws_call *c, const json_t *object);
 bool ec2_state_gone(const json_t *object);    // state is deleted
 bool ec2_instance_gone(const json_t *object); // terminated
 
+// ---- instances (ec2_instance.c, ec2_power.c) ----
+enum {
+    EC2_PENDING = 0,
+    EC2_RUNNING = 16,
+    EC2_SHUTTING_DOWN = 32,
+    EC2_TERMINATED = 48,
+    EC2_STOPPING = 64,
+    EC2_STOPPED = 80
+};
+json_t *ec2_instance_state(int code); // {code, name}, new
+int ec2_instance_code(const json_t *instance);
+void ec2_instance_set(json_t *instance, int code);
+json_t *ec2_device(const struct aws_call *c, const char *instance,
+                   int index);                                // its interface there, borrowed or NULL
+void ec2_instance_boot(struct aws_call *c, json_t *instance); // pending, and running soon
+void ec2_instance_restart(struct aws_call *c,
+                          json_t *instance); // off and on again at once, as CloudFormation does it
+
 // A CIDR with its host bits cleared (malloc'd), or NULL after aws_fail().
 char *ec2_cidr(struct aws_call *c, const char *text);
 json_t *ec2_dependency(struct aws_call *c, const char *what, const char *id); // DependencyViolation; NULL

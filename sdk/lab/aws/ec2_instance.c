@@ -1,4 +1,4 @@
-// Instances: launched, described, stopped for good. One from a router's image boots the lab's router.
+// Instances: launched and described. One from a router's image boots the lab's router.
 #include "ec2.h"
 #include "../router/router.h"
 
@@ -6,32 +6,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BOOT_MS = 200, TERMINATE_MS = 200, MAX_USER_DATA = 16384 };
+enum { BOOT_MS = 200, MAX_USER_DATA = 16384 };
 
-static json_t *state_of(int code)
+json_t *ec2_instance_state(int code)
 {
-    const char *name = code == 0    ? "pending"
-                       : code == 16 ? "running"
-                       : code == 32 ? "shutting-down"
-                       : code == 48 ? "terminated"
-                       : code == 64 ? "stopping"
-                                    : "stopped";
+    const char *name = code == EC2_PENDING         ? "pending"
+                       : code == EC2_RUNNING       ? "running"
+                       : code == EC2_SHUTTING_DOWN ? "shutting-down"
+                       : code == EC2_TERMINATED    ? "terminated"
+                       : code == EC2_STOPPING      ? "stopping"
+                                                   : "stopped";
     return json_pack("{siss}", "code", code, "name", name);
 }
 
-static int code_of(const json_t *instance)
+int ec2_instance_code(const json_t *instance)
 {
     return (int)json_integer_value(json_object_get(json_object_get(instance, "instanceState"), "code"));
 }
 
-static void set_state(json_t *instance, int code)
+void ec2_instance_set(json_t *instance, int code)
 {
-    json_object_set_new(instance, "instanceState", state_of(code));
+    json_object_set_new(instance, "instanceState", ec2_instance_state(code));
 }
 
 bool ec2_instance_gone(const json_t *object)
 {
-    return code_of(object) == 48 || code_of(object) == 32;
+    return ec2_instance_code(object) == EC2_TERMINATED || ec2_instance_code(object) == EC2_SHUTTING_DOWN;
 }
 
 bool ec2_is_router(const struct aws_call *c, const json_t *instance)
@@ -40,7 +40,7 @@ bool ec2_is_router(const struct aws_call *c, const json_t *instance)
 }
 
 // The interface of an instance at a device index; NULL: none.
-static json_t *device(const struct aws_call *c, const char *instance, int index)
+json_t *ec2_device(const struct aws_call *c, const char *instance, int index)
 {
     const char *key;
     json_t *eni;
@@ -58,7 +58,7 @@ json_t *ec2_instance_view(struct aws_call *c, const json_t *object)
 {
     json_t *view = json_copy((json_t *)(uintptr_t)object), *set = json_array(), *primary = NULL;
     for (int i = 0; i < 15; i++) {
-        json_t *eni = device(c, aws_text(object, "instanceId"), i);
+        json_t *eni = ec2_device(c, aws_text(object, "instanceId"), i);
         if (!eni)
             continue;
         json_t *shown = ec2_eni_view(c, eni);
@@ -93,11 +93,11 @@ static void boot(struct lab *lab, void *arg)
 {
     struct aws_call c = aws_self(lab);
     json_t *instance = aws_get(&c, "instance", arg);
-    if (instance && code_of(instance) == 0) {
-        set_state(instance, 16);
+    if (instance && ec2_instance_code(instance) == EC2_PENDING) {
+        ec2_instance_set(instance, EC2_RUNNING);
         if (ec2_is_router(&c, instance)) {
             const json_t *key = aws_first(&c, "key-pair", "keyName", aws_text(instance, "keyName"));
-            const json_t *outside = device(&c, arg, 0), *inside = device(&c, arg, 1);
+            const json_t *outside = ec2_device(&c, arg, 0), *inside = ec2_device(&c, arg, 1);
             const json_t *address =
                 outside ? ec2_address_of_eni(&c, aws_text(outside, "networkInterfaceId")) : NULL;
             char *user_data = lab_unbase64(aws_text(instance, "_userData"), NULL);
@@ -110,6 +110,12 @@ static void boot(struct lab *lab, void *arg)
         }
     }
     free(arg);
+}
+
+void ec2_instance_boot(struct aws_call *c, json_t *instance)
+{
+    ec2_instance_set(instance, EC2_PENDING);
+    lab_after(c->lab, BOOT_MS, boot, lab_strdup(aws_text(instance, "instanceId")));
 }
 
 // One interface of a launch: an existing one, or a new one. NULL after aws_fail().
@@ -212,12 +218,12 @@ static json_t *launch(struct aws_call *c, const json_t *list, const char *reserv
     if (!c->status) {
         char *now = lab_now();
         const char *type = aws_str(c, "InstanceType");
-        json_t *object =
-            json_pack("{ss ss ss so si ss s{ss} ss ss ss ss ss ss}", "imageId", aws_str(c, "ImageId"),
-                      "reservationId", reservation, "instanceType", type ? type : "m1.small", "instanceState",
-                      state_of(0), "amiLaunchIndex", 0, "launchTime", now, "monitoring", "state", "disabled",
-                      "architecture", "x86_64", "rootDeviceType", "ebs", "rootDeviceName", "/dev/xvda",
-                      "virtualizationType", "hvm", "hypervisor", "xen", "dnsName", "");
+        json_t *object = json_pack(
+            "{ss ss ss so si ss s{ss} ss ss ss ss ss ss}", "imageId", aws_str(c, "ImageId"), "reservationId",
+            reservation, "instanceType", type ? type : "m1.small", "instanceState",
+            ec2_instance_state(EC2_PENDING), "amiLaunchIndex", 0, "launchTime", now, "monitoring", "state",
+            "disabled", "architecture", "x86_64", "rootDeviceType", "ebs", "rootDeviceName", "/dev/xvda",
+            "virtualizationType", "hvm", "hypervisor", "xen", "dnsName", "");
         free(now);
         name_parts(object, c, json_array_get(enis, 0), image);
         instance = aws_add(c, "instance", object);
@@ -235,7 +241,7 @@ static json_t *launch(struct aws_call *c, const json_t *list, const char *reserv
             ec2_drop_eni(c, aws_text(eni, "networkInterfaceId"));
     }
     if (instance)
-        lab_after(c->lab, BOOT_MS, boot, lab_strdup(aws_text(instance, "instanceId")));
+        ec2_instance_boot(c, instance);
     json_decref(enis);
     return instance;
 }
@@ -305,9 +311,9 @@ static json_t *describe_status(struct aws_call *c)
     bool all = aws_bool(c, "IncludeAllInstances", false);
     json_array_foreach(json_object_get(found, "instancesSet"), i, instance)
     {
-        if (code_of(instance) != 16 && !all)
+        if (ec2_instance_code(instance) != EC2_RUNNING && !all)
             continue;
-        const char *status = code_of(instance) == 16 ? "ok" : "not-applicable";
+        const char *status = ec2_instance_code(instance) == EC2_RUNNING ? "ok" : "not-applicable";
         json_array_append_new(set, json_pack("{sO s{ss} s{ss} sO}", "instanceId",
                                              json_object_get(instance, "instanceId"), "instanceStatus",
                                              "status", status, "systemStatus", "status", status,
@@ -341,14 +347,15 @@ static json_t *describe_attribute(struct aws_call *c)
 static json_t *modify_attribute(struct aws_call *c)
 {
     json_t *instance = aws_find_arg(c, "instance", "InstanceId");
-    const char *check = aws_str(c, "SourceDestCheck.Value");
+    const char *check = aws_str(c, "SourceDestCheck.Value"), *type = aws_str(c, "InstanceType.Value"),
+               *data = aws_str(c, "UserData.Value");
     if (!instance)
         return NULL;
-    json_t *eni = device(c, aws_text(instance, "instanceId"), 0);
-    if (aws_str(c, "UserData.Value"))
+    json_t *eni = ec2_device(c, aws_text(instance, "instanceId"), 0);
+    if ((data || type) && ec2_instance_code(instance) != EC2_STOPPED)
         return aws_fail(c, 400, "IncorrectInstanceState", "The instance '%s' is not in the 'stopped' state.",
                         aws_text(instance, "instanceId"));
-    if (check && eni && device(c, aws_text(instance, "instanceId"), 1))
+    if (check && eni && ec2_device(c, aws_text(instance, "instanceId"), 1))
         return aws_fail(
             c, 400, "InvalidInstanceID",
             "There are multiple interfaces attached to instance '%s'. Please specify an interface ID for the "
@@ -356,54 +363,11 @@ static json_t *modify_attribute(struct aws_call *c)
             aws_text(instance, "instanceId"));
     if (check && eni)
         json_object_set_new(eni, "sourceDestCheck", json_boolean(!strcmp(check, "true")));
+    if (type)
+        json_object_set_new(instance, "instanceType", json_string(type));
+    if (data)
+        json_object_set_new(instance, "_userData", json_string(data));
     return aws_true();
-}
-
-// ---- ending ----
-
-static void terminated(struct lab *lab, void *arg)
-{
-    struct aws_call c = aws_self(lab);
-    json_t *instance = aws_get(&c, "instance", arg);
-    for (int i = 0; instance && i < 15; i++) {
-        json_t *eni = device(&c, arg, i);
-        if (!eni)
-            continue;
-        if (json_is_true(json_object_get(json_object_get(eni, "attachment"), "deleteOnTermination")))
-            ec2_drop_eni(&c, aws_text(eni, "networkInterfaceId"));
-        else
-            ec2_detach_eni(eni);
-    }
-    if (instance)
-        set_state(instance, 48);
-    free(arg);
-}
-
-static json_t *terminate_instances(struct aws_call *c)
-{
-    json_t *set = json_array(), *id;
-    size_t i;
-    json_array_foreach(aws_list(c, "InstanceId"), i, id)
-    {
-        if (!aws_find(c, "instance", json_string_value(id))) {
-            json_decref(set);
-            return NULL;
-        }
-    }
-    json_array_foreach(aws_list(c, "InstanceId"), i, id)
-    {
-        json_t *instance = aws_get(c, "instance", json_string_value(id));
-        int before = code_of(instance);
-        if (before != 48 && before != 32) {
-            set_state(instance, 32);
-            if (ec2_is_router(c, instance) && before != 0)
-                lab_router_shutdown(c->lab, json_string_value(id));
-            lab_after(c->lab, TERMINATE_MS, terminated, lab_strdup(json_string_value(id)));
-        }
-        json_array_append_new(set, json_pack("{sOsoso}", "instanceId", id, "currentState",
-                                             state_of(code_of(instance)), "previousState", state_of(before)));
-    }
-    return json_pack("{so}", "instancesSet", set);
 }
 
 const struct aws_action aws_instance_actions[] = {{"RunInstances", run_instances, true},
@@ -411,5 +375,4 @@ const struct aws_action aws_instance_actions[] = {{"RunInstances", run_instances
                                                   {"DescribeInstanceStatus", describe_status, false},
                                                   {"DescribeInstanceAttribute", describe_attribute, false},
                                                   {"ModifyInstanceAttribute", modify_attribute, true},
-                                                  {"TerminateInstances", terminate_instances, true},
                                                   {NULL, NULL, false}};

@@ -67,8 +67,10 @@ static bool target_alive(const struct aws_call *c, const json_t *route)
         return json_array_size(json_object_get(aws_get(c, "internet-gateway", gateway), "attachmentSet")) > 0;
     if (*nat)
         return aws_get(c, "natgateway", nat) && !ec2_state_gone(aws_get(c, "natgateway", nat));
-    const json_t *found = aws_get(c, "network-interface", eni);
-    return found && json_object_get(found, "attachment");
+    const json_t *attachment = json_object_get(aws_get(c, "network-interface", eni), "attachment");
+    const json_t *instance = aws_get(c, "instance", aws_text(attachment, "instanceId"));
+    int code = instance ? ec2_instance_code(instance) : EC2_RUNNING;
+    return attachment && (code == EC2_RUNNING || code == EC2_PENDING);
 }
 
 // A route whose target is gone is a black hole.

@@ -54,7 +54,8 @@ struct aws_service {
 };
 extern const struct aws_service aws_ec2, aws_sts, aws_iam, aws_cfn;
 extern const struct aws_action aws_vpc_actions[], aws_route_actions[], aws_sg_actions[], aws_eni_actions[],
-    aws_address_actions[], aws_instance_actions[], aws_image_actions[], aws_meta_actions[];
+    aws_address_actions[], aws_instance_actions[], aws_power_actions[], aws_image_actions[],
+    aws_meta_actions[];
 
 // ---- call.c: calls, errors, parameters ----
 json_t *aws_fail(struct aws_call *c, int status, const char *code, const char *format, ...)

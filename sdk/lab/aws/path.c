@@ -208,7 +208,9 @@ bool lab_aws_path_tunnel(struct lab *lab, char *why, size_t size)
 {
     struct aws_call c = aws_self(lab);
     const json_t *outside = router_eni(&c, 0);
-    if (!outside)
+    const json_t *instance =
+        aws_get(&c, "instance", aws_text(json_object_get(outside, "attachment"), "instanceId"));
+    if (!outside || ec2_instance_code(instance) != EC2_RUNNING)
         return no(why, size, "no router runs in the VPC");
     const char *id = aws_text(outside, "networkInterfaceId");
     const json_t *subnet = aws_get(&c, "subnet", aws_text(outside, "subnetId"));

@@ -83,6 +83,7 @@ struct router {
     uint32_t address;         // where it listens; 0: nowhere
     int listener;             // socket, -1
     bool gone;
+    bool off; // its instance is stopped
     struct line *running;
     char *startup;     // text
     char *host_key;    // file

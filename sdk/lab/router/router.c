@@ -173,9 +173,13 @@ static void apply_user_data(struct router *router, const char *data)
 void lab_router_boot(struct lab *lab, const char *instance_id, const char *user_data, const char *public_key,
                      uint32_t private_outside, uint32_t private_inside)
 {
-    if (find(lab, instance_id))
+    struct router *router = find(lab, instance_id);
+    if (router) { // started again
+        router->off = false;
+        router->booted_ms = lab_mono_ms();
         return;
-    struct router *router = add(lab, instance_id, factory_config);
+    }
+    router = add(lab, instance_id, factory_config);
     router->public_key = public_key ? lab_strdup(public_key) : NULL;
     router->outside = private_outside;
     router->inside = private_inside;
@@ -187,7 +191,7 @@ void lab_router_boot(struct lab *lab, const char *instance_id, const char *user_
 void lab_router_address(struct lab *lab, const char *instance_id, uint32_t public_address)
 {
     struct router *router = find(lab, instance_id);
-    if (!router || router->address == public_address)
+    if (!router || router->off || router->address == public_address)
         return;
     router->address = public_address;
     router_listen(router);
@@ -215,23 +219,9 @@ void lab_router_shutdown(struct lab *lab, const char *instance_id)
     router_changed(router);
 }
 
-struct again {
-    struct router *router;
-    uint32_t address;
-};
-
-static void up_again(struct lab *lab, void *arg)
+// Back to the configuration that it would boot with, with nobody connected.
+static void power_cut(struct router *router)
 {
-    struct again *again = arg;
-    if (!again->router->gone && !again->router->address)
-        lab_router_address(lab, again->router->id, again->address);
-    free(again);
-}
-
-void router_reload(struct router *router)
-{
-    struct again *again = lab_calloc(1, sizeof *again);
-    *again = (struct again){router, router->address};
     end_sessions(router);
     config_free(router->running);
     router->running = config_new();
@@ -242,6 +232,36 @@ void router_reload(struct router *router)
     router->address = 0;
     router->listener = -1;
     router->booted_ms = lab_mono_ms();
+}
+
+void lab_router_off(struct lab *lab, const char *instance_id)
+{
+    struct router *router = find(lab, instance_id);
+    if (!router || router->off)
+        return;
+    power_cut(router);
+    router->off = true;
+    router_changed(router);
+}
+
+struct again {
+    struct router *router;
+    uint32_t address;
+};
+
+static void up_again(struct lab *lab, void *arg)
+{
+    struct again *again = arg;
+    if (!again->router->gone && !again->router->off && !again->router->address)
+        lab_router_address(lab, again->router->id, again->address);
+    free(again);
+}
+
+void router_reload(struct router *router)
+{
+    struct again *again = lab_calloc(1, sizeof *again);
+    *again = (struct again){router, router->address};
+    power_cut(router);
     router_changed(router);
     lab_after(router->lab, 1500, up_again, again);
 }

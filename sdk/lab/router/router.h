@@ -12,6 +12,9 @@ void lab_router_boot(struct lab *lab, const char *instance_id, const char *user_
                      uint32_t private_outside, uint32_t private_inside);
 void lab_router_address(struct lab *lab, const char *instance_id, uint32_t public_address); // 0: taken away
 void lab_router_shutdown(struct lab *lab, const char *instance_id);
+// Its instance is stopped: nobody is answered, nothing is forwarded, what was not saved is lost. It is booted again by
+// lab_router_boot(), which then takes nothing but the instance's id into account, and lab_router_address().
+void lab_router_off(struct lab *lab, const char *instance_id);
 
 // Waits until no thread of a router runs any more (lab->stopping is set, the lock is not held): they use OpenSSL,
 // which goes away when the process ends.

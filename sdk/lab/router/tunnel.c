@@ -391,6 +391,10 @@ static enum stage raw_stage(struct lab *lab, const struct why *why)
         no(why, "no router is launched");
         return STAGE_CONFIG;
     }
+    if (spoke.router->off) {
+        no(why, "spoke: its instance is stopped");
+        return STAGE_CONFIG;
+    }
     if (!spoke.router->address) {
         no(why, "spoke: no public address");
         return STAGE_CONFIG;
