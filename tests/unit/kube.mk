@@ -2,7 +2,7 @@
 check_PROGRAMS += tests/unit/test-kubeconfig
 UNIT_TESTS += tests/unit/test-kubeconfig
 tests_unit_test_kubeconfig_SOURCES = %D%/test-kubeconfig.c sdk/lib/kube/kubeconfig.c sdk/lib/kube/exec.c \
-	sdk/lib/kube/file.c
+	sdk/lib/kube/file.c sdk/lib/plugin/helper.c
 tests_unit_test_kubeconfig_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/sdk/lib
 tests_unit_test_kubeconfig_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_kubeconfig_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(CRYPTO_LIBS)

@@ -528,6 +528,62 @@ static void source_profiles_in_a_circle_are_an_error(void **state)
     assert_int_equal(f->world.calls, 0);
 }
 
+// A helper of the user's that prints what `body` says; its profile is "made".
+static void write_helper(const struct fixture *f, const char *body)
+{
+    char text[4096], command[1024];
+    snprintf(text, sizeof(text), "#!/bin/sh\n%s\n", body);
+    write_file(f, "my helper", "HELPER", text);
+    assert_int_equal(chmod(getenv("HELPER"), 0700), 0);
+    snprintf(command, sizeof(command), "[profile made]\ncredential_process = '%s' --for \"a b\" it\\'s\n",
+             getenv("HELPER"));
+    write_file(f, "config", "AWS_CONFIG_FILE", command);
+    setenv("AWS_PROFILE", "made", 1);
+}
+
+static void a_program_hands_out_keys(void **state)
+{
+    struct fixture *f = *state;
+    write_helper(f, "[ \"$#,$1,$2,$3\" = \"3,--for,a b,it's\" ] || exit 9\n"
+                    "echo noise >&2\n"
+                    "echo '{\"Version\": 1, \"AccessKeyId\": \"ASIAMADE\", \"SecretAccessKey\": \"s\", "
+                    "\"SessionToken\": \"made-token\", \"Expiration\": \"2100-01-01T00:00:00Z\"}'");
+    open_from_chain(f);
+    assert_int_equal(describe(f), IST_OK);
+    assert_non_null(strstr(f->world.auth, "Credential=ASIAMADE/"));
+    assert_string_equal(f->world.token, "made-token");
+    remove_file(f, "my helper");
+}
+
+static void a_program_that_fails_is_named_with_what_it_said(void **state)
+{
+    static const struct {
+        const char *body, *says;
+    } cases[] = {
+        {"echo 'vault is sealed' >&2; exit 3", "(exit 3): vault is sealed"},
+        {"kill -9 $$", "(signal 9)"},
+        {"echo AKIDNOJSON", "it did not print JSON"},
+        {"echo '{\"Version\": 2, \"AccessKeyId\": \"a\", \"SecretAccessKey\": \"b\"}'", "not of Version 1"},
+        {"echo '{\"Version\": 1}'", "no keys in the answer"},
+        {"head -c 600000 /dev/zero", "printed more than 256 KiB"},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        write_helper(f, cases[i].body);
+        open_from_chain(f);
+        assert_int_equal(describe(f), IST_ERR_DENIED);
+        assert_non_null(strstr(f->err.text, cases[i].says));
+        assert_null(strstr(f->err.text, "AKIDNOJSON"));
+        ist_aws_free(f->aws);
+        f->aws = NULL;
+    }
+    remove_file(f, "my helper");
+    write_file(f, "config", "AWS_CONFIG_FILE", "[profile made]\ncredential_process = 'unclosed\n");
+    open_from_chain(f);
+    assert_int_equal(describe(f), IST_ERR_INPUT);
+    assert_int_equal(f->world.calls, 0);
+}
+
 static void a_web_identity_is_exchanged_unsigned(void **state)
 {
     struct fixture *f = *state;
@@ -657,6 +713,8 @@ int main(void)
         CASE(profiles_have_keys_regions_and_comments),
         CASE(a_profile_assumes_its_role_through_source_profiles),
         CASE(source_profiles_in_a_circle_are_an_error),
+        CASE(a_program_hands_out_keys),
+        CASE(a_program_that_fails_is_named_with_what_it_said),
         CASE(a_web_identity_is_exchanged_unsigned),
         CASE(a_container_hands_out_keys),
         CASE(an_instance_hands_out_keys_by_its_second_protocol),

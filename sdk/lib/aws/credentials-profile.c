@@ -93,11 +93,9 @@ int32_t aws_from_profile(ist_aws *aws, const char *profile, int depth, struct aw
     if (aws_profile_setting(aws, profile, "role_arn") != NULL)
         return by_role(aws, profile, depth, c, err);
     const int32_t rc = own_keys(aws, profile, c, err);
-    if (rc == IST_ERR_NOT_FOUND && aws_profile_setting(aws, profile, "credential_process") != NULL)
-        return ist_fail(
-            err, IST_ERR_DENIED, "AWS credentials",
-            "profile %s gets its keys from a program (credential_process), which is not supported yet",
-            profile);
+    const char *program = aws_profile_setting(aws, profile, "credential_process");
+    if (rc == IST_ERR_NOT_FOUND && program != NULL)
+        return aws_from_process(aws, profile, program, c, err);
     if (rc == IST_ERR_NOT_FOUND && (aws_profile_setting(aws, profile, "sso_session") != NULL ||
                                     aws_profile_setting(aws, profile, "sso_start_url") != NULL))
         return ist_fail(err, IST_ERR_DENIED, "AWS credentials",

@@ -37,6 +37,9 @@ int32_t aws_from_web_identity(ist_aws *aws, const char *token_file, const char *
                               struct aws_credentials *c, ist_error *err);
 int32_t aws_from_profile(ist_aws *aws, const char *profile, int depth, struct aws_credentials *c,
                          ist_error *err);
+// Runs the command line of a profile's credential_process.
+int32_t aws_from_process(ist_aws *aws, const char *profile, const char *command, struct aws_credentials *c,
+                         ist_error *err);
 int32_t aws_from_container(ist_aws *aws, struct aws_credentials *c, ist_error *err);
 int32_t aws_from_instance(ist_aws *aws, struct aws_credentials *c, ist_error *err);
 // A role by `base`'s word; external_id may be NULL, seconds 0 for the role's default.

@@ -1,0 +1,22 @@
+// Programs of the user's that print credentials: the exec entries of a kubeconfig, the credential_process of an
+// AWS profile. Run without a shell, in a process group of their own, with a deadline. Not installed.
+#ifndef IST_HELPER_H
+#define IST_HELPER_H
+
+#include <isthmus/env.h>
+#include <isthmus/error.h>
+
+struct helper {
+    const char *what;             // for people: "the credential helper of the kubeconfig"
+    const char *path;             // what is run: a file, or a name to look for in PATH
+    const char *const *argv;      // ended by NULL
+    const char *const *variables; // "NAME=value" that go before the environment's; ended by NULL, or NULL
+    const char *hint;             // where it cannot be started
+};
+
+// What it printed, ended by '\0': the caller's, to be freed by ist_free_secret(). It gets no input, and the user's
+// environment with the keys by which such programs log in themselves. Errors: IST_ERR_DENIED (not started, or failed: with
+// its status and the first line of what it complained), IST_ERR_TIMEOUT, IST_CANCELLED.
+int32_t helper_run(const ist_env *env, const struct helper *helper, char **text, size_t *len, ist_error *err);
+
+#endif
