@@ -47,7 +47,8 @@
 #include "world.h"
 
 // A port of a ClusterIP in the policy's own cluster and what it leads to: the VPC CNI judges egress before that is
-// translated, so it must be named as well. It is, where each of its ends is allowed by the companion's rules.
+// translated, so it must be named as well. It is, where one of its ends is allowed by the companion's rules, and each of
+// the others by them, by the original or by a companion for another cluster.
 struct vip_end {
     struct ip ip;
     uint16_t port;
@@ -68,6 +69,9 @@ struct companion_options {
     uint32_t shard_peers;   // addresses in one object; 0: 500
     const struct vip *vips; // borrowed; of the policy's own cluster
     size_t vip_count;
+    // By cluster of the world, 1: this policy's companion for it is written too (for ClusterIPs that lead to several).
+    // NULL: none is. Borrowed.
+    const uint8_t *written;
     // Do two pods of the cluster `remote` show the address? NULL: looked for here, in all of them.
     int (*contested)(void *arg, size_t remote, const struct ip *ip);
     // Is the address to be left out for now (it is still to be withdrawn elsewhere)? NULL: none is.

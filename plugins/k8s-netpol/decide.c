@@ -30,17 +30,25 @@ void policy_addresses(const json_t *object, struct ip_set *addresses)
     add_blocks(ist_json_at(object, "spec.egress"), "to", addresses);
 }
 
+char *policy_key(const json_t *object)
+{
+    const char *of = companion_of(object), *ns = ist_json_str_or(object, "metadata.namespace", "");
+    const char *part =
+        json_string_value(json_object_get(ist_json_at(object, "metadata.annotations"), ANNOTATION_PIPELINE));
+    if (of)
+        return ist_printf("%s/%s", ns, of);
+    return ist_printf("%s/%s of the pipeline", ns,
+                      part ? part : ist_json_str_or(object, "metadata.name", ""));
+}
+
 char *model_key_of(void *opened, size_t cluster, size_t kind, const json_t *object)
 {
     struct model *model = opened;
-    const char *of = companion_of(object);
-    const char *ns = ist_json_str_or(object, "metadata.namespace", "");
     const char *source =
         json_string_value(json_object_get(ist_json_at(object, "metadata.labels"), IST_LABEL_SOURCE_CLUSTER));
     if (kind != KIND_POLICY)
         return NULL;
-    char *key = of ? ist_printf("%s/%s", ns, of)
-                   : ist_printf("%s/%s of the pipeline", ns, ist_json_str_or(object, "metadata.name", ""));
+    char *key = policy_key(object);
     struct entry *entry = model_entry(model, cluster, key, 1);
     if (!entry->settled) {
         struct ip_set addresses = {0};
@@ -111,13 +119,14 @@ static void add_object(struct entry *entry, ist_wanted *wanted, json_t *object)
     ist_wanted_add(wanted, object, 0);
 }
 
-static void want_companions(struct asking *asking, const struct companion_options *options,
-                            ist_wanted *wanted, json_t *notes)
+static void want_companions(struct asking *asking, struct companion_options *options, ist_wanted *wanted,
+                            json_t *notes)
 {
     const struct model *model = asking->model;
-    size_t i;
+    size_t count = model->clusters->count, i;
     json_t *object;
-    for (size_t remote = 0; remote < model->clusters->count; remote++) {
+    uint8_t *written = ist_calloc(count + 1, sizeof(*written));
+    for (size_t remote = 0; remote < count; remote++) {
         if (!asking->entry->policy || !policy_reaches(model->world, asking->entry->policy, remote))
             continue;
         int counted = counts(model, remote, wanted);
@@ -125,12 +134,18 @@ static void want_companions(struct asking *asking, const struct companion_option
             ist_wanted_keep(wanted, model->clusters->items[remote].name);
             asking->entry->keeps = 1;
         }
-        if (counted <= 0)
-            continue;
-        json_t *objects = companions_make(model->world, asking->entry->policy, remote, options, notes);
+        written[remote] = counted > 0;
+    }
+    options->written = written;
+    for (size_t remote = 0; remote < count; remote++) {
+        json_t *objects = written[remote]
+                              ? companions_make(model->world, asking->entry->policy, remote, options, notes)
+                              : NULL;
         json_array_foreach(objects, i, object) add_object(asking->entry, wanted, json_incref(object));
         json_decref(objects);
     }
+    options->written = NULL;
+    ist_free(written);
 }
 
 static int speaks_of(const struct policy *policy, const char *cluster)
@@ -156,11 +171,14 @@ static void want_given(struct asking *asking, const struct companion_options *op
         absent[remote] = counted == 0;
         entry->keeps = counted < 0;
     }
+    json_t *objects = NULL, *object;
+    size_t i;
     if (entry->keeps)
         ist_wanted_keep_all(wanted);
     else
-        add_object(entry, wanted,
-                   pipeline_make(model->world, entry->policy, entry->document, absent, options, notes));
+        objects = pipeline_make(model->world, entry->policy, entry->document, absent, options, notes);
+    json_array_foreach(objects, i, object) add_object(entry, wanted, json_incref(object));
+    json_decref(objects);
     ist_free(absent);
 }
 

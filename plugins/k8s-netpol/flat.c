@@ -325,40 +325,52 @@ static int flat_allows(const struct flat *flat, const struct vip *vip, const str
     return flat->all_ports;
 }
 
-static int leads_only_to_allowed(const struct flats *flats, size_t count, const struct vip *vip)
+static int allowed_by(const struct flats *flats, size_t count, const struct vip *vip,
+                      const struct vip_end *end)
 {
-    for (uint32_t i = 0; i < vip->end_count; i++) {
-        size_t k = 0;
-        while (k < count && !flat_allows(&flats->items[k], vip, &vip->ends[i]))
-            k++;
-        if (k == count)
-            return 0;
-    }
-    return vip->end_count > 0;
+    size_t k = 0;
+    while (k < count && !flat_allows(&flats->items[k], vip, end))
+        k++;
+    return k < count;
 }
 
-void flats_add_vips(struct flats *flats, const struct companion_options *options)
+// To one of the flats at least, and to nothing that neither they nor the others allow.
+static int leads_only_to_allowed(const struct flats *flats, size_t count, const struct flats *others,
+                                 const struct vip *vip)
+{
+    int here = 0;
+    for (uint32_t i = 0; i < vip->end_count; i++) {
+        if (allowed_by(flats, count, vip, &vip->ends[i]))
+            here = 1;
+        else if (!allowed_by(others, others->count, vip, &vip->ends[i]))
+            return 0;
+    }
+    return here;
+}
+
+void flats_add_vips(struct flats *flats, const struct flats *others, const struct companion_options *options)
 {
     size_t count = flats->count; // what is added here allows no pod
     for (size_t i = 0; i < options->vip_count; i++) {
         const struct vip *vip = &options->vips[i];
         size_t k = count;
-        if (!leads_only_to_allowed(flats, count, vip))
+        if (!leads_only_to_allowed(flats, count, others, vip))
             continue;
         while (k < flats->count && (flats->items[k].ports[0].from != vip->port ||
                                     flats->items[k].ports[0].protocol != vip->protocol))
             k++;
-        if (k < flats->count) {
+        if (k == flats->count) {
+            struct flat flat = {.direction = RULE_EGRESS, .rule = UINT32_MAX};
+            keep_port(&flat,
+                      (struct rule_port){.from = vip->port, .to = vip->port, .protocol = vip->protocol});
+            ip_set_add(&flat.addresses, &vip->address);
+            add_flat(flats, &flat);
+        } else {
             ip_set_add(&flats->items[k].addresses, &vip->address);
-            ip_set_seal(&flats->items[k].addresses);
-            continue;
         }
-        struct flat flat = {.direction = RULE_EGRESS, .rule = UINT32_MAX};
-        keep_port(&flat, (struct rule_port){.from = vip->port, .to = vip->port, .protocol = vip->protocol});
-        ip_set_add(&flat.addresses, &vip->address);
-        ip_set_seal(&flat.addresses);
-        add_flat(flats, &flat);
     }
+    for (size_t k = count; k < flats->count; k++)
+        ip_set_seal(&flats->items[k].addresses);
 }
 
 void flats_free(struct flats *flats)

@@ -25,8 +25,8 @@ struct flats { // zero-initialise
 void flats_add(struct flats *flats, const struct world *world, const struct policy *policy,
                const struct rule *rule, size_t remote, int named_only,
                const struct companion_options *options, json_t *notes);
-// Adds the ClusterIPs that lead only to what the flats allow.
-void flats_add_vips(struct flats *flats, const struct companion_options *options);
+// Adds the ClusterIPs that lead to what the flats allow, and to nothing else but what `others` do.
+void flats_add_vips(struct flats *flats, const struct flats *others, const struct companion_options *options);
 void flats_free(struct flats *flats);
 
 // The `ports` of a NetworkPolicy's rule; NULL for all of them. New reference.

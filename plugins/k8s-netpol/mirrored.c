@@ -1,236 +1,419 @@
-// The mirrored Services of the clusters, from Services and EndpointSlices.
+// Services without a selector and what is behind them, from Services and EndpointSlices.
 #include "mirrored.h"
+#include "table.h"
 
 #include <isthmus/alloc.h>
-#include <isthmus/kube_set.h>
 
+#include <stdlib.h>
 #include <string.h>
 
-struct service_port {
-    char *name; // "" where there is none
+struct service_port { // of a Service or a slice
+    char *name;     // "" where there is none
     uint16_t number;
     uint8_t protocol;
 };
 
-struct end {
-    struct ip ip;
-    char *port_name;
-    uint16_t port;
-    uint8_t protocol;
+struct ports {
+    struct service_port *items;
+    size_t count;
 };
 
-// A Service (ips and ports) or a slice (ends and the Service it belongs to).
-struct kept {
-    struct kept *next;
-    size_t cluster;
-    char *ns, *name;
-    char *service; // NULL: it is one
+// An EndpointSlice; also of a Service that has a selector: it may lose it.
+struct slice {
+    struct slice *next;     // of its service
+    struct backend *behind; // its service
+    uint32_t hash;
+    struct ports ports;
     struct ip *ips;
     size_t ip_count;
-    struct service_port *ports;
-    size_t port_count;
-    struct end *ends;
-    size_t end_count;
+    char name[];
 };
 
-struct made { // of one cluster, made anew after a change
+// A Service, or only slices that name it.
+struct backend {
+    struct backend *next; // of its cluster
     size_t cluster;
+    uint32_t hash;
+    char *ns, *name;
+    struct slice *slices;
+    struct ip *ips; // clusterIPs
+    size_t ip_count;
+    struct ports ports;
+    uint8_t counts; // it was seen, and has no selector
+    uint8_t fresh;  // `vips` is as it is now
     struct vip *vips;
-    struct vip_end **ends; // one array a vip
+    size_t vip_count;
+};
+
+struct of_cluster {
+    struct backend *backends;
+    struct vip *vips; // of all of them
     size_t count;
-    struct made *next;
+    uint8_t fresh;
 };
 
 struct mirrored {
-    struct kept *kept;
-    struct made *made;
+    struct table backends, slices;
+    struct of_cluster *clusters;
+    size_t cluster_count;
 };
+
+struct key {
+    size_t cluster;
+    const char *ns, *name;
+};
+
+static struct key key_of(size_t cluster, const json_t *object)
+{
+    const json_t *metadata = json_object_get(object, "metadata");
+    return (struct key){cluster, ist_json_str_or(metadata, "namespace", ""),
+                        ist_json_str_or(metadata, "name", "")};
+}
+
+static uint32_t hash_key(const struct key *key)
+{
+    uint32_t hash = hash_bytes(HASH_START, &key->cluster, sizeof(key->cluster));
+    return hash_bytes(hash_bytes(hash, key->ns, strlen(key->ns) + 1), key->name, strlen(key->name));
+}
+
+static int same_backend(const void *record, const void *key)
+{
+    const struct backend *backend = record;
+    const struct key *wanted = key;
+    return backend->cluster == wanted->cluster && !strcmp(backend->name, wanted->name) &&
+           !strcmp(backend->ns, wanted->ns);
+}
+
+static int same_slice(const void *record, const void *key)
+{
+    const struct slice *slice = record;
+    const struct key *wanted = key;
+    return slice->behind->cluster == wanted->cluster && !strcmp(slice->name, wanted->name) &&
+           !strcmp(slice->behind->ns, wanted->ns);
+}
+
+// ---- letting go ----
+
+static void free_ports(struct ports *ports)
+{
+    for (size_t i = 0; i < ports->count; i++)
+        ist_free(ports->items[i].name);
+    ist_free(ports->items);
+    *ports = (struct ports){0};
+}
+
+static void free_vips(struct backend *backend)
+{
+    for (size_t i = 0; i < backend->vip_count; i++)
+        ist_free((void *)(uintptr_t)backend->vips[i].ends);
+    ist_free(backend->vips);
+    backend->vips = NULL;
+    backend->vip_count = 0;
+}
+
+static void free_slice(struct slice *slice)
+{
+    free_ports(&slice->ports);
+    ist_free(slice->ips);
+    ist_free(slice);
+}
+
+static void free_backend(struct backend *backend)
+{
+    while (backend->slices) {
+        struct slice *slice = backend->slices;
+        backend->slices = slice->next;
+        free_slice(slice);
+    }
+    free_vips(backend);
+    free_ports(&backend->ports);
+    ist_free(backend->ips);
+    ist_free(backend->ns);
+    ist_free(backend->name);
+    ist_free(backend);
+}
 
 struct mirrored *mirrored_new(void)
 {
     return ist_calloc(1, sizeof(struct mirrored));
 }
 
-static void free_kept(struct kept *kept)
-{
-    for (size_t i = 0; i < kept->port_count; i++)
-        ist_free(kept->ports[i].name);
-    for (size_t i = 0; i < kept->end_count; i++)
-        ist_free(kept->ends[i].port_name);
-    ist_free(kept->ns);
-    ist_free(kept->name);
-    ist_free(kept->service);
-    ist_free(kept->ips);
-    ist_free(kept->ports);
-    ist_free(kept->ends);
-    ist_free(kept);
-}
-
-static void forget_made(struct mirrored *mirrored)
-{
-    while (mirrored->made) {
-        struct made *made = mirrored->made;
-        mirrored->made = made->next;
-        for (size_t i = 0; i < made->count; i++)
-            ist_free(made->ends[i]);
-        ist_free(made->ends);
-        ist_free(made->vips);
-        ist_free(made);
-    }
-}
-
 void mirrored_free(struct mirrored *mirrored)
 {
     if (!mirrored)
         return;
-    while (mirrored->kept) {
-        struct kept *kept = mirrored->kept;
-        mirrored->kept = kept->next;
-        free_kept(kept);
+    for (size_t i = 0; i < mirrored->cluster_count; i++) {
+        for (struct backend *backend = mirrored->clusters[i].backends, *next; backend; backend = next) {
+            next = backend->next;
+            free_backend(backend);
+        }
+        ist_free(mirrored->clusters[i].vips);
     }
-    forget_made(mirrored);
+    table_free(&mirrored->backends);
+    table_free(&mirrored->slices);
+    ist_free(mirrored->clusters);
     ist_free(mirrored);
+}
+
+// ---- finding ----
+
+static struct of_cluster *cluster_at(struct mirrored *mirrored, size_t cluster)
+{
+    while (mirrored->cluster_count <= cluster) {
+        mirrored->clusters =
+            ist_realloc(mirrored->clusters, mirrored->cluster_count + 1, sizeof(*mirrored->clusters));
+        mirrored->clusters[mirrored->cluster_count++] = (struct of_cluster){0};
+    }
+    return &mirrored->clusters[cluster];
+}
+
+static struct backend *backend_at(struct mirrored *mirrored, const struct key *key)
+{
+    uint32_t hash = hash_key(key);
+    struct backend *backend = table_find(&mirrored->backends, hash, same_backend, key);
+    if (backend)
+        return backend;
+    struct of_cluster *cluster = cluster_at(mirrored, key->cluster);
+    backend = ist_calloc(1, sizeof(*backend));
+    *backend = (struct backend){.next = cluster->backends,
+                                .cluster = key->cluster,
+                                .hash = hash,
+                                .ns = ist_strdup(key->ns),
+                                .name = ist_strdup(key->name)};
+    cluster->backends = backend;
+    table_add(&mirrored->backends, hash, backend);
+    return backend;
+}
+
+// It leads elsewhere now. 1: and that is told.
+static int changed(struct mirrored *mirrored, struct backend *backend, int counted)
+{
+    backend->fresh = 0;
+    if (!counted && !backend->counts)
+        return 0;
+    cluster_at(mirrored, backend->cluster)->fresh = 0;
+    return 1;
+}
+
+// Lets go of one that was not seen and that no slice names.
+static void tidy(struct mirrored *mirrored, struct backend *backend)
+{
+    if (backend->slices || backend->counts)
+        return;
+    struct backend **link = &cluster_at(mirrored, backend->cluster)->backends;
+    while (*link != backend)
+        link = &(*link)->next;
+    *link = backend->next;
+    table_remove(&mirrored->backends, backend->hash, backend);
+    free_backend(backend);
 }
 
 // ---- seeing ----
 
-static int drop(struct mirrored *mirrored, size_t cluster, const json_t *object, int is_slice)
+static struct ports read_ports(const json_t *list)
 {
-    for (struct kept **link = &mirrored->kept; *link; link = &(*link)->next) {
-        struct kept *kept = *link;
-        if (kept->cluster != cluster || (kept->service != NULL) != is_slice ||
-            strcmp(kept->ns, ist_json_str_or(object, "metadata.namespace", "")) != 0 ||
-            strcmp(kept->name, ist_json_str_or(object, "metadata.name", "")) != 0)
+    struct ports ports = {.items = ist_calloc(json_array_size(list) + 1, sizeof(*ports.items))};
+    size_t i;
+    const json_t *item;
+    json_array_foreach(list, i, item)
+    {
+        struct service_port *port = &ports.items[ports.count];
+        port->number = (uint16_t)json_integer_value(json_object_get(item, "port"));
+        if (proto_of(json_string_value(json_object_get(item, "protocol")), &port->protocol) != 0)
             continue;
-        *link = kept->next;
-        free_kept(kept);
-        forget_made(mirrored);
-        return 1;
+        const char *name = json_string_value(json_object_get(item, "name"));
+        port->name = ist_strdup(name ? name : "");
+        ports.count++;
     }
-    return 0;
+    return ports;
 }
 
-static struct kept *keep(struct mirrored *mirrored, size_t cluster, const json_t *object)
+static int same_ports(const struct ports *a, const struct ports *b)
 {
-    struct kept *kept = ist_calloc(1, sizeof(*kept));
-    kept->cluster = cluster;
-    kept->ns = ist_strdup(ist_json_str_or(object, "metadata.namespace", ""));
-    kept->name = ist_strdup(ist_json_str_or(object, "metadata.name", ""));
-    kept->next = mirrored->kept;
-    mirrored->kept = kept;
-    forget_made(mirrored);
-    return kept;
+    if (a->count != b->count)
+        return 0;
+    for (size_t i = 0; i < a->count; i++)
+        if (a->items[i].number != b->items[i].number || a->items[i].protocol != b->items[i].protocol ||
+            strcmp(a->items[i].name, b->items[i].name) != 0)
+            return 0;
+    return 1;
+}
+
+static int same_ips(const struct ip *a, size_t a_count, const struct ip *b, size_t b_count)
+{
+    return a_count == b_count && (!a_count || !memcmp(a, b, a_count * sizeof(*a)));
+}
+
+static void add_ip(struct ip **ips, size_t *count, const char *text)
+{
+    struct ip ip;
+    if (!text || ip_parse(text, &ip) != 0)
+        return;
+    if (!(*count & (*count - 1))) // the room is the next power of two
+        *ips = ist_realloc(*ips, *count ? 2 * *count : 1, sizeof(**ips));
+    (*ips)[(*count)++] = ip;
 }
 
 int mirrored_service(struct mirrored *mirrored, size_t cluster, const json_t *service, int gone)
 {
-    int dropped = drop(mirrored, cluster, service, 0);
-    size_t i;
-    const json_t *item, *ips = ist_json_at(service, "spec.clusterIPs"),
-                        *ports = ist_json_at(service, "spec.ports");
-    if (gone || json_object_size(ist_json_at(service, "spec.selector")) ||
-        ist_json_str(service, "spec.externalName"))
-        return dropped;
-    struct kept *kept = keep(mirrored, cluster, service);
-    kept->ips = ist_calloc(json_array_size(ips) + 1, sizeof(*kept->ips));
-    json_array_foreach(ips, i, item)
-    {
-        const char *text = json_string_value(item);
-        if (text && ip_parse(text, &kept->ips[kept->ip_count]) == 0)
-            kept->ip_count++;
+    struct key key = key_of(cluster, service);
+    const json_t *spec = json_object_get(service, "spec"), *item;
+    struct backend *backend = backend_at(mirrored, &key);
+    int counted = backend->counts, same = 0;
+    struct ip *ips = NULL;
+    size_t ip_count = 0, i;
+    struct ports ports = {0};
+    backend->counts =
+        !gone && !json_object_size(json_object_get(spec, "selector")) && !ist_json_str(spec, "externalName");
+    if (backend->counts) {
+        json_array_foreach(json_object_get(spec, "clusterIPs"), i, item)
+            add_ip(&ips, &ip_count, json_string_value(item));
+        if (!ip_count)
+            add_ip(&ips, &ip_count, ist_json_str(spec, "clusterIP"));
+        ports = read_ports(json_object_get(spec, "ports"));
+        same = counted && same_ports(&ports, &backend->ports) &&
+               same_ips(ips, ip_count, backend->ips, backend->ip_count);
     }
-    if (!json_array_size(ips) && ip_parse(ist_json_str_or(service, "spec.clusterIP", ""), &kept->ips[0]) == 0)
-        kept->ip_count = 1;
-    kept->ports = ist_calloc(json_array_size(ports) + 1, sizeof(*kept->ports));
-    json_array_foreach(ports, i, item)
-    {
-        struct service_port *port = &kept->ports[kept->port_count];
-        port->number = (uint16_t)ist_json_int(item, "port", 0);
-        if (proto_of(ist_json_str(item, "protocol"), &port->protocol) != 0)
-            continue;
-        port->name = ist_strdup(ist_json_str_or(item, "name", ""));
-        kept->port_count++;
-    }
-    return 1;
+    free_ports(&backend->ports);
+    ist_free(backend->ips);
+    backend->ports = ports;
+    backend->ips = ips;
+    backend->ip_count = ip_count;
+    int told = same ? 0 : changed(mirrored, backend, counted);
+    tidy(mirrored, backend);
+    return told;
 }
 
-static void add_ends(struct kept *kept, const json_t *slice, const struct ip *ip)
+// Takes it away. 1: a ClusterIP led there.
+static int drop_slice(struct mirrored *mirrored, struct slice *slice)
 {
-    size_t i;
-    const json_t *port;
-    json_array_foreach(json_object_get(slice, "ports"), i, port)
-    {
-        struct end end = {.ip = *ip, .port = (uint16_t)ist_json_int(port, "port", 0)};
-        if (proto_of(ist_json_str(port, "protocol"), &end.protocol) != 0)
-            continue;
-        end.port_name = ist_strdup(ist_json_str_or(port, "name", ""));
-        kept->ends = ist_realloc(kept->ends, kept->end_count + 1, sizeof(*kept->ends));
-        kept->ends[kept->end_count++] = end;
-    }
+    struct backend *backend = slice->behind;
+    struct slice **link = &backend->slices;
+    while (*link != slice)
+        link = &(*link)->next;
+    *link = slice->next;
+    table_remove(&mirrored->slices, slice->hash, slice);
+    free_slice(slice);
+    int told = changed(mirrored, backend, 0);
+    tidy(mirrored, backend);
+    return told;
 }
 
-int mirrored_slice(struct mirrored *mirrored, size_t cluster, const json_t *slice, int gone)
+static struct slice *slice_new(const char *name, const json_t *object)
 {
-    int dropped = drop(mirrored, cluster, slice, 1);
-    const json_t *labels = ist_json_at(slice, "metadata.labels"), *endpoint, *address;
-    const char *service = json_string_value(json_object_get(labels, "kubernetes.io/service-name"));
-    size_t i, k;
-    if (gone || !service || !json_object_get(labels, IST_LABEL_SOURCE_CLUSTER))
-        return dropped;
-    struct kept *kept = keep(mirrored, cluster, slice);
-    kept->service = ist_strdup(service);
-    json_array_foreach(json_object_get(slice, "endpoints"), i, endpoint)
+    const json_t *endpoint, *address;
+    size_t len = strlen(name) + 1, i, k;
+    struct slice *slice = ist_calloc(1, sizeof(*slice) + len);
+    memcpy(slice->name, name, len);
+    slice->ports = read_ports(json_object_get(object, "ports"));
+    json_array_foreach(json_object_get(object, "endpoints"), i, endpoint)
         json_array_foreach(json_object_get(endpoint, "addresses"), k, address)
-    {
-        struct ip ip;
-        if (json_string_value(address) && ip_parse(json_string_value(address), &ip) == 0)
-            add_ends(kept, slice, &ip);
+            add_ip(&slice->ips, &slice->ip_count, json_string_value(address));
+    return slice;
+}
+
+int mirrored_slice(struct mirrored *mirrored, size_t cluster, const json_t *object, int gone)
+{
+    struct key key = key_of(cluster, object);
+    uint32_t hash = hash_key(&key);
+    struct slice *old = table_find(&mirrored->slices, hash, same_slice, &key);
+    const json_t *labels = ist_json_at(object, "metadata.labels");
+    const char *service = json_string_value(json_object_get(labels, "kubernetes.io/service-name"));
+    if (gone || !service)
+        return old ? drop_slice(mirrored, old) : 0;
+    struct slice *slice = slice_new(key.name, object);
+    if (old && !strcmp(old->behind->name, service) && same_ports(&old->ports, &slice->ports) &&
+        same_ips(old->ips, old->ip_count, slice->ips, slice->ip_count)) {
+        free_slice(slice);
+        return 0;
     }
-    return 1;
+    int told = old ? drop_slice(mirrored, old) : 0;
+    struct key of = {cluster, key.ns, service};
+    slice->behind = backend_at(mirrored, &of);
+    slice->hash = hash;
+    slice->next = slice->behind->slices;
+    slice->behind->slices = slice;
+    table_add(&mirrored->slices, hash, slice);
+    return changed(mirrored, slice->behind, 0) || told;
 }
 
 // ---- telling ----
 
-static void make_vip(struct made *made, const struct mirrored *mirrored, const struct kept *service,
-                     const struct service_port *port, const struct ip *ip)
+// Where a port of a ClusterIP leads: the slices' port of that name, at their addresses of its family.
+static struct vip make_vip(const struct backend *backend, const struct service_port *port, const struct ip *ip)
 {
-    struct vip_end *ends = NULL;
     struct vip vip = {.address = *ip, .protocol = port->protocol, .port = port->number};
-    for (const struct kept *slice = mirrored->kept; slice; slice = slice->next) {
-        if (!slice->service || slice->cluster != service->cluster || strcmp(slice->ns, service->ns) != 0 ||
-            strcmp(slice->service, service->name) != 0)
-            continue;
-        for (size_t i = 0; i < slice->end_count; i++) {
-            const struct end *end = &slice->ends[i];
-            if (end->protocol != port->protocol || strcmp(end->port_name, port->name) != 0 ||
-                ip_is_v4(&end->ip) != ip_is_v4(ip))
+    struct vip_end *ends = NULL;
+    for (const struct slice *slice = backend->slices; slice; slice = slice->next)
+        for (size_t p = 0; p < slice->ports.count; p++) {
+            const struct service_port *end = &slice->ports.items[p];
+            if (end->protocol != port->protocol || strcmp(end->name, port->name) != 0)
                 continue;
-            ends = ist_realloc(ends, vip.end_count + 1, sizeof(*ends));
-            ends[vip.end_count++] = (struct vip_end){end->ip, end->port};
+            ends = ist_realloc(ends, vip.end_count + slice->ip_count + 1, sizeof(*ends));
+            for (size_t i = 0; i < slice->ip_count; i++)
+                if (ip_is_v4(&slice->ips[i]) == ip_is_v4(ip))
+                    ends[vip.end_count++] = (struct vip_end){slice->ips[i], end->number};
         }
-    }
     vip.ends = ends;
-    made->vips = ist_realloc(made->vips, made->count + 1, sizeof(*made->vips));
-    made->ends = ist_realloc(made->ends, made->count + 1, sizeof(struct vip_end *));
-    made->vips[made->count] = vip;
-    made->ends[made->count++] = ends;
+    return vip;
 }
 
-const struct vip *mirrored_vips(struct mirrored *mirrored, size_t cluster, size_t *count)
+static void refresh(struct backend *backend)
 {
-    struct made *made = mirrored->made;
-    while (made && made->cluster != cluster)
-        made = made->next;
-    if (!made) {
-        made = ist_calloc(1, sizeof(*made));
-        made->cluster = cluster;
-        made->next = mirrored->made;
-        mirrored->made = made;
-        for (const struct kept *service = mirrored->kept; service; service = service->next)
-            for (size_t i = 0; !service->service && service->cluster == cluster && i < service->ip_count; i++)
-                for (size_t k = 0; k < service->port_count; k++)
-                    make_vip(made, mirrored, service, &service->ports[k], &service->ips[i]);
+    if (backend->fresh)
+        return;
+    free_vips(backend);
+    backend->fresh = 1;
+    if (!backend->counts)
+        return;
+    backend->vips = ist_calloc(backend->ip_count * backend->ports.count + 1, sizeof(*backend->vips));
+    for (size_t i = 0; i < backend->ip_count; i++)
+        for (size_t k = 0; k < backend->ports.count; k++)
+            backend->vips[backend->vip_count++] =
+                make_vip(backend, &backend->ports.items[k], &backend->ips[i]);
+}
+
+// One order, whatever came first: the same world gives the same document.
+static int by_port_and_address(const void *a, const void *b)
+{
+    const struct vip *x = a, *y = b;
+    if (x->port != y->port)
+        return x->port < y->port ? -1 : 1;
+    if (x->protocol != y->protocol)
+        return x->protocol < y->protocol ? -1 : 1;
+    return ip_compare(&x->address, &y->address);
+}
+
+const struct vip *mirrored_vips(struct mirrored *mirrored, size_t index, size_t *count)
+{
+    struct of_cluster *cluster = cluster_at(mirrored, index);
+    if (!cluster->fresh) {
+        size_t room = 0;
+        cluster->count = 0;
+        for (struct backend *backend = cluster->backends; backend; backend = backend->next) {
+            refresh(backend);
+            room += backend->vip_count;
+        }
+        ist_free(cluster->vips);
+        cluster->vips = ist_calloc(room + 1, sizeof(*cluster->vips));
+        for (const struct backend *backend = cluster->backends; backend; backend = backend->next)
+            for (size_t i = 0; i < backend->vip_count; i++)
+                cluster->vips[cluster->count++] = backend->vips[i];
+        if (cluster->count)
+            qsort(cluster->vips, cluster->count, sizeof(*cluster->vips), by_port_and_address);
+        cluster->fresh = 1;
     }
-    *count = made->count;
-    return made->vips;
+    *count = cluster->count;
+    return cluster->vips;
+}
+
+int mirrored_leads_to(struct mirrored *mirrored, size_t cluster, const struct ip *ip)
+{
+    size_t count;
+    const struct vip *vips = mirrored_vips(mirrored, cluster, &count);
+    for (size_t i = 0; i < count; i++)
+        for (uint32_t k = 0; k < vips[i].end_count; k++)
+            if (ip_compare(&vips[i].ends[k].ip, ip) == 0)
+                return 1;
+    return 0;
 }

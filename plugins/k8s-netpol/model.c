@@ -335,7 +335,12 @@ void model_see(void *opened, size_t cluster, size_t kind, const json_t *object, 
 
 void model_state(void *opened, size_t cluster, uint32_t state)
 {
-    (void)cluster; // any policy may speak of it
-    (void)state;
-    touch_all(opened, 0);
+    struct model *model = opened;
+    uint32_t before = model->facts[cluster].state;
+    model->facts[cluster].state = state;
+    // Pods that came and went while it did not count were passed over: what they leave behind is withdrawn first.
+    if (state == IST_CLUSTER_SYNCED && before != IST_CLUSTER_LOST)
+        for (struct entry *entry = model->entries; entry; entry = entry->next)
+            moves_policy(model, entry);
+    touch_all(model, 0); // any policy may speak of it
 }

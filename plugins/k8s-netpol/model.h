@@ -67,7 +67,8 @@ struct lags { // of withdrawals, in this run
 struct cluster_facts {
     struct cni cni;
     struct lags lags;
-    int late; // an alarm stands
+    uint32_t state; // IST_CLUSTER_..., as told last
+    int late;       // an alarm stands
 };
 
 struct model {
@@ -114,6 +115,8 @@ int64_t lags_percentile(const struct lags *lags, unsigned percent); // ms, round
 char *model_key_of(void *model, size_t cluster, size_t kind, const json_t *object);
 void model_want(void *model, size_t cluster, const char *key, ist_wanted *wanted);
 void model_written(void *model, size_t cluster, const char *key);
+// The key of one that was written here. The caller's.
+char *policy_key(const json_t *object);
 // Every ipBlock address of a NetworkPolicy that was written here; not sealed.
 void policy_addresses(const json_t *object, struct ip_set *addresses);
 

@@ -227,15 +227,20 @@ static int among(const struct pod *pod, const struct ip *ip)
     return 0;
 }
 
-// A pod of the policy's own cluster: where names of ports are written as numbers, all that are selected must agree.
-static void consider_selected(struct model *model, const struct pod *pod)
+// A pod of the policy's own cluster, under the VPC CNI: where names of ports are written as numbers, all that are selected
+// must agree; and a ClusterIP that is written may lead to it.
+static void consider_own(struct model *model, const struct pod *pod)
 {
     const struct namespace *ns = pod->group->ns;
     if (!cni_is_vpc(&model->facts[ns->cluster].cni))
         return;
+    int behind = 0;
+    for (uint8_t i = 0; i < pod->address_count && !behind; i++)
+        behind = mirrored_leads_to(model->mirrored, ns->cluster, &pod->addresses[i]);
     for (struct entry *entry = model->entries; entry; entry = entry->next)
-        if (entry->cluster == ns->cluster && entry->policy && entry->policy->ns == ns->name &&
-            selector_match(&entry->policy->pods, pod->group->labels))
+        if (entry->cluster == ns->cluster && entry->policy &&
+            (behind ||
+             (entry->policy->ns == ns->name && selector_match(&entry->policy->pods, pod->group->labels))))
             model_touch(model, entry, 0);
 }
 
@@ -259,9 +264,9 @@ void moves_pod(struct model *model, const struct pod *before, const struct pod *
         if (!among(before, &after->addresses[i]))
             consider(model, cluster, &after->addresses[i], 1);
     if (before && (!after || after->group != before->group))
-        consider_selected(model, before);
+        consider_own(model, before);
     if (after && (!before || after->group != before->group))
-        consider_selected(model, after);
+        consider_own(model, after);
 }
 
 int moves_withheld(const struct model *model, const struct entry *entry, size_t remote, const struct ip *ip)
@@ -293,8 +298,16 @@ void moves_loaded(struct model *model, struct entry *entry, size_t remote, const
     ip_set_seal(&entry->there);
 }
 
+static void touch_waiting(struct model *model)
+{
+    for (struct entry *entry = model->entries; entry && model->waiting; entry = entry->next)
+        if (entry->withheld_since)
+            model_touch(model, entry, 0);
+}
+
 void moves_said(struct model *model, struct entry *entry)
 {
+    int meant_again = 0;
     for (struct leaving **link = &entry->leaving; *link;) {
         struct leaving *leaving = *link;
         leaving->asked = 1;
@@ -302,9 +315,12 @@ void moves_said(struct model *model, struct entry *entry)
             link = &leaving->of_entry;
             continue;
         }
-        *link = leaving->of_entry; // it is meant again
+        *link = leaving->of_entry;
         left(model, leaving);
+        meant_again = 1;
     }
+    if (meant_again) // nobody withdraws it any more: who waited for that may have it
+        touch_waiting(model);
 }
 
 static void count_lag(struct lags *lags, int64_t ms)
@@ -327,13 +343,6 @@ int64_t lags_percentile(const struct lags *lags, unsigned percent)
             return (int64_t)1 << bucket;
     }
     return 0;
-}
-
-static void touch_waiting(struct model *model)
-{
-    for (struct entry *entry = model->entries; entry && model->waiting; entry = entry->next)
-        if (entry->withheld_since)
-            model_touch(model, entry, 0);
 }
 
 void moves_written(struct model *model, struct entry *entry)

@@ -2,29 +2,19 @@
 #include "pipeline.h"
 
 #include "flat.h"
+#include "shards.h"
 
 #include <isthmus/alloc.h>
+#include <isthmus/kube_manifest.h>
 
 #include <string.h>
-
-// Unset, they are Ingress, and Egress as well where there are egress rules.
-static json_t *types_of(const json_t *given)
-{
-    json_t *types = json_object_get(given, "policyTypes");
-    if (json_array_size(types))
-        return json_incref(types);
-    types = json_pack("[s]", "Ingress");
-    if (json_array_size(json_object_get(given, "egress")))
-        json_array_append_new(types, json_string("Egress"));
-    return types;
-}
 
 json_t *pipeline_document(const json_t *given)
 {
     json_t *selector = json_object_get(given, "podSelector"), *spec = json_object();
     json_object_set_new(spec, "podSelector",
                         json_is_object(selector) ? json_deep_copy(selector) : json_object());
-    json_object_set_new(spec, "policyTypes", types_of(given));
+    json_object_set_new(spec, "policyTypes", ist_manifest_policy_types(given));
     if (json_object_get(given, "ingress"))
         json_object_set(spec, "ingress", json_object_get(given, "ingress"));
     if (json_object_get(given, "egress"))
@@ -38,6 +28,8 @@ json_t *pipeline_document(const json_t *given)
 
 // One rule that is written: peers that were copied, addresses, and ports that they have in common.
 struct part {
+    uint8_t direction;
+    uint8_t everybody;     // its rule has no peers at all
     json_t *ports, *peers; // ports NULL: all
     struct ip_set addresses;
 };
@@ -45,18 +37,19 @@ struct part {
 struct parts {
     struct part *items;
     size_t count;
+    size_t first; // of the rule that is being read
 };
 
-// Consumes `ports`.
-static struct part *part_with(struct parts *parts, json_t *ports)
+// Of the rule that is being read. Consumes `ports`.
+static struct part *part_with(struct parts *parts, uint8_t direction, json_t *ports)
 {
-    for (size_t i = 0; i < parts->count; i++)
+    for (size_t i = parts->first; i < parts->count; i++)
         if (ports ? json_equal(ports, parts->items[i].ports) : !parts->items[i].ports) {
             json_decref(ports);
             return &parts->items[i];
         }
     parts->items = ist_realloc(parts->items, parts->count + 1, sizeof(*parts->items));
-    parts->items[parts->count] = (struct part){.ports = ports, .peers = json_array()};
+    parts->items[parts->count] = (struct part){.direction = direction, .ports = ports, .peers = json_array()};
     return &parts->items[parts->count++];
 }
 
@@ -81,32 +74,10 @@ static json_t *ports_of(const json_t *rule)
 static void add_remote(struct parts *parts, const struct flats *flats)
 {
     for (size_t i = 0; i < flats->count; i++) {
-        struct part *part = part_with(parts, flat_ports(&flats->items[i]));
+        struct part *part = part_with(parts, flats->items[i].direction, flat_ports(&flats->items[i]));
         for (size_t k = 0; k < flats->items[i].addresses.count; k++)
             ip_set_add(&part->addresses, &flats->items[i].addresses.items[k]);
     }
-}
-
-static void write_parts(struct parts *parts, const char *direction, int everybody, json_t *rules)
-{
-    for (size_t i = 0; i < parts->count; i++) {
-        struct part *part = &parts->items[i];
-        ip_set_seal(&part->addresses);
-        json_t *blocks = ip_blocks(part->addresses.items, part->addresses.count), *rule = json_object();
-        json_array_extend(part->peers, blocks);
-        if (json_array_size(part->peers))
-            json_object_set(rule, direction, part->peers);
-        if (part->ports)
-            json_object_set(rule, "ports", part->ports);
-        if (json_array_size(part->peers) || everybody)
-            json_array_append(rules, rule);
-        json_decref(rule);
-        json_decref(blocks);
-        json_decref(part->ports);
-        json_decref(part->peers);
-        ip_set_free(&part->addresses);
-    }
-    ist_free(parts->items);
 }
 
 static void note_services(const struct world *world, const struct policy *policy, const struct rule *rule,
@@ -129,44 +100,112 @@ static void note_services(const struct world *world, const struct policy *policy
 
 static void add_rule(const struct world *world, const struct policy *policy, const struct rule *rule,
                      const json_t *given, const uint8_t *absent, const struct companion_options *options,
-                     json_t *rules, json_t *notes)
+                     struct parts *parts, json_t *notes)
 {
-    const char *direction = rule->direction == RULE_INGRESS ? "from" : "to";
-    const json_t *peers = json_object_get(given, direction), *peer;
-    struct parts parts = {0};
+    const json_t *peers = json_object_get(given, rule->direction == RULE_INGRESS ? "from" : "to"), *peer;
     struct flats flats = {0};
     size_t i;
     for (size_t cluster = 0; cluster < world_cluster_count(world); cluster++)
         if (!absent || !absent[cluster])
             flats_add(&flats, world, policy, rule, cluster, 1, options, notes);
-    struct part *copied = part_with(&parts, ports_of(given));
+    parts->first = parts->count;
+    struct part *copied = part_with(parts, rule->direction, ports_of(given));
+    copied->everybody = rule->from_all;
     json_array_foreach(peers, i, peer) if (!json_object_get(peer, "cluster"))
         json_array_append(copied->peers, (json_t *)(uintptr_t)peer);
-    add_remote(&parts, &flats);
+    add_remote(parts, &flats);
     note_services(world, policy, rule, notes);
-    // Only a list that is left out or empty means everybody.
-    write_parts(&parts, direction,
-                !peers || json_is_null(peers) || (json_is_array(peers) && !json_array_size(peers)), rules);
     flats_free(&flats);
+}
+
+// ---- objects ----
+
+struct making {
+    const json_t *document;
+    json_t *objects;
+};
+
+// The policy itself: peers that were copied, and the addresses unless they stand in objects of their own.
+static json_t *main_object(const json_t *document, const struct parts *parts, int with_addresses)
+{
+    json_t *object = json_deep_copy(document), *spec = json_object_get(object, "spec");
+    for (uint8_t direction = RULE_INGRESS; direction <= RULE_EGRESS; direction++) {
+        json_t *rules = json_array();
+        for (size_t i = 0; i < parts->count; i++) {
+            const struct part *part = &parts->items[i];
+            json_t *peers = json_copy(part->peers), *rule = json_object();
+            json_t *blocks = ip_blocks(part->addresses.items, with_addresses ? part->addresses.count : 0);
+            json_array_extend(peers, blocks);
+            if (json_array_size(peers))
+                json_object_set(rule, direction == RULE_INGRESS ? "from" : "to", peers);
+            if (part->ports)
+                json_object_set(rule, "ports", part->ports);
+            // Only a list that is left out or empty means everybody.
+            if (part->direction == direction && (json_array_size(peers) || part->everybody))
+                json_array_append(rules, rule);
+            json_decref(rule);
+            json_decref(blocks);
+            json_decref(peers);
+        }
+        json_object_del(spec, direction == RULE_INGRESS ? "ingress" : "egress");
+        if (json_array_size(rules))
+            json_object_set(spec, direction == RULE_INGRESS ? "ingress" : "egress", rules);
+        json_decref(rules);
+    }
+    return object;
+}
+
+static void make_shard(void *arg, json_t *spec, uint32_t number)
+{
+    const struct making *making = arg;
+    const char *of = ist_json_str_or(making->document, "metadata.name", "");
+    char *name = shard_name(of, "-isthmus.", number);
+    json_array_append_new(making->objects,
+                          json_pack("{s:s, s:s, s:{s:s, s:s, s:{s:s}}, s:o}", "apiVersion",
+                                    "networking.k8s.io/v1", "kind", "NetworkPolicy", "metadata", "name", name,
+                                    "namespace", ist_json_str_or(making->document, "metadata.namespace", ""),
+                                    "annotations", ANNOTATION_PIPELINE, of, "spec", spec));
+    ist_free(name);
+}
+
+static void make_shards(struct making *making, const struct parts *parts, uint32_t limit)
+{
+    struct shard_rule *rules = ist_calloc(parts->count, sizeof(*rules));
+    for (size_t i = 0; i < parts->count; i++)
+        rules[i] =
+            (struct shard_rule){parts->items[i].direction, parts->items[i].ports, &parts->items[i].addresses};
+    shards_make(&(struct sharding){ist_json_at(making->document, "spec.podSelector"), rules, parts->count,
+                                   limit, make_shard, making});
+    ist_free(rules);
 }
 
 json_t *pipeline_make(const struct world *world, const struct policy *policy, const json_t *document,
                       const uint8_t *absent, const struct companion_options *options, json_t *notes)
 {
     static const struct companion_options none = {0};
-    json_t *object = json_deep_copy(document), *spec = json_object_get(object, "spec");
-    for (uint8_t direction = RULE_INGRESS; direction <= RULE_EGRESS; direction++) {
-        const char *name = direction == RULE_INGRESS ? "ingress" : "egress";
-        json_t *given = ist_json_at(document, direction == RULE_INGRESS ? "spec.ingress" : "spec.egress");
-        json_t *rules = json_array();
-        json_object_del(spec, name);
-        for (uint32_t i = 0; i < policy->rule_count; i++)
-            if (policy->rules[i].direction == direction)
-                add_rule(world, policy, &policy->rules[i], json_array_get(given, policy->rules[i].index),
-                         absent, options ? options : &none, rules, notes);
-        if (json_array_size(rules))
-            json_object_set(spec, name, rules);
-        json_decref(rules);
+    struct making making = {document, json_array()};
+    struct parts parts = {0};
+    size_t addresses = 0;
+    options = options ? options : &none;
+    uint32_t limit = options->shard_peers ? options->shard_peers : SHARD_ADDRESSES;
+    for (uint32_t i = 0; i < policy->rule_count; i++) {
+        const json_t *given = ist_json_at(
+            document, policy->rules[i].direction == RULE_INGRESS ? "spec.ingress" : "spec.egress");
+        add_rule(world, policy, &policy->rules[i], json_array_get(given, policy->rules[i].index), absent,
+                 options, &parts, notes);
     }
-    return object;
+    for (size_t i = 0; i < parts.count; i++) {
+        ip_set_seal(&parts.items[i].addresses);
+        addresses += parts.items[i].addresses.count;
+    }
+    json_array_append_new(making.objects, main_object(document, &parts, addresses <= limit));
+    if (addresses > limit)
+        make_shards(&making, &parts, limit);
+    for (size_t i = 0; i < parts.count; i++) {
+        json_decref(parts.items[i].ports);
+        json_decref(parts.items[i].peers);
+        ip_set_free(&parts.items[i].addresses);
+    }
+    ist_free(parts.items);
+    return making.objects;
 }

@@ -11,7 +11,11 @@
 // As a document that policy_compile() takes, extended. New reference.
 json_t *pipeline_document(const json_t *given);
 
-// What is written: a rule whose peers stand for nobody is left out, since an empty list of peers would mean everybody;
+// On an object that holds a part of a policy's addresses: the policy's name.
+#define ANNOTATION_PIPELINE "isthmus.dev/pipeline-policy"
+
+// What is written, as an array: the policy, and where it has more than `shard_peers` addresses, those in objects of their
+// own beside it (shards.h). A rule whose peers stand for nobody is left out, since an empty list of peers would mean everybody;
 // policyTypes always stand there, so that a policy left without rules still isolates what it selects. `document`: as of
 // pipeline_document(), `policy`: compiled from it. `absent`: by cluster of the world, 1: none of its addresses count
 // (NULL: all do). New reference.

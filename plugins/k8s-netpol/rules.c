@@ -2,7 +2,7 @@
 #include "rules.h"
 
 #include <isthmus/alloc.h>
-#include <isthmus/kube_set.h>
+#include <isthmus/kube_manifest.h>
 
 #include <string.h>
 
@@ -149,9 +149,8 @@ static void compile_rule(struct compile *c, const json_t *json, uint8_t directio
 static void compile_rules(struct compile *c, const json_t *spec)
 {
     const json_t *ingress = json_object_get(spec, "ingress"), *egress = json_object_get(spec, "egress");
-    const json_t *types = json_object_get(spec, "policyTypes");
     size_t i, count = json_array_size(ingress) + json_array_size(egress);
-    json_t *rule, *type;
+    json_t *rule, *type, *types = ist_manifest_policy_types(spec);
     if (count)
         c->policy->rules = ist_calloc(count, sizeof(*c->policy->rules));
     json_array_foreach(ingress, i, rule) compile_rule(c, rule, RULE_INGRESS, (uint32_t)i);
@@ -166,8 +165,9 @@ static void compile_rules(struct compile *c, const json_t *spec)
         else
             c->policy->odd = 1;
     }
-    if (!c->policy->types)
-        c->policy->types = RULE_INGRESS | (json_array_size(egress) ? RULE_EGRESS : 0);
+    json_decref(types);
+    if (!c->policy->types) // none that is known: nobody is admitted anywhere
+        c->policy->types = RULE_INGRESS | RULE_EGRESS;
 }
 
 // ---- what is said of it

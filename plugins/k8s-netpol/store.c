@@ -105,6 +105,11 @@ static const struct name *common_name(struct world *world, const struct cluster_
     return name_get(world->names, name);
 }
 
+struct namespace *store_find_namespace(const struct world *world, size_t cluster, const char *name)
+{
+    return find_namespace(world, cluster, name);
+}
+
 struct namespace *store_namespace(struct world *world, size_t cluster, const char *name)
 {
     struct namespace *ns = find_namespace(world, cluster, name);
@@ -459,6 +464,23 @@ static void free_namespace(struct world *world, struct namespace *ns)
     name_drop(world->names, ns->common);
     name_drop(world->names, ns->name);
     ist_free(ns);
+}
+
+void store_tidy_namespace(struct world *world, struct namespace *ns)
+{
+    struct cluster_store *store = world->clusters[ns->cluster];
+    struct namespace **link = &store->public.namespaces, *before = NULL;
+    if (ns->declared || ns->groups || ns->policies || ns->services)
+        return;
+    while (*link != ns) {
+        before = *link;
+        link = &before->next;
+    }
+    *link = ns->next;
+    if (store->last == ns)
+        store->last = before;
+    table_remove(&store->namespaces, ns->name->hash, ns);
+    free_namespace(world, ns);
 }
 
 static void free_cluster(struct world *world, struct cluster_store *store)

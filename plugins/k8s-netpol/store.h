@@ -28,6 +28,10 @@ struct world {
 
 // The namespace of that name, made when it is not there.
 struct namespace *store_namespace(struct world *world, size_t cluster, const char *name);
+struct namespace *store_find_namespace(const struct world *world, size_t cluster,
+                                       const char *name); // or NULL
+// Lets go of one that was never declared, or is not any more, and that nothing is in.
+void store_tidy_namespace(struct world *world, struct namespace *ns);
 void store_label_namespace(struct world *world, struct namespace *ns, const json_t *labels);
 // A pod record without a group; strings are copied.
 struct pod *store_pod_new(const char *name);

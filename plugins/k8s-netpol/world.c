@@ -66,6 +66,7 @@ static void put_pod(struct world *world, size_t cluster, const json_t *object)
     struct namespace *ns = store_namespace(world, cluster, namespace_name(object));
     if (ended(object)) {
         store_remove_pod(world, ns, name);
+        store_tidy_namespace(world, ns);
         return;
     }
     struct pod *pod = store_pod_new(name);
@@ -282,18 +283,19 @@ void world_remove(struct world *world, size_t cluster, const json_t *object)
 {
     const char *kind = ist_json_str_or(object, "kind", ""),
                *name = ist_json_str_or(object, "metadata.name", "");
-    if (!strcmp(kind, "Namespace")) {
+    const int is_namespace = !strcmp(kind, "Namespace");
+    struct namespace *ns = store_find_namespace(world, cluster, is_namespace ? name : namespace_name(object));
+    if (!ns)
+        return;
+    if (is_namespace) {
         // What is in it goes by itself; the labels do not outlive it.
-        struct namespace *ns = store_namespace(world, cluster, name);
         ns->declared = 0;
         store_label_namespace(world, ns, NULL);
-        return;
-    }
-    struct namespace *ns = store_namespace(world, cluster, namespace_name(object));
-    if (!strcmp(kind, "Pod"))
+    } else if (!strcmp(kind, "Pod"))
         store_remove_pod(world, ns, name);
     else if (!strcmp(kind, "NetworkPolicy"))
         store_remove_policy(world, ns, name);
     else if (!strcmp(kind, "Service"))
         store_remove_service(world, ns, name);
+    store_tidy_namespace(world, ns);
 }

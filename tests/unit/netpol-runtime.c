@@ -312,9 +312,7 @@ static json_t *of_key(struct ist_reconciler *run, size_t cluster, const char *ke
     const char *name;
     json_object_foreach(run->objects[cluster], name, object)
     {
-        const char *of = companion_of(object), *ns = ist_json_str_or(object, "metadata.namespace", "");
-        char *is = of ? ist_printf("%s/%s", ns, of)
-                      : ist_printf("%s/%s of the pipeline", ns, ist_json_str_or(object, "metadata.name", ""));
+        char *is = policy_key(object);
         if (strcmp(is, key) == 0)
             json_object_set(objects, name, object);
         ist_free(is);

@@ -29,3 +29,10 @@ tests_unit_test_netpol_churn_SOURCES = %D%/test-netpol-churn.c $(NETPOL_RUNTIME)
 tests_unit_test_netpol_churn_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol -I$(top_srcdir)/plugins
 tests_unit_test_netpol_churn_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_netpol_churn_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-netpol-moves
+UNIT_TESTS += tests/unit/test-netpol-moves
+tests_unit_test_netpol_moves_SOURCES = %D%/test-netpol-moves.c $(NETPOL_RUNTIME)
+tests_unit_test_netpol_moves_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol -I$(top_srcdir)/plugins
+tests_unit_test_netpol_moves_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_netpol_moves_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)

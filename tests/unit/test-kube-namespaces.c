@@ -66,6 +66,36 @@ static void pod_cidrs_are_of_both_families(void **state)
     assert_int_not_equal(ist_net_parse("fd00:1::/129", &nets[1], &err), IST_OK);
 }
 
+static void all_of_one_family_is_nothing_of_the_other(void **state)
+{
+    (void)state;
+    ist_net net;
+    const ist_cluster cluster = {.pod_cidrs = &net, .pod_cidr_count = 1};
+    assert_int_equal(ist_net_parse("::/0", &net, NULL), IST_OK);
+    assert_true(ist_cluster_has_pod(&cluster, "fd00:1::9"));
+    assert_false(ist_cluster_has_pod(&cluster, "10.2.0.1"));
+    assert_int_equal(ist_net_parse("0.0.0.0/0", &net, NULL), IST_OK);
+    assert_true(ist_cluster_has_pod(&cluster, "10.2.0.1"));
+    assert_false(ist_cluster_has_pod(&cluster, "fd00:1::9"));
+}
+
+static void a_block_may_have_host_bits_and_must_have_a_prefix(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"10.1.0.1",    "10.1.0.1/",   "10.1.0.1/33", "fd00::/129", "10.1.0/8",
+                                        "10.1.0.1/8x", "10.1.0.1/+8", "/8",          "",           "a/8"};
+    ist_net block, net;
+    assert_int_equal(ist_net_parse_block("10.1.77.9/16", &block), IST_OK);
+    assert_int_equal(ist_net_parse("10.1.0.0/16", &net, NULL), IST_OK);
+    assert_memory_equal(&block, &net, sizeof(net));
+    assert_int_equal(ist_net_parse_block("fd00:1::77/48", &block), IST_OK);
+    assert_int_equal(ist_net_parse("fd00:1::/48", &net, NULL), IST_OK);
+    assert_memory_equal(&block, &net, sizeof(net));
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+        assert_int_equal(ist_net_parse_block(wrong[i], &block), IST_ERR_INPUT);
+    assert_int_equal(ist_net_parse_block(NULL, &block), IST_ERR_INPUT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -73,6 +103,8 @@ int main(void)
         cmocka_unit_test(a_mapped_name_goes_both_ways_and_takes_the_other_out),
         cmocka_unit_test(one_namespace_under_two_names_is_refused),
         cmocka_unit_test(pod_cidrs_are_of_both_families),
+        cmocka_unit_test(all_of_one_family_is_nothing_of_the_other),
+        cmocka_unit_test(a_block_may_have_host_bits_and_must_have_a_prefix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,7 +77,10 @@ static json_t *made(const json_t *given, const uint8_t *absent, json_t *notes)
     json_t *document = pipeline_document(given);
     struct policy *policy = policy_compile(world_names(world), CCP, document, 1, &err);
     assert_non_null(policy);
-    json_t *object = pipeline_make(world, policy, document, absent, NULL, notes);
+    json_t *objects = pipeline_make(world, policy, document, absent, NULL, notes);
+    json_t *object = json_incref(json_array_get(objects, 0));
+    assert_int_equal(json_array_size(objects), 1);
+    json_decref(objects);
     policy_free(world_names(world), policy);
     json_decref(document);
     world_free(world);

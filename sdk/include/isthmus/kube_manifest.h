@@ -34,6 +34,10 @@ IST_EXPORT int32_t ist_manifest_read(const ist_env *env, const ist_manifest *man
 // *namespaced (may be NULL) is set when it is.
 IST_EXPORT int ist_manifest_defines(const json_t *definition, const json_t *object, int *namespaced);
 
+// The directions in which a NetworkPolicy isolates, as its `policyTypes` (array, new reference): those that `spec` names,
+// and where it names none, Ingress, with Egress as well where it has egress rules, as a server fills in.
+IST_EXPORT json_t *ist_manifest_policy_types(const json_t *spec);
+
 // The order of applying: namespaces, then definitions of kinds, then what others name, then the rest as it came.
 // `entries`: array of {object, ...}, borrowed. New array of the same entries.
 IST_EXPORT json_t *ist_manifest_in_order(const json_t *entries);

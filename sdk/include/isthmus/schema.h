@@ -41,8 +41,11 @@ typedef struct ist_net {
 } ist_net;
 // "10.1.0.0/16", "fd00:1::/48", or an address; IST_ERR_INPUT where host bits are set.
 IST_EXPORT int32_t ist_net_parse(const char *text, ist_net *net, ist_error *err);
+// As an ipBlock's cidr may be written: with a prefix length, and host bits, which are cleared. IST_OK or IST_ERR_INPUT.
+IST_EXPORT int32_t ist_net_parse_block(const char *text, ist_net *net);
 // An address of either family in the same 16 bytes.
 IST_EXPORT int32_t ist_ip_parse(const char *text, uint8_t address[16]);
+// ::/0 holds no IPv4 address, whose place within IPv6 is only how it is kept here.
 IST_EXPORT int ist_net_contains(const ist_net *net, const uint8_t address[16]);
 IST_EXPORT int32_t ist_ipv4_parse(const char *text, uint32_t *address); // IST_OK or IST_ERR_INPUT
 IST_EXPORT void ist_ipv4_text(uint32_t address, char text[16]);

@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define V4_PREFIX 96 // bits before an IPv4 address
+static const uint8_t v4_mapped[V4_PREFIX / 8] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
 static void from_v4(uint32_t v4, uint8_t address[16])
 {
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    memcpy(address, mapped, sizeof(mapped));
+    memcpy(address, v4_mapped, sizeof(v4_mapped));
     for (int i = 0; i < 4; i++)
         address[12 + i] = (uint8_t)(v4 >> (24 - 8 * i));
 }
@@ -38,6 +40,8 @@ static int same_prefix(const uint8_t *a, const uint8_t *b, unsigned prefix)
 
 int ist_net_contains(const ist_net *net, const uint8_t address[16])
 {
+    if (net->prefix < V4_PREFIX && same_prefix(address, v4_mapped, V4_PREFIX))
+        return 0;
     return same_prefix(net->address, address, net->prefix);
 }
 
@@ -76,6 +80,25 @@ int32_t ist_net_parse(const char *text, ist_net *net, ist_error *err)
     if (rc != IST_OK)
         return rc;
     from_v4(v4.address, net->address);
-    net->prefix = (uint8_t)(96 + v4.prefix);
+    net->prefix = (uint8_t)(V4_PREFIX + v4.prefix);
+    return IST_OK;
+}
+
+int32_t ist_net_parse_block(const char *text, ist_net *net)
+{
+    const char *slash = text ? strchr(text, '/') : NULL;
+    char address[INET6_ADDRSTRLEN], *end;
+    if (!slash || (size_t)(slash - text) >= sizeof(address) || slash[1] < '0' || slash[1] > '9')
+        return IST_ERR_INPUT;
+    memcpy(address, text, (size_t)(slash - text));
+    address[slash - text] = 0;
+    unsigned long prefix = strtoul(slash + 1, &end, 10), before = strchr(address, ':') ? 0 : V4_PREFIX;
+    ist_net parsed;
+    if (*end || prefix > 128 - before || ist_ip_parse(address, parsed.address) != IST_OK)
+        return IST_ERR_INPUT;
+    parsed.prefix = (uint8_t)(before + prefix);
+    for (unsigned bit = parsed.prefix; bit < 128; bit++)
+        parsed.address[bit / 8] &= (uint8_t) ~(0x80u >> (bit % 8));
+    *net = parsed;
     return IST_OK;
 }

@@ -118,7 +118,15 @@ static void complete_ports(json_t *object)
         }
 }
 
-// What a Secret holds is redacted from now on, as it stands and as base64.
+json_t *ist_manifest_policy_types(const json_t *spec)
+{
+    json_t *types = json_object_get(spec, "policyTypes");
+    if (json_array_size(types))
+        return json_incref(types);
+    return json_pack("[s, s*]", "Ingress",
+                     json_array_size(json_object_get(spec, "egress")) ? "Egress" : NULL);
+}
+
 // In a NetworkPolicy what is left out says something: no `ingress` lets nobody in. So it is said, else a rule that somebody
 // adds by hand would be nobody's field and stay.
 static void complete_policy(json_t *object)
@@ -129,15 +137,13 @@ static void complete_policy(json_t *object)
         strncmp(ist_json_str_or(object, "apiVersion", ""), "networking.k8s.io/", 18) != 0 ||
         !json_is_object(spec))
         return;
-    if (!json_object_get(spec, "policyTypes"))
-        json_object_set_new(spec, "policyTypes",
-                            json_pack("[s, s*]", "Ingress",
-                                      json_array_size(json_object_get(spec, "egress")) ? "Egress" : NULL));
+    json_object_set_new(spec, "policyTypes", ist_manifest_policy_types(spec));
     for (size_t i = 0; i < 2; i++)
         if (!json_object_get(spec, directions[i]))
             json_object_set_new(spec, directions[i], json_array());
 }
 
+// What a Secret holds is redacted from now on, as it stands and as base64.
 static void hide(const ist_env *env, const json_t *object)
 {
     static const char *const maps[] = {"data", "stringData"};
