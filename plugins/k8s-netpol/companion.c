@@ -118,6 +118,29 @@ static void add_vips(struct flats *flats, const struct world *world, const struc
     flats_free(&others);
 }
 
+// Of one companion; what other policies say of the same address counts there too.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/cni-network-policy-configure.html, considerations
+#define VPC_PORTS 24u // combinations of port and protocol for one address
+
+static void note_ports(const struct flats *flats, const struct policy *policy, json_t *notes)
+{
+    for (size_t i = 0; i < flats->count; i++) {
+        const struct flat *flat = &flats->items[i];
+        uint32_t sum = 0;
+        for (size_t k = 0; k < flats->count; k++)
+            if (flats->items[k].direction == flat->direction &&
+                ip_set_has(&flats->items[k].addresses, &flat->addresses.items[0]))
+                sum += flats->items[k].port_count;
+        if (sum <= VPC_PORTS)
+            continue;
+        note_once(notes,
+                  ist_printf("policy %s/%s: %u ports for one address: the VPC CNI's agent takes %u and may "
+                             "leave out the rest (a range with endPort counts as one)",
+                             policy->ns->text, policy->name->text, sum, VPC_PORTS));
+        return;
+    }
+}
+
 json_t *companions_make(const struct world *world, const struct policy *policy, size_t remote,
                         const struct companion_options *options, json_t *notes)
 {
@@ -128,6 +151,8 @@ json_t *companions_make(const struct world *world, const struct policy *policy, 
     for (uint32_t i = 0; i < policy->rule_count; i++)
         flats_add(&flats, world, policy, &policy->rules[i], remote, 0, options, notes);
     add_vips(&flats, world, policy, remote, options);
+    if (options->is_vpc)
+        note_ports(&flats, policy, notes);
     make_shards(&making, &flats, options->shard_peers ? options->shard_peers : SHARD_ADDRESSES);
     flats_free(&flats);
     return making.objects;

@@ -26,7 +26,7 @@
 //   Both: both. A pipeline file's peer: `cluster` is that cluster alone, `namespace` by its name there, `service` the pods
 //   of that Service's selector (none, or without a selector: nobody, noted).
 // Ports. Copied: protocol always written (TCP where unset), numbers with endPort. A NAMED ingress port belongs to the
-//   pods selected here: the name stays (ports_by_number: see there). A NAMED egress port is the remote pod's: one rule for
+//   pods selected here: the name stays (not under the VPC CNI: see is_vpc). A NAMED egress port is the remote pod's: one rule for
 //   each number it resolves to, with the addresses of the pods that have it so; a pod without such a port is in none, and
 //   where several ports are named the rest of the rule's ports go with every address. `ports: []` is never written: it
 //   means every port.
@@ -62,10 +62,10 @@ struct vip {
 };
 
 struct companion_options {
-    // VPC CNI: named ports in ipBlock rules are dropped there. A named INGRESS port is written as its number if every pod
+    // Is the policy's cluster under the VPC CNI? Named ports in ipBlock rules are dropped there: a named INGRESS port is written as its number if every pod
     // that the policy selects has it with the same number; else the port is left out (and the rule, if it was the last)
-    // with a note that names two pods which differ.
-    int ports_by_number;
+    // with a note that names two pods which differ. More ports for one address than its agent takes are noted.
+    int is_vpc;
     uint32_t shard_peers;   // addresses in one object; 0: 500
     const struct vip *vips; // borrowed; of the policy's own cluster
     size_t vip_count;

@@ -212,7 +212,7 @@ void model_want(void *opened, size_t cluster, const char *key, ist_wanted *wante
     if (!model->watching && entry->withheld_since && ist_now_ms(env) - entry->withheld_since > PATIENCE_MS)
         asking.patient = 0;
     if (cni_is_vpc(&model->facts[cluster].cni)) {
-        options.ports_by_number = 1;
+        options.is_vpc = 1;
         options.vips = mirrored_vips(model->mirrored, cluster, &options.vip_count);
     }
     entry->said.count = 0;

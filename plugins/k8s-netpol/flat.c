@@ -287,7 +287,7 @@ void flats_add(struct flats *flats, const struct world *world, const struct poli
         const struct rule_port *port = &rule->ports[i];
         if (port->name && rule->direction == RULE_EGRESS)
             continue;
-        if (!port->name || !options->ports_by_number) {
+        if (!port->name || !options->is_vpc) {
             keep_port(&flat, *port);
             continue;
         }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 struct service_port { // of a Service or a slice
-    char *name;     // "" where there is none
+    char *name;       // "" where there is none
     uint16_t number;
     uint8_t protocol;
 };
@@ -340,7 +340,8 @@ int mirrored_slice(struct mirrored *mirrored, size_t cluster, const json_t *obje
 // ---- telling ----
 
 // Where a port of a ClusterIP leads: the slices' port of that name, at their addresses of its family.
-static struct vip make_vip(const struct backend *backend, const struct service_port *port, const struct ip *ip)
+static struct vip make_vip(const struct backend *backend, const struct service_port *port,
+                           const struct ip *ip)
 {
     struct vip vip = {.address = *ip, .protocol = port->protocol, .port = port->number};
     struct vip_end *ends = NULL;

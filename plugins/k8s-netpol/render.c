@@ -1,5 +1,6 @@
 // `isthmus policy render`: the policies of each cluster as files: the originals, and the companions beside them.
 #include "commands.h"
+#include "pipeline.h"
 
 #include <isthmus/alloc.h>
 #include <isthmus/file.h>
@@ -95,24 +96,88 @@ static int32_t write_originals(struct rendering *r, size_t cluster, ist_error *e
     return rc;
 }
 
+// As the daemon writes for the network plugin of that cluster.
+static struct companion_options options_for(const struct rendering *r, size_t cluster)
+{
+    struct companion_options options = {0};
+    if (cni_is_vpc(&r->session->cnis[cluster])) {
+        options.is_vpc = 1;
+        options.vips = mirrored_vips(r->session->mirrored, cluster, &options.vip_count);
+    }
+    return options;
+}
+
+static int is_given(const struct rendering *r, const struct policy *policy)
+{
+    size_t i;
+    const json_t *given;
+    json_array_foreach(r->session->given, i, given)
+    {
+        if (!strcmp(ist_json_str_or(given, "name", ""), policy->name->text) &&
+            !strcmp(ist_json_str_or(given, "namespace", ""), policy->ns->text) &&
+            world_find_cluster(r->session->world, ist_json_str_or(given, "cluster", "")) == policy->cluster)
+            return 1;
+    }
+    return 0;
+}
+
+// Consumes `objects`.
+static int32_t write_objects(struct rendering *r, size_t cluster, json_t *objects, size_t *count,
+                             ist_error *err)
+{
+    int32_t rc = IST_OK;
+    size_t i;
+    json_t *object;
+    json_array_foreach(objects, i, object)
+    {
+        if (rc == IST_OK)
+            rc = write_object(r, cluster, object, err);
+        ++*count;
+    }
+    json_decref(objects);
+    return rc;
+}
+
 static int32_t write_companions(struct rendering *r, const struct policy *policy, ist_error *err)
 {
     const struct world *world = r->session->world;
-    const struct companion_options options = {0};
+    size_t count = world_cluster_count(world);
+    struct companion_options options = options_for(r, policy->cluster);
+    uint8_t *written = ist_calloc(count + 1, sizeof(*written));
     int32_t rc = IST_OK;
-    for (size_t remote = 0; remote < world_cluster_count(world); remote++) {
-        if (remote == policy->cluster || policy->generated ||
-            !(r->session->mode == REACH_FEDERATED || policy_reaches(world, policy, remote)))
-            continue;
-        json_t *shards = companions_make(world, policy, remote, &options, r->notes), *shard;
-        size_t i;
-        json_array_foreach(shards, i, shard)
-        {
-            if (rc == IST_OK)
-                rc = write_object(r, policy->cluster, shard, err);
-            r->companions++;
-        }
-        json_decref(shards);
+    for (size_t remote = 0; remote < count; remote++)
+        written[remote] = remote != policy->cluster && !policy->generated && !is_given(r, policy) &&
+                          (r->session->mode == REACH_FEDERATED || policy_reaches(world, policy, remote));
+    options.written = written;
+    for (size_t remote = 0; remote < count && rc == IST_OK; remote++)
+        if (written[remote])
+            rc = write_objects(r, policy->cluster, companions_make(world, policy, remote, &options, r->notes),
+                               &r->companions, err);
+    ist_free(written);
+    return rc;
+}
+
+// The policies of the step's own inputs.
+static int32_t write_given(struct rendering *r, ist_error *err)
+{
+    struct world *world = r->session->world;
+    int32_t rc = IST_OK;
+    size_t i;
+    const json_t *given;
+    json_array_foreach(r->session->given, i, given)
+    {
+        size_t cluster = world_find_cluster(world, ist_json_str_or(given, "cluster", ""));
+        struct companion_options options = options_for(r, cluster);
+        json_t *document = pipeline_document(given);
+        struct policy *policy =
+            rc == IST_OK ? policy_compile(world_names(world), cluster, document, 1, err) : NULL;
+        if (policy)
+            rc = write_objects(r, cluster, pipeline_make(world, policy, document, NULL, &options, r->notes),
+                               &r->originals, err);
+        else if (rc == IST_OK)
+            rc = IST_ERR_INPUT;
+        policy_free(world_names(world), policy);
+        json_decref(document);
     }
     return rc;
 }
@@ -158,6 +223,8 @@ static int32_t run(const struct session *session, ist_error *err)
         rc = ist_fail(err, IST_ERR_INPUT, "isthmus policy render", "where to? -o DIR");
     for (size_t c = 0; rc == IST_OK && c < world_cluster_count(session->world); c++)
         rc = render_cluster(&r, c, err);
+    if (rc == IST_OK)
+        rc = write_given(&r, err);
     if (rc == IST_OK) {
         note_unknown(&r);
         print_format(&out, "%zu policies and %zu companions for %zu clusters in %s\n", r.originals,
@@ -173,7 +240,7 @@ int32_t policy_render(const ist_host *host, ist_call *call, const ist_value *arg
 {
     struct session session;
     ist_error err = {0};
-    int32_t rc = session_open(&session, host, call, args, 1, &err);
+    int32_t rc = session_open(&session, host, call, args, SESSION_WRITES, &err);
     if (rc == IST_OK)
         rc = run(&session, &err);
     session_close(&session);

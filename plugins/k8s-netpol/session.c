@@ -11,6 +11,13 @@
 
 // ---- options
 
+static void add_cluster(struct session *session, const char *name)
+{
+    size_t at = world_add_cluster(session->world, name);
+    session->cnis = ist_realloc(session->cnis, at + 1, sizeof(*session->cnis));
+    session->cnis[at] = (struct cni){0};
+}
+
 static const json_t *value_at(const struct session *session, const char *name, size_t i)
 {
     const json_t *value = json_object_get(session->args, name);
@@ -76,7 +83,7 @@ static int32_t declare(struct session *session, const char *name, const char *so
                             ? "the name \"%s\" holds one of the characters : / # , or a blank"
                             : "%s is given twice",
                         name);
-    world_add_cluster(session->world, name);
+    add_cluster(session, name);
     return IST_OK;
 }
 
@@ -155,7 +162,7 @@ static int32_t read_clusters(struct session *session, const json_t *inputs, cons
     size_t i;
     json_t *policy;
     for (size_t c = 0; c < clusters->count; c++) {
-        world_add_cluster(session->world, clusters->items[c].name);
+        add_cluster(session, clusters->items[c].name);
         for (size_t n = 0; n < clusters->items[c].pod_cidr_count; n++) {
             struct net net = {.prefix = clusters->items[c].pod_cidrs[n].prefix};
             memcpy(net.base.bytes, clusters->items[c].pod_cidrs[n].address, sizeof(net.base.bytes));
@@ -169,6 +176,7 @@ static int32_t read_clusters(struct session *session, const json_t *inputs, cons
     {
         if (rc == IST_OK)
             rc = put_own(session, policy, err);
+        json_array_append(session->given, policy);
     }
     return rc;
 }
@@ -195,33 +203,51 @@ static int32_t read_step(struct session *session, ist_error *err)
 
 // ---- all of it
 
-static void keep_policy(void *arg, size_t cluster, const json_t *object)
+static void keep_policy(struct session *session, size_t cluster, const json_t *object)
 {
-    struct session *session = arg;
-    if (strcmp(ist_json_str_or(object, "kind", ""), "NetworkPolicy") != 0 ||
-        strncmp(ist_json_str_or(object, "apiVersion", "networking.k8s.io/v1"), "networking.k8s.io/", 18) != 0)
+    if (strncmp(ist_json_str_or(object, "apiVersion", "networking.k8s.io/v1"), "networking.k8s.io/", 18) != 0)
         return;
     while (json_array_size(session->policies) <= cluster)
         json_array_append_new(session->policies, json_array());
     json_array_append(json_array_get(session->policies, cluster), (json_t *)(uintptr_t)object);
 }
 
+static void see(void *arg, size_t cluster, const json_t *object)
+{
+    struct session *session = arg;
+    const char *kind = ist_json_str_or(object, "kind", "");
+    if (!strcmp(kind, "NetworkPolicy"))
+        keep_policy(session, cluster, object);
+    else if (!strcmp(kind, "DaemonSet"))
+        cni_see(&session->cnis[cluster], object, 0);
+    else if (!strcmp(kind, "Service"))
+        mirrored_service(session->mirrored, cluster, object, 0);
+    else if (!strcmp(kind, "EndpointSlice"))
+        mirrored_slice(session->mirrored, cluster, object, 0);
+}
+
 int32_t session_open(struct session *session, const ist_host *host, ist_call *call, const ist_value *args,
-                     int keep_policies, ist_error *err)
+                     uint32_t flags, ist_error *err)
 {
     size_t i;
     json_t *warning;
-    *session = (struct session){
-        .env = {host, call}, .world = world_new(), .warnings = json_array(), .policies = json_array()};
+    *session = (struct session){.env = {host, call},
+                                .world = world_new(),
+                                .warnings = json_array(),
+                                .policies = json_array(),
+                                .given = json_array(),
+                                .mirrored = mirrored_new(),
+                                .cnis = ist_calloc(1, sizeof(struct cni))};
     session->args = ist_json(&session->env, args);
     session->mode = session_has(session, "--federate")     ? REACH_FEDERATED
                     : session_has(session, "--as-written") ? REACH_PLAIN
                                                            : REACH_ANNOTATED;
     session->sources =
         (struct sources){.env = &session->env, .world = session->world, .warnings = session->warnings};
-    if (keep_policies) {
-        session->sources.seen = keep_policy;
+    if (flags & SESSION_WRITES) {
+        session->sources.seen = see;
         session->sources.arg = session;
+        session->sources.deep = 1;
     }
     int32_t rc = session_has(session, "--cluster") ? read_given(session, err) : read_step(session, err);
     for (size_t c = 0; rc == IST_OK && c < world_cluster_count(session->world); c++)
@@ -236,6 +262,9 @@ void session_close(struct session *session)
     world_free(session->world);
     json_decref(session->warnings);
     json_decref(session->policies);
+    json_decref(session->given);
+    mirrored_free(session->mirrored);
+    ist_free(session->cnis);
     json_decref(session->args);
     *session = (struct session){0};
 }

@@ -2,7 +2,9 @@
 #ifndef NETPOL_SESSION_H
 #define NETPOL_SESSION_H
 
+#include "cni.h"
 #include "companion.h"
+#include "mirrored.h"
 #include "reach.h"
 #include "sources.h"
 
@@ -14,9 +16,12 @@ struct session {
     struct world *world;
     struct sources sources;
     json_t *warnings;
-    json_t *
-        policies; // by cluster: array of the NetworkPolicy objects as they were read, where keep_policies is set
     uint32_t mode; // REACH_...
+    // Where SESSION_WRITES is set: by cluster the NetworkPolicy objects as they were read (array), its network plugin, and
+    // its Services without a selector; the policies of the step's inputs (array).
+    json_t *policies, *given;
+    struct cni *cnis;
+    struct mirrored *mirrored;
 };
 
 // The rows that all commands have, for their tables.
@@ -32,10 +37,12 @@ struct session {
             "A namespace of a cluster that is called differently in the others", 0                           \
     }
 
+#define SESSION_WRITES 1u // reads what policies that are written depend on, too
+
 // Reads everything: the clusters of --cluster, or those of the step's inputs. The caller ends it with session_close() in
 // any case. Warnings are logged.
 int32_t session_open(struct session *session, const ist_host *host, ist_call *call, const ist_value *args,
-                     int keep_policies, ist_error *err);
+                     uint32_t flags, ist_error *err);
 void session_close(struct session *session);
 
 const char *session_option(const struct session *session,

@@ -183,6 +183,22 @@ static int32_t read_kind(const struct reading *r, ist_kube *kube, const char *ap
     return expired ? read_pages(r, kube, &kind, 0, &expired, err) : rc;
 }
 
+// What tells how policies are to be written there. Whoever may not read it is told what that leaves open.
+static void read_deep(const struct reading *r, ist_kube *kube)
+{
+    static const char *const kinds[][2] = {{"apps/v1", "DaemonSet"},
+                                           {"discovery.k8s.io/v1", "EndpointSlice"}};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        ist_error err = {0};
+        int32_t rc = read_kind(r, kube, kinds[i][0], kinds[i][1], &err);
+        if (rc != IST_OK && rc != IST_ERR_NOT_FOUND)
+            warn(r->sources,
+                 ist_printf("%s: %ss cannot be read (%s): what its network plugin needs otherwise "
+                            "is not known",
+                            r->where, kinds[i][1], err.text));
+    }
+}
+
 int32_t source_cluster(struct sources *sources, size_t cluster, ist_kube *kube, ist_error *err)
 {
     static const char *const kinds[][2] = {
@@ -195,6 +211,8 @@ int32_t source_cluster(struct sources *sources, size_t cluster, ist_kube *kube, 
     // Only for the names of workloads: who may not read them sees ReplicaSets.
     if (rc == IST_OK)
         read_kind(&r, kube, "apps/v1", "Deployment", NULL);
+    if (rc == IST_OK && sources->deep)
+        read_deep(&r, kube);
     if (rc == IST_OK)
         world_settle(sources->world, cluster, 1);
     json_t *found = NULL;

@@ -14,6 +14,7 @@ struct sources {
     json_t *warnings; // array of sentences: what is not modelled, what was not understood
     void (*seen)(void *arg, size_t cluster, const json_t *object); // NULL, or shown each object; borrowed
     void *arg;
+    int deep; // clusters: DaemonSets and EndpointSlices are read too, for seen() alone
 };
 
 // Reads SOURCE into `cluster`: "-" (the standard input), a folder (its .yaml, .yml and .json files and those below it, in

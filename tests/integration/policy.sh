@@ -141,6 +141,34 @@ ok "pods outside the declared CIDR are never written" both render --pod-cidr aws
 ok "so nothing stands in for them" sh -c "! grep -rq 10.0.0 strict/ccp"
 exits 1 "render needs a folder" both render
 
+# ---- for the VPC CNI, which knows no names of ports in ipBlock rules and judges before a ClusterIP is translated
+mkdir -p vpc/east vpc/west
+cat >vpc/west/world.yaml <<'END'
+{apiVersion: v1, kind: Pod, metadata: {name: w, namespace: shop, labels: {app: web}}, status: {phase: Running, podIP: 10.2.0.4}}
+END
+cat >vpc/east/world.yaml <<'END'
+{apiVersion: v1, kind: Pod, metadata: {name: e, namespace: shop, labels: {app: web}}, spec: {containers: [{name: c, ports: [{name: http, containerPort: 8080}]}]}, status: {phase: Running, podIP: 10.1.0.4}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: west, namespace: shop}, spec: {clusterIP: 172.20.0.9, ports: [{port: 80}]}}
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: west-1, namespace: shop, labels: {kubernetes.io/service-name: west}}, addressType: IPv4, ports: [{port: 8080}], endpoints: [{addresses: [10.2.0.4]}]}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: shop, annotations: {isthmus.dev/clusters: west}}, spec: {podSelector: {}, ingress: [{from: [{podSelector: {}}], ports: [{port: http}]}], egress: [{to: [{podSelector: {}}]}]}}
+END
+vpc() { policy render --cluster east=vpc/east --cluster west=vpc/west -o "$1"; }
+ok "render for a network plugin that is not known" vpc vpc/plain
+ok "keeps names of ports" grep -q 'port: "*http' vpc/plain/east/shop.p-isthmus-west.yaml
+ok "and names no ClusterIP" sh -c "! grep -q 172.20.0.9 vpc/plain/east/shop.p-isthmus-west.yaml"
+cat >vpc/east/aws-node.yaml <<'END'
+{apiVersion: apps/v1, kind: DaemonSet, metadata: {name: aws-node, namespace: kube-system}, spec: {selector: {matchLabels: {k8s-app: aws-node}}, template: {metadata: {labels: {k8s-app: aws-node}}, spec: {hostNetwork: true, containers: [{name: aws-node}, {name: aws-eks-nodeagent, args: [--enable-network-policy=true]}]}}}}
+END
+ok "render for the VPC CNI" vpc vpc/out
+ok "writes the number" grep -q 'port: 8080' vpc/out/east/shop.p-isthmus-west.yaml
+ok "and the ClusterIP that leads to what is allowed alone" grep -q 172.20.0.9/32 vpc/out/east/shop.p-isthmus-west.yaml
+python3 -c 'print("{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: many, namespace: shop, annotations: {isthmus.dev/clusters: west}}, spec: {podSelector: {}, ingress: [{from: [{podSelector: {}}], ports: [" + ", ".join("{port: %d}" % p for p in range(100, 125)) + "]}]}}")' >vpc/east/many.yaml
+ok "more ports than its agent takes are written all the same" vpc vpc/out
+says "25 ports for one address" "and told"
+
 # ---- why
 ok "explain answers" both explain client/client stars/frontend 80
 says "allowed by stars/frontend-policy: ingress rule 1" "with the rule that lets it in"

@@ -328,7 +328,7 @@ static void put_local(struct test *test, const char *name, int port)
 static void where_names_are_dropped_the_number_is_written_if_all_agree(void **state)
 {
     struct test *test = *state;
-    test->options.ports_by_number = 1;
+    test->options.is_vpc = 1;
     put_local(test, "l1", 80);
     put_local(test, "l2", 80);
     assert_spec(test, NAMED_INGRESS, "spec.ingress[0].ports", "[{\"port\":80,\"protocol\":\"TCP\"}]");
@@ -338,7 +338,7 @@ static void where_names_are_dropped_the_number_is_written_if_all_agree(void **st
 static void and_left_out_with_a_note_where_they_differ(void **state)
 {
     struct test *test = *state;
-    test->options.ports_by_number = 1;
+    test->options.is_vpc = 1;
     put_local(test, "l1", 80);
     put_local(test, "l3", 81);
     assert_spec(test, NAMED_INGRESS, "spec", "none");
