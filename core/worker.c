@@ -114,7 +114,7 @@ static void *read_frames(void *arg)
 // Results of the operation count once it has ended; what people read, and what is waited for, goes at once.
 static bool may_wait(const char *type)
 {
-    static const char *const types[] = {"observed", "output", "change", "field", "check"};
+    static const char *const types[] = {"observed", "output", "change", "field", "check", "problem"};
     for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
         if (!strcmp(types[i], type))
             return true;
@@ -171,6 +171,7 @@ static void run(struct worker *worker, const ist_plugin *plugin, const json_t *r
         .observed = json_object_get(request, "observed"),
         .recorded = json_object_get(request, "recorded"),
         .last_outputs = json_object_get(request, "outputs"),
+        .unknown = json_object_get(request, "unknown"),
         .environment = json_object_get(request, "environment"),
         .run_dir = ist_json_str(request, "run_dir"),
         .timeout_ms = ist_json_int(request, "timeout_ms", 0),

@@ -99,13 +99,15 @@ void cli_diags(const struct cli *cli, const struct diags *diags);
 // Loads configuration and catalog; on failure prints every diagnostic and returns NULL. Warnings are printed
 // too. `catalog` may be NULL when it is not wanted. The caller frees both.
 struct config *cli_load(const struct cli *cli, struct catalog **catalog);
-// The same, and the pipeline named by the first word; without one the only pipeline there is.
 struct loaded {
     struct config *config;
     struct catalog *catalog;
     struct pipeline *pipeline;
 };
-int cli_load_pipeline(const struct cli *cli, struct loaded *loaded); // 0 or an exit code
+// The same, and the pipeline named by the first word; without one the only pipeline there is. 0 or an exit code.
+int cli_load_pipeline(const struct cli *cli, struct loaded *loaded);
+// The same, and the plugins are asked what is wrong with the inputs that are known already.
+int cli_load_checked(const struct cli *cli, struct loaded *loaded);
 // The pipeline named `pipeline`; when it is not 0, *why is the first that is wrong, with its place (ist_free), or NULL.
 int cli_load_again(const struct cli *cli, const char *pipeline, struct loaded *loaded, char **why);
 void loaded_free(struct loaded *loaded);

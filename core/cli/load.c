@@ -1,5 +1,6 @@
 // What nearly every command begins with: the configuration, the catalog, the pipeline; or all that is wrong.
 #include "cli/cli.h"
+#include "engine/check.h"
 
 #include <isthmus/alloc.h>
 
@@ -120,17 +121,30 @@ static char *first_error(const struct diags *diags)
     return NULL;
 }
 
-int cli_load_again(const struct cli *cli, const char *pipeline, struct loaded *loaded, char **why)
+// What is only a warning does not stand between what a program reads.
+static void show(const struct cli *cli, const struct diags *diags)
+{
+    const char *format = cli_value(cli, OPT_OUTPUT);
+    if (format && strcmp(format, "json") == 0 && !diags_errors(diags))
+        diags_print(diags, stderr, cli_colour(stderr));
+    else if (diags_count(diags))
+        cli_diags(cli, diags);
+}
+
+static int load_whole(const struct cli *cli, const char *pipeline, bool checked, struct loaded *loaded,
+                      char **why)
 {
     struct diags *diags = diags_new();
     struct loaded made = {0};
+    struct checker *checker = checked ? checker_new() : NULL;
     made.config = load(cli, &made.catalog, diags);
     const char *name = !made.config ? NULL : pipeline ? pipeline : pick(cli, made.config, diags);
     if (name)
-        pipeline_load(made.config, made.catalog, name, diags, &made.pipeline);
+        pipeline_load_checked(made.config, made.catalog, name, diags, checker ? checker_run : NULL, checker,
+                              &made.pipeline);
+    checker_free(checker);
     int rc = diags_errors(diags) || !made.pipeline ? 1 : 0;
-    if (diags_count(diags))
-        cli_diags(cli, diags);
+    show(cli, diags);
     if (rc && why)
         *why = first_error(diags);
     diags_free(diags);
@@ -141,9 +155,19 @@ int cli_load_again(const struct cli *cli, const char *pipeline, struct loaded *l
     return rc;
 }
 
+int cli_load_again(const struct cli *cli, const char *pipeline, struct loaded *loaded, char **why)
+{
+    return load_whole(cli, pipeline, false, loaded, why);
+}
+
 int cli_load_pipeline(const struct cli *cli, struct loaded *loaded)
 {
-    return cli_load_again(cli, NULL, loaded, NULL);
+    return load_whole(cli, NULL, false, loaded, NULL);
+}
+
+int cli_load_checked(const struct cli *cli, struct loaded *loaded)
+{
+    return load_whole(cli, NULL, true, loaded, NULL);
 }
 
 void loaded_free(struct loaded *loaded)

@@ -73,7 +73,7 @@ static bool check_exports(struct checking *c, const char *path)
 static bool tells_secrets(const struct plugin_use *use)
 {
     const struct solo_report *r = &use->solo->report;
-    const json_t *const trees[] = {r->observed, r->changes, r->logs};
+    const json_t *const trees[] = {r->observed, r->changes, r->logs, r->problems};
     bool found = redactor_finds(use->redactor, r->error.text);
     for (size_t i = 0; i < sizeof(trees) / sizeof(*trees); i++) {
         char *text = trees[i] ? json_dumps(trees[i], JSON_ENCODE_ANY) : NULL;
@@ -126,6 +126,52 @@ static void check_reads(struct checking *c, struct plugin_use *use)
     json_decref(second);
 }
 
+// ---- check
+
+// Asks check once; false when it broke a rule, which has been said.
+static bool check_once(struct checking *c, struct plugin_use *use, bool blind)
+{
+    const struct solo_report *r = &use->solo->report;
+    int32_t code = plugin_use_run(use, IST_OP_CHECK);
+    const json_t *first = json_array_get(r->problems, 0);
+    if (tells_secrets(use))
+        said(c, "secrets", IST_FAIL, "check told the value of a secret");
+    else if (code == IST_ERR_READ_ONLY)
+        said(c, "check", IST_FAIL, "tried to reach something: %s: %s", r->error.where, r->error.text);
+    else if (code != IST_OK && code != IST_ERR_INPUT)
+        said(c, "check", IST_FAIL, "%s: %s", r->error.where, r->error.text);
+    else if (blind && code != IST_OK)
+        said(c, "check", IST_FAIL, "with no input known it says: %s: %s",
+             first ? ist_json_str_or(first, "path", "") : r->error.where,
+             first ? ist_json_str_or(first, "text", "") : r->error.text);
+    else
+        return true;
+    return false;
+}
+
+// First with nothing known, as where all inputs come from other steps; then with those that were given.
+static void check_check(struct checking *c, struct plugin_use *use, bool given)
+{
+    if (!use->info->has_check)
+        return;
+    json_t *inputs = use->inputs, *names = json_array();
+    for (size_t i = 0; i < use->info->input_count; i++)
+        if (!strpbrk(use->info->inputs[i].name, ".[{"))
+            json_array_append_new(names, json_string(use->info->inputs[i].name));
+    use->inputs = json_object();
+    use->solo->unknown = names;
+    bool good = check_once(c, use, true);
+    json_decref(use->inputs);
+    use->inputs = inputs;
+    use->solo->unknown = NULL;
+    if (good && given)
+        good = check_once(c, use, false);
+    if (good)
+        said(c, "check", IST_PASS, "copes with inputs that are not known%s",
+             given ? ", and looks at those that are" : "");
+    json_decref(names);
+}
+
 // ---- the command
 
 static bool needs_inputs(const struct plugin_info *info)
@@ -167,12 +213,16 @@ int cmd_plugin_check(const struct cli *cli)
              use.info->version, use.info->abi_major, use.info->abi_minor, use.info->input_count,
              use.info->output_count);
         const bool given = cli_has(cli, OPT_INPUTS) || cli_has(cli, OPT_SET);
-        if (!given && needs_inputs(use.info))
+        const bool blind = !given && needs_inputs(use.info);
+        if (blind)
             said(&c, "reads only", IST_SKIP, "observe and plan need inputs: --inputs FILE or --set");
-        else if (plugin_use_inputs(cli, &use))
+        if (!blind && plugin_use_inputs(cli, &use)) {
             c.failed++;
-        else
-            check_reads(&c, &use);
+        } else {
+            check_check(&c, &use, !blind);
+            if (!blind)
+                check_reads(&c, &use);
+        }
         plugin_use_close(&use);
     }
     print_results(&c, path);

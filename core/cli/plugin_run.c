@@ -36,6 +36,8 @@ static void print_result(const struct cli *cli, const struct plugin_use *use, ui
         json_object_set(all, "observed", r->observed);
     if (operation == IST_OP_PLAN || operation == IST_OP_APPLY)
         json_object_set(all, "changes", changes);
+    if (operation == IST_OP_CHECK)
+        json_object_set(all, "problems", r->problems);
     if (operation == IST_OP_VERIFY)
         json_object_set(all, "checks", r->checks);
     if (operation == IST_OP_APPLY || operation == IST_OP_DESTROY)
@@ -80,7 +82,8 @@ static int run(const struct cli *cli, struct plugin_use *use, uint32_t operation
     int rc = code != IST_OK || any_failed(use->solo->report.checks);
     print_result(cli, use, operation, changes);
     json_decref(changes);
-    if (code != IST_OK)
+    // Problems have been told as they came.
+    if (code != IST_OK && (operation != IST_OP_CHECK || !json_array_size(use->solo->report.problems)))
         plugin_use_error(use, &use->solo->report.error);
     if (state && solo_save(use->solo, state, &err)) {
         plugin_use_error(use, &err);
@@ -94,7 +97,7 @@ int cmd_plugin_run(const struct cli *cli)
     struct plugin_use use;
     uint32_t operation = operation_of_name(cli_arg(cli, 1));
     if (!operation)
-        return cli_error("observe, plan, apply, destroy, verify or watch", "unknown operation `%s`",
+        return cli_error("observe, plan, apply, destroy, verify, watch or check", "unknown operation `%s`",
                          cli_arg(cli, 1));
     if (plugin_use_open(cli, cli_arg(cli, 0), cli_has(cli, OPT_IN_PROCESS), &use))
         return 1;

@@ -87,8 +87,9 @@ static const char *flags_text(uint32_t flags, char *text, size_t size)
 
 static char *operations_text(const struct plugin_info *info)
 {
-    return ist_printf("observe, plan%s%s%s", info->has_apply ? ", apply, destroy" : "",
-                      info->has_verify ? ", verify" : "", info->has_watch ? ", watch" : "");
+    return ist_printf("observe, plan%s%s%s%s", info->has_apply ? ", apply, destroy" : "",
+                      info->has_verify ? ", verify" : "", info->has_watch ? ", watch" : "",
+                      info->has_check ? ", check" : "");
 }
 
 // ---- show: text

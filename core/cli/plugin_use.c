@@ -46,6 +46,14 @@ static void tell(void *arg, const json_t *event)
             redactor_add(use->redactor, json_string_value(value), json_string_length(value));
         return;
     }
+    if (!strcmp(type, "problem")) {
+        const char *path = ist_json_str_or(event, "path", "");
+        char *clean = redactor_text(use->redactor, text);
+        fprintf(stderr, "%s: %s%s%s\n", ist_json_int(event, "level", 0) == IST_LOG_WARN ? "warning" : "error",
+                path, *path ? ": " : "", clean);
+        ist_free(clean);
+        return;
+    }
     static const char *const levels[] = {"", "error", "warning", "info", "debug", "trace"};
     size_t level = (size_t)ist_json_int(event, "level", 0);
     const bool log = !strcmp(type, "log") && level < sizeof(levels) / sizeof(*levels);
@@ -234,6 +242,7 @@ static int32_t run_in_worker(struct plugin_use *use, struct worker_request *requ
     request->recorded = use->solo->recorded;
     request->last_outputs = use->solo->outputs;
     request->run_dir = use->run_dir;
+    request->unknown = use->solo->unknown;
     solo_begin(use->solo);
     if (!use->worker && worker_start(use->info, &options, &use->worker, &err))
         return lost(use, &err);

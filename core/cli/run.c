@@ -47,7 +47,7 @@ static int run_engine(const struct cli *cli, struct loaded *loaded, const struct
 static int run_kind(const struct cli *cli, enum run_kind kind, const char *plan_in)
 {
     struct loaded loaded = {0};
-    int code = cli_load_pipeline(cli, &loaded);
+    int code = kind == RUN_VERIFY ? cli_load_pipeline(cli, &loaded) : cli_load_checked(cli, &loaded);
     if (code)
         return code;
     struct run_options options = options_of(cli, kind, loaded.config);

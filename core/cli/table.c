@@ -48,7 +48,8 @@ const struct cli_option cli_options[OPT_COUNT] = {
 
 const struct cli_command cli_commands[] = {
     // Working on a pipeline.
-    {"validate", "[PIPELINE]", "check the configuration, and say all that is wrong with it", 0, 0, 1, false,
+    {"validate", "[PIPELINE]",
+     "check the configuration, let plugins check the inputs that are known, and say all that is wrong", 0, 0, 1, false,
      cmd_validate},
     {"plan", "[PIPELINE]", "show what apply would change; changes nothing",
      OPT(JOBS) | OPT(ONLY) | OPT(OUT) | OPT(DETAILED_EXITCODE), 0, 1, false, cmd_plan},
@@ -70,7 +71,7 @@ const struct cli_command cli_commands[] = {
      "show a plugin's inputs, outputs and commands; --output schema: a JSON Schema, man: a manual page",
      OPT(IAM_POLICY) | OPT(RBAC), 1, 1, false, cmd_plugin_show},
     {"plugin run", "NAME OP",
-     "run one operation of a plugin alone: observe, plan, apply, destroy, verify, watch",
+     "run one operation of a plugin alone: observe, plan, apply, destroy, verify, watch, check",
      OPT(INPUTS) | OPT(IN_PROCESS) | OPT(STATE), 2, 2, false, cmd_plugin_run},
     {"plugin new", "NAME", "write the skeleton of a plugin into the folder NAME, or DIR/NAME with --dir DIR",
      0, 1, 1, false, cmd_plugin_new},

@@ -1,5 +1,6 @@
 // `validate`, `config show` and `graph`: what can be said without touching anything.
 #include "cli/cli.h"
+#include "engine/check.h"
 
 #include <isthmus/alloc.h>
 
@@ -12,9 +13,10 @@ static bool is_text(const struct cli *cli)
 }
 
 // Checks one pipeline; adds its steps to *steps.
-static void check(struct loaded *l, const char *name, struct diags *diags, size_t *steps)
+static void check(struct loaded *l, struct checker *checker, const char *name, struct diags *diags,
+                  size_t *steps)
 {
-    if (pipeline_load(l->config, l->catalog, name, diags, &l->pipeline))
+    if (pipeline_load_checked(l->config, l->catalog, name, diags, checker_run, checker, &l->pipeline))
         return;
     *steps += l->pipeline->count;
     pipeline_advise(l->pipeline, diags);
@@ -27,19 +29,21 @@ int cmd_validate(const struct cli *cli)
     struct config_source source = cli_source(cli);
     struct diags *diags = diags_new();
     struct loaded l = {0};
+    struct checker *checker = checker_new();
     size_t steps = 0, count = 0;
     const char *const *names = NULL;
     if (config_load(&source, diags, &l.config) == 0) {
         l.catalog = cli_catalog(l.config);
         count = config_pipelines(l.config, &names);
         if (cli_arg(cli, 0))
-            check(&l, cli_arg(cli, 0), diags, &steps);
+            check(&l, checker, cli_arg(cli, 0), diags, &steps);
         else
             for (size_t i = 0; i < count; i++)
-                check(&l, names[i], diags, &steps);
+                check(&l, checker, names[i], diags, &steps);
         if (!count && !diags_errors(diags))
             diag_warn(diags, (struct place){0}, "the configuration has no pipeline");
     }
+    checker_free(checker);
     size_t errors = diags_errors(diags), warnings = diags_count(diags) - errors;
     if (!is_text(cli) || diags_count(diags))
         cli_diags(cli, diags);

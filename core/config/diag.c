@@ -12,7 +12,7 @@
 #define MAX_KEPT 200
 #define MAX_LINE 160
 
-enum hide { HIDE_NOTHING, HIDE_VALUE, HIDE_AFTER_KEY };
+enum hide { HIDE_NOTHING, HIDE_VALUE, HIDE_AFTER_KEY, HIDE_LINE };
 
 struct diag {
     struct place place;
@@ -163,6 +163,17 @@ static bool source_line(const char *file, int number, char *line, size_t size)
     return found;
 }
 
+void diag_hide_secrets(struct diags *diags, char *const *secrets, size_t count)
+{
+    char line[4096];
+    struct diag *d = last(diags);
+    if (!d || d->place.line < 1 || !source_line(d->place.file, d->place.line, line, sizeof(line)))
+        return;
+    for (size_t i = 0; i < count; i++)
+        if (strstr(line, secrets[i]))
+            d->hide = HIDE_LINE;
+}
+
 static bool continues(char byte)
 {
     return ((unsigned char)byte & 0xc0) == 0x80;
@@ -186,7 +197,8 @@ static size_t tidy(char *line, int column)
 static void print_source(const struct diag *d, FILE *to, const char *on, const char *off)
 {
     char line[4096];
-    if (d->place.line < 1 || !source_line(d->place.file, d->place.line, line, sizeof(line)))
+    if (d->place.line < 1 || d->hide == HIDE_LINE ||
+        !source_line(d->place.file, d->place.line, line, sizeof(line)))
         return;
     size_t at = tidy(line, d->place.column);
     const char *tail = "";

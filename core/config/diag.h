@@ -26,6 +26,8 @@ void diag_hint(struct diags *diags, const char *format, ...)
 // a key, up to the end of the key.
 void diag_hide_value(struct diags *diags);
 void diag_hide_after_key(struct diags *diags);
+// Of the last one: its source line is not shown when one of `secrets` stands in it.
+void diag_hide_secrets(struct diags *diags, char *const *secrets, size_t count);
 size_t diags_errors(const struct diags *diags);
 size_t diags_count(const struct diags *diags); // errors and warnings
 // The i-th: its place and text, borrowed; false past the end.

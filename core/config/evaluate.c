@@ -539,11 +539,15 @@ static struct value scalar(struct scope *scope, const struct node *node, const c
 
 // ---- lists and maps
 
-static void put(struct value *sum, struct value *one, const char *key)
+static void put(struct value *sum, struct value *one, const char *key, bool partial)
 {
     sum->secret = sum->secret || one->secret;
     sum->failed = sum->failed || one->failed;
-    if (!one->json) {
+    sum->open = sum->open || one->open || (partial && !one->json);
+    if (!one->json && partial) {
+        if (!key) // the items behind it keep their numbers
+            json_array_append_new(sum->json, json_null());
+    } else if (!one->json) {
         json_decref(sum->json);
         sum->json = NULL;
     } else if (sum->json) {
@@ -569,7 +573,7 @@ struct value evaluate(struct scope *scope, const struct node *node, const char *
         if (config_path)
             path = map ? path_join(config_path, node->items[i]->key) : ist_printf("%s[%zu]", config_path, i);
         struct value one = evaluate(scope, node->items[i], item, secret, path);
-        put(&sum, &one, map ? node->items[i]->key : NULL);
+        put(&sum, &one, map ? node->items[i]->key : NULL, scope->partial);
         ist_free(path);
     }
     return sum;

@@ -21,6 +21,28 @@ static void hand_over(struct scope *scope, struct value *value, struct resolved 
     scope->unknown = scope->secrets = (struct strings){0};
 }
 
+static int values_in(struct scope *scope, struct resolved *resolved)
+{
+    const struct pipeline *pipeline = scope->pipeline;
+    const struct step *step = scope->step;
+    struct diags *diags = scope->diags;
+    char *what = ist_printf("plugin %s", step->plugin);
+    char *path = ist_printf("pipelines.%s.steps.%s.with", pipeline->name, step->base);
+    size_t errors = diags_errors(diags);
+    struct value value = table_values(scope, step->info->inputs, step->info->input_count, step->with,
+                                      step->with ? step->with->key_place : step->place, what, path);
+    int rc = value.failed || diags_errors(diags) > errors ? -1 : 0;
+    if (value.failed && !diags_errors(diags)) // never fail without a word
+        diag_error(diags, step->place, "the inputs of step `%s` cannot be made out", step->name);
+    if (!rc)
+        hand_over(scope, &value, resolved);
+    value_clear(&value);
+    scope_free(scope);
+    ist_free(path);
+    ist_free(what);
+    return rc;
+}
+
 int step_values(const struct pipeline *pipeline, const struct step *step, const struct output_source *outputs,
                 struct diags *diags, bool checking, struct uses *uses, struct resolved *resolved)
 {
@@ -32,20 +54,50 @@ int step_values(const struct pipeline *pipeline, const struct step *step, const 
                           .outputs = outputs,
                           .checking = checking,
                           .uses = uses};
-    char *what = ist_printf("plugin %s", step->plugin);
-    char *path = ist_printf("pipelines.%s.steps.%s.with", pipeline->name, step->base);
-    size_t errors = diags_errors(diags);
-    struct value value = table_values(&scope, step->info->inputs, step->info->input_count, step->with,
-                                      step->with ? step->with->key_place : step->place, what, path);
-    int rc = value.failed || diags_errors(diags) > errors ? -1 : 0;
-    if (value.failed && !diags_errors(diags)) // never fail without a word
-        diag_error(diags, step->place, "the inputs of step `%s` cannot be made out", step->name);
-    if (!rc)
-        hand_over(&scope, &value, resolved);
-    value_clear(&value);
-    scope_free(&scope);
-    ist_free(path);
-    ist_free(what);
+    return values_in(&scope, resolved);
+}
+
+// The paths below `path` of what is not known, out of the form that state keeps.
+static void find_unknown(const json_t *record, const char *path, json_t *paths)
+{
+    size_t i;
+    const char *key;
+    json_t *child;
+    if (json_object_size(record) == 1 && json_object_get(record, "$unknown")) {
+        json_array_append_new(paths, json_string(path));
+        return;
+    }
+    json_array_foreach(record, i, child)
+    {
+        char *inner = ist_printf("%s[%zu]", path, i);
+        find_unknown(child, inner, paths);
+        ist_free(inner);
+    }
+    json_object_foreach((json_t *)(uintptr_t)record, key, child)
+    {
+        char *inner = path_join(path, key);
+        find_unknown(child, inner, paths);
+        ist_free(inner);
+    }
+}
+
+int step_known(const struct pipeline *pipeline, const struct step *step, struct resolved *resolved,
+               json_t **unknown)
+{
+    struct diags *diags = diags_new(); // all that it could say has been said
+    struct scope scope = {.config = pipeline->config,
+                          .diags = diags,
+                          .vars = pipeline->vars,
+                          .pipeline = pipeline,
+                          .step = step,
+                          .checking = true,
+                          .partial = true};
+    int rc = values_in(&scope, resolved);
+    if (!rc) {
+        *unknown = json_array();
+        find_unknown(resolved->public_inputs, "", *unknown);
+    }
+    diags_free(diags);
     return rc;
 }
 

@@ -55,6 +55,7 @@ struct scope {
     const struct output_source *outputs; // NULL: no output is known yet
     bool recorded;                       // from state: steps need not be in the pipeline any more
     bool checking;                       // validate: commands are not run
+    bool partial;                        // what is not known is left out, and the rest kept
     struct uses *uses;                   // NULL: not wanted
     const char *pending[16];             // variables being evaluated: a cycle is an error
     size_t pending_count;
@@ -68,6 +69,7 @@ struct value {
     json_t *record; // owned; the form for state; NULL when failed
     bool secret;    // a secret is somewhere within: the record holds a reference
     bool failed;
+    bool open;      // partial: something within is not known
     char type[128]; // while unknown: the type of the output it will be, or ""
 };
 void value_clear(struct value *value);
@@ -84,6 +86,9 @@ const char *command_output(struct config *config, const char *command, char *why
 // The values' json is NULL when something in it is unknown.
 struct value table_values(struct scope *scope, const ist_field *fields, size_t count, const struct node *map,
                           struct place place, const char *what, const char *config_path);
+// Its keys alone: unknown ones are errors.
+void table_keys(struct scope *scope, const ist_field *fields, size_t count, const struct node *map,
+                const char *what);
 // Warns of keys without an effect in any step.
 void uses_warn(const struct uses *uses, struct diags *diags);
 void uses_free(struct uses *uses);

@@ -205,6 +205,17 @@ static void expand(struct build *build, const struct node *node, const struct st
     }
 }
 
+// A step that is not there today (its `when` is false, its `for_each` empty) will be: its keys are looked at. Its plugin
+// may be one that is installed then.
+static void check_idle(struct build *build, const struct step *step)
+{
+    if (!step->info || !step->with)
+        return;
+    char *what = ist_printf("plugin %s", step->plugin);
+    table_keys(&build->scope, step->info->inputs, step->info->input_count, step->with, what);
+    ist_free(what);
+}
+
 static void make_step(struct build *build, const struct node *node)
 {
     if (node->kind == NODE_NULL)
@@ -236,13 +247,19 @@ static void make_step(struct build *build, const struct node *node)
     shared.prevent_destroy = json_is_true(prevent);
     shared.timeout_ms = timeout ? (int64_t)json_integer_value(timeout) : 0;
     if (when && json_is_false(when)) {
+        ist_error ignored;
         strings_add(&build->off, node->key);
+        shared.info = plugin ? catalog_find(build->catalog, shared.plugin, &ignored) : NULL;
+        check_idle(build, &shared);
     } else {
         shared.info = plugin ? plugin_of(build, node, shared.plugin) : NULL;
+        const size_t before = build->pipeline->count;
         if (each && each->kind != NODE_NULL)
             expand(build, node, &shared, each);
         else
             add_step(build, node, &shared, NULL, NULL);
+        if (build->pipeline->count == before)
+            check_idle(build, &shared);
     }
     json_decref(plugin);
     json_decref(when);
@@ -252,12 +269,12 @@ static void make_step(struct build *build, const struct node *node)
 
 // ---- inputs
 
-static void check_inputs(struct build *build, const struct step *step, struct uses *uses)
+static void check_inputs(struct build *build, struct step *step, struct uses *uses)
 {
-    if (!step->info)
-        return;
     struct resolved resolved = {0};
-    if (step_values(build->pipeline, step, NULL, build->diags, true, uses, &resolved) == 0)
+    step->wrong =
+        !step->info || step_values(build->pipeline, step, NULL, build->diags, true, uses, &resolved);
+    if (!step->wrong)
         resolved_free(&resolved);
 }
 
@@ -306,6 +323,13 @@ static void keep_clear(struct build *build, const struct uses *uses)
 int pipeline_load(struct config *config, struct catalog *catalog, const char *name, struct diags *diags,
                   struct pipeline **pipeline)
 {
+    return pipeline_load_checked(config, catalog, name, diags, NULL, NULL, pipeline);
+}
+
+int pipeline_load_checked(struct config *config, struct catalog *catalog, const char *name,
+                          struct diags *diags, pipeline_check_fn *check, void *arg,
+                          struct pipeline **pipeline)
+{
     size_t errors = diags_errors(diags);
     const struct node *node = find_pipeline(config, name, diags);
     if (!node)
@@ -328,6 +352,8 @@ int pipeline_load(struct config *config, struct catalog *catalog, const char *na
     struct uses uses = {0};
     for (size_t i = 0; i < made->count; i++)
         check_inputs(&build, &made->steps[i], &uses);
+    if (check)
+        check(arg, made, diags);
     if (diags_errors(diags) == errors)
         uses_warn(&uses, diags);
     keep_clear(&build, &uses);
@@ -373,15 +399,69 @@ void pipeline_free(struct pipeline *pipeline)
         return;
     for (size_t i = 0; i < pipeline->count; i++)
         ist_free(pipeline->steps[i].needs);
+    json_decref(pipeline->warned);
     ist_free(pipeline->steps);
     ist_free(pipeline);
 }
 
 bool step_input_place(const struct step *step, const char *path, struct place *place)
 {
-    const struct node *node = step->with && *path ? path_node(step->with, path) : NULL;
+    const struct node *node = NULL;
+    char *at = ist_strdup(step->with ? path : "");
+    // What a reference gave as a whole has no lines of its own: that of the reference stands for all of it.
+    while (*at && !(node = path_node(step->with, at))) {
+        size_t len = strlen(at);
+        while (len && !strchr(".[", at[len - 1]))
+            len--;
+        at[len ? len - 1 : 0] = '\0';
+    }
+    ist_free(at);
     if (!node || !node->place.line)
         return false;
     *place = node->place;
     return true;
+}
+
+// "clusters[2].token" is row "clusters[].token"; of a map(object), "x{}.y" is said of any key.
+static bool row_holds(const char *row, const char *path)
+{
+    while (*row && *path) {
+        if (*row == *path) {
+            row++, path++;
+        } else if (*row == ']' && path[-1] == '[') {
+            path += strcspn(path, "]");
+        } else if (*row == '{' && *path == '.') {
+            row += 2;
+            path += 1 + strcspn(path + 1, ".[");
+        } else {
+            return false;
+        }
+    }
+    // Above a secret, at it, or within it.
+    return !*path ? !*row || strchr(".[{", *row) : !*row && strchr(".[", *path);
+}
+
+struct place step_nearest_place(const struct step *step, const char *path, bool *secret)
+{
+    struct place place = step->place;
+    *secret = false;
+    for (size_t i = 0; *path && step->info && i < step->info->input_count; i++) {
+        const ist_field *field = &step->info->inputs[i];
+        if (field->flags & IST_SECRET || strstr(field->type, "secret"))
+            *secret = *secret || row_holds(field->name, path);
+    }
+    step_input_place(step, path, &place);
+    return place;
+}
+
+bool pipeline_warns(struct pipeline *pipeline, const char *step, const char *path, const char *text)
+{
+    if (!pipeline->warned)
+        pipeline->warned = json_object();
+    char *key = ist_printf("%s %s %s", step, path, text);
+    bool fresh = !json_object_get(pipeline->warned, key);
+    if (fresh)
+        json_object_set_new(pipeline->warned, key, json_true());
+    ist_free(key);
+    return fresh;
 }

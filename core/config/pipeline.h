@@ -47,6 +47,7 @@ struct step {
     const char *base;              // "net": the name in the file
     const char *each_key;          // "eu"; NULL without for_each
     const struct node *each_value; // NULL without for_each
+    bool wrong;                    // its inputs are: errors have said so
 };
 
 struct pipeline {
@@ -57,17 +58,29 @@ struct pipeline {
     const struct node *vars; // its own over those of all; NULL: none
     const char **clear;      // files in which secrets stand as such
     size_t clear_count;
+    json_t *warned; // what plugins have warned of already: {"STEP PATH TEXT": true}; NULL: nothing
 };
 
 // Checks and expands: for_each, when, needs, cycles, unknown plugins, keys, types, outputs, overlap of CIDRs
 // is the plugins' matter. All errors at once.
 int pipeline_load(struct config *config, struct catalog *catalog, const char *name, struct diags *diags,
                   struct pipeline **pipeline);
+// The same, and `check` is asked of it while all errors are still gathered; steps whose inputs are `wrong`, and those of
+// no plugin (info NULL), are among its steps then.
+typedef void pipeline_check_fn(void *arg, struct pipeline *pipeline, struct diags *diags);
+int pipeline_load_checked(struct config *config, struct catalog *catalog, const char *name,
+                          struct diags *diags, pipeline_check_fn *check, void *arg,
+                          struct pipeline **pipeline);
 void pipeline_free(struct pipeline *pipeline);
 // Warns of what is valid but unwise: secrets in clear in files that everybody can read.
 void pipeline_advise(const struct pipeline *pipeline, struct diags *diags);
-// Where an input stands ("subnet.privateCidrs[1]"), for what only the plugin can say of it; false: not in a file.
+// Where an input stands ("subnet.privateCidrs[1]"), for what only the plugin can say of it, or what holds it;
+// false: not in a file.
 bool step_input_place(const struct step *step, const char *path, struct place *place);
+// The same, or in the end of the step; *secret: a secret may stand there.
+struct place step_nearest_place(const struct step *step, const char *path, bool *secret);
+// Is a warning of a step's plugin new? It is remembered, so that it is shown once in a run.
+bool pipeline_warns(struct pipeline *pipeline, const char *step, const char *path, const char *text);
 
 // What a step's outputs are when its inputs are resolved. `known` false: the output is not known yet.
 struct output_source {
@@ -89,6 +102,10 @@ struct resolved {
 };
 int step_resolve(const struct pipeline *pipeline, const struct step *step,
                  const struct output_source *outputs, struct diags *diags, struct resolved *resolved);
+// What is known of the inputs of a checked step before anything runs: members that are not known yet are absent, items
+// of lists are null; *unknown (the caller's) is an array of their paths. 0, or -1: nothing can be made of them.
+int step_known(const struct pipeline *pipeline, const struct step *step, struct resolved *resolved,
+               json_t **unknown);
 void resolved_free(struct resolved *resolved);
 // From what state recorded (public_inputs) back to inputs, references read again: for destroy. A step that a
 // reference names need not be in the pipeline any more: `outputs` alone is asked for it. Secrets that were

@@ -187,6 +187,28 @@ static void say_overlap(const struct table *table, const ist_field *field, const
     }
 }
 
+// A list or a map of which a part is not known: the rest is made what its type says.
+static void normal_where_known(const char *type, struct value *value)
+{
+    char item[128];
+    size_t i;
+    const char *key;
+    void *next;
+    json_t *child, *normal = NULL;
+    if (!ist_type_item(type, item, sizeof(item)))
+        return;
+    for (i = 0; i < json_array_size(value->json); i++) {
+        child = json_array_get(value->json, i);
+        if (!json_is_null(child) && ist_type_normalise(item, child, &normal, NULL) == IST_OK)
+            json_array_set_new(value->json, i, normal);
+    }
+    json_object_foreach_safe(value->json, next, key, child)
+    {
+        if (ist_type_normalise(item, child, &normal, NULL) == IST_OK)
+            json_object_set_new(value->json, key, normal);
+    }
+}
+
 static struct value leaf(const struct table *table, const ist_field *field, const struct node *node,
                          const char *config_path)
 {
@@ -209,6 +231,10 @@ static struct value leaf(const struct table *table, const ist_field *field, cons
         return value;
     json_t *normal = NULL;
     ist_error err = {0};
+    if (value.open) {
+        normal_where_known(field->type, &value);
+        return value;
+    }
     if (ist_type_normalise(field->type, value.json, &normal, &err) != IST_OK) {
         say_invalid(table, field, node, &err);
         value_clear(&value);
@@ -250,11 +276,15 @@ static struct value default_of(const struct table *table, const ist_field *field
 static struct value object(const struct table *table, const char *prefix, const struct node *map,
                            struct place place, const char *config_path, bool optional);
 
-static void take(struct value *sum, struct value *one, const char *key)
+static void take(struct value *sum, struct value *one, const char *key, bool partial)
 {
     sum->secret = sum->secret || one->secret;
     sum->failed = sum->failed || one->failed;
-    if (!one->json && !one->failed) {
+    sum->open = sum->open || one->open || (partial && !one->json);
+    if (!one->json && partial) {
+        if (!key)
+            json_array_append_new(sum->json, json_null());
+    } else if (!one->json && !one->failed) {
         json_decref(sum->json);
         sum->json = NULL;
     }
@@ -285,7 +315,7 @@ static struct value objects(const struct table *table, const char *prefix, const
         const struct node *item = node->items[i];
         char *path = map ? path_join(config_path, item->key) : ist_printf("%s[%zu]", config_path, i);
         struct value one = object(table, prefix, item, item->place, path, false);
-        take(&sum, &one, map ? item->key : NULL);
+        take(&sum, &one, map ? item->key : NULL, table->scope->partial);
         ist_free(path);
     }
     return sum;
@@ -380,7 +410,7 @@ static struct value object(const struct table *table, const char *prefix, const 
                 sum.failed = true;
             }
         }
-        take(&sum, &one, words[k]);
+        take(&sum, &one, words[k], scope->partial);
         ist_free(name);
         ist_free(path);
         ist_free(words[k]);
@@ -398,6 +428,42 @@ struct value table_values(struct scope *scope, const ist_field *fields, size_t c
 {
     struct table table = {scope, fields, count, what};
     return object(&table, "", map, place, config_path, false);
+}
+
+static void known_keys(const struct table *table, const char *prefix, const struct node *map)
+{
+    char *words[MAX_KEYS];
+    if (map->kind != NODE_MAP)
+        return;
+    size_t count = known_words(table, prefix, words);
+    for (size_t i = 0; i < map->count; i++) {
+        const struct node *child = map->items[i];
+        size_t k = 0;
+        while (k < count && strcmp(words[k], child->key) != 0)
+            k++;
+        if (k == count) {
+            say_unknown_key(table, child, words, count);
+            continue;
+        }
+        char *name = ist_printf("%s%s", prefix, words[k]);
+        const char *children = children_of(table, name);
+        char *inner = ist_printf("%s%s", name, children ? children : "");
+        if (children && strcmp(children, ".") == 0)
+            known_keys(table, inner, child);
+        for (size_t n = 0; children && strcmp(children, ".") != 0 && n < child->count; n++)
+            known_keys(table, inner, child->items[n]);
+        ist_free(inner);
+        ist_free(name);
+    }
+    for (size_t k = 0; k < count; k++)
+        ist_free(words[k]);
+}
+
+void table_keys(struct scope *scope, const ist_field *fields, size_t count, const struct node *map,
+                const char *what)
+{
+    struct table table = {scope, fields, count, what};
+    known_keys(&table, "", map);
 }
 
 void uses_free(struct uses *uses)

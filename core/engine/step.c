@@ -217,6 +217,15 @@ static void heard_log(struct run *run, struct task *task, const json_t *body)
     report_log(run, task->name, name, "%s", ist_json_str_or(body, "text", ""));
 }
 
+// Errors are what the operation fails with.
+static void heard_problem(struct run *run, const struct task *task, const json_t *body)
+{
+    const char *path = ist_json_str_or(body, "path", ""), *text = ist_json_str_or(body, "text", "");
+    if (ist_json_int(body, "level", IST_LOG_ERROR) == IST_LOG_WARN &&
+        pipeline_warns(run->pipeline, task->name, path, text))
+        report_log(run, task->name, "warn", "%s%s%s", path, *path ? ": " : "", text);
+}
+
 static void heard_progress(struct run *run, struct task *task, const json_t *body)
 {
     ist_free(task->last_text);
@@ -258,6 +267,9 @@ static void heard(struct run *run, struct task *task, const struct worker_event 
         break;
     case WORKER_CHECK:
         heard_check(run, task, body);
+        break;
+    case WORKER_PROBLEM:
+        heard_problem(run, task, body);
         break;
     case WORKER_INTENT:
     case WORKER_OUTCOME:

@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CACHE_VERSION 2 // 2: flags of a plugin
+#define CACHE_VERSION 3 // 2: flags of a plugin; 3: check among its operations
 
 // A place to look in: DIR/NAME.so, or of the build tree DIR/NAME/.libs/NAME.so.
 struct place_of_plugins {
@@ -135,6 +135,7 @@ struct plugin_info *plugin_info_new(const json_t *d, const char *path, const cha
     info->has_apply = has_operation(d, "apply");
     info->has_verify = has_operation(d, "verify");
     info->has_watch = has_operation(d, "watch");
+    info->has_check = has_operation(d, "check");
     return info;
 }
 

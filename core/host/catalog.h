@@ -15,7 +15,7 @@ struct plugin_info {
     size_t input_count, output_count;
     json_t *commands;    // array of {word, name, doc, options: [{name, arg, doc}]}
     json_t *permissions; // array of strings
-    bool has_apply, has_verify, has_watch;
+    bool has_apply, has_verify, has_watch, has_check;
 };
 
 struct catalog;

@@ -63,6 +63,14 @@ static int check_head(const ist_plugin *p, const char *name, ist_error *err)
         return ist_fail(err, IST_ERR_INTERNAL, name,
                         "size of the descriptor: expected at least %zu, found %u", FIRST_PLUGIN_SIZE,
                         p->size);
+    // What its minor brought is there.
+    const size_t size = p->minor >= 4   ? offsetof(ist_plugin, check) + sizeof(p->check)
+                        : p->minor >= 3 ? offsetof(ist_plugin, flags) + sizeof(p->flags)
+                                        : FIRST_PLUGIN_SIZE;
+    if (p->size < size)
+        return ist_fail(err, IST_ERR_INTERNAL, name,
+                        "size of the descriptor: expected at least %zu with ABI %u.%u, found %u", size,
+                        p->major, p->minor, p->size);
     const char *missing = !p->observe               ? "observe"
                           : !p->plan                ? "plan"
                           : p->apply && !p->destroy ? "destroy (it has apply)"
@@ -325,7 +333,7 @@ json_t *descriptor_json(const ist_plugin *p)
     json_t *permissions = json_array(), *operations = json_array();
     for (const char *const *at = p->permissions; at && *at; at++)
         json_array_append_new(permissions, value_text(*at, 0));
-    for (uint32_t op = IST_OP_OBSERVE; op <= IST_OP_WATCH; op++)
+    for (uint32_t op = IST_OP_OBSERVE; op <= IST_OP_CHECK; op++)
         if (plugin_operation(p, op))
             json_array_append_new(operations, json_string(operation_name(op)));
     json_object_set_new(json, "permissions", permissions);

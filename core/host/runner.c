@@ -23,11 +23,13 @@ struct ist_call {
     const struct runner_sink *sink;
     struct cancel *cancel;
     struct value_pool *pool;
-    const ist_value *inputs, *observed, *recorded, *outputs;
+    const ist_value *inputs, *observed, *recorded, *outputs, *unknown;
     struct value_pool *renewed; // of inputs that came later; NULL: none did
     int64_t deadline;
     bool failed;       // fail() was called
     ist_error failure; // by the plugin
+    ist_error problem; // the first error that problem() told of
+    size_t problems;   // how many it did
     ist_error misuse;  // of the host by the plugin: code IST_OK when there was none
 };
 
@@ -336,6 +338,26 @@ static void host_fail(ist_call *call, int32_t code, const char *where, const cha
     copy_text(call->failure.hint, sizeof(call->failure.hint), hint);
 }
 
+static void host_problem(ist_call *call, uint32_t level, const char *path, const char *text, const char *hint)
+{
+    const bool error = level != IST_LOG_WARN;
+    if (error && !call->problems++) {
+        call->problem.code = IST_ERR_INPUT;
+        copy_text(call->problem.where, sizeof(call->problem.where), path);
+        copy_text(call->problem.text, sizeof(call->problem.text), text);
+        copy_text(call->problem.hint, sizeof(call->problem.hint), hint);
+    }
+    emit(call,
+         json_pack("{s:s,s:i,s:o,s:o,s:o}", "type", "problem", "level",
+                   (int)(error ? IST_LOG_ERROR : IST_LOG_WARN), "path", value_text(path ? path : "", 1024),
+                   "text", value_text(text ? text : "", 4096), "hint", value_text(hint ? hint : "", 1024)));
+}
+
+static const ist_value *host_unknown(ist_call *call)
+{
+    return call->unknown;
+}
+
 static void host_log(ist_call *call, uint32_t level, const char *text)
 {
     if (level < IST_LOG_ERROR || level > IST_LOG_TRACE)
@@ -477,6 +499,8 @@ const ist_host *runner_host(void)
         .reconfigured = host_reconfigured,
         .wake_fd = host_wake_fd,
         .renew = host_renew,
+        .problem = host_problem,
+        .unknown = host_unknown,
     };
     value_fill_host(&host);
     return &host;
@@ -484,16 +508,17 @@ const ist_host *runner_host(void)
 
 // ---- running
 
-static const char *const operations[] = {"command", "observe", "plan", "apply", "destroy", "verify", "watch"};
+static const char *const operations[] = {"command", "observe", "plan",  "apply",
+                                         "destroy", "verify",  "watch", "check"};
 
 const char *operation_name(uint32_t operation)
 {
-    return operation <= IST_OP_WATCH ? operations[operation] : "?";
+    return operation <= IST_OP_CHECK ? operations[operation] : "?";
 }
 
 uint32_t operation_of_name(const char *name)
 {
-    for (uint32_t op = IST_OP_OBSERVE; op <= IST_OP_WATCH; op++)
+    for (uint32_t op = IST_OP_OBSERVE; op <= IST_OP_CHECK; op++)
         if (!strcmp(operations[op], name))
             return op;
     return 0;
@@ -526,6 +551,8 @@ ist_operation *plugin_operation(const ist_plugin *plugin, uint32_t operation)
         return plugin->verify;
     case IST_OP_WATCH:
         return plugin->watch;
+    case IST_OP_CHECK:
+        return IST_HAS(plugin, check) ? plugin->check : NULL;
     default:
         return NULL;
     }
@@ -548,6 +575,10 @@ static void settle(ist_call *call, int32_t code)
     const char *op = operation_name(call->request->operation);
     if (call->misuse.code != IST_OK) {
         call->failure = call->misuse;
+    } else if (call->problems && (code == IST_OK || (code == IST_ERR_INPUT && !call->failed))) {
+        call->failure = call->problem;
+        if (call->problems > 1 && !call->failure.hint[0])
+            ist_hint(&call->failure, "and %zu more: `isthmus validate` shows them all", call->problems - 1);
     } else if (code == IST_OK) {
         memset(&call->failure, 0, sizeof(call->failure));
     } else if (!call->failed) {
@@ -566,11 +597,12 @@ int32_t runner_run(const ist_plugin *plugin, const struct runner_request *reques
 {
     struct ist_call call = {
         .plugin = plugin, .request = request, .sink = sink, .cancel = cancel, .pool = value_pool_new()};
-    json_t *empty = json_object();
+    json_t *empty = json_object(), *none = json_array();
     call.inputs = value_from_json(call.pool, request->inputs ? request->inputs : empty);
     call.observed = value_from_json(call.pool, request->observed);
     call.recorded = value_from_json(call.pool, request->recorded ? request->recorded : empty);
     call.outputs = value_from_json(call.pool, request->last_outputs ? request->last_outputs : empty);
+    call.unknown = value_from_json(call.pool, request->unknown ? request->unknown : none);
     int64_t timeout = request->timeout_ms > 0 ? request->timeout_ms : DEFAULT_TIMEOUT_MS;
     call.deadline = host_now_ms(&call) + timeout;
 
@@ -595,6 +627,7 @@ int32_t runner_run(const ist_plugin *plugin, const struct runner_request *reques
                           value_text(call.failure.where, 0), "text", value_text(call.failure.text, 0), "hint",
                           value_text(call.failure.hint, 0)));
     json_decref(empty);
+    json_decref(none);
     value_pool_free(call.pool);
     value_pool_free(call.renewed);
     return code;

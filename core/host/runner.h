@@ -26,6 +26,7 @@ struct runner_request {
     uint32_t operation; // IST_OP_..., 0: the command `word` `name`
     const char *step;
     const json_t *inputs, *observed, *recorded, *last_outputs; // NULL: empty
+    const json_t *unknown;     // of check: paths of inputs that are not known yet; NULL: all are
     const json_t *environment; // what environment() finds beside the process's own; NULL: nothing
     const char *run_dir;       // made (0700, and up to two folders above it) when the plugin asks for it
     int64_t timeout_ms;        // 0: an hour

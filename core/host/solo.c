@@ -24,6 +24,7 @@ void solo_report_init(struct solo_report *report)
     report->outputs = json_object();
     report->changes = json_array();
     report->checks = json_array();
+    report->problems = json_array();
     report->journal = json_array();
     report->logs = json_array();
     report->secrets = json_array();
@@ -36,6 +37,7 @@ void solo_report_clear(struct solo_report *report)
     json_decref(report->outputs);
     json_decref(report->changes);
     json_decref(report->checks);
+    json_decref(report->problems);
     json_decref(report->journal);
     json_decref(report->logs);
     json_decref(report->secrets);
@@ -215,6 +217,11 @@ void solo_event(struct solo *solo, json_t *event)
                             json_string(check_name((uint32_t)ist_json_int(event, "result", 0))));
         json_object_del(event, "type");
         json_array_append(report->checks, event);
+    } else if (!strcmp(type, "problem")) {
+        bool warns = ist_json_int(event, "level", 0) == IST_LOG_WARN;
+        json_object_set_new(event, "level", json_string(warns ? "warning" : "error"));
+        json_object_del(event, "type");
+        json_array_append(report->problems, event);
     } else if (!strcmp(type, "secret")) {
         json_array_append(report->secrets, value);
     } else if (!strcmp(type, "log") || !strcmp(type, "progress")) {
@@ -338,6 +345,7 @@ int32_t solo_run(struct solo *solo, const ist_plugin *plugin, uint32_t operation
                                      .recorded = solo->recorded,
                                      .last_outputs = solo->outputs,
                                      .run_dir = run_dir,
+                                     .unknown = solo->unknown,
                                      .trace = trace};
     struct runner_sink sink = {.event = sink_event, .journal = sink_journal, .arg = solo};
     // The operation reads the record as it was, while it writes to the journal.

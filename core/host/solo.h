@@ -14,6 +14,7 @@ struct solo_report {
     json_t *
         changes; // array of {action: "create", resource, reason?, fields: [{field, before?, after?, secret}]}
     json_t *checks;  // array of {name, result: "pass", evidence}
+    json_t *problems; // array of {level: "error"|"warning", path, text, hint}
     json_t *journal; // array of {type: "intent"|"outcome", resource, data?, token?}
     json_t *logs;    // array of {level, text}, progress lines with level 0
     json_t *secrets; // array of strings
@@ -31,6 +32,7 @@ struct solo {
     json_t *outputs;           // object: of the last apply, without secret ones
     json_t *secret_outputs;    // object: name -> true
     struct solo_report report; // of the operation under way or the last one
+    const json_t *unknown;     // of check: paths of inputs that are not known, borrowed; NULL: all are
     // Told every event as it comes, or NULL; borrowed.
     void (*tell)(void *arg, const json_t *event);
     void *tell_arg;

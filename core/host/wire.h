@@ -5,6 +5,7 @@
 // core -> worker
 //   {"type":"op","op":"observe","step":S,"inputs":{},"observed":X,"recorded":{},"outputs":{},"run_dir":S,
 //    "timeout_ms":N,"trace":bool,"environment":{NAME:S}}   the secrets of the user's environment
+//    check has "unknown":[S] too: the paths of inputs that are not known yet
 //   {"type":"command","word":S,"name":S,"args":{},...as above}
 //   {"type":"answer","code":N,"token":S}       to the intent or outcome that is waiting
 //   {"type":"cancel"}
@@ -18,6 +19,7 @@
 //   {"type":"change","action":N,"resource":S,"reason":S}
 //   {"type":"field","resource":S,"field":S,"before":X,"after":X,"secret":bool}   absent: none, not known
 //   {"type":"check","name":S,"result":N,"evidence":S}
+//   {"type":"problem","level":N,"path":S,"text":S,"hint":S}   with the input at that path
 //   {"type":"intent","resource":S,"data":X}    waits for an answer   {"type":"outcome","resource":S,"data":X}
 //   too
 //   {"type":"print","text":S}

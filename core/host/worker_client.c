@@ -127,6 +127,8 @@ int worker_ask(struct worker *worker, const struct worker_request *request, ist_
         worker->trace, "environment", environment_secrets());
     if (request->run_dir)
         json_object_set_new(message, "run_dir", json_string(request->run_dir));
+    if (request->unknown)
+        json_object_set_new(message, "unknown", given(request->unknown, json_array()));
     if (command) {
         json_object_set_new(message, "word", json_string(request->command_word));
         json_object_set_new(message, "name", json_string(request->command_name));
@@ -199,7 +201,7 @@ static const struct {
     {"intent", WORKER_INTENT, false}, {"outcome", WORKER_OUTCOME, false},
     {"print", WORKER_PRINT, true},    {"result", WORKER_RESULT, false},
     {"status", WORKER_STATUS, true},  {"renew", WORKER_RENEW, true},
-    {"alive", WORKER_ALIVE, true},
+    {"alive", WORKER_ALIVE, true},    {"problem", WORKER_PROBLEM, false},
 };
 
 static int64_t now_s(void)

@@ -5,6 +5,7 @@ isthmusinclude_HEADERS = \
 	%D%/isthmus/alloc.h \
 	%D%/isthmus/aws.h \
 	%D%/isthmus/crypto.h \
+	%D%/isthmus/check.h \
 	%D%/isthmus/dmvpn.h \
 	%D%/isthmus/env.h \
 	%D%/isthmus/error.h \

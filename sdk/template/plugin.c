@@ -1,14 +1,17 @@
 // @NAME@: what it manages, in one sentence.
 //
-// Begin with the tables: they are the documentation, the validation and the schema. Then observe, plan, apply,
+// Begin with the tables: they are the documentation, the validation and the schema. Then check, observe, plan, apply,
 // destroy and verify; each may be called at any time and any number of times, so each looks before it acts.
 #include <isthmus/alloc.h>
+#include <isthmus/check.h>
 #include <isthmus/env.h>
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#define MAX_CONTENT 65536
 
 static const ist_field inputs[] = {
     {"path", "path", NULL, IST_REQUIRED | IST_FORCES_REPLACE, "0.1.0", "File that is managed."},
@@ -29,7 +32,7 @@ static json_t *read_file(const char *path, ist_error *err)
         ist_fail(err, IST_ERR_DENIED, path, "%s", strerror(errno));
         return NULL;
     }
-    char text[65536];
+    char text[MAX_CONTENT];
     size_t n = fread(text, 1, sizeof(text), file);
     fclose(file);
     json_t *json = json_stringn(text, n);
@@ -52,6 +55,17 @@ static void set_size(const ist_env *env, const char *text)
     ist_set_output(env, "size", json_integer((json_int_t)strlen(text)));
 }
 
+// Says what is wrong with the inputs, before anything runs. Those that come from other steps are not known yet, and
+// absent: see isthmus/check.h.
+static int32_t check(const ist_host *host, ist_call *call)
+{
+    ist_checking *c = ist_checking_new(&(ist_env){host, call});
+    const char *content = ist_checking_text(c, "content");
+    if (content && strlen(content) > MAX_CONTENT)
+        ist_wrong(c, "content", "is %zu bytes long: at most %d", strlen(content), MAX_CONTENT);
+    return ist_checking_end(c);
+}
+
 // Reads the world: what there is of the thing that is wanted.
 static int32_t observe(const ist_host *host, ist_call *call)
 {
@@ -71,6 +85,9 @@ static int32_t observe(const ist_host *host, ist_call *call)
 static int32_t plan(const ist_host *host, ist_call *call)
 {
     ist_env env = {host, call};
+    int32_t rc = check(host, call);
+    if (rc != IST_OK)
+        return rc;
     json_t *in = ist_inputs(&env), *seen = ist_observed(&env);
     const char *path = ist_json_str(in, "path"), *wanted = ist_json_str(in, "content");
     const char *there = ist_json_str(seen, "content");
@@ -139,4 +156,4 @@ static int32_t verify(const ist_host *host, ist_call *call)
 
 IST_PLUGIN(.name = "@NAME@", .version = "0.1.0", .doc = "One sentence that says what it manages.",
            IST_INPUTS(inputs), IST_OUTPUTS(outputs), .observe = observe, .plan = plan, .apply = apply,
-           .destroy = destroy, .verify = verify);
+           .destroy = destroy, .verify = verify, .check = check);

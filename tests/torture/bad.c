@@ -106,6 +106,8 @@ static void spoil_head(const char *how)
         plugin.size = 64;
     if (!strcmp(how, "larger"))
         plugin.size = sizeof(ist_plugin) + 64; // a newer one's: this is not wrong
+    if (!strcmp(how, "short"))
+        plugin.size = offsetof(ist_plugin, check); // its minor says that there is a check
     if (!strcmp(how, "observe"))
         plugin.observe = NULL;
     if (!strcmp(how, "plan"))

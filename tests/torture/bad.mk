@@ -1,10 +1,10 @@
 # Plugins that are wrong on purpose, one shared object each: of one source, by the word that names the way.
 BAD_PLUGINS = magic major size larger observe plan destroy useless name version row rows table duplicate nameless \
 	type flags doc default parent command option role role-version role-output role-type role-whole entry symbol \
-	null crash environment plugin-flags watchless
+	null crash environment plugin-flags watchless short
 BAD_FILES = $(BAD_PLUGINS:%=tests/torture/bad/bad-%.so)
-check_DATA = $(BAD_FILES) tests/torture/bad/first-abi.so
-EXTRA_DIST += %D%/bad.c %D%/first-abi
+check_DATA = $(BAD_FILES) tests/torture/bad/first-abi.so tests/torture/bad/test-check.so
+EXTRA_DIST += %D%/bad.c %D%/test-check.c %D%/first-abi
 BAD_COMPILE = $(CC) $(IST_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(IST_LDFLAGS) -fPIC -shared
 tests/torture/bad/bad-%.so: %D%/bad.c sdk/include/isthmus/plugin.h
 	$(AM_V_CC)$(MKDIR_P) tests/torture/bad && $(BAD_COMPILE) $(AM_CPPFLAGS) -DBAD='"$*"' \
@@ -16,5 +16,8 @@ tests/torture/bad/bad-%.so: %D%/bad.c sdk/include/isthmus/plugin.h
 tests/torture/bad/first-abi.so: %D%/first-abi/first-abi.c %D%/first-abi/plugin.h
 	$(AM_V_CC)$(MKDIR_P) tests/torture/bad && $(BAD_COMPILE) -I$(srcdir)/tests/torture/first-abi \
 		-o $@ $(srcdir)/tests/torture/first-abi/first-abi.c
+# One whose check does as it is told.
+tests/torture/bad/test-check.so: %D%/test-check.c sdk/include/isthmus/plugin.h
+	$(AM_V_CC)$(MKDIR_P) tests/torture/bad && $(BAD_COMPILE) $(AM_CPPFLAGS) -o $@ $(srcdir)/tests/torture/test-check.c
 clean-local:
 	rm -rf tests/torture/bad

@@ -32,6 +32,7 @@ static const struct refusal refusals[] = {
     {"major", "ABI major: expected 0, found 7"},
     {"size", "size of the descriptor: expected at least 176, found 64"},
     {"larger", ""},
+    {"short", "size of the descriptor: expected at least 192 with ABI 0.4, found 184"},
     {"observe", "operations: expected observe, found none"},
     {"plan", "operations: expected plan, found none"},
     {"destroy", "operations: expected destroy (it has apply), found none"},

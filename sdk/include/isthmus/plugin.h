@@ -22,7 +22,7 @@ extern "C" {
 
 #define IST_MAGIC     0x49535448u // "ISTH"
 #define IST_ABI_MAJOR 0u
-#define IST_ABI_MINOR 3u
+#define IST_ABI_MINOR 4u
 
 #define IST_EXPORT __attribute__((visibility("default")))
 
@@ -63,6 +63,7 @@ typedef struct ist_call ist_call;   // one operation under way; valid until the 
 #define IST_OP_DESTROY 4u // remove what recorded() says was made, and nothing else
 #define IST_OP_VERIFY  5u // prove that it works: check() each fact. Writes only declared, labelled probes.
 #define IST_OP_WATCH   6u // keep it so until cancelled; no intent(), no outcome()
+#define IST_OP_CHECK   7u // say what is wrong with the inputs that are known: problem(). Reaches nothing.
 
 // What an ist_change does to a resource.
 #define IST_CREATE  1u
@@ -201,6 +202,17 @@ typedef struct ist_host {
     // Asks that what the inputs are derived from is read anew, because a credential among them is refused or will
     // be soon: new ones come by reconfigured(). `reason` for the log. A host that was asked a moment ago waits.
     void (*renew)(ist_call *, const char *reason);
+
+    // Since minor 4: what is wrong with the inputs.
+    //
+    // The input at `path` ("nhrp.key", "routes[2].cidr"; NULL or "": the step as a whole) is wrong (IST_LOG_ERROR), or
+    // valid and unwise (IST_LOG_WARN); `hint` may be NULL. In check every one is shown beside the line that the input
+    // stands in. In any other operation the first error is what that operation fails with, as IST_ERR_INPUT, and a
+    // warning is shown unless check has told of it already. Never holds the value of a secret.
+    void (*problem)(ist_call *, uint32_t level, const char *path, const char *text, const char *hint);
+    // The paths of inputs that are not known yet, a list of strings: empty but in check. inputs() lacks what they
+    // name: a member of a map is absent, an item of a list is IST_NULL.
+    const ist_value *(*unknown)(ist_call *);
 } ist_host;
 
 // ---- the plugin's table
@@ -280,6 +292,12 @@ typedef struct ist_plugin {
     const char *const *permissions; // ended by NULL
     // Since minor 3: IST_PLUGIN_... or 0.
     uint32_t flags;
+    // Since minor 4, optional: what `isthmus validate` asks, and plan and apply before anything is run. It looks at
+    // those of its inputs that are known (see unknown()) and tells of all that is wrong by problem(): nothing is
+    // observed or recorded, the network and every write are out of bounds, and of files it reads only those that an
+    // input names. Answers IST_OK when there was nothing but warnings, else IST_ERR_INPUT; fail() is for a check that
+    // could not be made. plan calls the same function first, so that each check is written once.
+    ist_operation *check;
 } ist_plugin;
 
 typedef const ist_plugin *ist_plugin_entry_fn(const ist_host *host);

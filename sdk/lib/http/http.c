@@ -12,6 +12,8 @@ int32_t http_check_read_only(const ist_env *env, const ist_http_request *request
                              ist_error *err)
 {
     const uint32_t op = ist_operation_of(env);
+    if (op == IST_OP_CHECK)
+        return ist_fail(err, IST_ERR_READ_ONLY, where, "refused: check reaches nothing");
     if (request->read || (op != IST_OP_OBSERVE && op != IST_OP_PLAN && op != IST_OP_VERIFY))
         return IST_OK;
     return ist_fail(err, IST_ERR_READ_ONLY, where, "refused: observe, plan and verify only read");

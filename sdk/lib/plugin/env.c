@@ -22,7 +22,7 @@ uint32_t ist_operation_of(const ist_env *env)
 int32_t ist_may_write(const ist_env *env)
 {
     uint32_t op = ist_operation_of(env);
-    return op != IST_OP_OBSERVE && op != IST_OP_PLAN && op != IST_OP_VERIFY;
+    return op != IST_OP_OBSERVE && op != IST_OP_PLAN && op != IST_OP_VERIFY && op != IST_OP_CHECK;
 }
 
 const char *ist_environment(const ist_env *env, const char *name)

@@ -208,6 +208,10 @@ int32_t ist_ssh_connect(const ist_env *env, const ist_ssh_options *o, ist_ssh **
     ssh->peer =
         ist_printf("%s@%s:%u", o->user ? o->user : "", o->host ? o->host : "", o->port ? o->port : 22);
     ssh->until = ist_now_ms(&ssh->env) + (o->timeout_ms ? o->timeout_ms : 30000);
+    if (ist_operation_of(env) == IST_OP_CHECK) {
+        rc = ist_fail(err, IST_ERR_READ_ONLY, ssh->peer, "refused: check reaches nothing");
+        goto out;
+    }
     if (!o->host || !*o->host || !o->user || !*o->user) {
         rc = ist_fail(err, IST_ERR_INPUT, ssh->peer, "a host and a user are needed");
         goto out;

@@ -1,0 +1,71 @@
+// isthmus/check.h: a plugin's check of its inputs (plugin.h: `check`), written once: check calls it, and plan before
+// anything else.
+//
+//     static int32_t check(const ist_host *host, ist_call *call)
+//     {
+//         ist_checking *c = ist_checking_new(&(ist_env){host, call});
+//         ist_check_range(c, "ssh.port", 1, 65535);
+//         if (ist_is_known(c, "key") && strlen(ist_checking_text(c, "key")) > 8)
+//             ist_wrong(c, "key", "over 8 characters");
+//         return ist_checking_end(c);
+//     }
+//     static int32_t plan(...) { int32_t rc = check(host, call); if (rc != IST_OK) return rc; ... }
+//
+// Paths are those of ist_json_at(): "nhrp.key", "routes[2].cidr". What is not known yet (the output of a step that comes
+// before) is absent, an item of a list is null; every check here passes over it, and over what is not given.
+#ifndef ISTHMUS_CHECK_H
+#define ISTHMUS_CHECK_H
+
+#include <isthmus/env.h>
+#include <isthmus/schema.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ist_checking ist_checking;
+// env is copied. Ended by ist_checking_end(), which frees it: IST_OK, or IST_ERR_INPUT once something was wrong.
+IST_EXPORT ist_checking *ist_checking_new(const ist_env *env);
+IST_EXPORT int32_t ist_checking_end(ist_checking *checking);
+
+IST_EXPORT const ist_env *ist_checking_env(const ist_checking *checking);
+// Borrowed until the end: the inputs (an object), one of them, its text. NULL when it is absent or of another kind.
+IST_EXPORT const json_t *ist_checking_inputs(const ist_checking *checking);
+IST_EXPORT const json_t *ist_checking_at(const ist_checking *checking, const char *path);
+IST_EXPORT const char *ist_checking_text(const ist_checking *checking, const char *path);
+// 1 when the input is known whole: nothing at, above or below the path is unknown. One that is not given is known.
+IST_EXPORT int ist_is_known(const ist_checking *checking, const char *path);
+
+// The input at `path` is wrong, or valid and unwise. One line each, without the value when that is a secret.
+IST_EXPORT void ist_wrong(ist_checking *checking, const char *path, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+IST_EXPORT void ist_unwise(ist_checking *checking, const char *path, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+// The same with what to do about it.
+IST_EXPORT void ist_wrong_hint(ist_checking *checking, const char *path, const char *hint, const char *format,
+                               ...) __attribute__((format(printf, 4, 5)));
+IST_EXPORT void ist_unwise_hint(ist_checking *checking, const char *path, const char *hint,
+                                const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+// Checks that many plugins need. Each says what is wrong and answers 1 when nothing is (or nothing is known).
+//
+IST_EXPORT int ist_check_range(ist_checking *checking, const char *path, int64_t least, int64_t most);
+// One line without control characters: what goes into a line of a configuration or a header.
+IST_EXPORT int ist_check_line(ist_checking *checking, const char *path);
+// A regular file that can be read. `what` names it: "the private key".
+IST_EXPORT int ist_check_file(ist_checking *checking, const char *path, const char *what);
+// A kubeconfig: given as its text, or as a path (or several, joined by ":") to files that are there.
+IST_EXPORT int ist_check_kubeconfig(ist_checking *checking, const char *path);
+// A label of DNS (RFC 1123): the name of a namespace or service of Kubernetes.
+IST_EXPORT int ist_check_dns_label(ist_checking *checking, const char *path);
+// A mask: ones, then zeroes (wildcard: zeroes, then ones). *prefix, which may be NULL: how many ones (zeroes).
+IST_EXPORT int ist_check_mask(ist_checking *checking, const char *path, int wildcard, int *prefix);
+// 1 with *net when there is an IPv4 network or address that is known; nothing is said of one that is none.
+IST_EXPORT int ist_checking_net(const ist_checking *checking, const char *path, ist_net4 *net);
+// The networks at two paths do not overlap; said of the second, with `why` behind it ("" for none).
+IST_EXPORT int ist_check_apart(ist_checking *checking, const char *path, const char *other, const char *why);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

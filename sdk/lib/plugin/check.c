@@ -1,0 +1,237 @@
+// A plugin's check of its inputs: what is known of them, and what is said of them.
+#include <isthmus/alloc.h>
+#include <isthmus/check.h>
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct ist_checking {
+    ist_env env;
+    json_t *inputs, *unknown; // owned
+    size_t errors;
+};
+
+ist_checking *ist_checking_new(const ist_env *env)
+{
+    ist_checking *c = ist_calloc(1, sizeof(*c));
+    c->env = *env;
+    c->inputs = ist_inputs(env);
+    if (IST_HAS(env->host, unknown) && env->host->unknown)
+        c->unknown = ist_json(env, env->host->unknown(env->call));
+    return c;
+}
+
+int32_t ist_checking_end(ist_checking *c)
+{
+    int32_t rc = c->errors ? IST_ERR_INPUT : IST_OK;
+    json_decref(c->inputs);
+    json_decref(c->unknown);
+    ist_free(c);
+    return rc;
+}
+
+const ist_env *ist_checking_env(const ist_checking *c)
+{
+    return &c->env;
+}
+
+const json_t *ist_checking_inputs(const ist_checking *c)
+{
+    return c->inputs;
+}
+
+const json_t *ist_checking_at(const ist_checking *c, const char *path)
+{
+    return ist_json_at(c->inputs, path);
+}
+
+const char *ist_checking_text(const ist_checking *c, const char *path)
+{
+    return ist_json_str(c->inputs, path);
+}
+
+// Is `inner` the same as `outer`, or below it?
+static int within(const char *outer, const char *inner)
+{
+    size_t n = strlen(outer);
+    return strncmp(outer, inner, n) == 0 && (!inner[n] || inner[n] == '.' || inner[n] == '[' || !n);
+}
+
+int ist_is_known(const ist_checking *c, const char *path)
+{
+    for (size_t i = 0; i < json_array_size(c->unknown); i++) {
+        const char *one = json_string_value(json_array_get(c->unknown, i));
+        if (one && (within(one, path) || within(path, one)))
+            return 0;
+    }
+    return 1;
+}
+
+// ---- saying
+
+static void __attribute__((format(printf, 5, 0)))
+say(ist_checking *c, uint32_t level, const char *path, const char *hint, const char *format, va_list args)
+{
+    char *text = ist_vprintf(format, args);
+    c->errors += level == IST_LOG_ERROR;
+    // An older host has fail() alone: the first that is wrong, and warnings as lines of the log.
+    if (IST_HAS(c->env.host, problem) && c->env.host->problem)
+        c->env.host->problem(c->env.call, level, path, text, hint);
+    else if (level == IST_LOG_WARN)
+        ist_log(&c->env, level, "%s: %s", path, text);
+    else if (c->errors == 1)
+        c->env.host->fail(c->env.call, IST_ERR_INPUT, path, text, hint);
+    ist_free(text);
+}
+
+#define SAY(level, path, hint)                                                                               \
+    va_list args;                                                                                            \
+    va_start(args, format);                                                                                  \
+    say(c, (level), (path), (hint), format, args);                                                           \
+    va_end(args)
+
+void ist_wrong(ist_checking *c, const char *path, const char *format, ...)
+{
+    SAY(IST_LOG_ERROR, path, NULL);
+}
+
+void ist_unwise(ist_checking *c, const char *path, const char *format, ...)
+{
+    SAY(IST_LOG_WARN, path, NULL);
+}
+
+void ist_wrong_hint(ist_checking *c, const char *path, const char *hint, const char *format, ...)
+{
+    SAY(IST_LOG_ERROR, path, hint);
+}
+
+void ist_unwise_hint(ist_checking *c, const char *path, const char *hint, const char *format, ...)
+{
+    SAY(IST_LOG_WARN, path, hint);
+}
+
+// ---- what many need
+
+int ist_check_range(ist_checking *c, const char *path, int64_t least, int64_t most)
+{
+    const json_t *value = ist_checking_at(c, path);
+    json_int_t i = json_integer_value(value);
+    if (!json_is_integer(value) || (i >= least && i <= most))
+        return 1;
+    ist_wrong(c, path, "expected a number from %lld to %lld, found %lld", (long long)least, (long long)most,
+              (long long)i);
+    return 0;
+}
+
+int ist_check_line(ist_checking *c, const char *path)
+{
+    const json_t *value = ist_checking_at(c, path);
+    const unsigned char *text = (const unsigned char *)json_string_value(value);
+    size_t len = json_string_length(value);
+    for (size_t i = 0; text && i < len; i++) {
+        if (text[i] >= 0x20 && text[i] != 0x7f)
+            continue;
+        ist_wrong(c, path, "holds %s at character %zu: it has to be one plain line",
+                  text[i] == '\n' || text[i] == '\r' ? "the end of a line" : "a control character", i + 1);
+        return 0;
+    }
+    return 1;
+}
+
+// Says what is wrong with one file; 1 when nothing is.
+static int file_is_there(ist_checking *c, const char *path, const char *file, const char *what)
+{
+    struct stat info;
+    const char *why = NULL;
+    if (stat(file, &info) < 0 || access(file, R_OK) < 0)
+        why = strerror(errno);
+    else if (S_ISDIR(info.st_mode))
+        why = "it is a folder";
+    if (why)
+        ist_wrong(c, path, "%s %s cannot be read: %s", what, file, why);
+    return !why;
+}
+
+int ist_check_file(ist_checking *c, const char *path, const char *what)
+{
+    const char *file = ist_checking_text(c, path);
+    return !file || !*file || file_is_there(c, path, file, what);
+}
+
+int ist_check_kubeconfig(ist_checking *c, const char *path)
+{
+    const char *text = ist_checking_text(c, path);
+    if (!text || !*text || *text == '{' || strchr(text, '\n'))
+        return 1;
+    // As kubectl reads KUBECONFIG: of several files, those that are there.
+    size_t len = strcspn(text, ":");
+    if (text[len]) {
+        int found = 0;
+        for (const char *at = text; *at && !found; at += len + (at[len] == ':')) {
+            len = strcspn(at, ":");
+            char *one = ist_strndup(at, len);
+            found = len && access(one, R_OK) == 0;
+            ist_free(one);
+        }
+        if (!found)
+            ist_wrong(c, path, "none of the kubeconfigs %s can be read", text);
+        return found;
+    }
+    return file_is_there(c, path, text, "the kubeconfig");
+}
+
+int ist_check_dns_label(ist_checking *c, const char *path)
+{
+    const char *text = ist_checking_text(c, path);
+    if (!text)
+        return 1;
+    size_t len = strlen(text);
+    int good = len && len <= 63 && text[0] != '-' && text[len - 1] != '-' &&
+               strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
+    if (!good)
+        ist_wrong(
+            c, path,
+            "\"%s\" is no name that Kubernetes takes: at most 63 of a-z, 0-9 and -, which is neither first "
+            "nor last",
+            text);
+    return good;
+}
+
+int ist_check_mask(ist_checking *c, const char *path, int wildcard, int *prefix)
+{
+    const char *text = ist_checking_text(c, path);
+    ist_net4 net;
+    if (!text)
+        return 1;
+    int ones = 0;
+    int good = ist_net4_parse(text, &net, NULL) == IST_OK && !strchr(text, '/');
+    uint32_t mask = good ? wildcard ? ~net.address : net.address : 0;
+    while (ones < 32 && mask & 0x80000000u >> ones)
+        ones++;
+    good = good && mask == (ones ? 0xffffffffu << (32 - ones) : 0);
+    if (!good)
+        ist_wrong(c, path, "%s is no %s (as %s)", text, wildcard ? "wildcard mask" : "mask",
+                  wildcard ? "0.0.0.255" : "255.255.255.0");
+    else if (prefix)
+        *prefix = ones;
+    return good;
+}
+
+int ist_checking_net(const ist_checking *c, const char *path, ist_net4 *net)
+{
+    const char *text = ist_checking_text(c, path);
+    return text && ist_net4_parse(text, net, NULL) == IST_OK;
+}
+
+int ist_check_apart(ist_checking *c, const char *path, const char *other, const char *why)
+{
+    ist_net4 a, b;
+    if (!ist_checking_net(c, path, &a) || !ist_checking_net(c, other, &b) || !ist_net4_overlap(a, b))
+        return 1;
+    ist_wrong(c, other, "%s overlaps with %s of `%s`%s%s", ist_checking_text(c, other),
+              ist_checking_text(c, path), path, *why ? ": " : "", why);
+    return 0;
+}

@@ -1,0 +1,173 @@
+#!/usr/bin/env bash
+# What only plugins can say of inputs is said by `validate`, and before `plan` and `apply` do anything: every error at
+# once, with its place; what is not known yet is passed over; a check that breaks is named.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+export HOME=$TMP XDG_CACHE_HOME=$TMP/cache ISTHMUS_STATE=$TMP/state.db LC_ALL=C NO_COLOR=1
+export ISTHMUS_PLUGIN_PATH=$BUILD/tests/torture/bad
+[ -e "$BUILD/tests/torture/bad/test-check.so" ] || skip_all "the plugin test-check is not built here"
+
+steps() { # steps: of pipeline p, from the standard input
+    { printf 'pipelines:\n  p:\n    steps:\n'; sed 's/^/      /'; } >"$TMP/p.yaml"
+}
+run() { timeout 120 "$ISTHMUS" -C "$TMP/p.yaml" "$@"; }
+lacks() { # lacks "text" "says what": the last output does not hold it
+    ! grep -qF -- "$1" "$TMP/out"
+    pass_or_fail $? "$2"
+}
+
+steps <<'Y'
+one:
+  plugin: test-check
+  with:
+    text: bad
+    items: [fine, bad, fine]
+two:
+  plugin: test-check
+  with:
+    parts:
+      - name: fine
+      - name: bad
+    named: {x: {text: bad}}
+    text: odd
+three:
+  plugin: test-check
+  with: {text: "${steps.one.text}", nope: 1}
+Y
+exits 1 "validate refuses what a plugin's check refuses" run validate p
+says "p.yaml:7:17: error: \`text\`: is bad" "with the place of the input"
+says "          text: bad" "and its line"
+says "try something better" "and what to do"
+says "p.yaml:8:25: error: \`items[1]\`: is bad" "also of an item of a list"
+says "p.yaml:14:21: error: \`parts[1].name\`: is bad" "also of a part of a list"
+says "p.yaml:15:29: error: \`named.x.text\`: is bad" "also of a part of a map"
+says "p.yaml:16:17: warning: \`text\`: is odd" "warnings are told too"
+says "p.yaml:19:" "the errors of the configuration itself are told in the same run"
+says "5 errors" "each once"
+exits 1 "plan refuses it too" run plan p
+exits 1 "and apply, before anything is made" run apply --yes p
+says "is bad" "and says why"
+ok "state was not even opened" test ! -e "$TMP/state.db"
+
+steps <<'Y'
+one: {plugin: test-check, with: {text: fine}}
+two:
+  plugin: test-check
+  with:
+    text: ${steps.one.text}
+    other: here
+    items: [odd, "${steps.one.text}", bad]
+Y
+exits 1 "known inputs are looked at beside those that are not known" run validate p
+says "p.yaml:10:45: error: \`items[2]\`: is bad" "the items of a list keep their numbers"
+lacks "needs a text" "an input that is not known is not missing"
+says "1 error" "nothing else is said"
+
+steps <<'Y'
+one: {plugin: test-check, with: {text: odd}}
+off:
+  plugin: test-check
+  when: false
+  with: {text: bad}
+each:
+  plugin: test-check
+  for_each: {a: fine, b: odd}
+  with: {text: "${each.value}"}
+Y
+exits 0 "warnings alone refuse nothing, and a step that is off is not asked" run validate p
+says "warning: \`text\`: is odd" "they are told"
+exits 0 "plan tells of warnings" run plan p
+ok "once" test "$(grep -c 'is odd' "$TMP/out")" = 2
+exits 0 "apply goes on with warnings" run apply --yes p
+ok "and tells of each once" test "$(grep -c 'is odd' "$TMP/out")" = 2
+run plan --output json p >"$TMP/plan.json" 2>/dev/null
+ok "a plan in JSON is one document" python3 -c 'import json,sys; json.load(open(sys.argv[1]))' "$TMP/plan.json"
+exits 0 "all of it is removed again" run destroy --yes p
+
+steps <<'Y'
+one: {plugin: test-check, with: {text: fine}}
+two: {plugin: test-check, with: {items: "${steps.one.items}"}}
+Y
+exits 0 "what only an earlier step can tell is not refused before" run validate p
+exits 3 "but when its turn comes" run apply --yes p
+says "items[0]" "with the input"
+says "p.yaml:5:" "and its place"
+exits 0 "what was made is removed" run destroy --yes p
+
+steps <<'Y'
+one: {plugin: test-check, with: {token: opensesame-7731}}
+Y
+exits 1 "a secret is checked" run validate p
+says "is over 8 characters" "and what is wrong with it told"
+lacks "opensesame-7731" "without the secret, and without its line"
+run validate --output json p >"$TMP/out" 2>&1
+lacks "opensesame-7731" "in JSON neither"
+steps <<'Y'
+one: {plugin: test-check, with: {text: bad, token: opensame}}
+Y
+exits 1 "a wrong input beside a secret on one line" run validate p
+says "is bad" "is told"
+lacks "opensame" "without the line"
+
+steps <<'Y'
+bad: {plugin: test-check, with: {do: crash}}
+Y
+exits 1 "a check that crashes is an error" run validate p
+says "the check of plugin \`test-check\` of step \`bad\` broke: " "it names plugin and step"
+says "p.yaml:4:7: error" "and the place"
+steps <<'Y'
+slow: {plugin: test-check, timeout: 1s, with: {do: hang}}
+other: {plugin: test-file, with: {path: /nowhere/x, content: y}}
+Y
+exits 1 "a check that does not end is an error" run validate p
+says "step \`slow\` broke: it did not end within 1 s" "and named"
+steps <<'Y'
+flood: {plugin: test-check, with: {do: flood}}
+Y
+exits 1 "a check that floods is an error" run validate p
+says "step \`flood\` broke: it tells of over 1000 problems" "and named"
+steps <<'Y'
+one: {plugin: test-check, with: {do: fail, text: x}}
+Y
+exits 1 "a check may fail as any other operation does" run validate p
+says "p.yaml:4:56: error: \`text\`: is not to its liking" "of an input with its place"
+steps <<'Y'
+one: {plugin: test-check, with: {do: break}}
+Y
+exits 1 "a check that cannot be made is an error" run validate p
+says "step \`one\`: somewhere: did not work" "with its reason"
+steps <<'Y'
+one: {plugin: test-check, with: {do: intent}}
+Y
+exits 1 "a check that writes is refused" run validate p
+says "only apply and destroy write to the journal" "and says so"
+steps <<'Y'
+one: {plugin: test-check, with: {do: quiet}}
+Y
+exits 1 "a check that fails without a word is an error" run validate p
+says "gave no reason" "that says as much"
+steps <<'Y'
+one: {plugin: test-check, with: {do: chatter}}
+Y
+exits 0 "a warning in the log refuses nothing" run validate p
+says "warning: step \`one\`: talks instead of telling" "and is shown"
+
+# ---- alone
+exits 1 "plugin run NAME check" "$ISTHMUS" plugin run test-check check --set text=bad --set other=x
+says "error: text: is bad" "tells of what is wrong"
+says '"problems"' "and answers it as JSON"
+exits 0 "plugin run NAME check of what is right" "$ISTHMUS" plugin run test-check check --set text=fine
+exits 1 "the same in this process" "$ISTHMUS" plugin run test-check check --in-process --set text=bad
+exits 1 "plugin run NAME plan checks first" "$ISTHMUS" plugin run test-check plan --set text=bad
+says "text: is bad" "and says so"
+exits 0 "plugin check asks check" "$ISTHMUS" plugin check "$BUILD/tests/torture/bad/test-check.so" --set text=fine
+says "copes with inputs that are not known" "with nothing known"
+exits 1 "plugin check finds one that writes" \
+    "$ISTHMUS" plugin check "$BUILD/tests/torture/bad/test-check.so" --set do=intent
+says "tried to reach something" "and says so"
+exits 1 "plugin check finds one that tells secrets" \
+    "$ISTHMUS" plugin check "$BUILD/tests/torture/bad/test-check.so" --set token=opensesame-7731
+says "check told the value of a secret" "and says so"
+"$ISTHMUS" plugin show test-check >"$TMP/out" 2>&1
+says "apply, destroy, check" "plugin show names the operation"
+finish
