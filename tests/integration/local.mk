@@ -16,3 +16,14 @@ INTEGRATION_TESTS += %D%/watch.sh %D%/watch-kube.sh
 EXTRA_DIST += %D%/exposition.awk
 check_PROGRAMS += tests/integration/notify-listen
 tests_integration_notify_listen_SOURCES = %D%/notify-listen.c
+
+# The tree as it is installed, for out-of-tree.sh. Made before any test runs: to install a plugin libtool links it anew,
+# and for so long it is gone from the build folder, where every other test looks for it.
+INSTALLED_TREE = tests/integration/installed
+check_DATA += $(if $(filter %/out-of-tree.sh,$(TESTS)),$(INSTALLED_TREE).stamp)
+$(INSTALLED_TREE).stamp: $(lib_LTLIBRARIES) $(plugin_LTLIBRARIES) $(bin_PROGRAMS) $(worker_PROGRAMS) \
+		$(isthmusinclude_HEADERS) $(isthmusroles_HEADERS) sdk/isthmus.pc
+	$(AM_V_GEN)rm -rf $(INSTALLED_TREE) && $(MKDIR_P) tests/integration && \
+		$(MAKE) $(AM_MAKEFLAGS) install DESTDIR='$(abs_builddir)/$(INSTALLED_TREE)' >$@.out 2>&1 || \
+		{ tail -20 $@.out >&2; exit 1; }; mv $@.out $@
+CLEANFILES += $(INSTALLED_TREE).stamp $(INSTALLED_TREE).stamp.out

@@ -20,4 +20,4 @@ tests/torture/bad/first-abi.so: %D%/first-abi/first-abi.c %D%/first-abi/plugin.h
 tests/torture/bad/test-check.so: %D%/test-check.c sdk/include/isthmus/plugin.h
 	$(AM_V_CC)$(MKDIR_P) tests/torture/bad && $(BAD_COMPILE) $(AM_CPPFLAGS) -o $@ $(srcdir)/tests/torture/test-check.c
 clean-local:
-	rm -rf tests/torture/bad
+	rm -rf tests/torture/bad $(INSTALLED_TREE)
