@@ -72,10 +72,10 @@ struct decided {
     struct port *items; // texts are borrowed from the sources
     size_t count;
 };
-// The union, the oldest deciding; `beside` (may be NULL) is the target's own Service, whose ports are all there are.
-// Fills in the maps of the sources; tells what was left out.
-void ports_decide(const struct model *m, struct source *sources, size_t count, const struct service *beside,
-                  struct decided *decided, ist_wanted *wanted);
+// The union, the oldest deciding; or `fixed`, with whose they are in messages: all there are (NULL: none). Fills in the
+// maps of the sources; tells what was left out.
+void ports_decide(const struct model *m, struct source *sources, size_t count, const struct ports *fixed,
+                  const char *whose, struct decided *decided, ist_wanted *wanted);
 void ports_decided_free(struct decided *decided, struct source *sources, size_t count);
 json_t *ports_of_service(const struct decided *decided);
 // Of an EndpointSlice or subset: those of `ports` that were decided on, by their names there. NULL: it has some, and none

@@ -64,8 +64,7 @@ static int place_port(const struct model *m, const struct source *source, const 
         return -1;
     }
     if (fixed) {
-        ist_wanted_note(wanted,
-                        "port %u/%s of Service %s/%s in %s is not one of the Service that %s has itself",
+        ist_wanted_note(wanted, "port %u/%s of Service %s/%s in %s is none of those that %s has",
                         port->number, protocol, ns, source->service->name, cluster, decider);
         return -1;
     }
@@ -79,20 +78,20 @@ static int place_port(const struct model *m, const struct source *source, const 
     return (int)decided->count - 1;
 }
 
-void ports_decide(const struct model *m, struct source *sources, size_t count, const struct service *beside,
-                  struct decided *decided, ist_wanted *wanted)
+void ports_decide(const struct model *m, struct source *sources, size_t count, const struct ports *fixed,
+                  const char *whose, struct decided *decided, ist_wanted *wanted)
 {
-    const struct service *first = beside ? beside : sources[0].service;
+    const struct ports *first = fixed ? fixed : sources[0].service->ports;
+    const char *decider = fixed ? whose : cluster_name(m, sources[0].cluster);
     *decided = (struct decided){0};
-    for (uint32_t i = 0; first->ports && i < first->ports->count; i++)
-        append(decided, &first->ports->items[i]);
+    for (uint32_t i = 0; first && i < first->count; i++)
+        append(decided, &first->items[i]);
     for (size_t s = 0; s < count; s++) {
         const struct ports *ports = sources[s].service->ports;
         sources[s].map = ist_calloc(ports ? ports->count : 0, sizeof(int));
         for (uint32_t i = 0; ports && i < ports->count; i++)
-            sources[s].map[i] = place_port(m, &sources[s], &ports->items[i],
-                                           beside ? "the target" : cluster_name(m, sources[0].cluster),
-                                           beside != NULL, decided, wanted);
+            sources[s].map[i] =
+                place_port(m, &sources[s], &ports->items[i], decider, fixed != NULL, decided, wanted);
     }
 }
 

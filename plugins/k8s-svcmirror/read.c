@@ -215,37 +215,53 @@ static void read_endpoint_slice(struct reading *r, const json_t *object)
     ports_drop(r->pool, ports);
 }
 
-static void read_subset(struct reading *r, const json_t *subset)
+static void read_addresses(struct reading *r, const json_t *subset, int is_v4)
 {
     static const char *const lists[] = {"notReadyAddresses", "addresses"}; // ready: 0, 1
-    const struct ports *ports = ports_get(r->pool, json_object_get(subset, "ports"));
-    for (int is_v4 = 0; is_v4 < 2; is_v4++) {
-        for (uint8_t ready = 0; ready < 2; ready++) {
-            const json_t *address;
-            size_t i;
-            json_array_foreach(json_object_get(subset, lists[ready]), i, address)
-            {
-                const char *ip = text_at(address, "ip");
-                if (ip)
-                    add_endpoint(r, ip, is_v4, ready ? ENDPOINT_READY : 0, text_at(address, "hostname"));
-            }
+    for (uint8_t ready = 0; ready < 2; ready++) {
+        const json_t *address;
+        size_t i;
+        json_array_foreach(json_object_get(subset, lists[ready]), i, address)
+        {
+            const char *ip = text_at(address, "ip");
+            if (ip)
+                add_endpoint(r, ip, is_v4, ready ? ENDPOINT_READY : 0, text_at(address, "hostname"));
         }
-        end_part(r, ports, is_v4 ? 4 : 16);
     }
-    ports_drop(r->pool, ports);
+}
+
+// Subsets of the same ports are one part, however often they are written.
+static void read_subsets(struct reading *r, const json_t *subsets)
+{
+    size_t count = json_array_size(subsets);
+    const struct ports **ports = ist_calloc(count + 1, sizeof(*ports));
+    for (size_t i = 0; i < count; i++)
+        ports[i] = ports_get(r->pool, json_object_get(json_array_get(subsets, i), "ports"));
+    for (size_t i = 0; i < count; i++) {
+        size_t first = 0;
+        while (ports[first] != ports[i])
+            first++;
+        for (int is_v4 = 0; is_v4 < 2 && first == i; is_v4++) {
+            for (size_t k = i; k < count; k++)
+                if (ports[k] == ports[i])
+                    read_addresses(r, json_array_get(subsets, k), is_v4);
+            end_part(r, ports[i], is_v4 ? 4 : 16);
+        }
+    }
+    for (size_t i = 0; i < count; i++)
+        ports_drop(r->pool, ports[i]);
+    ist_free(ports);
 }
 
 void read_slice(struct pool *pool, const ist_cluster *cluster, const json_t *object, int is_endpoints,
                 struct slice *read)
 {
     struct reading r = {.pool = pool, .cluster = cluster, .slice = read};
-    const json_t *subset;
-    size_t i;
     *read = (struct slice){.by_ports = is_endpoints != 0};
     if (!is_endpoints)
         read_endpoint_slice(&r, object);
-    json_array_foreach(is_endpoints ? json_object_get(object, "subsets") : NULL, i, subset)
-        read_subset(&r, subset);
+    else
+        read_subsets(&r, json_object_get(object, "subsets"));
     ist_free(r.endpoints);
 }
 

@@ -164,6 +164,21 @@ static void ports_free(struct pool *pool, struct ports *list)
     ist_free(list);
 }
 
+// The one that is kept: it, or one that is the same. Consumes it.
+static const struct ports *keep_list(struct pool *pool, struct ports *list)
+{
+    list->entry.hash = hash_ports(list);
+    for (struct entry *entry = table_first(&pool->lists, list->entry.hash); entry;
+         entry = table_same(entry)) {
+        if (same_ports((struct ports *)entry, list)) {
+            ports_free(pool, list);
+            return ports_keep((struct ports *)entry);
+        }
+    }
+    table_add(&pool->lists, &list->entry);
+    return list;
+}
+
 const struct ports *ports_get(struct pool *pool, const json_t *ports)
 {
     size_t count = json_array_size(ports), i;
@@ -180,16 +195,19 @@ const struct ports *ports_get(struct pool *pool, const json_t *ports)
                           .number = number > 0 && number < 65536 ? (uint16_t)number : 0,
                           .protocol = protocol_of(protocol ? protocol : "TCP")};
     }
-    list->entry.hash = hash_ports(list);
-    for (struct entry *entry = table_first(&pool->lists, list->entry.hash); entry;
-         entry = table_same(entry)) {
-        if (same_ports((struct ports *)entry, list)) {
-            ports_free(pool, list);
-            return ports_keep((struct ports *)entry);
-        }
+    return keep_list(pool, list);
+}
+
+const struct ports *ports_of(struct pool *pool, const struct port *items, size_t count)
+{
+    struct ports *list = ist_malloc(sizeof(*list) + count * sizeof(list->items[0]));
+    *list = (struct ports){.refs = 1, .count = (uint32_t)count};
+    for (size_t i = 0; i < count; i++) {
+        list->items[i] = items[i];
+        list->items[i].name = text_get(pool, items[i].name ? items[i].name->text : NULL);
+        list->items[i].app = text_get(pool, items[i].app ? items[i].app->text : NULL);
     }
-    table_add(&pool->lists, &list->entry);
-    return list;
+    return keep_list(pool, list);
 }
 
 const struct ports *ports_keep(const struct ports *ports)
@@ -376,10 +394,17 @@ struct standing *standing_at(struct records *records, const char *key)
     return standing;
 }
 
-void standing_remove(struct records *records, struct standing *standing)
+static void standing_free(struct pool *pool, struct standing *standing)
+{
+    ports_drop(pool, standing->ports);
+    ports_drop(pool, standing->said_ports);
+    ist_free(standing);
+}
+
+void standing_remove(struct records *records, struct pool *pool, struct standing *standing)
 {
     table_remove(&records->standing, &standing->entry);
-    ist_free(standing);
+    standing_free(pool, standing);
 }
 
 // ---- all of it ----
@@ -394,12 +419,17 @@ static void free_service_entry(void *pool, struct entry *entry)
     service_free(pool, (struct service *)entry);
 }
 
+static void free_standing_entry(void *pool, struct entry *entry)
+{
+    standing_free(pool, (struct standing *)entry);
+}
+
 void records_free(struct records *records, struct pool *pool)
 {
     table_each(&records->slices, free_slice_entry, pool);
     table_each(&records->services, free_service_entry, pool);
     table_each(&records->places, free_entry, NULL);
-    table_each(&records->standing, free_entry, NULL);
+    table_each(&records->standing, free_standing_entry, pool);
     table_free(&records->slices);
     table_free(&records->services);
     table_free(&records->places);

@@ -64,6 +64,8 @@ void text_drop(struct pool *pool, const struct text *text);
 // The list of a Service's or slice's `ports` (array, may be NULL). A reference.
 const struct ports *ports_get(struct pool *pool, const json_t *ports);
 const struct ports *ports_keep(const struct ports *ports);
+// `count` ports, whose texts are of the pool. A reference.
+const struct ports *ports_of(struct pool *pool, const struct port *items, size_t count);
 void ports_drop(struct pool *pool, const struct ports *ports);
 const char *protocol_text(uint8_t protocol);
 
@@ -139,9 +141,10 @@ struct slice {
 // What stands of this step's own under a key of this cluster.
 struct standing {
     struct entry entry;
-    int16_t source;   // cluster of its Endpoints object; -1: of several, or unknown
-    uint8_t headless; // is its Service? 0, 1, or STANDING_...
-    uint8_t said;     // the same of what want() said last
+    int16_t source;                         // cluster of its Endpoints object; -1: of several, or unknown
+    uint8_t headless;                       // is its Service? 0, 1, or STANDING_...
+    uint8_t said;                           // the same of what want() said last
+    const struct ports *ports, *said_ports; // of its Service; NULL: not known, or none
     char key[];
 };
 
@@ -163,7 +166,7 @@ void slice_remove(struct records *records, struct pool *pool, struct slice *slic
 void parts_free(struct pool *pool, struct part *parts, size_t count);
 struct standing *standing_at(struct records *records, const char *key);
 struct standing *standing_find(const struct records *records, const char *key);
-void standing_remove(struct records *records, struct standing *standing);
+void standing_remove(struct records *records, struct pool *pool, struct standing *standing);
 void records_free(struct records *records, struct pool *pool);
 
 #endif

@@ -281,8 +281,11 @@ char *model_key_of(void *model, size_t cluster, size_t kind, const json_t *objec
         return NULL;
     char *key = ist_printf("%s/%s", ns, name);
     struct standing *standing = standing_at(records, key);
-    if (kind == KIND_SERVICE)
+    if (kind == KIND_SERVICE) {
         standing->headless = !strcmp(ist_json_str_or(object, "spec.clusterIP", ""), "None");
+        ports_drop(&m->pool, standing->ports);
+        standing->ports = ports_get(&m->pool, ist_json_at(object, "spec.ports"));
+    }
     if (kind == KIND_ENDPOINTS) {
         const ist_cluster *source = ist_clusters_find(
             m->clusters, json_string_value(json_object_get(labels, IST_LABEL_SOURCE_CLUSTER)));
@@ -293,11 +296,17 @@ char *model_key_of(void *model, size_t cluster, size_t kind, const json_t *objec
 
 void model_written(void *model, size_t cluster, const char *key)
 {
-    struct records *records = &((struct model *)model)->items[cluster].records;
+    struct model *m = model;
+    struct records *records = &m->items[cluster].records;
     struct standing *standing = standing_find(records, key);
     if (!standing)
         return;
     standing->headless = standing->said;
+    if (standing->said_ports) {
+        ports_drop(&m->pool, standing->ports);
+        standing->ports = standing->said_ports;
+        standing->said_ports = NULL;
+    }
     if (standing->said == STANDING_NOTHING)
-        standing_remove(records, standing);
+        standing_remove(records, &m->pool, standing);
 }

@@ -71,10 +71,13 @@ static json_t *endpoint_object(const struct slicing *s, uint32_t i)
     return endpoint;
 }
 
+#define HASH64_START 14695981039346656037u // FNV-1a
+#define HASH64_PRIME 1099511628211u
+
 static uint64_t hash64(uint64_t hash, const char *text)
 {
     do
-        hash = (hash ^ (uint8_t)*text) * 1099511628211u;
+        hash = (hash ^ (uint8_t)*text) * HASH64_PRIME;
     while (*text++); // the NUL too: "a", "b" is not "ab"
     return hash;
 }
@@ -83,12 +86,13 @@ static uint64_t hash64(uint64_t hash, const char *text)
 static char *slice_name(const struct slicing *s, const char *path)
 {
     const char *cluster = s->m->clusters->items[s->source->cluster].name;
-    uint64_t hash = hash64(hash64(14695981039346656037u, cluster), s->slice->name);
+    uint64_t hash = hash64(hash64(HASH64_START, cluster), s->slice->name);
     hash = hash64(hash64(hash, s->part->width == 4 ? "4" : "6"), path);
-    if (s->slice->by_ports) {
-        char *ports = ist_json_text(s->ports);
-        hash = hash64(hash, ports);
-        ist_free(ports);
+    // Subsets of an Endpoints object are told apart by the ports they have at the source: here they may be the same.
+    for (uint32_t i = 0; s->slice->by_ports && i < s->part->ports->count; i++) {
+        const struct port *port = &s->part->ports->items[i];
+        hash = hash64(hash64(hash, port->name ? port->name->text : ""), port->app ? port->app->text : "");
+        hash = (hash ^ ((uint64_t)port->number << 2 | port->protocol)) * HASH64_PRIME;
     }
     char readable[41];
     size_t len = 0;
@@ -122,9 +126,9 @@ static void add_slice(const struct slicing *s, const uint32_t *indexes, uint32_t
 // The bits of one address by which it is split, well mixed.
 static uint64_t spread(const struct part *part, uint32_t i)
 {
-    uint64_t hash = 14695981039346656037u;
+    uint64_t hash = HASH64_START;
     for (uint8_t b = 0; b < part->width; b++)
-        hash = (hash ^ part->addresses[(size_t)i * part->width + b]) * 1099511628211u;
+        hash = (hash ^ part->addresses[(size_t)i * part->width + b]) * HASH64_PRIME;
     hash ^= hash >> 33;
     hash *= 0xff51afd7ed558ccdu;
     return hash ^ hash >> 33;

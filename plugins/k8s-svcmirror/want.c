@@ -16,6 +16,7 @@ static uint64_t bit(size_t cluster)
 // One key that is being decided.
 struct deciding {
     const struct model *m;
+    struct pool *pool;
     size_t target;
     char *ns, *name; // of the Service there
     ist_wanted *wanted;
@@ -227,10 +228,24 @@ static int is_free(struct deciding *d, int slices)
     return 0;
 }
 
+// Does its Service stand there, and may somebody who cannot be asked have decided what it is? Then it stays as it is.
+static int is_frozen(const struct deciding *d)
+{
+    return d->unknown & ~d->lost && !d->beside && uid_of(d, KIND_SERVICE, d->ns, d->name);
+}
+
+static uint8_t is_headless(const struct deciding *d, const struct standing *standing)
+{
+    const struct service *decider = d->beside ? d->beside : d->sources[0].service;
+    if (is_frozen(d) && standing->headless < STANDING_UNKNOWN)
+        return standing->headless;
+    return (decider->flags & SERVICE_HEADLESS) != 0;
+}
+
 // A Service cannot become headless, or cease to be: then it goes first, and comes back. 1: that is under way.
 static int turns(const struct deciding *d, struct standing *standing)
 {
-    uint8_t wanted = (d->sources[0].service->flags & SERVICE_HEADLESS) != 0;
+    uint8_t wanted = is_headless(d, standing);
     if (!d->beside && uid_of(d, KIND_SERVICE, d->ns, d->name) && standing->headless < STANDING_UNKNOWN &&
         standing->headless != wanted) {
         standing->said = STANDING_UNKNOWN; // gone, for a moment
@@ -266,13 +281,12 @@ static int may_rewrite_endpoints(const struct deciding *d, const struct standing
     return d->count == 1 && standing->source == (int16_t)d->sources[0].cluster;
 }
 
-static void want_endpoints(const struct deciding *d, int slices)
+static void want_endpoints(const struct deciding *d, const struct standing *standing, int slices)
 {
-    const struct target_of_slices target = {
-        .ns = d->ns,
-        .name = d->name,
-        .uid = d->beside ? d->beside->uid : "",
-        .headless = ((d->beside ? d->beside : d->sources[0].service)->flags & SERVICE_HEADLESS) != 0};
+    const struct target_of_slices target = {.ns = d->ns,
+                                            .name = d->name,
+                                            .uid = d->beside ? d->beside->uid : "",
+                                            .headless = is_headless(d, standing)};
     if (!slices) {
         ist_wanted_add(d->wanted, endpoints_object(d->m, &target, &d->ports, d->sources, d->count), 0);
         return;
@@ -299,13 +313,17 @@ static void want_service(struct deciding *d, struct standing *standing)
     if (turns(d, standing))
         return;
     tell_differences(d);
-    ports_decide(d->m, d->sources, d->count, d->beside, &d->ports, d->wanted);
+    const struct ports *fixed = d->beside ? d->beside->ports : is_frozen(d) ? standing->ports : NULL;
+    ports_decide(d->m, d->sources, d->count, fixed,
+                 d->beside ? "the target itself" : "the Service as it stands", &d->ports, d->wanted);
+    ports_drop(d->pool, standing->said_ports);
+    standing->said_ports = d->beside ? NULL : ports_of(d->pool, d->ports.items, d->ports.count);
     // While a cluster that may have a part in it cannot be asked, the Service stays as it is.
     if (!d->beside)
         ist_wanted_add(d->wanted,
                        service_object(d->m, d->ns, d->name, d->sources, d->count, &d->ports, slices),
                        d->unknown & ~d->lost ? IST_WANT_IF_ABSENT : 0);
-    want_endpoints(d, slices);
+    want_endpoints(d, standing, slices);
     ports_decided_free(&d->ports, d->sources, d->count);
 }
 
@@ -317,7 +335,7 @@ void model_want(void *model, size_t cluster, const char *key, ist_wanted *wanted
         ist_wanted_keep_all(wanted);
         return;
     }
-    struct deciding d = {.m = m, .target = cluster, .wanted = wanted};
+    struct deciding d = {.m = m, .pool = &m->pool, .target = cluster, .wanted = wanted};
     d.ns = ist_strndup(key, (size_t)(slash - key));
     d.name = ist_strdup(slash + 1);
     d.count = model_sources(m, cluster, d.ns, d.name, d.sources, &d.unknown, &d.lost);
@@ -330,7 +348,7 @@ void model_want(void *model, size_t cluster, const char *key, ist_wanted *wanted
     // What is not there and is not wanted needs no memory.
     if (standing->said == STANDING_NOTHING && standing->headless == STANDING_UNKNOWN &&
         !uid_of(&d, KIND_SERVICE, d.ns, d.name))
-        standing_remove(&m->items[cluster].records, standing);
+        standing_remove(&m->items[cluster].records, &m->pool, standing);
     ist_free(d.ns);
     ist_free(d.name);
 }

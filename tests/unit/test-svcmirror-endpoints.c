@@ -161,6 +161,27 @@ static void endpoints_of_a_source_without_slices_become_slices(void **state)
     world_close(&w);
 }
 
+static void subsets_that_come_to_the_same_ports_are_still_two_slices(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, NULL);
+    // The Service has one port: what else the second subset has goes nowhere. The third is as the first.
+    see_service(&w, CCP, "x", 1, "'ports':[{'name':'web','port':80}]");
+    see(&w, CCP, KIND_ENDPOINTS,
+        "{'metadata':{'name':'x','namespace':'stars'},'subsets':["
+        "{'addresses':[{'ip':'192.168.1.1'}],'ports':[{'name':'web','port':8080}]},"
+        "{'addresses':[{'ip':'192.168.1.2'}],'ports':[{'name':'web','port':8080},{'name':'old','port':9}]},"
+        "{'addresses':[{'ip':'192.168.1.3'}],'ports':[{'name':'web','port':8080}]}]}");
+    want(&w, AWS, "stars/x");
+    assert_int_equal(wanted_count(&w, "EndpointSlice"), 2);
+    assert_string_equal(wanted_text(&w, "EndpointSlice", 0, "endpoints.[1].addresses"), "['192.168.1.3']");
+    char first[64];
+    snprintf(first, sizeof(first), "%s", wanted_text(&w, "EndpointSlice", 0, "metadata.name"));
+    assert_string_not_equal(first, wanted_text(&w, "EndpointSlice", 1, "metadata.name"));
+    world_close(&w);
+}
+
 // ---- splitting ----
 
 static char *addresses_of(size_t count, size_t without)
@@ -358,6 +379,44 @@ static void what_stands_for_a_cluster_that_was_never_listed_stays(void **state)
     world_close(&w);
 }
 
+// ccp, the older, had decided; it is not known yet, and gcp alone would have it otherwise.
+static void what_an_unknown_cluster_decided_stays_decided(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, NULL);
+    see_service(&w, GCP, "x", 2, "'ports':[{'name':'http','port':80},{'name':'more','port':81}]");
+    see_addresses(&w, GCP, "x", "x-1", "'ports':[{'name':'http','port':8080},{'name':'more','port':81}]",
+                  "10.8.0.1");
+    w.model->items[CCP].listed = 0;
+    set_state(&w, CCP, IST_CLUSTER_UNKNOWN);
+    json_t *own = json_of("{'metadata':{'name':'x','namespace':'stars'},'spec':{'clusterIP':'None','ports':["
+                          "{'name':'web','port':80,'protocol':'TCP'}]}}");
+    ist_free(model_key_of(w.model, AWS, KIND_SERVICE, own));
+    json_decref(own);
+    fake_uid(&w.run, AWS, KIND_SERVICE, "stars", "x", "own");
+    want(&w, AWS, "stars/x"); // it is not deleted and made anew
+    assert_false(w.wanted.again);
+    assert_true(json_is_true(json_array_get(w.wanted.if_absent, 0)));
+    assert_string_equal(wanted_text(&w, "EndpointSlice", 0, "ports"),
+                        "[{'name':'web','port':8080,'protocol':'TCP'}]");
+    assert_string_equal(
+        wanted_text(&w, "EndpointSlice", 0, "metadata.labels.'service.kubernetes.io/headless'"), "''");
+    wrote(&w, AWS, "stars/x");
+    want(&w, AWS, "stars/x"); // and not the next time either
+    assert_false(w.wanted.again);
+    set_state(&w, CCP, IST_CLUSTER_SYNCED); // listed now, and it has no such service: gcp decides
+    want(&w, AWS, "stars/x");
+    assert_true(w.wanted.again);
+    assert_int_equal(json_array_size(w.wanted.objects), 0);
+    wrote(&w, AWS, "stars/x");
+    want(&w, AWS, "stars/x");
+    assert_string_equal(wanted_text(&w, "EndpointSlice", 0, "ports"),
+                        "[{'name':'http','port':8080,'protocol':'TCP'},{'name':'more','port':81,"
+                        "'protocol':'TCP'}]");
+    world_close(&w);
+}
+
 static void a_cluster_that_is_another_stops_and_nothing_of_it_goes(void **state)
 {
     (void)state;
@@ -484,6 +543,7 @@ int main(void)
         cmocka_unit_test(addresses_that_are_names_are_refused_and_told),
         cmocka_unit_test(endpoints_where_the_target_knows_no_slices),
         cmocka_unit_test(endpoints_of_a_source_without_slices_become_slices),
+        cmocka_unit_test(subsets_that_come_to_the_same_ports_are_still_two_slices),
         cmocka_unit_test(a_slice_holds_at_most_a_hundred_and_one_change_rewrites_one),
         cmocka_unit_test(another_process_writes_the_same),
         cmocka_unit_test(what_did_not_change_touches_nothing),
@@ -491,6 +551,7 @@ int main(void)
         cmocka_unit_test(after_the_grace_endpoints_are_not_ready),
         cmocka_unit_test(or_they_are_removed_and_the_service_stays),
         cmocka_unit_test(what_stands_for_a_cluster_that_was_never_listed_stays),
+        cmocka_unit_test(what_an_unknown_cluster_decided_stays_decided),
         cmocka_unit_test(a_cluster_that_is_another_stops_and_nothing_of_it_goes),
         cmocka_unit_test(expired_before_it_was_ever_listed_leaves_the_service_alone),
         cmocka_unit_test(endpoints_that_hold_an_unknown_clusters_are_not_rewritten),
