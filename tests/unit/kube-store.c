@@ -10,12 +10,16 @@
 
 #define HOLD_MS 1200 // a watch without events is held for so long
 
-static const char *const kinds[][2] = {
-    {"namespaces", "Namespace"}, {"configmaps", "ConfigMap"}, {"secrets", "Secret"}, {"leases", "Lease"}};
+static const char *const kinds[][2] = {{"namespaces", "Namespace"},
+                                       {"configmaps", "ConfigMap"},
+                                       {"secrets", "Secret"},
+                                       {"limitranges", "LimitRange"},
+                                       {"leases", "Lease"}};
+#define KINDS (sizeof(kinds) / sizeof(*kinds))
 
 static const char *kind_of(const char *resource)
 {
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < KINDS; i++)
         if (!strcmp(kinds[i][0], resource))
             return kinds[i][1];
     return NULL;
@@ -316,7 +320,7 @@ static void put_lease(struct kube_store *store, struct target *at, const char *b
 static void discovery(struct httpd_reply *reply)
 {
     json_t *resources = json_array();
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < KINDS - 1; i++) // Leases are of another group
         json_array_append_new(resources, json_pack("{s:s, s:s, s:b}", "name", kinds[i][0], "kind",
                                                    kinds[i][1], "namespaced", i > 0));
     say(reply, 200, json_pack("{s:o}", "resources", resources));

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -184,6 +185,27 @@ static void changes_and_deletions_are_found(void **state)
     assert_true(is(world, "one.a", "changed"));
     assert_true(is(world, "two.a", NULL));
     assert_int_equal(store_writes(&world->b), 4 + 3);
+}
+
+// It stood in for a kind that the cluster did not serve in those days, and serves now: never both.
+static void what_stood_in_for_a_kind_goes_once_that_is_served(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    store_put(&world->b, "limitranges", "shop", "one.a", OWNER_X, NULL);
+    store_put(&world->b, "limitranges", "shop", "theirs", NULL, NULL);
+    assert_int_equal(fakehost_changes(world->host), 3);
+    assert_int_equal(fakehost_run(world->host, IST_OP_APPLY), IST_OK);
+    assert_int_equal(store_count(&world->b, "limitranges"), 0);
+    json_t *theirs = store_get(&world->b, "limitranges", "shop", "theirs");
+    assert_non_null(theirs);
+    json_decref(theirs);
+    assert_int_equal(fakehost_changes(world->host), 0);
+    store_put(&world->b, "limitranges", "shop", "one.a", OWNER_X, NULL);
+    start_watch(world); // the daemon finds it when it starts
+    eventually(store_count(&world->b, "limitranges") == 0);
+    source(world, "two", "2");
+    eventually(is(world, "two.a", "2"));
 }
 
 static void writes_only_what_was_planned(void **state)
@@ -408,6 +430,45 @@ static void puts_back_what_others_change(void **state)
     store_put(&world->b, "configmaps", "shop", "theirs", NULL, "x");
     usleep(200000);
     assert_true(is(world, "theirs", "x"));
+}
+
+static int64_t clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int noted(struct world *world, const char *text)
+{
+    pthread_mutex_lock(&world->lock);
+    char *status = ist_json_text(world->status ? world->status : json_null());
+    pthread_mutex_unlock(&world->lock);
+    int found = strstr(status, text) != NULL;
+    ist_free(status);
+    return found;
+}
+
+// Two that undo each other's writes as fast as they can would be all that the API server does.
+static void a_rival_is_told_and_given_way_to_a_little(void **state)
+{
+    struct world *world = *state;
+    int64_t since = 0;
+    source(world, "one", "1");
+    start_watch(world);
+    eventually(store_count(&world->b, "secrets") == 1);
+    for (int i = 0; i < 5; i++) { // three times it is put back at once
+        within(30, is(world, "one.a", "1"));
+        if (i == 4)
+            assert_true(clock_ms() - since >= 900); // it was not at once
+        since = clock_ms();
+        store_put(&world->b, "configmaps", "shop", "one.a",
+                  "{\"isthmus.dev/owner\":\"step\",\"isthmus.dev/source-cluster\":\"a\"}", "theirs");
+    }
+    assert_true(told(world, "shop/one of b: somebody else changes what stands there again and again"));
+    within(30, noted(world, "shop/one") || noted(world, "somebody else changes what stands there"));
+    source(world, "one", "2"); // what is wanted otherwise now waits for nobody
+    within(30, is(world, "one.a", "2"));
 }
 
 static void lists_again_when_the_past_is_gone(void **state)
@@ -652,6 +713,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(converges_and_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(changes_and_deletions_are_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_stood_in_for_a_kind_goes_once_that_is_served, setup, teardown),
         cmocka_unit_test_setup_teardown(writes_only_what_was_planned, setup, teardown),
         cmocka_unit_test_setup_teardown(destroy_takes_its_own_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(taken_names_are_left_alone, setup, teardown),
@@ -665,6 +727,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_refusal_for_good_hurts_its_key_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(follows_changes_with_one_write_each, setup, teardown),
         cmocka_unit_test_setup_teardown(puts_back_what_others_change, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_rival_is_told_and_given_way_to_a_little, setup, teardown),
         cmocka_unit_test_setup_teardown(lists_again_when_the_past_is_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(survives_what_a_watch_may_say, setup, teardown),
         cmocka_unit_test_setup_teardown(goes_on_from_bookmarks, setup, teardown),

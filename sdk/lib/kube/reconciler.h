@@ -60,10 +60,14 @@ struct rec_key {
     size_t heap;         // place in the heap of due keys, from 1; 0: not in it
     uint32_t hash;
     int failures;
-    uint8_t orphan;  // holds an object that belongs to no key any more
-    uint8_t urgent;  // touched with 0 ms
-    uint8_t touched; // while it was written: to be decided again
-    uint8_t follows; // the step before asked for it: see ist_wanted_again()
+    int rivals;        // how often somebody else undid what was written, a time after the other
+    int64_t rival_at;  // the last time; monotonic
+    uint8_t contested; // that happened while it was written
+    uint8_t undone;    // and since it was written last: counted once
+    uint8_t orphan;    // holds an object that belongs to no key any more
+    uint8_t urgent;    // touched with 0 ms
+    uint8_t touched;   // while it was written: to be decided again
+    uint8_t follows;   // the step before asked for it: see ist_wanted_again()
     char text[];
 };
 
@@ -183,11 +187,13 @@ struct rec_cluster {
     size_t discovering;
     struct rec_feed feeds[REC_KINDS];
     uint8_t serves[REC_KINDS];
+    uint8_t outdated
+        [REC_KINDS]; // a fallback that is not needed (any more): what is ours of it is listed once, and goes
     struct rec_table table;
     struct rec_keys keys;
     struct rec_lease lease;
     size_t jobs;
-    int64_t writes, deletes, retries, conflicts, losses, relists;
+    int64_t writes, deletes, retries, conflicts, losses, relists, rivals;
     int64_t last_write_clock;
     json_t *metrics; // name -> {help, counter, value}
 };
@@ -337,6 +343,10 @@ void rec_job_start(struct rec_job *job);
 void rec_key_note(struct rec_key *key, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // 1: more is due, and could be decided at once.
 int rec_write_due(struct rec_cluster *cluster, int64_t now);
+// Somebody else changed what was written for a key, and it was as wanted. When it may be written again: at once, but
+// two that undo each other's writes come apart more and more. Monotonic.
+int64_t rec_key_rival(struct rec_cluster *cluster, struct rec_key *key, int64_t now);
+void rec_key_note_rival(struct rec_key *key); // notes it where it is so
 int rec_differs(const json_t *wanted, const json_t *live, const char *const *server_set);
 // A merge patch that makes `live` (NULL: not known) what is wanted. New reference.
 json_t *rec_force(const json_t *wanted, const json_t *live, const char *const *server_set);

@@ -199,7 +199,7 @@ static void connected(struct rec_cluster *cluster)
         feed->failures = 0;
         feed->answered = 0;
         if (!cluster->serves[i])
-            feed->stage = REC_OFF;
+            feed->stage = cluster->outdated[i] && !feed->compared ? REC_WAIT : REC_OFF;
         else if (feed->stage == REC_OFF)
             feed->stage = REC_OTHERS;
     }
@@ -221,6 +221,7 @@ static int32_t take_kinds(struct rec_cluster *cluster, ist_error *err)
         const ist_reconciler_kind *kind = &run->plugin->kinds[i];
         int stands_in = (kind->flags & IST_KIND_FALLBACK) != 0;
         cluster->serves[i] = served(cluster, kind) && !(stands_in && i > 0 && served(cluster, kind - 1));
+        cluster->outdated[i] = !cluster->serves[i] && served(cluster, kind) && kind->flags & IST_KIND_WRITTEN;
         int replaced = i + 1 < run->kinds && kind[1].flags & IST_KIND_FALLBACK && served(cluster, kind + 1);
         if (!served(cluster, kind) && !replaced && !stands_in && !(kind->flags & IST_KIND_OPTIONAL))
             return ist_fail(err, IST_ERR_NOT_FOUND, cluster->item->name, "cluster %s does not serve %s %s",
@@ -318,10 +319,11 @@ void rec_cluster_listed(struct rec_cluster *cluster)
     int listed = 1, compared = 1, watched = 1;
     for (size_t i = 0; i < run->kinds; i++) {
         const struct rec_feed *feed = &cluster->feeds[i];
+        if (cluster->serves[i] || cluster->outdated[i])
+            compared &= feed->compared;
         if (!cluster->serves[i])
             continue;
         listed &= feed->listed;
-        compared &= feed->compared;
         watched &= feed->stage != REC_WATCH || feed->answered;
     }
     if (cluster->phase != REC_RUN)

@@ -158,6 +158,7 @@ struct rec_job *rec_decide(struct rec_cluster *cluster, struct rec_key *key)
     job->key = key;
     job->again = wanted->again;
     key->notes = json_incref(wanted->notes);
+    rec_key_note_rival(key);
     for (struct rec_object *record = key->objects; record; record = record->next)
         record->kept = 0;
     for (size_t i = 0; i < wanted->count; i++) {

@@ -229,7 +229,7 @@ static void page_whole(struct rec_feed *feed)
     } else if (!feed->more) {
         rec_sweep(feed, 1);
         feed->compared = 1;
-        feed->stage = REC_WATCH;
+        feed->stage = feed->cluster->outdated[feed->kind] ? REC_OFF : REC_WATCH;
     }
     json_decref(head);
     again(feed, 0);

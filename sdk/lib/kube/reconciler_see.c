@@ -44,11 +44,25 @@ static void due_now(struct rec_cluster *cluster, struct rec_key *key)
         rec_key_due(cluster, key, now);
 }
 
+// As due_now(), for what somebody else did to an object that was as it should be.
+static void due_for_rival(struct rec_cluster *cluster, struct rec_key *key)
+{
+    int64_t now = ist_now_ms(&cluster->run->env), at = rec_key_rival(cluster, key, now);
+    if (!key->since)
+        key->since = now;
+    if (key->job)
+        key->contested = 1;
+    else if (key->due > at)
+        rec_key_due(cluster, key, at);
+}
+
 // An object of ours went, was taken over or lost its label: its key is decided again.
 static void let_go(struct rec_cluster *cluster, struct rec_object *record)
 {
     struct rec_key *key = record->key;
-    if (key && cluster->run->settled)
+    if (key && cluster->run->settled && cluster->run->watching && record->digest)
+        due_for_rival(cluster, key);
+    else if (key && cluster->run->settled)
         due_now(cluster, key);
     rec_remove(cluster, record);
 }
@@ -130,6 +144,7 @@ static void compare(const struct brought *b, struct rec_object *record)
     const struct ist_wanted *wanted = rec_want(b->cluster, record->key);
     const struct rec_want *want = rec_want_find(wanted, b->feed->kind, b->ns, b->name);
     int resolved = !want || rec_resolve(b->cluster, want->object);
+    uint64_t agreed = record->digest;
     record->digest = 0;
     if (want && want->flags & IST_WANT_IF_ABSENT) {
         record->digest = 1;
@@ -145,7 +160,12 @@ static void compare(const struct brought *b, struct rec_object *record)
     }
     if (!resolved)
         rec_stale(run);
-    if (!record->digest && !record->deleting)
+    if (record->digest || record->deleting)
+        return;
+    // What was as it is still wanted, and is so no more, somebody else changed.
+    if (agreed && run->watching && resolved && want && agreed == rec_digest(want->object))
+        due_for_rival(b->cluster, record->key);
+    else
         due_now(b->cluster, record->key);
 }
 

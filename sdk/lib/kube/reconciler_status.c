@@ -124,6 +124,8 @@ static void add_metrics(json_t *metrics, const struct rec_cluster *cluster, int6
     metric(metrics, cluster, "retries_total", "Requests that were sent again.", 1, (double)cluster->retries);
     metric(metrics, cluster, "conflicts_total", "Writes that met somebody else's.", 1,
            (double)cluster->conflicts);
+    metric(metrics, cluster, "rival_writes_total", "Times that somebody else undid what was written.", 1,
+           (double)cluster->rivals);
     metric(metrics, cluster, "relists_total", "Watches that had to begin with a list again.", 1,
            (double)cluster->relists);
     metric(metrics, cluster, "cluster_losses_total", "How often the cluster was out of reach.", 1,

@@ -21,6 +21,51 @@ struct sent {
 
 static void next_stage(struct rec_job *job);
 
+// ---- others who write the same ----
+
+#define RIVAL_FREE 3 // times that are put back at once
+#define RIVAL_MS   1000
+#define RIVAL_CAP  60000
+#define RIVAL_REST 120000 // without another: it was not the same one again
+
+static int64_t rival_wait(const struct rec_key *key)
+{
+    int over = key->rivals - RIVAL_FREE - 1;
+    int64_t wait = RIVAL_MS << (over < 6 ? over : 6);
+    return over < 0 ? 0 : wait < RIVAL_CAP ? wait : RIVAL_CAP;
+}
+
+static int64_t rival_until(const struct rec_key *key)
+{
+    return key->rival_at + rival_wait(key);
+}
+
+int64_t rec_key_rival(struct rec_cluster *cluster, struct rec_key *key, int64_t now)
+{
+    if (key->undone) // all that one hand did
+        return rival_until(key);
+    if (now - key->rival_at > RIVAL_REST)
+        key->rivals = 0;
+    cluster->rivals++;
+    key->rivals++;
+    key->rival_at = now;
+    key->undone = 1;
+    if (key->rivals == RIVAL_FREE + 1)
+        ist_log(&cluster->run->env, IST_LOG_WARN,
+                "%s of %s: somebody else changes what stands there again and again; it is put back after "
+                "longer and longer waits (kubectl get --show-managed-fields tells who)",
+                key->text, cluster->item->name);
+    return rival_until(key);
+}
+
+void rec_key_note_rival(struct rec_key *key)
+{
+    if (key->rivals > RIVAL_FREE)
+        rec_key_note(
+            key, "somebody else changes what stands there again and again: it is put back only after %lld s",
+            (long long)(rival_wait(key) / 1000));
+}
+
 // ---- the end of a job ----
 
 static void end_job(struct rec_job *job)
@@ -37,12 +82,17 @@ static void end_job(struct rec_job *job)
         if (!run->watching)
             due = REC_NEVER; // the caller is told
     } else if (!job->failed) {
+        key->undone = 0;
         key->failures = 0;
-        key->since = key->touched ? now : 0;
+        key->since = key->touched || key->contested ? now : 0;
     }
     if (key->touched || job->aborted || (job->again && !job->failed))
         due = key->urgent || job->urgent ? now - REC_AHEAD_MS : now;
-    key->touched = 0;
+    if (key->contested) {
+        int64_t at = rival_until(key);
+        due = at < due ? at : due;
+    }
+    key->touched = key->contested = 0;
     key->follows = job->again && !job->failed;
     if (due < key->due)
         rec_key_due(cluster, key, due);
@@ -202,7 +252,8 @@ static void settle(const struct sent *sent, const json_t *answer)
         json_string_value(json_object_get(ist_json_at(answer, "metadata.labels"), IST_LABEL_SOURCE_CLUSTER)));
     if (rec_version_older(record->version, record->seen)) { // changed again after us: not known how
         record->digest = 0;
-        sent->job->key->touched = 1;
+        rec_key_rival(cluster, sent->job->key, ist_now_ms(&cluster->run->env));
+        sent->job->key->contested = 1;
     }
     record->seen = 0;
     rec_stale(cluster->run);
