@@ -208,8 +208,8 @@ static int32_t follow(struct plugin_use *use)
                             {.fd = use->cancel.fd, .events = POLLIN}};
     int told = 0;
     for (;;) {
-        if (interrupts > told) {
-            cancel_reset(&use->cancel);
+        cancel_reset(&use->cancel); // first, so that an interrupt from here on ends the poll below
+        while (interrupts > told) {
             if (told++)
                 worker_kill(use->worker);
             else

@@ -581,6 +581,10 @@ static void settle(ist_call *call, int32_t code)
             ist_hint(&call->failure, "and %zu more: `isthmus validate` shows them all", call->problems - 1);
     } else if (code == IST_OK) {
         memset(&call->failure, 0, sizeof(call->failure));
+    } else if (!call->failed && code == IST_ERR_CANCELLED) {
+        ist_fail(&call->failure, code, op, "was cancelled");
+    } else if (!call->failed && code == IST_ERR_TIMEOUT) {
+        ist_fail(&call->failure, code, op, "did not end in time");
     } else if (!call->failed) {
         ist_fail(&call->failure, code, op, "failed (%s) and gave no reason", ist_code_name(code));
     } else {

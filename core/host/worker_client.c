@@ -22,9 +22,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STALL_MS       5000                // a worker that reads nothing for so long is dead
+#define STALL_MS       20000               // a worker that reads nothing for so long is dead
 #define GRACE_MS       2000                // to end after its wire is closed
-#define HELLO_S        20                  // to load the plugin and say what it is
+#define HELLO_S        60                  // to load the plugin and say what it is
 #define TALK_PER_S     20000u              // lines of log, progress and print in a second
 #define TALK_BYTES_S   ((size_t)64 << 20)  // and bytes of them
 #define TOLD_MAX       ((size_t)256 << 20) // bytes of results in one operation
@@ -333,7 +333,7 @@ static int gone(struct worker *w, ist_error *err)
 {
     char verdict[128];
     struct worker_event event;
-    process_ended(&w->process, 500);
+    process_ended(&w->process, 3000);
     process_verdict(&w->process, verdict, sizeof(verdict));
     process_kill(&w->process);
     while (take_output(w, &event, NULL) > 0) // the last words

@@ -152,6 +152,8 @@ static int32_t go_wrong(const struct work *w, const char *fault)
         return failed(w, IST_AGAIN, "test-file", "wants to begin anew, as it was told to");
     if (!strcmp(fault, "question"))
         return failed(w, IST_ERR_QUESTION, "test-file", "cannot tell, as it was told to");
+    if (!strcmp(fault, "wait") || !strcmp(fault, "hang"))
+        w->h->progress(w->call, "begins to wait, as it was told to", -1);
     if (!strcmp(fault, "wait"))
         return w->h->sleep_until(w->call, INT64_MAX);
     if (!strcmp(fault, "crash"))

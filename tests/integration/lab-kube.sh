@@ -15,11 +15,6 @@ is() { # is VALUE cmd...: the command prints exactly that
     got=$("$@")
     [ "$got" = "$want" ] || { echo "expected \"$want\", got \"$got\""; return 1; }
 }
-eventually() { # eventually cmd...: within three seconds
-    local i
-    for i in $(seq 30); do "$@" && return 0; sleep 0.1; done
-    return 1
-}
 # The API with the admin's certificate and without kubectl's habits.
 base64 -d <<<"$(sed -n 's/.*client-certificate-data: //p' "$KUBECONFIG")" >"$TMP/cert.pem"
 base64 -d <<<"$(sed -n 's/.*client-key-data: //p' "$KUBECONFIG")" >"$TMP/key.pem"

@@ -62,13 +62,4 @@ order() { # the walk-through's cluster
     CLUSTER=$(sed -n 's/.*"id":"\([^"]*\)".*/\1/p' "$TMP/order")
     [ "$(cat "$TMP/status")" = 201 ]
 }
-# within SECONDS cmd...: until cmd succeeds
-within() {
-    local end=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        [ $SECONDS -lt $end ] || return 1
-        sleep 0.1
-    done
-}
 ready() { ccp GET "/v3/clusters/$CLUSTER/" | grep -q '"status":"READY"'; }

@@ -2,6 +2,7 @@
 # TAP for shell tests, a lab of one's own, and the program. Sourced; the caller ends with `finish`.
 #   start_lab            DIR, its environment, and the end of it at exit
 #   ok "says what" cmd   one case: passes when cmd succeeds; its output is shown as comments when it does not
+#   within SECONDS cmd   waits until cmd succeeds; `eventually cmd` for a minute
 #   skip_all "why"       when a counterpart is missing
 set -uo pipefail
 SRC=${SRC:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
@@ -60,6 +61,20 @@ says() { # says "text" "says what": the last output holds it
     grep -qF -- "$1" "$TMP/out"
     pass_or_fail $? "$2"
 }
+
+# A test waits for what it needs to be so, never for a time: on a machine that is busy everything takes longer.
+within() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >"$TMP/within" 2>&1; do
+        [ $SECONDS -lt $end ] || { cat "$TMP/within"; return 1; }
+        sleep 0.1
+    done
+    cat "$TMP/within"
+}
+eventually() { within 60 "$@"; }
+# Whether a process has ended; a zombie has.
+ended() { case $(ps -o stat= -p "$1") in '' | Z*) true ;; *) false ;; esac; }
 
 start_lab() { # start_lab [OPTIONS]
     [ -x "$BUILD/sdk/lab/isthmus-lab" ] || skip_all "the lab is not built here"

@@ -78,32 +78,20 @@ done
 ok "one that forks leaves nothing behind" run observe fault=fork fault_in=observe
 ok "and is still served" run observe
 
-workers() { pgrep -f "isthmus-worker $BUILD/plugins/test-file" | wc -l; }
-gone() { # within 5 s
-    for _ in $(seq 50); do
-        [ "$(workers)" = "$1" ] && return 0
-        sleep 0.1
-    done
-    return 1
-}
-before=$(workers)
 hanging() { # hanging FAULT SIGNAL: what is left once the core has got the signal
     "$ISTHMUS" plugin run test-file observe --set dir="$WORLD" --set fault="$1" --set fault_in=observe \
         >"$TMP/out" 2>&1 &
-    local core=$!
-    for _ in $(seq 100); do
-        [ "$(workers)" -gt "$before" ] && break
-        sleep 0.05
-    done
-    sleep 0.3
+    local core=$! worker
+    eventually grep -q 'begins to wait' "$TMP/out" || return 1
+    worker=$(pgrep -P $core)
     kill "-$2" $core
     wait $core 2>/dev/null
-    gone "$before"
+    eventually ended "$worker"
 }
 ok "a core that is killed takes a hanging worker with it" hanging hang KILL
 ok "and a waiting one" hanging wait KILL
 ok "Ctrl-C ends a wait" hanging wait INT
-says "cancelled" "as a cancel"
+says "observe: was cancelled" "as a cancel"
 
 # ---- check
 SO=$BUILD/plugins/test-file/.libs/test-file.so

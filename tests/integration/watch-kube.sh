@@ -25,15 +25,6 @@ EAST=$TMP/lab/ccp.kubeconfig WEST=$TMP/west/ccp.kubeconfig
 
 east() { kubectl --kubeconfig "$EAST" "$@"; }
 west() { kubectl --kubeconfig "$WEST" "$@"; }
-eventually() { # eventually SECONDS cmd...
-    local end=$((SECONDS + $1))
-    shift
-    while [ $SECONDS -lt $end ]; do
-        "$@" >/dev/null 2>&1 && return 0
-        sleep 0.3
-    done
-    "$@"
-}
 service() { # service NAMESPACE NAME
     printf 'apiVersion: v1\nkind: Service\nmetadata: {name: %s, namespace: %s}\nspec: {ports: [{port: 80}], selector: {app: x}}\n' \
         "$2" "$1" | east apply -f - >/dev/null
@@ -66,7 +57,7 @@ of() { # of DAEMON FILTER VALUE
 start() { # start DAEMON
     "$ISTHMUS" -C "$TMP/$1" watch p -v --listen 127.0.0.1:0 >"$TMP/$1.log" 2>&1 &
     PIDS+=($!)
-    eventually 30 of "$1" .state '"watching"' >/dev/null
+    within 30 of "$1" .state '"watching"' >/dev/null
 }
 holds() { of "$1" .status.clusters.west.holds_lease true; }
 lacks() { of "$1" .status.clusters.west.holds_lease false; }
@@ -86,8 +77,8 @@ done
 
 start one
 first=${PIDS[0]}
-ok "both clusters are read" eventually 30 of one '[.status.clusters[].state]' '["synced","synced"]'
-ok "the lease is held" eventually 30 holds one
+ok "both clusters are read" within 30 of one '[.status.clusters[].state]' '["synced","synced"]'
+ok "the lease is held" within 30 holds one
 worker=$(pgrep -P "$first")
 url=$("$ISTHMUS" -C "$TMP/one" status p --output json | jq -r .status.watch.listen)
 ok "the metrics page is what Prometheus reads" sh -c \
@@ -96,32 +87,32 @@ ok "with the lag of each cluster" grep -q 'isthmus_cluster_lag_seconds{pipeline=
 ok "and its alarms" grep -q 'isthmus_alarm{pipeline="p",step="mirror",cluster="west",alarm="cluster_out_of_reach"} 0' "$TMP/page"
 ok "/readyz answers" curl -sSf "$url/readyz"
 service shop back
-ok "a new service is mirrored" eventually 20 mirrored shop back
+ok "a new service is mirrored" within 20 mirrored shop back
 
 conf one shop extra
 kill -HUP "$first"
-ok "SIGHUP: services of one more namespace are mirrored" eventually 30 mirrored extra more
+ok "SIGHUP: services of one more namespace are mirrored" within 30 mirrored extra more
 ok "by the same worker" [ "$(pgrep -P "$first")" = "$worker" ]
 ok "which did not begin anew" of one '[.state,.restarts]' '["watching",0]'
 
 conf two shop extra
 start two
-ok "another daemon waits for the lease" eventually 20 lacks two
+ok "another daemon waits for the lease" within 20 lacks two
 kill -STOP "$first" "$worker"
 begun=$SECONDS
-ok "when the first stands still the other takes over" eventually 30 holds two
+ok "when the first stands still the other takes over" within 30 holds two
 took=$((SECONDS - begun))
 echo "# after $took s"
 ok "within 15 s, and the time to look" [ $took -le 17 ]
 service shop late
-ok "and writes" eventually 20 mirrored shop late
+ok "and writes" within 20 mirrored shop late
 kill -CONT "$worker" "$first"
-ok "the first sees that it does not hold it any more" eventually 20 lacks one
+ok "the first sees that it does not hold it any more" within 20 lacks one
 ok "the other still does" holds two
 second=${PIDS[1]}
 kill "$second"
 wait "$second"
-ok "it gives the lease back as it ends, and the first goes on" eventually 20 holds one
+ok "it gives the lease back as it ends, and the first goes on" within 20 holds one
 kill "$first"
 wait "$first"
 pass_or_fail $? "which ends well too"

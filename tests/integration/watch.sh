@@ -8,14 +8,6 @@ export ISTHMUS_PLUGIN_PATH=$BUILD/tests/torture/.libs
 PID='' LISTENER=''
 trap '[ -z "$PID" ] || kill -9 "$PID" 2>/dev/null; [ -z "$LISTENER" ] || kill "$LISTENER" 2>/dev/null; cleanup' EXIT
 
-eventually() { # eventually cmd...: within 20 s
-    local i
-    for ((i = 0; i < 100; i++)); do
-        "$@" >/dev/null 2>&1 && return 0
-        sleep 0.2
-    done
-    "$@"
-}
 status() { ist status p --output json 2>/dev/null; }
 # of STEP FILTER VALUE: what the watch of a step says
 of() {

@@ -55,6 +55,12 @@ pipelines:
 END
 }
 
+begin() { # begin WORDS...: in the background; PID, and what it says in $TMP/run
+    "$ISTHMUS" -C "$CONF" "$@" >"$TMP/run" 2>&1 &
+    PID=$!
+}
+some() { [ "$(files "$1")" -gt 0 ]; }
+
 # ---- plan, deferral, drift
 two_steps
 exits 2 "a first plan has changes" ist plan p --detailed-exitcode
@@ -103,7 +109,7 @@ two_steps
 answer() { # answer "text" command...: on a terminal of its own
     local text=$1
     shift
-    (sleep 0.5; printf '%b' "$text"; sleep 1) | timeout 20 script -qec "'$ISTHMUS' -C '$CONF' $*" /dev/null
+    (printf '%b' "$text"; sleep 1) | timeout 120 script -qec "'$ISTHMUS' -C '$CONF' $*" /dev/null
 }
 exits 1 "no is an answer" answer 'n\n' apply p
 says "Make these changes?" "apply asked"
@@ -250,14 +256,13 @@ write_conf <<'END'
 pipelines:
   p:
     steps:
-      a: {plugin: test-file, with: {dir: "@WORLD@/a", count: 10, delay_ms: 60}}
+      a: {plugin: test-file, with: {dir: "@WORLD@/a", count: 10, fault: hang, fault_once: "@WORLD@/once"}}
 END
 ist plan p -o "$TMP/plan.json" >/dev/null 2>&1
-"$ISTHMUS" -C "$CONF" apply "$TMP/plan.json" >/dev/null 2>&1 &
-pid=$!
-sleep 0.3
-kill -9 $pid
-wait $pid 2>/dev/null
+begin apply "$TMP/plan.json"
+eventually test -e "$WORLD/once"
+kill -9 $PID
+wait $PID 2>/dev/null
 exits 0 "a run that a plan began may be taken up again" ist apply "$TMP/plan.json"
 ok "to the same end" test "$(files a)" = 10
 
@@ -329,44 +334,45 @@ ok "to the end, with nothing twice" test "$(files a)" = 300
 
 # ---- cancelling
 fresh
-one_step ', count: 30, delay_ms: 200'
-"$ISTHMUS" -C "$CONF" apply p --yes >"$TMP/out" 2>&1 &
-pid=$!
-sleep 0.5
-kill -INT $pid
-wait $pid
+one_step ', count: 30, delay_ms: 1000'
+begin apply p --yes
+eventually some a
+kill -INT $PID
+wait $PID
 code=$?
+cp "$TMP/run" "$TMP/out"
 pass_or_fail $((code != 130)) "Ctrl-C once ends the run with 130"
 says_not "error" "without an error"
 ok "what was made is known, and the rest was not begun" test "$(files a)" -lt 30
 exits 0 "the same command goes on" ist apply p --yes --set pipelines.p.steps.a.with.delay_ms=0
 ok "to the end, with nothing twice" test "$(files a)" = 30
 fresh
-one_step ', fault: hang'
-"$ISTHMUS" -C "$CONF" apply p --yes >"$TMP/out" 2>&1 &
-pid=$!
-sleep 0.5
-kill -INT $pid
-sleep 0.2
-ok "a plugin that does not listen keeps the run waiting" kill -0 $pid
-kill -INT $pid
-wait $pid
+one_step ', fault: hang, fault_once: "@WORLD@/once"'
+begin apply p --yes
+eventually test -e "$WORLD/once"
+workers=$(pgrep -P $PID)
+kill -INT $PID
+ok "Ctrl-C is heard" eventually grep -q 'nothing new begins' "$TMP/run"
+ok "a plugin that does not listen keeps the run waiting" kill -0 $PID
+kill -INT $PID
+wait $PID
 code=$?
 pass_or_fail $((code != 130)) "Ctrl-C twice kills it"
-ok "no worker is left" sh -c "! ps -eo args | grep -F '$WORLD/a' | grep -v grep | grep isthmus-worker"
+for worker in $workers; do eventually ended "$worker" || break; done
+pass_or_fail $? "no worker is left"
 
 # ---- the lock
 fresh
-one_step ', count: 3, delay_ms: 600'
-"$ISTHMUS" -C "$CONF" apply p --yes >/dev/null 2>&1 &
-pid=$!
-sleep 0.4
+one_step ', fault: wait, fault_once: "@WORLD@/once"'
+begin apply p --yes
+eventually test -e "$WORLD/once"
 exits 1 "a second run is refused while one works" ist apply p --yes
-says "isthmus apply p (pid $pid)" "it says who holds the lock"
+says "isthmus apply p (pid $PID)" "it says who holds the lock"
 exits 0 "status shows the lock" ist status p
 says "locked by: isthmus apply p" "with its holder"
 exits 1 "unlock does not take it from the living" ist state unlock --yes
-wait $pid
+kill -INT $PID
+wait $PID
 
 # ---- destroy
 fresh
@@ -424,35 +430,29 @@ says "not locked" "in words"
 fresh
 two_steps
 ist apply p --yes >/dev/null 2>&1
-"$ISTHMUS" -C "$CONF" watch p >"$TMP/watch" 2>&1 &
-pid=$!
-for _ in 1 2 3 4 5 6 7 8 9 10; do
-    ist status p --output json >"$TMP/status" 2>/dev/null
-    grep -q '"watching"' "$TMP/status" && break
-    sleep 0.1
-done
+begin watch p
+watched() { ist status p --output json >"$TMP/status" 2>/dev/null && [ "$(grep -c '"watching"' "$TMP/status")" = 2 ]; }
+eventually watched
 exits 0 "status shows the watch" ist status p
-says "watched by: pid $pid" "with its process"
+says "watched by: pid $PID" "with its process"
 one=$(find "$WORLD/a" -type f | head -1)
 sed -i '$s/one/drifted/' "$one"
-sleep 0.3
-ok "the watch puts back what was changed" grep -q one "$one"
-ok "it has one worker for each step" test "$(pgrep -P $pid | wc -l)" = 2
-pgrep -P $pid | xargs kill -STOP
+ok "the watch puts back what was changed" eventually grep -q one "$one"
+ok "it has one worker for each step" test "$(pgrep -P $PID | wc -l)" = 2
+pgrep -P $PID | xargs kill -STOP
 sed -i '$s/one/drifted/' "$one"
 exits 0 "apply leaves what is watched to the watch" ist apply p --yes
 says "left to the watch" "and says so"
 ok "it did not write" grep -q drifted "$one"
-pgrep -P $pid | xargs kill -CONT
-sleep 0.3
-ok "the watch did" grep -q one "$one"
+pgrep -P $PID | xargs kill -CONT
+ok "the watch did" eventually grep -q one "$one"
 exits 1 "a second watch is refused" ist watch p
-worker=$(pgrep -P $pid | head -1)
+worker=$(pgrep -P $PID | head -1)
+replaced() { ended "$worker" && [ "$(pgrep -P $PID | wc -l)" = 2 ]; }
 kill -9 "$worker"
-sleep 1.5
-ok "a worker that dies is replaced" test "$(pgrep -P $pid | wc -l)" = 2
-kill -INT $pid
-wait $pid
+ok "a worker that dies is replaced" eventually replaced
+kill -INT $PID
+wait $PID
 code=$?
 pass_or_fail $((code != 0)) "Ctrl-C ends it well"
 exits 0 "nobody watches then" ist status p
