@@ -58,6 +58,13 @@ const json_t *wanted_of(const struct work *work, const json_t *id);
 const json_t *recorded_in(const struct work *work, const char *cluster);
 char *resource_of(const char *cluster); // the journal's name of a cluster's batch. The caller's.
 int32_t live_of(const struct work *work, const json_t *id, json_t **live, ist_error *err);
+// Whose is an object that is there? What this step made is known by the uid that it recorded, so that it stays ours
+// without its label; our label on another uid is a copy that somebody made, unless our apply shows in managedFields
+// (a run that was killed before it could record).
+enum whose { WHOSE_OURS, WHOSE_OTHER_STEP, WHOSE_FOREIGN };
+enum whose whose(const struct work *work, const json_t *recorded, const json_t *live);
+// What is recorded of an object, or NULL. Borrowed.
+const json_t *recorded_of(const struct work *work, const json_t *id);
 int is_kind(const json_t *id_or_object, const char *kind);
 
 #endif

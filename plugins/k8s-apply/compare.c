@@ -15,20 +15,20 @@ static json_t *action_new(const char *what, const json_t *id, const json_t *live
     return action;
 }
 
-static const char *whose(const struct work *work, const json_t *live)
+static int32_t conflict(const char *text, enum whose owner, const json_t *recorded, const json_t *live,
+                        ist_error *err)
 {
     const char *step = ist_manifest_step(live);
-    if (step && strcmp(step, work->owner) == 0)
-        return "ours";
-    return step ? "another" : "foreign";
-}
-
-static int32_t conflict(const char *text, const json_t *live, ist_error *err)
-{
-    const char *step = ist_manifest_step(live);
-    if (step) {
+    if (owner == WHOSE_OTHER_STEP) {
         ist_fail(err, IST_ERR_CONFLICT, text, "step %s of Isthmus keeps this object", step);
         ist_hint(err, "an object has one keeper: take it out of one of the two steps");
+    } else if (ist_json_str(recorded, "uid")) {
+        ist_fail(
+            err, IST_ERR_CONFLICT, text,
+            "exists and was not made by Isthmus: the one that this step made had the uid %s, this one has %s",
+            ist_json_str(recorded, "uid"), ist_json_str_or(live, "metadata.uid", "none"));
+        ist_hint(err,
+                 "delete it, or take it over with `adopt: true`; it is then left where it is by destroy");
     } else {
         ist_fail(err, IST_ERR_CONFLICT, text, "exists and was not made by Isthmus");
         ist_hint(err, "`adopt: true` takes it over; it is then left where it is by destroy");
@@ -119,17 +119,18 @@ static int32_t compare_entry(struct work *work, const json_t *entry, json_t *act
     char *text = id_text(id);
     ist_error fault = {0};
     int32_t rc = live_of(work, id, &live, &fault);
-    const char *owner = rc == IST_OK ? whose(work, live) : "";
+    const json_t *recorded = recorded_of(work, id);
+    enum whose owner = rc == IST_OK ? whose(work, recorded, live) : WHOSE_FOREIGN;
     if (rc == IST_OK && ist_json_str(live, "metadata.deletionTimestamp")) {
         json_array_append_new(actions,
                               action_new("create", id, NULL, "the one that is there is being deleted",
                                          ist_manifest_outline(object)));
-    } else if (rc == IST_OK && strcmp(owner, "ours") == 0) {
+    } else if (rc == IST_OK && owner == WHOSE_OURS) {
         rc = compare_live(cluster, object, id, live, "update", actions, err);
     } else if (rc == IST_OK && is_kind(id, "Namespace") && namespace_serves(object, live)) {
         rc = IST_OK;
-    } else if (rc == IST_OK && (strcmp(owner, "another") == 0 || !ist_json_bool(work->inputs, "adopt", 0))) {
-        rc = conflict(text, live, err);
+    } else if (rc == IST_OK && (owner == WHOSE_OTHER_STEP || !ist_json_bool(work->inputs, "adopt", 0))) {
+        rc = conflict(text, owner, recorded, live, err);
     } else if (rc == IST_OK) {
         rc = compare_live(cluster, object, id, live, "adopt", actions, err);
     } else if (rc == IST_ERR_NOT_FOUND) {
@@ -158,7 +159,7 @@ static int32_t compare_recorded(struct work *work, const ist_cluster *cluster, j
             continue;
         ist_error fault = {0};
         int32_t rc = live_of(work, id, &live, &fault);
-        if (rc == IST_OK && strcmp(whose(work, live), "ours") == 0)
+        if (rc == IST_OK && whose(work, id, live) == WHOSE_OURS)
             json_array_append_new(actions, action_new("delete", id, live, "in no manifest any more", NULL));
         json_decref(live);
         if (rc != IST_OK && rc != IST_ERR_NOT_FOUND) {

@@ -63,6 +63,44 @@ const json_t *recorded_in(const struct work *work, const char *cluster)
     return objects;
 }
 
+const json_t *recorded_of(const struct work *work, const json_t *id)
+{
+    size_t i;
+    const json_t *entry;
+    json_array_foreach(recorded_in(work, ist_json_str_or(id, "cluster", "")), i, entry)
+    {
+        if (id_same(entry, id))
+            return entry;
+    }
+    return NULL;
+}
+
+// Did we apply it? kubectl leaves another manager, and another operation.
+static int is_applied(const json_t *live)
+{
+    size_t i;
+    const json_t *entry;
+    json_array_foreach(ist_json_at(live, "metadata.managedFields"), i, entry)
+    {
+        if (strcmp(ist_json_str_or(entry, "manager", ""), "isthmus") == 0 &&
+            strcmp(ist_json_str_or(entry, "operation", ""), "Apply") == 0)
+            return 1;
+    }
+    return 0;
+}
+
+enum whose whose(const struct work *work, const json_t *recorded, const json_t *live)
+{
+    const char *step = ist_manifest_step(live), *uid = ist_json_str(live, "metadata.uid");
+    const char *made = ist_json_str(recorded, "uid");
+    int same = made && uid && strcmp(made, uid) == 0;
+    if (step && strcmp(step, work->owner) != 0)
+        return WHOSE_OTHER_STEP;
+    if (same || (step && (!made || is_applied(live))))
+        return WHOSE_OURS;
+    return WHOSE_FOREIGN;
+}
+
 int32_t live_of(const struct work *work, const json_t *id, json_t **live, ist_error *err)
 {
     const ist_cluster *cluster = ist_clusters_find(work->clusters, ist_json_str(id, "cluster"));

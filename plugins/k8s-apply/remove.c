@@ -62,12 +62,12 @@ int32_t remove_one(struct work *work, ist_cluster *cluster, const json_t *id, is
     json_t *live = NULL;
     ist_error fault = {0};
     int32_t rc = live_of(work, id, &live, &fault);
-    const char *step = ist_manifest_step(live), *uid = ist_json_str(live, "metadata.uid"),
-               *recorded = ist_json_str(id, "uid");
-    int ours = step && strcmp(step, work->owner) == 0 && (!recorded || !uid || strcmp(recorded, uid) == 0);
+    const char *uid = ist_json_str(live, "metadata.uid");
+    int ours = rc == IST_OK && whose(work, id, live) == WHOSE_OURS;
     if (rc == IST_ERR_NOT_FOUND || (rc == IST_OK && !ours)) { // gone, or somebody else's by now
-        if (rc == IST_OK)
-            ist_log(&work->env, IST_LOG_INFO, "%s is not the one that this step made: it stays", text);
+        if (rc == IST_OK) // one that was there before us and served as it was is not worth a warning
+            ist_log(&work->env, ist_json_str(id, "uid") ? IST_LOG_WARN : IST_LOG_INFO,
+                    "%s is not the one that this step made: it stays", text);
         rc = IST_OK;
         goto out;
     }
@@ -81,7 +81,7 @@ int32_t remove_one(struct work *work, ist_cluster *cluster, const json_t *id, is
     if (stranger)
         ist_log(&work->env, IST_LOG_WARN, "%s stays: it holds %s, which this step did not make", text,
                 stranger);
-    if (stranger || ist_json_bool(id, "adopted", 0) ||
+    if (stranger || ist_json_bool(recorded_of(work, id), "adopted", 0) ||
         json_object_get(ist_json_at(live, "metadata.annotations"), ANNOTATION_ADOPTED)) {
         rc = release(cluster, id, err);
         goto out;

@@ -277,6 +277,8 @@ char *model_key_of(void *model, size_t cluster, size_t kind, const json_t *objec
         return ist_printf("%s/", name);
     if (kind == KIND_SLICE)
         name = json_string_value(json_object_get(labels, "kubernetes.io/service-name"));
+    if (!name) // somebody took all its labels off
+        name = ist_json_str(metadata, "ownerReferences[0].name");
     if (!name)
         return NULL;
     char *key = ist_printf("%s/%s", ns, name);

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define AFFINITY_DEFAULT_S 10800 // as every server since 1.7
+
 // What a cluster chose for itself (addresses, node ports, load balancers, external addresses, where traffic stays) would
 // be wrong or dangerous in another: it is not in the record at all.
 static json_t *spec_of(const struct service *decider, const struct source *sources, size_t count,
@@ -14,6 +16,8 @@ static json_t *spec_of(const struct service *decider, const struct source *sourc
     unsigned dual = 0;
     for (size_t i = 0; i < count; i++)
         dual |= sources[i].service->flags & (SERVICE_DUAL | SERVICE_IPV6);
+    // Said, although it is what a server takes: else one that somebody opened on every node would stay so.
+    json_object_set_new(spec, "type", json_string("ClusterIP"));
     json_object_set_new(spec, "ports", ports_of_service(decided));
     if (decider->flags & SERVICE_HEADLESS)
         json_object_set_new(spec, "clusterIP", json_string("None"));
@@ -22,9 +26,10 @@ static json_t *spec_of(const struct service *decider, const struct source *sourc
         json_object_set_new(spec, "ipFamilyPolicy", json_string("PreferDualStack"));
     if (decider->flags & SERVICE_AFFINITY)
         json_object_set_new(spec, "sessionAffinity", json_string("ClientIP"));
-    if (decider->flags & SERVICE_AFFINITY && decider->affinity_s)
+    if (decider->flags & SERVICE_AFFINITY) // the default too, so that another is found
         json_object_set_new(spec, "sessionAffinityConfig",
-                            json_pack("{s:{s:i}}", "clientIP", "timeoutSeconds", (int)decider->affinity_s));
+                            json_pack("{s:{s:i}}", "clientIP", "timeoutSeconds",
+                                      decider->affinity_s ? (int)decider->affinity_s : AFFINITY_DEFAULT_S));
     if (decider->flags & SERVICE_UNREADY)
         json_object_set_new(spec, "publishNotReadyAddresses", json_true());
     return spec;

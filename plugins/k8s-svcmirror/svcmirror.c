@@ -34,12 +34,10 @@ static const ist_field output_table[] = {
     {"services", "list(string)", NULL, 0, "0.1", "What is mirrored: namespace/name of its cluster"},
 };
 
-static const char *const service_defaults[] = {"clusterIP",  "clusterIPs",
-                                               "ipFamilies", "ipFamilyPolicy",
-                                               "type",       "sessionAffinity",
-                                               "targetPort", "internalTrafficPolicy",
-                                               "nodePort",   "sessionAffinityConfig",
-                                               NULL};
+static const char *const service_defaults[] = {
+    "clusterIP",  "clusterIPs",           "ipFamilies", "ipFamilyPolicy",
+    "targetPort", "sessionAffinity=None", "nodePort",   "internalTrafficPolicy=Cluster",
+    NULL};
 static const char *const namespace_defaults[] = {"finalizers", NULL};
 
 // In the order of KIND_....

@@ -231,6 +231,78 @@ static void destroy_takes_its_own_alone(void **state)
     assert_true(is(world, "theirs", "x"));
 }
 
+// As somebody would with `kubectl label configmap one.a isthmus.dev/owner- app.kubernetes.io/managed-by-`.
+static void unmark(struct world *world)
+{
+    store_put(&world->b, "configmaps", "shop", "one.a", "{\"isthmus.dev/source-cluster\":\"a\"}", "1");
+}
+
+static int is_marked(struct world *world)
+{
+    json_t *object = store_get(&world->b, "configmaps", "shop", "one.a");
+    json_t *labels = ist_json_at(object, "metadata.labels");
+    int marked = json_object_get(labels, "isthmus.dev/owner") &&
+                 json_object_get(labels, "app.kubernetes.io/managed-by");
+    json_decref(object);
+    return marked;
+}
+
+static void a_mark_that_was_taken_off_is_put_back(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    assert_int_equal(fakehost_converge(world->host), IST_OK);
+    unmark(world);
+    int writes = store_writes(&world->b);
+    assert_int_equal(fakehost_run(world->host, IST_OP_VERIFY), IST_OK);
+    assert_string_equal(ist_json_str(json_array_get(world->host->solo->report.checks, 1), "result"), "fail");
+    assert_int_equal(fakehost_changes(world->host), 1);
+    assert_int_equal(fakehost_run(world->host, IST_OP_APPLY), IST_OK);
+    assert_int_equal(store_writes(&world->b), writes + 1);
+    assert_true(is_marked(world));
+    assert_int_equal(fakehost_changes(world->host), 0);
+}
+
+static void what_lost_its_mark_goes_with_the_rest(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    store_put(&world->b, "configmaps", "shop", "theirs", NULL, "x");
+    assert_int_equal(fakehost_converge(world->host), IST_OK);
+    unmark(world);
+    assert_int_equal(fakehost_run(world->host, IST_OP_DESTROY), IST_OK);
+    assert_true(is(world, "one.a", NULL));
+    assert_true(is(world, "theirs", "x"));
+}
+
+// The name is the same, the uid is not.
+static void what_somebody_made_anew_is_his(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    assert_int_equal(fakehost_converge(world->host), IST_OK);
+    store_delete(&world->b, "configmaps", "shop", "one.a");
+    store_put(&world->b, "configmaps", "shop", "one.a", NULL, "theirs");
+    fakehost_changes(world->host);
+    assert_true(told(world, "exists and is not Isthmus's"));
+    assert_int_equal(fakehost_run(world->host, IST_OP_APPLY), IST_OK);
+    assert_true(is(world, "one.a", "theirs"));
+    assert_int_equal(fakehost_run(world->host, IST_OP_DESTROY), IST_OK);
+    assert_true(is(world, "one.a", "theirs"));
+}
+
+static void a_watch_puts_the_mark_back(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    start_watch(world);
+    eventually(store_count(&world->b, "secrets") == 1);
+    unmark(world);
+    eventually(is_marked(world));
+    stop_watch(world);
+    assert_int_equal(fakehost_changes(world->host), 0);
+}
+
 static void taken_names_are_left_alone(void **state)
 {
     struct world *world = *state;
@@ -716,6 +788,10 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(what_stood_in_for_a_kind_goes_once_that_is_served, setup, teardown),
         cmocka_unit_test_setup_teardown(writes_only_what_was_planned, setup, teardown),
         cmocka_unit_test_setup_teardown(destroy_takes_its_own_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_mark_that_was_taken_off_is_put_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_lost_its_mark_goes_with_the_rest, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_somebody_made_anew_is_his, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_watch_puts_the_mark_back, setup, teardown),
         cmocka_unit_test_setup_teardown(taken_names_are_left_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(a_name_taken_in_between_is_given_back, setup, teardown),
         cmocka_unit_test_setup_teardown(many_come_in_pages, setup, teardown),

@@ -131,7 +131,8 @@ static void endpoints_where_the_target_knows_no_slices(void **state)
     assert_string_equal(wanted_text(&w, "Endpoints", 0, "subsets"),
                         "[{'addresses':[{'ip':'192.168.1.1'},{'ip':'192.168.1.2'},{'ip':'192.168.1.3'}],"
                         "'ports':[{'port':80,'protocol':'TCP'}]}]");
-    assert_string_equal(wanted_text(&w, "Service", 0, "spec"), "{'ports':[{'port':80,'protocol':'TCP'}]}");
+    assert_string_equal(wanted_text(&w, "Service", 0, "spec"),
+                        "{'ports':[{'port':80,'protocol':'TCP'}],'type':'ClusterIP'}");
     world_close(&w);
 }
 

@@ -205,7 +205,8 @@ static void only_what_may_cross_is_written(void **state)
         "'allocateLoadBalancerNodePorts':true,'ipFamilies':['IPv4'],'ipFamilyPolicy':'SingleStack',"
         "'selector':{'role':'frontend'},'ports':[{'port':80,'targetPort':8080,'nodePort':30080}]}}");
     want(&w, AWS, "stars/frontend");
-    assert_string_equal(wanted_text(&w, "Service", 0, "spec"), "{'ports':[{'port':80,'protocol':'TCP'}]}");
+    assert_string_equal(wanted_text(&w, "Service", 0, "spec"),
+                        "{'ports':[{'port':80,'protocol':'TCP'}],'type':'ClusterIP'}");
     assert_string_equal(
         wanted_text(&w, "Service", 0, "metadata"),
         "{'annotations':{'note':'n'},'labels':{'isthmus.dev/source-cluster':'ccp','team':'a'},"
@@ -230,7 +231,7 @@ static void what_a_service_is_goes_with_it(void **state)
         "{'appProtocol':'kubernetes.io/h2c','name':'web','port':80,'protocol':'TCP'},"
         "{'name':'dns','port':53,'protocol':'UDP'},{'name':'sig','port':36412,'protocol':'SCTP'}],"
         "'publishNotReadyAddresses':true,'sessionAffinity':'ClientIP',"
-        "'sessionAffinityConfig':{'clientIP':{'timeoutSeconds':600}}}");
+        "'sessionAffinityConfig':{'clientIP':{'timeoutSeconds':600}},'type':'ClusterIP'}");
     world_close(&w);
 }
 
@@ -397,8 +398,9 @@ static void a_name_used_differently_is_decided_by_the_oldest_and_told(void **sta
     see_service(&w, GCP, "x", 3, "'clusterIP':'None','ports':[{'name':'web','port':80}]");
     see_addresses(&w, GCP, "x", "x-1", "'ports':[{'name':'web','port':80}]", "10.8.0.1");
     want(&w, AWS, "stars/x");
-    assert_string_equal(wanted_text(&w, "Service", 0, "spec"),
-                        "{'clusterIP':'None','ports':[{'name':'web','port':80,'protocol':'TCP'}]}");
+    assert_string_equal(
+        wanted_text(&w, "Service", 0, "spec"),
+        "{'clusterIP':'None','ports':[{'name':'web','port':80,'protocol':'TCP'}],'type':'ClusterIP'}");
     assert_int_equal(wanted_count(&w, "EndpointSlice"), 1);
     assert_true(fake_noted(&w.wanted, "is 8080/TCP in ccp, but 80/TCP in gcp"));
     assert_true(fake_noted(&w.wanted, "headless in gcp and not so in ccp"));

@@ -24,8 +24,9 @@ typedef struct ist_wanted ist_wanted;         // what belongs under one key of o
 
 // ---- kinds
 // Every kind is listed and watched once in each cluster. Objects that carry this step's owner label are its
-// own: they are compared and written, and never shown to see(). One that loses the label is shown from then on,
-// one that gets it is shown as gone. A Namespace of its own is taken away by destroy alone, and only when
+// own: they are compared and written, and never shown to see(). So are those that lost the label by somebody's hand,
+// which are known by their uid (state records those of an apply, a watch those that it has seen): the label is put
+// back. One that gets another step's label is shown from then on, one that gets ours is shown as gone. A Namespace of its own is taken away by destroy alone, and only when
 // nothing is left in it.
 //
 #define IST_KIND_WRITTEN  1u // this step writes objects of this kind

@@ -23,8 +23,8 @@ IST_EXPORT int ist_kube_is_ours(const json_t *object);
 
 // How `live` differs from `wanted`: array of {field, before, after}, empty when it does not. Maps under
 // metadata may hold more than wanted; elsewhere a key that nobody asked for is a difference unless its name
-// stands in `server_set` (NULL-terminated; may be NULL) or its value is empty. Lists are compared whole, in
-// order.
+// stands in `server_set` (NULL-terminated; may be NULL) or its value is empty. "name=text" there: with that value
+// alone. Lists are compared whole, in order.
 IST_EXPORT json_t *ist_kube_diff(const json_t *wanted, const json_t *live, const char *const *server_set);
 
 // What would have to be done in one cluster so that exactly `wanted` (array; borrowed) exists of `kinds`

@@ -336,6 +336,11 @@ static void keep_from_live(const struct kube_call *call, const json_t *live, jso
     if (is(call, "Namespace") && strcmp(call->sub, "finalize") != 0 && json_object_get(live, "spec"))
         json_object_set(object, "spec", json_object_get(live, "spec"));
     if (is(call, "Service")) {
+        // What only another type has goes with it, unless the client asks for it anew.
+        bool plain = !strcmp(kube_text(object, "spec.type"), "ClusterIP");
+        if (plain && json_equal(kube_path(object, "spec.externalTrafficPolicy"),
+                                kube_path(live, "spec.externalTrafficPolicy")))
+            json_object_del(json_object_get(object, "spec"), "externalTrafficPolicy");
         // A client that leaves clusterIP or a node port out keeps what was allocated.
         const json_t *ip = kube_path(live, "spec.clusterIP");
         if (ip && !*kube_text(object, "spec.clusterIP") &&
@@ -347,9 +352,10 @@ static void keep_from_live(const struct kube_call *call, const json_t *live, jso
         {
             const json_t *was = json_array_get(kube_path(live, "spec.ports"), i);
             if (!json_object_get(port, "nodePort") && json_object_get(was, "nodePort") &&
-                json_equal(json_object_get(port, "port"), json_object_get(was, "port")) &&
-                strcmp(kube_text(object, "spec.type"), "ClusterIP") != 0)
+                json_equal(json_object_get(port, "port"), json_object_get(was, "port")) && !plain)
                 json_object_set(port, "nodePort", json_object_get(was, "nodePort"));
+            if (plain && json_equal(json_object_get(port, "nodePort"), json_object_get(was, "nodePort")))
+                json_object_del(port, "nodePort");
         }
     }
 }

@@ -2,6 +2,8 @@
 #include <isthmus/alloc.h>
 #include <isthmus/kube_set.h>
 
+#include "internal.h"
+
 #include <string.h>
 
 struct diff {
@@ -26,11 +28,16 @@ static int is_empty(const json_t *value)
            (json_is_string(value) && !json_string_length(value));
 }
 
-static int is_server_set(const struct diff *diff, const char *key)
+int kube_is_server_set(const char *const *server_set, const char *key, const json_t *value)
 {
-    for (const char *const *name = diff->server_set; name && *name; name++)
-        if (!strcmp(*name, key))
+    size_t len = strlen(key);
+    for (const char *const *name = server_set; name && *name; name++) {
+        if (strncmp(*name, key, len) != 0)
+            continue;
+        const char *rest = *name + len, *text = json_string_value(value);
+        if (*rest == '\0' || (*rest == '=' && text && !strcmp(rest + 1, text)))
             return 1;
+    }
     return 0;
 }
 
@@ -52,7 +59,8 @@ static void compare_maps(struct diff *diff, const char *path, const json_t *want
         return;
     json_object_foreach((json_t *)(uintptr_t)live, key, value)
     {
-        if (json_object_get(wanted, key) || is_empty(value) || is_server_set(diff, key))
+        if (json_object_get(wanted, key) || is_empty(value) ||
+            kube_is_server_set(diff->server_set, key, value))
             continue;
         char *child = ist_printf("%s%s%s", path, *path ? "." : "", key);
         add_field(diff, child, value, NULL);

@@ -4,7 +4,7 @@
 
 #include <isthmus/alloc.h>
 #include <isthmus/json.h>
-#include <isthmus/kube.h>
+#include <isthmus/kube_set.h>
 
 #define KUBE_PROBE_LABEL "isthmus.dev/probe" // objects that carry it may be written by verify
 
@@ -99,6 +99,12 @@ void kube_discovered(ist_kube *kube, const char *api, const json_t *answer);
 
 // The query of a list or watch: "?limit=500&labelSelector=...". Any may be NULL or 0. The caller's.
 char *kube_list_query(const char *label_selector, const char *field_selector, int limit, const char *more);
+// ist_kube_set_delete(), and what `ours` (may be NULL) knows by its uid although it carries no mark of Isthmus any more.
+typedef int kube_set_ours(const void *arg, const char *uid);
+int32_t kube_set_delete(ist_kube *kube, const char *owner, const ist_kube_kind_name *kinds,
+                        kube_set_ours *ours, const void *arg, ist_error *err);
+// See ist_kube_diff().
+int kube_is_server_set(const char *const *server_set, const char *key, const json_t *value);
 // Removes what no reader of Isthmus looks at and what is half of an object's size (managedFields).
 void kube_slim(json_t *object);
 // ist_json_parse() of an object or a watch event without them. What an API server wrote without spaces is cut before

@@ -127,6 +127,15 @@ json_t *ist_manifest_policy_types(const json_t *spec)
                      json_array_size(json_object_get(spec, "egress")) ? "Egress" : NULL);
 }
 
+// Left out it means one of the cluster's own; said, one that somebody opened on every node by hand is found.
+static void complete_service(json_t *object)
+{
+    json_t *spec = json_object_get(object, "spec");
+    if (is_kind(object, "Service") && !strcmp(ist_json_str_or(object, "apiVersion", ""), "v1") &&
+        json_is_object(spec) && !json_object_get(spec, "type"))
+        json_object_set_new(spec, "type", json_string("ClusterIP"));
+}
+
 // In a NetworkPolicy what is left out says something: no `ingress` lets nobody in. So it is said, else a rule that somebody
 // adds by hand would be nobody's field and stay.
 static void complete_policy(json_t *object)
@@ -177,6 +186,7 @@ static int32_t add_object(const ist_env *env, const char *from, json_t *object, 
     json_t *copy = json_deep_copy(object); // YAML's aliases may make one node of two places
     strip(copy);
     complete_ports(copy);
+    complete_service(copy);
     complete_policy(copy);
     json_array_append_new(objects, copy);
     return IST_OK;

@@ -13,6 +13,7 @@
 //   reconciler_lease.c    who writes
 //   reconciler_configure.c  new inputs, new credentials
 //   reconciler_status.c   numbers for the supervisor
+//   reconciler_made.c     what this step made, by uid: ours also without its label
 //   reconciler_once.c     observe, plan, apply, verify, destroy
 #ifndef IST_KUBE_RECONCILER_INTERNAL_H
 #define IST_KUBE_RECONCILER_INTERNAL_H
@@ -42,7 +43,8 @@ struct rec_object {
     uint64_t digest;         // of the wanted object that it agrees with; 0: differs, or not known
     uint32_t hash;
     uint8_t kind, round;
-    uint8_t own;      // carries our owner label
+    uint8_t own;      // carries our owner label, or did: see rec_made_has()
+    uint8_t unmarked; // of our own: the label is gone
     uint8_t isthmus;  // somebody else's: another step of Isthmus keeps it
     uint8_t busy;     // a write is under way
     uint8_t deleting; // its finalizers run
@@ -83,6 +85,12 @@ struct rec_keys {
     size_t due, heap_room;
 };
 
+// The uids of what an earlier apply made, as digests in order.
+struct rec_made {
+    uint64_t *items;
+    size_t count;
+};
+
 // ---- one kind of one cluster
 
 enum rec_stage {
@@ -99,6 +107,8 @@ struct rec_feed {
     enum rec_stage stage;
     ist_http_stream *stream;
     struct kube_page page;
+    json_t
+        *unmarked; // array: objects of our own that lost their label, until what is ours was listed; or NULL
     char *more;    // continue token
     char *version; // to watch from
     int limit;
@@ -191,6 +201,7 @@ struct rec_cluster {
         [REC_KINDS]; // a fallback that is not needed (any more): what is ours of it is listed once, and goes
     struct rec_table table;
     struct rec_keys keys;
+    struct rec_made made;
     struct rec_lease lease;
     size_t jobs;
     int64_t writes, deletes, retries, conflicts, losses, relists, rivals;
@@ -291,7 +302,21 @@ void rec_records_free(struct rec_cluster *cluster);
 // ---- what came
 // `gone`: DELETED. Listing says so by `listing`.
 void rec_see(struct rec_feed *feed, json_t *object, int gone, int listing);
+void rec_see_unmarked(struct rec_feed *feed); // what of ours came without its label while all else was listed
 void rec_sweep(struct rec_feed *feed, int own); // what the listing that ends did not bring is gone
+
+// ---- what was made
+// As of rec_made_text(); NULL: nothing.
+void rec_made_read(struct rec_made *made, const char *text);
+void rec_made_free(struct rec_made *made);
+int rec_made_has(const struct rec_made *made, const char *uid);
+// What state records of the objects of ours that are in the cluster. The caller's.
+char *rec_made_text(const struct rec_cluster *cluster);
+const char *rec_made_recorded(const json_t *recorded, const char *cluster); // borrowed, or NULL
+// No step of Isthmus says that it is its own.
+int rec_is_unmarked(const json_t *object);
+// Nothing but the name and our labels. New reference.
+json_t *rec_mark(const ist_reconciler *run, size_t kind, const char *ns, const char *name);
 
 // ---- wanted
 struct rec_want {
@@ -315,6 +340,7 @@ void rec_wanted_free(struct ist_wanted *wanted);
 int rec_resolve(struct rec_cluster *cluster, json_t *object);
 int rec_owner_taken(struct rec_cluster *cluster, const json_t *object); // it waits for somebody else's object
 uint64_t rec_digest(const json_t *object);
+uint64_t rec_text_digest(const char *text);
 char *rec_digest_text(const json_t *object); // 16 hex digits; NULL: zeroes. The caller's
 int rec_is_own(const ist_reconciler *run, const json_t *object);
 

@@ -415,6 +415,7 @@ void rec_cluster_open(ist_reconciler *run, size_t index)
     *cluster = (struct rec_cluster){.run = run, .index = index, .item = &run->clusters->items[index]};
     cluster->kube = cluster->item->kube;
     rec_cluster_attach(cluster);
+    rec_made_read(&cluster->made, rec_made_recorded(run->recorded, cluster->item->name));
     for (size_t i = 0; i < run->kinds; i++)
         cluster->feeds[i] = (struct rec_feed){.cluster = cluster, .kind = i};
     if (run->watching)
@@ -431,6 +432,7 @@ void rec_cluster_close(struct rec_cluster *cluster)
         rec_feed_free(&cluster->feeds[i]);
     rec_lease_close(cluster);
     rec_records_free(cluster);
+    rec_made_free(&cluster->made);
     json_decref(cluster->metrics);
     cluster->kube->detach = NULL;
 }

@@ -90,6 +90,8 @@ static void decide_one(struct rec_job *job, const struct rec_want *want, const c
         job->waits = 1; // two keys want one Namespace: the second begins once it is there
         return;
     }
+    if (record && record->unmarked && want->flags & IST_WANT_IF_ABSENT)
+        return; // its own key puts the mark back, once for all that want it
     if (record) {
         record->kept = 1;
         rec_set_key(cluster, record, job->key);
@@ -136,6 +138,22 @@ static void delete_rest(struct rec_job *job, const struct ist_wanted *wanted)
         }
 }
 
+// A Namespace of ours that lost its mark gets it back, whether or not anything wants it now.
+static void mark_rest(struct rec_job *job)
+{
+    const ist_reconciler *run = job->cluster->run;
+    for (struct rec_object *record = job->key->objects; record; record = record->next) {
+        const char *ns = rec_object_ns(record), *name = rec_object_name(record);
+        if (!record->unmarked || record->deleting ||
+            strcmp(run->plugin->kinds[record->kind].kind, "Namespace") != 0)
+            continue;
+        struct rec_want want = {.object = rec_mark(run, record->kind, ns, name), .flags = IST_WANT_IF_ABSENT};
+        if (planned(job, &want, "update", record->kind, ns, name))
+            add(job, REC_UPDATE, record->kind, ns, name, record->uid, &want);
+        json_decref(want.object);
+    }
+}
+
 static int by_order(const void *a, const void *b)
 {
     const struct rec_action *x = a, *y = b;
@@ -171,6 +189,7 @@ struct rec_job *rec_decide(struct rec_cluster *cluster, struct rec_key *key)
             decide_one(job, &wanted->items[i], ns ? ns : "", name);
     }
     delete_rest(job, wanted);
+    mark_rest(job);
     rec_stale(cluster->run); // the actions hold the objects from here on, and change them
     if (job->count > 1)
         qsort(job->actions, job->count, sizeof *job->actions, by_order);

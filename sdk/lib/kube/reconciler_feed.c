@@ -45,6 +45,7 @@ void rec_feed_free(struct rec_feed *feed)
     rec_feed_stop(feed);
     ist_free(feed->more);
     ist_free(feed->version);
+    json_decref(feed->unmarked);
 }
 
 // Ends this try; the next one comes after `ms`, or after a time that grows with each failure (-1).
@@ -134,6 +135,10 @@ static int32_t open_stream(struct rec_feed *feed, ist_error *err)
 static void start(struct rec_feed *feed, int64_t now)
 {
     ist_error err = {0};
+    if (feed->stage == REC_OTHERS && !feed->more) {
+        json_decref(feed->unmarked);
+        feed->unmarked = NULL;
+    }
     if (listing(feed) && !feed->more) {
         feed->round++;
         feed->relist = feed->listed;
@@ -227,6 +232,7 @@ static void page_whole(struct rec_feed *feed)
         feed->listed = 1;
         feed->stage = REC_WAIT;
     } else if (!feed->more) {
+        rec_see_unmarked(feed);
         rec_sweep(feed, 1);
         feed->compared = 1;
         feed->stage = feed->cluster->outdated[feed->kind] ? REC_OFF : REC_WATCH;

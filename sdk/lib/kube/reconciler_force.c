@@ -11,14 +11,6 @@ static int is_empty(const json_t *value)
            (json_is_array(value) && !json_array_size(value));
 }
 
-static int is_server_set(const char *const *server_set, const char *key)
-{
-    for (; server_set && *server_set; server_set++)
-        if (!strcmp(*server_set, key))
-            return 1;
-    return 0;
-}
-
 static json_t *merged(const json_t *wanted, const json_t *live, const char *const *server_set,
                       int may_hold_more)
 {
@@ -34,7 +26,7 @@ static json_t *merged(const json_t *wanted, const json_t *live, const char *cons
     }
     json_object_foreach((json_t *)(uintptr_t)(may_hold_more ? NULL : live), key, value)
     {
-        if (!json_object_get(wanted, key) && !is_empty(value) && !is_server_set(server_set, key))
+        if (!json_object_get(wanted, key) && !is_empty(value) && !kube_is_server_set(server_set, key, value))
             json_object_set_new(patch, key, json_null());
     }
     return patch;

@@ -279,9 +279,15 @@ static int32_t admit_apply(ist_reconciler *run, ist_error *err)
     return rc;
 }
 
-static json_t *record_of(const struct rec_cluster *cluster)
+// Before the first write: what was made before; after the last: what there is.
+static json_t *record_of(const struct rec_cluster *cluster, int done)
 {
-    return json_pack("{s:s, s:s}", "cluster", cluster->item->name, "uid", cluster->item->uid);
+    char *made = done ? rec_made_text(cluster) : NULL;
+    json_t *record =
+        json_pack("{s:s, s:s, s:s*}", "cluster", cluster->item->name, "uid", cluster->item->uid, "made",
+                  done ? made : rec_made_recorded(cluster->run->recorded, cluster->item->name));
+    ist_free(made);
+    return record;
 }
 
 // Objects' names are ours, so that one intent is enough for all of a cluster; it is durable before the first.
@@ -292,9 +298,9 @@ static int32_t intend(ist_reconciler *run, int done, ist_error *err)
         const struct rec_cluster *cluster = &run->items[i];
         char token[65], *resource = ist_printf("%s in %s", run->plugin->what, cluster->item->name);
         if (cluster->compared && !done)
-            rc = ist_intent(&run->env, resource, record_of(cluster), token, err);
+            rc = ist_intent(&run->env, resource, record_of(cluster, 0), token, err);
         else if (cluster->compared && !cluster->failed)
-            rc = ist_outcome(&run->env, resource, record_of(cluster), err);
+            rc = ist_outcome(&run->env, resource, record_of(cluster, 1), err);
         ist_free(resource);
     }
     return rc;
@@ -372,6 +378,11 @@ int32_t ist_reconciler_apply(const ist_env *env, const ist_reconciler_plugin *pl
 
 // ---- destroy ----
 
+static int made_here(const void *arg, const char *uid)
+{
+    return rec_made_has(arg, uid);
+}
+
 // Empties one cluster of what this step keeps there.
 static int32_t destroy_in(const ist_env *env, const ist_reconciler_plugin *plugin, const char *resource,
                           const char *cluster, ist_error *err)
@@ -380,16 +391,20 @@ static int32_t destroy_in(const ist_env *env, const ist_reconciler_plugin *plugi
     json_t *inputs = ist_inputs(env), *recorded = ist_recorded(env);
     ist_clusters *clusters = NULL;
     char *owner = ist_kube_owner(env);
+    struct rec_made made = {0};
     size_t n = 0;
     for (size_t i = 0; plugin->kinds[i].kind && n < REC_KINDS; i++)
         if (plugin->kinds[i].flags & IST_KIND_WRITTEN)
             kinds[n++] = (ist_kube_kind_name){plugin->kinds[i].api, plugin->kinds[i].kind, NULL};
+    rec_made_read(&made, rec_made_recorded(recorded, cluster));
     ist_progress(env, "taking away %s", resource);
     int32_t rc = ist_clusters_open_one(env, inputs, cluster, recorded, &clusters, err);
     if (rc == IST_OK)
-        rc = ist_kube_set_delete(clusters->items[0].kube, owner, kinds, err);
+        rc =
+            kube_set_delete(clusters->items[0].kube, owner, kinds, made.count ? made_here : NULL, &made, err);
     if (rc == IST_OK)
         rc = ist_outcome(env, resource, NULL, err);
+    rec_made_free(&made);
     ist_clusters_free(clusters);
     ist_free(owner);
     json_decref(inputs);

@@ -10,6 +10,7 @@ struct brought {
     const char *ns, *name, *uid;
     uint64_t version;
     int listing;
+    int unmarked; // it is ours, and its label is gone
 };
 
 static void show(const struct brought *b, int gone)
@@ -137,6 +138,16 @@ static void resolve_by(json_t *wanted, const json_t *live)
     }
 }
 
+// Of what is only made, and then left as it is, the mark alone is ours to say.
+static void compare_mark(const struct brought *b)
+{
+    ist_reconciler *run = b->cluster->run;
+    json_t *mark = rec_mark(run, b->feed->kind, b->ns, b->name);
+    if (!run->watching)
+        remember_fields(b, ist_kube_diff(mark, b->object, NULL));
+    json_decref(mark);
+}
+
 // Is it as the model wants it? Its digest then stands for what it agrees with.
 static void compare(const struct brought *b, struct rec_object *record)
 {
@@ -146,7 +157,9 @@ static void compare(const struct brought *b, struct rec_object *record)
     int resolved = !want || rec_resolve(b->cluster, want->object);
     uint64_t agreed = record->digest;
     record->digest = 0;
-    if (want && want->flags & IST_WANT_IF_ABSENT) {
+    if (record->unmarked && (!want || want->flags & IST_WANT_IF_ABSENT)) {
+        compare_mark(b);
+    } else if (want && want->flags & IST_WANT_IF_ABSENT) {
         record->digest = 1;
     } else if (want) {
         if (!resolved)
@@ -200,6 +213,7 @@ static void take_own(const struct brought *b)
     const json_t *metadata = json_object_get(b->object, "metadata");
     rec_set_uid(record, b->uid);
     record->version = b->version;
+    record->unmarked = b->unmarked != 0;
     record->source = rec_intern(run, json_string_value(json_object_get(json_object_get(metadata, "labels"),
                                                                        IST_LABEL_SOURCE_CLUSTER)));
     record->deleting = json_object_get(metadata, "deletionTimestamp") != NULL;
@@ -226,6 +240,33 @@ static void take_gone(const struct brought *b)
     rec_remove(b->cluster, record);
 }
 
+// Somebody took our label off: made by this step before, or known as ours in this run.
+static int is_ours_unmarked(const struct brought *b)
+{
+    if (!(b->cluster->run->plugin->kinds[b->feed->kind].flags & IST_KIND_WRITTEN) ||
+        !rec_is_unmarked(b->object))
+        return 0;
+    const struct rec_object *record = rec_find(b->cluster, b->feed->kind, b->ns, b->name);
+    return (record && record->own && *record->uid && !strcmp(record->uid, b->uid)) ||
+           rec_made_has(&b->cluster->made, b->uid);
+}
+
+static void keep_for_later(struct rec_feed *feed, json_t *object)
+{
+    if (!feed->unmarked)
+        feed->unmarked = json_array();
+    json_array_append(feed->unmarked, object);
+}
+
+void rec_see_unmarked(struct rec_feed *feed)
+{
+    size_t i;
+    json_t *object;
+    json_array_foreach(feed->unmarked, i, object) rec_see(feed, object, 0, 0);
+    json_decref(feed->unmarked);
+    feed->unmarked = NULL;
+}
+
 void rec_see(struct rec_feed *feed, json_t *object, int gone, int listing)
 {
     json_t *metadata = json_object_get(object, "metadata");
@@ -245,11 +286,14 @@ void rec_see(struct rec_feed *feed, json_t *object, int gone, int listing)
         json_object_set_new(object, "kind", json_string(kind->kind));
     }
     int own = rec_is_own(feed->cluster->run, object);
+    b.unmarked = !own && !gone && is_ours_unmarked(&b);
     if (gone)
         take_gone(&b);
+    else if (b.unmarked && listing && feed->stage == REC_OTHERS)
+        keep_for_later(feed, object); // it is compared when what is ours is
     else if (listing && own != (feed->stage == REC_OURS))
         return; // it changed hands between two pages: the watch tells
-    else if (own)
+    else if (own || b.unmarked)
         take_own(&b);
     else
         take_other(&b);

@@ -201,6 +201,11 @@ static uint64_t digest(const json_t *value)
     }
 }
 
+uint64_t rec_text_digest(const char *text)
+{
+    return bytes_digest(text, strlen(text));
+}
+
 uint64_t rec_digest(const json_t *object)
 {
     uint64_t value = digest(object);

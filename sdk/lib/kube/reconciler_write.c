@@ -246,6 +246,7 @@ static void settle(const struct sent *sent, const json_t *answer)
     rec_set_uid(record, ist_json_str(answer, "metadata.uid"));
     record->version = rec_version(version);
     record->digest = sent->digest;
+    record->unmarked = 0;
     record->round = cluster->feeds[sent->action->kind].round;
     record->source = rec_intern(
         cluster->run,

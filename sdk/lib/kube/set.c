@@ -1,6 +1,6 @@
 // A set of objects that one step keeps in a cluster: whose they are, what is missing, and making it so.
 #include <isthmus/alloc.h>
-#include <isthmus/kube_set.h>
+#include <isthmus/kube_manifest.h>
 
 #include "internal.h"
 
@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LABEL_MAX    63
-#define GONE_POLL_MS 150
+#define LABEL_MAX     63
+#define GONE_POLL_MS  150
+#define UNMARKED_PAGE 200
+#define NOBODYS       "!" IST_LABEL_OWNER ",!" IST_LABEL_STEP // a label selector
 
 char *ist_kube_owner(const ist_env *env)
 {
@@ -372,12 +374,73 @@ static int32_t delete_one(ist_kube *kube, const json_t *action, ist_error *err)
     return rc == IST_OK ? ist_kube_wait_gone(kube, api, kind, ns, name, err) : rc;
 }
 
+// One page of what carries no mark of Isthmus: the objects that are ours all the same go into *live.
+static int32_t take_unmarked(ist_kube *kube, const ist_kube_kind_name *kind, const char *path, char **more,
+                             kube_set_ours *ours, const void *arg, json_t *live, ist_error *err)
+{
+    char *query = kube_list_query(NOBODYS, NULL, UNMARKED_PAGE, *more),
+         *full = ist_printf("%s%s", path, query);
+    struct kube_request request = {.method = "GET", .path = full, .read = 1};
+    json_t *answer = NULL, *item;
+    size_t i;
+    int32_t rc = kube_call(kube, &request, &answer, err);
+    json_array_foreach(json_object_get(answer, "items"), i, item)
+    {
+        if (!ours(arg, ist_json_str(item, "metadata.uid")))
+            continue;
+        json_object_set_new(item, "kind", json_string(kind->kind));
+        json_object_set_new(item, "apiVersion", json_string(kind->api));
+        char *name = name_of(item);
+        json_object_set(live, name, item);
+        ist_free(name);
+    }
+    const char *next = ist_json_str(answer, "metadata.continue");
+    char *token = next && *next ? ist_strdup(next) : NULL;
+    ist_free(*more);
+    *more = token;
+    json_decref(answer);
+    ist_free(full);
+    ist_free(query);
+    return rc;
+}
+
+// What is ours and lost its label, page by page: it is looked for among all that is nobody's.
+static int32_t list_unmarked(ist_kube *kube, const ist_kube_kind_name *kinds, kube_set_ours *ours,
+                             const void *arg, json_t *live, ist_error *err)
+{
+    int32_t rc = IST_OK;
+    for (const ist_kube_kind_name *kind = kinds; kind->kind && rc == IST_OK; kind++) {
+        char *path = NULL, *more = NULL;
+        ist_error why = {0};
+        rc = kube_path(kube, kind->api, kind->kind, NULL, NULL, &path, &why);
+        if (rc == IST_OK)
+            do
+                rc = take_unmarked(kube, kind, path, &more, ours, arg, live, &why);
+            while (rc == IST_OK && more);
+        ist_free(more);
+        ist_free(path);
+        if (rc == IST_ERR_NOT_FOUND) // it is not served
+            rc = IST_OK;
+        else if (rc != IST_OK && err)
+            *err = why;
+    }
+    return rc;
+}
+
 int32_t ist_kube_set_delete(ist_kube *kube, const char *owner, const ist_kube_kind_name *kinds,
                             ist_error *err)
+{
+    return kube_set_delete(kube, owner, kinds, NULL, NULL, err);
+}
+
+int32_t kube_set_delete(ist_kube *kube, const char *owner, const ist_kube_kind_name *kinds,
+                        kube_set_ours *ours, const void *arg, ist_error *err)
 {
     json_t *live = json_object(), *actions = json_array(), *action;
     size_t i;
     int32_t rc = list_all_owned(kube, kinds, owner, NULL, live, err);
+    if (rc == IST_OK && ours)
+        rc = list_unmarked(kube, kinds, ours, arg, live, err);
     if (rc == IST_OK)
         delete_rest(kinds, live, actions);
     json_array_foreach(actions, i, action)

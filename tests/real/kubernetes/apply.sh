@@ -49,6 +49,8 @@ ok "what was made carries our mark" owned
 leaks() { ! grep -rq -e very-secret-words -e "$(printf very-secret-words | base64)" "$TMP/state"; }
 ok "the Secret's content is not in the state" leaks
 
+only_labels() { [ "$(grep -o '"action"' "$TMP/drift" | wc -l)" = 1 ] && ! grep -q '"field":"spec' "$TMP/drift"; }
+
 # ---- drift ----
 kubectl -n shop patch svc front -p '{"spec":{"selector":{"app":"else"}}}' >/dev/null
 kubectl -n shop scale deploy front --replicas=3 >/dev/null
@@ -68,6 +70,32 @@ unseen() { ! grep -q -e very-secret-words -e another-secret-word -e "$(printf ve
 ok "and what it was and will be is nowhere" unseen
 ok "it is mended too" step observe plan apply
 ok "and the plan is empty again" empty
+
+# ---- whose it is ----
+kubectl -n shop label svc front isthmus.dev/step- app.kubernetes.io/managed-by- >/dev/null
+step observe plan >"$TMP/drift"
+cp "$TMP/drift" "$TMP/out"
+says "isthmus.dev/step" "a label that somebody took off is seen"
+ok "and nothing else" only_labels
+ok "it is put back" step observe plan apply
+ok "and the plan is empty" empty
+ok "all carries our mark again" owned
+kubectl -n shop patch svc front -p '{"spec":{"type":"NodePort"}}' >/dev/null
+step observe plan >"$TMP/out"
+says '"field":"spec.type"' "a Service that somebody opened on every node is seen"
+ok "and closed" step observe plan apply
+closed() { [ "$(kubectl -n shop get svc front -o 'jsonpath={.spec.type}{.spec.ports[0].nodePort}{.spec.externalTrafficPolicy}')" = ClusterIP ]; }
+ok "without a node port" closed
+ok "and the plan is empty again" empty
+kubectl -n shop delete svc front >/dev/null
+kubectl -n shop create service clusterip front --tcp=80:80 >/dev/null
+exits 1 "another object under the name is a conflict" step observe
+says "uid" "and the error says how it is known"
+kubectl -n shop label svc front isthmus.dev/step=step >/dev/null
+exits 1 "a copied label does not make it ours" step observe
+kubectl -n shop delete svc front >/dev/null
+ok "made again" step observe plan apply
+ok "the plan is empty once more" empty
 
 # ---- what is somebody else's ----
 kubectl create ns theirs >/dev/null

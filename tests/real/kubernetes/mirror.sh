@@ -206,6 +206,34 @@ rivals() {
     ok "$1: what the rival alone has stays" is "$(field web '{.metadata.annotations.rival}')" 25
 }
 
+# Our labels are taken off, and a Service is opened on every node: while the daemon runs, and while it does not.
+whose() {
+    local owner='{.metadata.labels.isthmus\.dev/owner}'
+    unlabel() { west -n shop label service renamed isthmus.dev/owner- app.kubernetes.io/managed-by- isthmus.dev/source-cluster-; }
+    open_it() { west -n shop patch service renamed --type=merge -p '{"spec":{"type":"NodePort","externalIPs":["192.0.2.44"]}}'; }
+    marked() { is "$(field renamed "$owner")" step; }
+    closed() { is "$(field renamed '{.spec.type}{.spec.externalIPs}{.spec.ports[*].nodePort}{.spec.externalTrafficPolicy}')" ClusterIP; }
+    ok "$1: a label goes" unlabel
+    ok "$1: and is put back" within 20 marked
+    ok "$1: a Service is opened" open_it
+    ok "$1: and closed" within 20 closed
+    stop_daemon
+    ok "$1: an apply writes down what there is" mirror observe plan apply
+    unlabel >/dev/null
+    open_it >/dev/null
+    mirror observe plan >"$TMP/out" 2>&1
+    says '"isthmus.dev/owner":"step"' "$1: plan sees the label"
+    says '"field":"spec.type"' "$1: and the type"
+    ok "$1: apply mends both" mirror observe plan apply
+    ok "$1: the label" marked
+    ok "$1: and the type" closed
+    mirror observe plan >"$TMP/out" 2>&1
+    says '"changes":[]' "$1: nothing is left to do"
+    start_daemon
+    unlabel >/dev/null
+    ok "$1: a daemon that starts anew knows it as well" within 20 marked
+}
+
 out_of_reach() {
     local api
     api=$(cat "$TMP/$E/api.pid")
@@ -224,8 +252,9 @@ out_of_reach() {
 
 away() {
     stop_daemon
+    west -n shop label service renamed isthmus.dev/owner- >/dev/null
     ok "$1: destroy" mirror observe destroy
-    left() { is "$(versions)" "" && west get namespace shop; }
+    left() { is "$(versions)" "" && west get namespace shop && ! west -n shop get service renamed; }
     ok "$1: leaves nothing of ours, and what was there" left
 }
 
@@ -236,7 +265,7 @@ for pair in $PAIRS; do
     start_cluster "$W" "$WKIND"
     cp "/proc/$(cat "$TMP/$E/api.pid")/cmdline" "$TMP/$E/api.args"
     disown -a
-    for part in first reported many turns while_down rivals out_of_reach away; do "$part" "$pair"; done
+    for part in first reported many turns while_down rivals whose out_of_reach away; do "$part" "$pair"; done
     for pid in $(cat "$TMP/$E"/*.pid "$TMP/$W"/*.pid); do kill "$pid" 2>/dev/null; done
 done
 finish
