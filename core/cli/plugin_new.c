@@ -1,5 +1,6 @@
 // `isthmus plugin new NAME`: writes sdk/template as a project that builds out of tree.
 #include "cli/cli.h"
+#include "host/paths.h"
 
 #include <isthmus/alloc.h>
 
@@ -16,17 +17,27 @@ static const struct {
 #include "template.inc"
 };
 
-#define PLACE "@NAME@"
+struct blank {
+    const char *mark, *value;
+};
 
-// The text with the name in it; the caller's.
-static char *filled(const char *text, const char *name)
+// The text with the value of each place in it; the caller's.
+static char *filled(const char *text, const struct blank *blanks, size_t count)
 {
     ist_buf buf = {0};
-    for (const char *at; (at = strstr(text, PLACE)); text = at + strlen(PLACE)) {
-        ist_buf_add(&buf, text, (size_t)(at - text));
-        ist_buf_puts(&buf, name);
+    while (*text) {
+        size_t i = 0, n = strcspn(text, "@");
+        ist_buf_add(&buf, text, n);
+        text += n;
+        while (i < count && strncmp(text, blanks[i].mark, strlen(blanks[i].mark)) != 0)
+            i++;
+        if (i < count) {
+            ist_buf_puts(&buf, blanks[i].value);
+            text += strlen(blanks[i].mark);
+        } else if (*text) {
+            ist_buf_add(&buf, text++, 1);
+        }
     }
-    ist_buf_puts(&buf, text);
     return ist_buf_take(&buf);
 }
 
@@ -53,15 +64,19 @@ static bool good_name(const char *name)
 
 static int write_skeleton(const char *folder, const char *name)
 {
+    // Of a program that runs from its build folder: the SDK is there, and not where pkg-config looks.
+    char *build = build_root();
+    const struct blank blanks[] = {{"@NAME@", name}, {"@BUILD@", build ? build : ""}};
     int rc = 0;
     for (size_t i = 0; !rc && i < sizeof(files) / sizeof(*files); i++) {
         char *path = !strcmp(files[i].name, "plugin.c") ? ist_printf("%s/%s.c", folder, name)
                                                         : ist_printf("%s/%s", folder, files[i].name);
-        char *text = filled(files[i].text, name);
+        char *text = filled(files[i].text, blanks, sizeof(blanks) / sizeof(*blanks));
         rc = write_new(path, text);
         ist_free(text);
         ist_free(path);
     }
+    ist_free(build);
     return rc;
 }
 

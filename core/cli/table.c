@@ -49,8 +49,8 @@ const struct cli_option cli_options[OPT_COUNT] = {
 const struct cli_command cli_commands[] = {
     // Working on a pipeline.
     {"validate", "[PIPELINE]",
-     "check the configuration, let plugins check the inputs that are known, and say all that is wrong", 0, 0, 1, false,
-     cmd_validate},
+     "check the configuration, let plugins check the inputs that are known, and say all that is wrong", 0, 0,
+     1, false, cmd_validate},
     {"plan", "[PIPELINE]", "show what apply would change; changes nothing",
      OPT(JOBS) | OPT(ONLY) | OPT(OUT) | OPT(DETAILED_EXITCODE), 0, 1, false, cmd_plan},
     {"apply", "[PIPELINE | FILE]", "make the world as the pipeline says, or carry out the plan in FILE",

@@ -292,7 +292,10 @@ int config_load(const struct config_source *source, struct diags *diags, struct 
     char real[PATH_MAX];
     made->arena = arena_new();
     made->dir = ist_strdup(realpath(dir, real) ? real : dir);
-    int rc = load_dir(made, diags, dir);
+    struct stat info;
+    int rc = 0;
+    if (source->dir || !source->optional || stat(dir, &info) == 0)
+        rc = load_dir(made, diags, dir);
     if (!made->root)
         made->root = node_new(made->arena, NODE_MAP, (struct place){"", 0, 0});
     for (size_t i = 0; !rc && i < source->set_count; i++)

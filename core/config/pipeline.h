@@ -12,6 +12,7 @@ struct config_source {
     const char *dir;         // -C DIR; NULL: ./conf.d, else /etc/isthmus/conf.d, else the shipped one
     const char *const *sets; // --set PATH=VALUE, count of them
     size_t set_count;
+    bool optional; // with no dir given, no configuration at all is an empty one
 };
 
 struct config; // the merged conf.d

@@ -24,6 +24,9 @@ exits 1 "an unknown second word" i plugin lst
 says "did you mean \`plugin list\`?" "suggests the nearest"
 exits 1 "a group alone" i state
 says "needs a second word" "says what is missing"
+cd "$TMP" || exit 1
+exits 0 "state where ISTHMUS_STATE says, without a configuration" env ISTHMUS_STATE="$TMP/alone.db" "$ISTHMUS" state list
+exits 1 "-C is read all the same" env ISTHMUS_STATE="$TMP/alone.db" "$ISTHMUS" state list -C nowhere
 exits 1 "an unknown option" i plan --jbos 3
 says "did you mean --jobs?" "suggests the nearest"
 exits 1 "an option of another command" i version --yes

@@ -58,4 +58,11 @@ ok "it plans again" run plan
 says '"changes": []' "nothing"
 ok "it destroys" run destroy
 ok "and the thing is gone" test ! -e "$TMP/thing"
+
+# ---- and by somebody who has not installed it
+unset PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR LD_LIBRARY_PATH ISTHMUS_WORKER
+cd "$TMP" || exit 1
+ok "a program in its build folder writes a plugin too" "$ISTHMUS" plugin new my-second
+ok "it builds there, untouched" make -C my-second CFLAGS="-Werror $CFLAGS"
+ok "and passes the check" make -C my-second check
 finish
