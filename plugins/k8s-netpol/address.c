@@ -4,7 +4,6 @@
 #include <isthmus/schema.h>
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 
 static const unsigned char v4_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -24,10 +23,31 @@ int ip_compare(const struct ip *a, const struct ip *b)
     return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
 
+// Behind what is written; there is room. Of these there are tens of thousands in a document's worth of addresses.
+static char *put_number(char *text, unsigned number)
+{
+    if (number >= 100)
+        *text++ = (char)('0' + number / 100);
+    if (number >= 10)
+        *text++ = (char)('0' + number / 10 % 10);
+    *text++ = (char)('0' + number % 10);
+    return text;
+}
+
+static char *put_v4(char *text, const unsigned char *bytes)
+{
+    for (int i = 0; i < 4; i++) {
+        text = put_number(text, bytes[i]);
+        *text++ = '.';
+    }
+    return text - 1;
+}
+
 void ip_text(const struct ip *ip, char text[IP_TEXT_SIZE])
 {
-    const int v4 = ip_is_v4(ip);
-    if (!inet_ntop(v4 ? AF_INET : AF_INET6, ip->bytes + (v4 ? 12 : 0), text, IP_TEXT_SIZE))
+    if (ip_is_v4(ip))
+        *put_v4(text, ip->bytes + 12) = 0;
+    else if (!inet_ntop(AF_INET6, ip->bytes, text, IP_TEXT_SIZE))
         text[0] = 0;
 }
 
@@ -64,6 +84,7 @@ void net_text(const struct net *net, char text[IP_TEXT_SIZE])
 {
     const int v4 = net->prefix >= 96 && ip_is_v4(&net->base);
     ip_text(&net->base, text);
-    size_t len = strlen(text);
-    snprintf(text + len, IP_TEXT_SIZE - len, "/%u", v4 ? net->prefix - 96u : (unsigned)net->prefix);
+    char *end = text + strlen(text);
+    *end++ = '/';
+    *put_number(end, v4 ? net->prefix - 96u : net->prefix) = 0;
 }

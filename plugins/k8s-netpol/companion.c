@@ -153,6 +153,8 @@ json_t *companions_make(const struct world *world, const struct policy *policy, 
     add_vips(&flats, world, policy, remote, options);
     if (options->is_vpc)
         note_ports(&flats, policy, notes);
+    for (size_t i = 0; options->addresses && i < flats.count; i++)
+        ip_set_add_all(options->addresses, flats.items[i].addresses.items, flats.items[i].addresses.count);
     make_shards(&making, &flats, options->shard_peers ? options->shard_peers : SHARD_ADDRESSES);
     flats_free(&flats);
     return making.objects;

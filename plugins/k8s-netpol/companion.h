@@ -44,6 +44,7 @@
 #ifndef NETPOL_COMPANION_H
 #define NETPOL_COMPANION_H
 
+#include "ipset.h"
 #include "world.h"
 
 // A port of a ClusterIP in the policy's own cluster and what it leads to: the VPC CNI judges egress before that is
@@ -77,6 +78,7 @@ struct companion_options {
     // Is the address to be left out for now (it is still to be withdrawn elsewhere)? NULL: none is.
     int (*withheld)(void *arg, size_t remote, const struct ip *ip);
     void *arg;
+    struct ip_set *addresses; // gets every address that is written, unsealed; NULL: nobody asks
 };
 
 // The companions of `policy` for the cluster `remote` (never its own): array of NetworkPolicy objects, one a shard, empty

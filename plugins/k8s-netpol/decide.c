@@ -67,6 +67,7 @@ struct asking {
     struct entry *entry;
     int patient; // what is to be withdrawn elsewhere first is waited for
     int withheld;
+    struct ip_set owed; // what may be withheld: few, of thousands that are asked about
 };
 
 static int contested(void *arg, size_t remote, const struct ip *ip)
@@ -77,7 +78,8 @@ static int contested(void *arg, size_t remote, const struct ip *ip)
 static int withheld(void *arg, size_t remote, const struct ip *ip)
 {
     struct asking *asking = arg;
-    if (!asking->patient || !moves_withheld(asking->model, asking->entry, remote, ip))
+    if (!asking->patient || !ip_set_has(&asking->owed, ip) ||
+        !moves_withheld(asking->model, asking->entry, remote, ip))
         return 0;
     asking->withheld = 1;
     return 1;
@@ -113,12 +115,6 @@ static int counts(const struct model *model, size_t cluster, ist_wanted *wanted)
     return -1;
 }
 
-static void add_object(struct entry *entry, ist_wanted *wanted, json_t *object)
-{
-    policy_addresses(object, &entry->said);
-    ist_wanted_add(wanted, object, 0);
-}
-
 static void want_companions(struct asking *asking, struct companion_options *options, ist_wanted *wanted,
                             json_t *notes)
 {
@@ -141,7 +137,7 @@ static void want_companions(struct asking *asking, struct companion_options *opt
         json_t *objects = written[remote]
                               ? companions_make(model->world, asking->entry->policy, remote, options, notes)
                               : NULL;
-        json_array_foreach(objects, i, object) add_object(asking->entry, wanted, json_incref(object));
+        json_array_foreach(objects, i, object) ist_wanted_add(wanted, json_incref(object), 0);
         json_decref(objects);
     }
     options->written = NULL;
@@ -177,7 +173,7 @@ static void want_given(struct asking *asking, const struct companion_options *op
         ist_wanted_keep_all(wanted);
     else
         objects = pipeline_make(model->world, entry->policy, entry->document, absent, options, notes);
-    json_array_foreach(objects, i, object) add_object(entry, wanted, json_incref(object));
+    json_array_foreach(objects, i, object) ist_wanted_add(wanted, json_incref(object), 0);
     json_decref(objects);
     ist_free(absent);
 }
@@ -206,7 +202,10 @@ void model_want(void *opened, size_t cluster, const char *key, ist_wanted *wante
         return;
     const ist_env *env = ist_reconciler_env(model->run);
     struct asking asking = {.model = model, .entry = entry, .patient = 1};
-    struct companion_options options = {.contested = contested, .withheld = withheld, .arg = &asking};
+    struct companion_options options = {.contested = contested, .arg = &asking, .addresses = &entry->said};
+    moves_owed(model, &asking.owed);
+    if (asking.owed.count)
+        options.withheld = withheld;
     json_t *notes = json_array(), *note;
     size_t i;
     if (!model->watching && entry->withheld_since && ist_now_ms(env) - entry->withheld_since > PATIENCE_MS)
@@ -222,6 +221,7 @@ void model_want(void *opened, size_t cluster, const char *key, ist_wanted *wante
     else
         want_companions(&asking, &options, wanted, notes);
     ip_set_seal(&entry->said);
+    ip_set_free(&asking.owed);
     moves_said(model, entry);
     be_patient(&asking, wanted);
     json_array_foreach(notes, i, note) ist_wanted_note(wanted, "%s", json_string_value(note));

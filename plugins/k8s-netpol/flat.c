@@ -140,8 +140,12 @@ static void gather_pod(struct gathering *gathering, const struct pod *pod, struc
     }
 }
 
+#define LIKELY 1024 // addresses: growing there by doubling costs more than the rest
+
 static void gather(struct gathering *gathering, struct ip_set *set)
 {
+    uint32_t pods = remote_of(gathering)->pod_count;
+    ip_set_reserve(set, pods < LIKELY ? pods : LIKELY);
     for (const struct namespace *ns = remote_of(gathering)->namespaces; ns; ns = ns->next) {
         if (!means_namespace(gathering, ns))
             continue;

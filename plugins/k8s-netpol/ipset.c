@@ -3,6 +3,7 @@
 
 #include <isthmus/alloc.h>
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,15 +18,38 @@ void ip_set_add(struct ip_set *set, const struct ip *ip)
     set->items[set->count++] = *ip;
 }
 
+// As memcmp(), in two comparisons of numbers.
 static int by_address(const void *a, const void *b)
 {
-    return memcmp(a, b, sizeof(struct ip));
+    uint64_t x[2], y[2];
+    memcpy(x, a, sizeof(x));
+    memcpy(y, b, sizeof(y));
+    int at = x[0] == y[0];
+    uint64_t left = be64toh(x[at]), right = be64toh(y[at]);
+    return (left > right) - (left < right);
 }
 
 static void sort(struct ip_set *set)
 {
     if (set->count)
         qsort(set->items, set->count, sizeof(*set->items), by_address);
+}
+
+void ip_set_reserve(struct ip_set *set, size_t room)
+{
+    if (set->room >= room)
+        return;
+    set->room = room;
+    set->items = ist_realloc(set->items, set->room, sizeof(*set->items));
+}
+
+void ip_set_add_all(struct ip_set *set, const struct ip *ips, size_t count)
+{
+    if (!count)
+        return;
+    ip_set_reserve(set, set->count + count);
+    memcpy(set->items + set->count, ips, count * sizeof(*ips));
+    set->count += count;
 }
 
 void ip_set_doubles(struct ip_set *set, struct ip_set *doubles)
@@ -39,7 +63,11 @@ void ip_set_doubles(struct ip_set *set, struct ip_set *doubles)
 
 void ip_set_seal(struct ip_set *set)
 {
-    size_t kept = 0;
+    size_t kept = 0, ordered = 1;
+    while (ordered < set->count && by_address(&set->items[ordered - 1], &set->items[ordered]) < 0)
+        ordered++;
+    if (ordered >= set->count) // as it is, most of the time
+        return;
     sort(set);
     for (size_t i = 0; i < set->count; i++)
         if (!kept || ip_compare(&set->items[kept - 1], &set->items[i]) != 0)
@@ -106,7 +134,10 @@ json_t *ip_blocks(const struct ip *ips, size_t count)
         struct net net = {.base = ips[i], .prefix = (uint8_t)(128 - bits)};
         char text[IP_TEXT_SIZE];
         net_text(&net, text);
-        json_array_append_new(blocks, json_pack("{s:{s:s}}", "ipBlock", "cidr", text));
+        json_t *block = json_object(), *peer = json_object();
+        json_object_set_new_nocheck(block, "cidr", json_string_nocheck(text));
+        json_object_set_new_nocheck(peer, "ipBlock", block);
+        json_array_append_new(blocks, peer);
         i += (size_t)1 << bits;
     }
     return blocks;

@@ -11,7 +11,9 @@ struct ip_set { // zero-initialise
     size_t count, room;
 };
 void ip_set_add(struct ip_set *set, const struct ip *ip); // in any order; sealed afterwards
-void ip_set_seal(struct ip_set *set);                     // sorts, each once
+void ip_set_reserve(struct ip_set *set, size_t room);     // for so many in all
+void ip_set_add_all(struct ip_set *set, const struct ip *ips, size_t count);
+void ip_set_seal(struct ip_set *set); // sorts, each once
 // Sorts, and adds those that stand in it more than once to `doubles` (sealed).
 void ip_set_doubles(struct ip_set *set, struct ip_set *doubles);
 void ip_set_free(struct ip_set *set);

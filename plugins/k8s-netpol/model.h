@@ -82,8 +82,9 @@ struct model {
     struct table by_key, addresses;
     json_t *inputs;
     int64_t debounce_ms, keep_ms;
-    int watching;   // the daemon; else a single run
-    size_t waiting; // entries that withhold something
+    int watching;              // the daemon; else a single run
+    size_t waiting;            // entries that withhold something
+    size_t contested, leaving; // addresses that several pods show; withdrawals that are owed
 };
 
 // model.c
@@ -101,6 +102,8 @@ void model_touch(struct model *model, const struct entry *entry, int64_t within_
 void moves_pod(struct model *model, const struct pod *before, const struct pod *after);
 void moves_policy(struct model *model, struct entry *entry); // it means others than before
 int moves_contested(const struct model *model, size_t remote, const struct ip *ip);
+void moves_owed(const struct model *model,
+                struct ip_set *owed); // addresses that somebody still has to withdraw
 // Is it to be left out of this entry until somebody else has withdrawn it?
 int moves_withheld(const struct model *model, const struct entry *entry, size_t remote, const struct ip *ip);
 void moves_loaded(struct model *model, struct entry *entry, size_t remote, const struct ip_set *addresses);

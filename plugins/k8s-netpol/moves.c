@@ -57,19 +57,22 @@ static void show(struct model *model, const struct pod *pod, const struct ip *ip
             return;
     shown->pods = ist_realloc(shown->pods, shown->pod_count + 1, sizeof(struct pod *));
     shown->pods[shown->pod_count++] = pod;
+    model->contested += shown->pod_count == 2;
 }
 
-static void hide(const struct model *model, const struct pod *pod, const struct ip *ip)
+static void hide(struct model *model, const struct pod *pod, const struct ip *ip)
 {
     struct shown *shown = find(model, pod->group->ns->cluster, ip);
     for (uint32_t i = 0; shown && i < shown->pod_count; i++)
-        if (shown->pods[i] == pod)
+        if (shown->pods[i] == pod) {
             shown->pods[i--] = shown->pods[--shown->pod_count];
+            model->contested -= shown->pod_count == 1;
+        }
 }
 
 int moves_contested(const struct model *model, size_t remote, const struct ip *ip)
 {
-    const struct shown *shown = find(model, remote, ip);
+    const struct shown *shown = model->contested ? find(model, remote, ip) : NULL;
     return shown && shown->pod_count > 1;
 }
 
@@ -83,7 +86,7 @@ static struct leaving *leaving_of(const struct shown *shown, const struct entry 
     return leaving;
 }
 
-static void leave(const struct model *model, struct shown *shown, struct entry *entry)
+static void leave(struct model *model, struct shown *shown, struct entry *entry)
 {
     if (leaving_of(shown, entry))
         return;
@@ -95,6 +98,7 @@ static void leave(const struct model *model, struct shown *shown, struct entry *
                                 .of_entry = entry->leaving};
     shown->leaving = leaving;
     entry->leaving = leaving;
+    model->leaving++;
 }
 
 // Takes it off its address; the entry's chain is the caller's.
@@ -104,6 +108,7 @@ static void left(struct model *model, struct leaving *leaving)
     while (*link != leaving)
         link = &(*link)->of_shown;
     *link = leaving->of_shown;
+    model->leaving--;
     drop_if_idle(model, leaving->shown);
     ist_free(leaving);
 }
@@ -269,6 +274,14 @@ void moves_pod(struct model *model, const struct pod *before, const struct pod *
         consider_own(model, after);
 }
 
+void moves_owed(const struct model *model, struct ip_set *owed)
+{
+    for (const struct entry *entry = model->leaving ? model->entries : NULL; entry; entry = entry->next)
+        for (const struct leaving *leaving = entry->leaving; leaving; leaving = leaving->of_entry)
+            ip_set_add(owed, &leaving->shown->ip);
+    ip_set_seal(owed);
+}
+
 int moves_withheld(const struct model *model, const struct entry *entry, size_t remote, const struct ip *ip)
 {
     const struct shown *shown = find(model, remote, ip);
@@ -350,9 +363,8 @@ void moves_written(struct model *model, struct entry *entry)
     int64_t now = ist_now_ms(ist_reconciler_env(model->run));
     int withdrawn = 0;
     if (!entry->keeps)
-        ip_set_free(&entry->there);
-    for (size_t i = 0; i < entry->said.count; i++)
-        ip_set_add(&entry->there, &entry->said.items[i]);
+        entry->there.count = 0;
+    ip_set_add_all(&entry->there, entry->said.items, entry->said.count);
     ip_set_seal(&entry->there);
     entry->settled = 1;
     for (struct leaving **link = &entry->leaving; *link;) {

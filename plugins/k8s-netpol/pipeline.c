@@ -75,8 +75,7 @@ static void add_remote(struct parts *parts, const struct flats *flats)
 {
     for (size_t i = 0; i < flats->count; i++) {
         struct part *part = part_with(parts, flats->items[i].direction, flat_ports(&flats->items[i]));
-        for (size_t k = 0; k < flats->items[i].addresses.count; k++)
-            ip_set_add(&part->addresses, &flats->items[i].addresses.items[k]);
+        ip_set_add_all(&part->addresses, flats->items[i].addresses.items, flats->items[i].addresses.count);
     }
 }
 
@@ -197,6 +196,9 @@ json_t *pipeline_make(const struct world *world, const struct policy *policy, co
     for (size_t i = 0; i < parts.count; i++) {
         ip_set_seal(&parts.items[i].addresses);
         addresses += parts.items[i].addresses.count;
+        if (options->addresses)
+            ip_set_add_all(options->addresses, parts.items[i].addresses.items,
+                           parts.items[i].addresses.count);
     }
     json_array_append_new(making.objects, main_object(document, &parts, addresses <= limit));
     if (addresses > limit)
