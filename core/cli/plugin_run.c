@@ -57,6 +57,14 @@ static bool any_failed(const json_t *checks)
     return false;
 }
 
+static bool any_error(const json_t *problems)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach(problems, i, one) if (!strcmp(ist_json_str_or(one, "level", ""), "error")) return true;
+    return false;
+}
+
 static int run(const struct cli *cli, struct plugin_use *use, uint32_t operation)
 {
     const char *state = cli_value(cli, OPT_STATE);
@@ -67,7 +75,9 @@ static int run(const struct cli *cli, struct plugin_use *use, uint32_t operation
     }
     int32_t code = IST_OK;
     const bool observes = operation == IST_OP_PLAN || operation == IST_OP_APPLY || operation == IST_OP_VERIFY;
-    if (observes)
+    if (observes && use->info->has_check) // before anybody is asked to let it in
+        code = plugin_use_run(use, IST_OP_CHECK);
+    if (observes && code == IST_OK)
         code = plugin_use_run(use, IST_OP_OBSERVE);
     if (code == IST_OK && operation == IST_OP_APPLY)
         code = plugin_use_run(use, IST_OP_PLAN);
@@ -82,8 +92,7 @@ static int run(const struct cli *cli, struct plugin_use *use, uint32_t operation
     int rc = code != IST_OK || any_failed(use->solo->report.checks);
     print_result(cli, use, operation, changes);
     json_decref(changes);
-    // Problems have been told as they came.
-    if (code != IST_OK && (operation != IST_OP_CHECK || !json_array_size(use->solo->report.problems)))
+    if (code != IST_OK && !any_error(use->solo->report.problems)) // else it has been told as it came
         plugin_use_error(use, &use->solo->report.error);
     if (state && solo_save(use->solo, state, &err)) {
         plugin_use_error(use, &err);

@@ -36,9 +36,27 @@ void plugin_use_error(const struct plugin_use *use, const ist_error *err)
 
 // ---- what comes while it runs
 
+// Each once: what check tells, plan tells again.
+static void tell_problem(struct plugin_use *use, const json_t *event)
+{
+    const char *path = ist_json_str_or(event, "path", ""), *text = ist_json_str_or(event, "text", "");
+    const bool warns = ist_json_int(event, "level", 0) == IST_LOG_WARN;
+    char *line = ist_printf("%s: %s%s%s", warns ? "warning" : "error", path, *path ? ": " : "", text);
+    if (!use->told)
+        use->told = json_object();
+    if (!json_object_get(use->told, line)) {
+        char *clean = redactor_text(use->redactor, line);
+        const char *hint = ist_json_str_or(event, "hint", "");
+        fprintf(stderr, "%s\n%s%s%s", clean, *hint ? "  hint: " : "", hint, *hint ? "\n" : "");
+        json_object_set_new(use->told, line, json_true());
+        ist_free(clean);
+    }
+    ist_free(line);
+}
+
 static void tell(void *arg, const json_t *event)
 {
-    const struct plugin_use *use = arg;
+    struct plugin_use *use = arg;
     const char *type = ist_json_str_or(event, "type", ""), *text = ist_json_str_or(event, "text", "");
     if (!strcmp(type, "secret") || ist_json_bool(event, "secret", 0)) {
         const json_t *value = json_object_get(event, "value");
@@ -47,11 +65,7 @@ static void tell(void *arg, const json_t *event)
         return;
     }
     if (!strcmp(type, "problem")) {
-        const char *path = ist_json_str_or(event, "path", "");
-        char *clean = redactor_text(use->redactor, text);
-        fprintf(stderr, "%s: %s%s%s\n", ist_json_int(event, "level", 0) == IST_LOG_WARN ? "warning" : "error",
-                path, *path ? ": " : "", clean);
-        ist_free(clean);
+        tell_problem(use, event);
         return;
     }
     static const char *const levels[] = {"", "error", "warning", "info", "debug", "trace"};
@@ -292,6 +306,7 @@ void plugin_use_close(struct plugin_use *use)
     catalog_free(use->catalog);
     redactor_free(use->redactor);
     json_decref(use->inputs);
+    json_decref(use->told);
     cancel_close(&use->cancel);
     if (use->run_dir)
         remove_tree(use->run_dir);

@@ -17,6 +17,7 @@ struct plugin_use {
     struct cancel cancel;
     struct solo *solo;
     struct redactor *redactor;
+    json_t *told; // problems that were shown; owned, NULL: none
     json_t *inputs;
     char *run_dir; // temporary, removed with the rest
     bool in_process, trace, verbose;

@@ -4,6 +4,6 @@
 
 #include <isthmus/plugin.h>
 
-ist_operation eks_observe, eks_plan, eks_apply, eks_destroy, eks_verify;
+ist_operation eks_observe, eks_plan, eks_apply, eks_destroy, eks_verify, eks_check;
 
 #endif

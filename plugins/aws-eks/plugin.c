@@ -1,6 +1,8 @@
 // aws-eks: what an EKS cluster needs before pods of other clusters can reach its own.
 #include "operations.h"
 
+#include <isthmus/check.h>
+
 #include <stddef.h>
 
 #define ROW(name, type, def, flags, doc)                                                                     \
@@ -63,7 +65,9 @@ static const char *const permissions[] = {
     "eks:DescribeCluster", "eks:DescribeAddon", "eks:UpdateAddon",  "eks:DescribeUpdate",
     "iam:ListRoles",       "sts:AssumeRole",    "ec2:DescribeVpcs", NULL};
 
+IST_CHECKED_PLAN(checked_plan, eks_check, eks_plan)
+
 IST_PLUGIN(.name = "aws-eks", .version = "0.1.0",
            .doc = "Prepares an EKS cluster: kubeconfig, source NAT, manifests", IST_INPUTS(inputs),
-           IST_OUTPUTS(outputs), .observe = eks_observe, .plan = eks_plan, .apply = eks_apply,
-           .destroy = eks_destroy, .verify = eks_verify, .permissions = permissions);
+           IST_OUTPUTS(outputs), .observe = eks_observe, .plan = checked_plan, .apply = eks_apply,
+           .destroy = eks_destroy, .verify = eks_verify, .permissions = permissions, .check = eks_check);

@@ -4,6 +4,6 @@
 
 #include <isthmus/plugin.h>
 
-ist_operation routes_observe, routes_plan, routes_apply, routes_destroy, routes_verify;
+ist_operation routes_observe, routes_plan, routes_apply, routes_destroy, routes_verify, routes_check;
 
 #endif

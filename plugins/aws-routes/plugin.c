@@ -1,6 +1,8 @@
 // aws-routes: the way between the pods of a VPC and the networks on premises.
 #include "operations.h"
 
+#include <isthmus/check.h>
+
 #include <stddef.h>
 
 #define ROW(name, type, def, flags, doc)                                                                     \
@@ -13,6 +15,8 @@ static const ist_field inputs[] = {
         "AWS region; without it, the one AWS's own tools would use."),
     ROW("profile", "string", NULL, 0, "Profile in AWS's shared files whose credentials are used."),
     ROW("vpc_id", "string", NULL, 0, "VPC in which a next hop that is an address is looked up."),
+    ROW("vpc_cidr", "cidr", NULL, 0,
+        "Addresses of the VPC, where they are known beforehand: networks on premises are apart from them."),
     ROW("route_tables", "list(string)", NULL, IST_REQUIRED,
         "Route tables that get a route to each network on premises."),
     ROW("security_groups", "list(string)", "[]", 0,
@@ -41,7 +45,10 @@ static const char *const permissions[] = {"ec2:DescribeRouteTables",
                                           "ec2:RevokeSecurityGroupIngress",
                                           NULL};
 
+IST_CHECKED_PLAN(checked_plan, routes_check, routes_plan)
+
 IST_PLUGIN(.name = "aws-routes", .version = "0.1.0",
            .doc = "Routes and ingress rules between a VPC and the networks on premises", IST_INPUTS(inputs),
-           IST_OUTPUTS(outputs), .observe = routes_observe, .plan = routes_plan, .apply = routes_apply,
-           .destroy = routes_destroy, .verify = routes_verify, .permissions = permissions);
+           IST_OUTPUTS(outputs), .observe = routes_observe, .plan = checked_plan, .apply = routes_apply,
+           .destroy = routes_destroy, .verify = routes_verify, .permissions = permissions,
+           .check = routes_check);

@@ -4,6 +4,6 @@
 
 #include <isthmus/plugin.h>
 
-ist_operation vpc_observe, vpc_plan, vpc_apply, vpc_destroy, vpc_verify;
+ist_operation vpc_observe, vpc_plan, vpc_apply, vpc_destroy, vpc_verify, vpc_check;
 
 #endif

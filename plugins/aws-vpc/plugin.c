@@ -1,6 +1,8 @@
 // aws-vpc: finds the VPC that a cluster lives in, or makes one.
 #include "operations.h"
 
+#include <isthmus/check.h>
+
 #include <stddef.h>
 
 #define ROW(name, type, def, flags, doc)                                                                     \
@@ -95,7 +97,9 @@ static const char *const permissions[] = {
     NULL,
 };
 
+IST_CHECKED_PLAN(checked_plan, vpc_check, vpc_plan)
+
 IST_PLUGIN(.name = "aws-vpc", .version = "0.1.0",
            .doc = "The VPC of a cluster: found by name, id or tags, or made", IST_INPUTS(inputs),
-           IST_OUTPUTS(outputs), .observe = vpc_observe, .plan = vpc_plan, .apply = vpc_apply,
-           .destroy = vpc_destroy, .verify = vpc_verify, .permissions = permissions);
+           IST_OUTPUTS(outputs), .observe = vpc_observe, .plan = checked_plan, .apply = vpc_apply,
+           .destroy = vpc_destroy, .verify = vpc_verify, .permissions = permissions, .check = vpc_check);

@@ -120,31 +120,6 @@ static int network_differs(const ist_env *env, const json_t *inputs, const struc
     return different;
 }
 
-static int32_t check_inputs(const json_t *inputs, ist_error *err)
-{
-    static const char *const needed[] = {"name", "cidr"};
-    for (size_t i = 0; i < 2; i++)
-        if (*ist_json_str_or(inputs, needed[i], "") == '\0')
-            return ist_fail(err, IST_ERR_INPUT, needed[i], "is needed where `create` is set");
-    ist_net4 vpc, net;
-    static const char *const lists[] = {"public_cidrs", "private_cidrs"};
-    int32_t rc = ist_net4_parse(ist_json_str_or(inputs, "cidr", ""), &vpc, err);
-    for (size_t l = 0; l < 2 && rc == IST_OK; l++) {
-        json_t *cidr;
-        size_t i;
-        json_array_foreach(json_object_get(inputs, lists[l]), i, cidr)
-        {
-            rc = ist_net4_parse(json_string_value(cidr), &net, err);
-            if (rc == IST_OK && (net.prefix < vpc.prefix || !ist_net4_contains(vpc, net.address)))
-                rc = ist_fail(err, IST_ERR_INPUT, lists[l], "%s is not within %s", json_string_value(cidr),
-                              ist_json_str(inputs, "cidr"));
-            if (rc != IST_OK)
-                break;
-        }
-    }
-    return rc;
-}
-
 // What has to be done, with the reason (static, or NULL). *stack (may stay NULL) is the caller's.
 static int32_t judge(ist_aws *aws, const json_t *inputs, const json_t *recorded,
                      const struct network *network, json_t **stack, uint32_t *action, const char **reason,
@@ -184,9 +159,7 @@ int32_t stack_plan(const ist_env *env, ist_aws *aws, const json_t *inputs, const
 {
     const char *reason;
     json_t *stack = NULL;
-    int32_t rc = check_inputs(inputs, err);
-    if (rc == IST_OK)
-        rc = judge(aws, inputs, recorded, network, &stack, action, &reason, err);
+    int32_t rc = judge(aws, inputs, recorded, network, &stack, action, &reason, err);
     if (rc == IST_OK && *action != 0) {
         ist_change(env, *action, RESOURCE, reason);
         if (network != NULL && *action == IST_REPLACE) {

@@ -15,9 +15,6 @@ json_t *desired_differences(const json_t *inputs, const char *region, const json
 // "region us-east-1, not eu-west-1; worker_count 2, not 3". The caller's.
 char *desired_differences_text(const json_t *differences);
 
-// IST_ERR_INPUT when a subnet is outside of the VPC or overlaps with another.
-int32_t desired_check_networks(const json_t *inputs, ist_error *err);
-
 // The newest image for EKS nodes that Amazon offers in the region; NULL when there is none to be seen. The
 // caller's.
 int32_t desired_ami(const ist_env *env, ist_aws *aws, char **ami, ist_error *err);

@@ -8,8 +8,6 @@ int32_t ccp_observe(const ist_host *host, ist_call *call)
     ist_error err = {0};
     int32_t rc = step_begin(&s, host, call, &err);
     if (rc == IST_OK)
-        rc = desired_check_networks(s.inputs, &err); // before anybody is asked to let us in
-    if (rc == IST_OK)
         rc = step_find_cluster(&s, &err);
     if (rc == IST_OK) {
         // One that is not there is plan's matter: a destroy must get past it.

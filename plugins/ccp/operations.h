@@ -4,6 +4,6 @@
 
 #include <isthmus/plugin.h>
 
-ist_operation ccp_observe, ccp_plan, ccp_apply, ccp_destroy, ccp_verify;
+ist_operation ccp_observe, ccp_plan, ccp_apply, ccp_destroy, ccp_verify, ccp_check;
 
 #endif

@@ -74,8 +74,6 @@ int32_t ccp_plan(const ist_host *host, ist_call *call)
     uint32_t action = 0;
     int32_t rc = step_begin(&s, host, call, &err);
     if (rc == IST_OK)
-        rc = desired_check_networks(s.inputs, &err);
-    if (rc == IST_OK)
         rc = step_find_cluster(&s, &err);
     if (rc == IST_OK)
         rc = step_find_on_prem(&s, &err);

@@ -1,6 +1,8 @@
 // ccp: an EKS cluster by way of the Cisco Container Platform, and the kubeconfigs of its tenant clusters.
 #include "operations.h"
 
+#include <isthmus/check.h>
+
 #include <stddef.h>
 
 #define IN(name, type, def, flags, doc)                                                                      \
@@ -20,6 +22,7 @@ static const ist_field inputs[] = {
        "PEM file with the authority of the platform's certificate; without it, the system's."),
     IN("insecure", "bool", "false", 0,
        "Do not verify the platform's certificate; a warning is given each time."),
+    IN("plain_http", "bool", "false", 0, "Let `url` be http://, where nobody else can listen."),
     IN("provider", "regex", NULL, IST_REQUIRED,
        "Name of the platform's AWS provider, or an expression that fits one only."),
     IN("name", "string", NULL, IST_REQUIRED | IST_FORCES_REPLACE,
@@ -64,6 +67,9 @@ static const ist_field outputs[] = {
 
 static const char *const permissions[] = {"iam:ListRoles", "ec2:DescribeImages", NULL};
 
+IST_CHECKED_PLAN(checked_plan, ccp_check, ccp_plan)
+
 IST_PLUGIN(.name = "ccp", .version = "0.1.0", .doc = "An EKS cluster by way of the Cisco Container Platform",
-           IST_INPUTS(inputs), IST_OUTPUTS(outputs), .observe = ccp_observe, .plan = ccp_plan,
-           .apply = ccp_apply, .destroy = ccp_destroy, .verify = ccp_verify, .permissions = permissions);
+           IST_INPUTS(inputs), IST_OUTPUTS(outputs), .observe = ccp_observe, .plan = checked_plan,
+           .apply = ccp_apply, .destroy = ccp_destroy, .verify = ccp_verify, .permissions = permissions,
+           .check = ccp_check);

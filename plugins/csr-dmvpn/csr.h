@@ -38,7 +38,6 @@ const json_t *csr_record(const struct csr *c, const char *resource); // its data
 bool csr_is_unsettled(const struct csr *c, const char *resource);    // an intent without outcome
 
 // inputs.c: what cannot work is refused before anything is done; what is put right is said.
-int32_t csr_check(const json_t *inputs, ist_error *err);
 void csr_tell(const ist_env *env, const json_t *inputs);
 
 // desired.c: the configuration that the router is to have, secrets marked. The caller's (ist_free_secret).
@@ -78,6 +77,7 @@ int32_t csr_same_secret(void *arg, const ist_ios_shown_secret *secret); // arg: 
 // {line: {salt, rounds, hash}}; new reference. `rounds` as ist_slow_hash takes them.
 json_t *csr_secret_records(const ist_ios_config *running, const ist_ios_config *wanted, uint32_t rounds);
 
+int32_t csr_check(const ist_host *host, ist_call *call);
 int32_t csr_observe(const ist_host *host, ist_call *call);
 int32_t csr_plan(const ist_host *host, ist_call *call);
 int32_t csr_apply(const ist_host *host, ist_call *call);

@@ -4,30 +4,39 @@
 #include <string.h>
 
 // Rows of the role that this plugin does not act on are refused: silence would be a lie.
-static int32_t check_taken(const json_t *inputs, ist_error *err)
+static void check_taken(ist_checking *c)
 {
-    const char *path = strcmp(ist_dmvpn_where(inputs), "vpc") != 0                ? "where"
-                       : ist_dmvpn_is_hub(inputs)                                 ? "mode"
-                       : ist_dmvpn_is_static(inputs)                              ? "routing"
-                       : json_array_size(json_object_get(inputs, "hubs")) > 0     ? "hubs"
-                       : json_array_size(json_object_get(inputs, "announce")) > 0 ? "announce"
-                                                                                  : NULL;
-    if (!path)
-        return IST_OK;
-    int32_t rc = ist_fail(err, IST_ERR_INPUT, path, "csr-dmvpn does not do this yet");
-    ist_hint(err, "it launches a spoke in a VPC that announces the private subnets to one hub by OSPF");
-    return rc;
+    const json_t *inputs = ist_checking_inputs(c);
+    const struct {
+        const char *path;
+        bool wrong;
+    } rows[] = {{"where", strcmp(ist_dmvpn_where(inputs), "vpc") != 0},
+                {"mode", ist_dmvpn_is_hub(inputs)},
+                {"routing", ist_dmvpn_is_static(inputs)},
+                {"hubs", json_array_size(json_object_get(inputs, "hubs")) > 0},
+                {"announce", json_array_size(json_object_get(inputs, "announce")) > 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (rows[i].wrong)
+            ist_wrong_hint(
+                c, rows[i].path,
+                "it launches a spoke in a VPC that announces the private subnets to one hub by OSPF",
+                "csr-dmvpn does not do this yet");
+    }
 }
 
-int32_t csr_check(const json_t *inputs, ist_error *err)
+int32_t csr_check(const ist_host *host, ist_call *call)
 {
-    int32_t rc = check_taken(inputs, err);
-    if (rc == IST_OK)
-        rc = ist_dmvpn_check(inputs, err);
-    size_t subnets = json_array_size(json_object_get(inputs, "private_subnets"));
-    if (rc == IST_OK && (subnets < 1 || subnets > 16))
-        rc = ist_fail(err, IST_ERR_INPUT, "private_subnets", "%zu of them: 1 to 16 are possible", subnets);
-    return rc;
+    ist_checking *c = ist_checking_new(&(ist_env){host, call});
+    const json_t *subnets = ist_checking_at(c, "private_subnets");
+    size_t count = json_array_size(subnets);
+    ist_dmvpn_register_secrets(ist_checking_env(c), ist_checking_inputs(c));
+    check_taken(c);
+    ist_dmvpn_check(c);
+    ist_check_line(c, "archive_path");
+    ist_check_line(c, "image");
+    if (json_is_array(subnets) && (count < 1 || count > 16))
+        ist_wrong(c, "private_subnets", "%zu of them: 1 to 16 are possible", count);
+    return ist_checking_end(c);
 }
 
 void csr_tell(const ist_env *env, const json_t *inputs)

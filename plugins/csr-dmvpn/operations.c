@@ -3,14 +3,6 @@
 
 #include <string.h>
 
-static int32_t begin(struct csr *c, const ist_host *host, ist_call *call, bool check, ist_error *err)
-{
-    int32_t rc = csr_open(c, host, call, err);
-    if (rc == IST_OK && check)
-        rc = csr_check(c->inputs, err);
-    return rc;
-}
-
 static int32_t end(struct csr *c, int32_t rc, const ist_error *err)
 {
     if (rc != IST_OK)
@@ -73,7 +65,7 @@ int32_t csr_observe(const ist_host *host, ist_call *call)
 {
     struct csr c;
     ist_error err = {0};
-    int32_t rc = begin(&c, host, call, false, &err);
+    int32_t rc = csr_open(&c, host, call, &err);
     if (rc == IST_OK)
         rc = csr_prepare_vm(&c, &err);
     if (rc == IST_OK) {
@@ -236,7 +228,7 @@ int32_t csr_plan(const ist_host *host, ist_call *call)
 {
     struct csr c;
     ist_error err = {0};
-    int32_t rc = begin(&c, host, call, true, &err);
+    int32_t rc = csr_open(&c, host, call, &err);
     json_t *observed = rc == IST_OK ? ist_observed(&c.env) : NULL;
     // Seen a moment ago, and not asked for again.
     if (json_object_get(observed, "vm"))
@@ -259,7 +251,7 @@ int32_t csr_apply(const ist_host *host, ist_call *call)
 {
     struct csr c;
     ist_error err = {0};
-    int32_t rc = begin(&c, host, call, true, &err);
+    int32_t rc = csr_open(&c, host, call, &err);
     if (rc == IST_OK)
         rc = csr_launch(&c, &err);
     if (rc == IST_OK)
@@ -273,7 +265,7 @@ int32_t csr_destroy(const ist_host *host, ist_call *call)
 {
     struct csr c;
     ist_error err = {0};
-    int32_t rc = begin(&c, host, call, false, &err);
+    int32_t rc = csr_open(&c, host, call, &err);
     if (rc == IST_OK)
         rc = csr_remove(&c, &err);
     return end(&c, rc, &err);

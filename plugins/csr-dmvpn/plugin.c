@@ -60,7 +60,10 @@ static const char *const permissions[] = {
     NULL,
 };
 
+IST_CHECKED_PLAN(checked_plan, csr_check, csr_plan)
+
 IST_PLUGIN(.name = "csr-dmvpn", .version = "0.1.0", .doc = "A Cisco router in the VPC as a spoke of a DMVPN",
            .role = IST_ROLE_DMVPN_ENDPOINT, .role_version = IST_ROLE_DMVPN_ENDPOINT_VERSION,
-           IST_INPUTS(inputs), IST_OUTPUTS(outputs), .observe = csr_observe, .plan = csr_plan,
-           .apply = csr_apply, .destroy = csr_destroy, .verify = csr_verify, .permissions = permissions);
+           IST_INPUTS(inputs), IST_OUTPUTS(outputs), .observe = csr_observe, .plan = checked_plan,
+           .apply = csr_apply, .destroy = csr_destroy, .verify = csr_verify, .permissions = permissions,
+           .check = csr_check);

@@ -1,5 +1,8 @@
 // k8s-apply: manifests from files, URLs or the pipeline itself, in one or several clusters.
 #include "apply.h"
+#include "check.h"
+
+#include <isthmus/check.h>
 
 #include <string.h>
 
@@ -192,7 +195,9 @@ static int32_t verify(const ist_host *host, ist_call *call)
     return rc == IST_OK ? rc : ist_report(&env, &err);
 }
 
+IST_CHECKED_PLAN(checked_plan, apply_check, plan)
+
 IST_PLUGIN(.name = "k8s-apply", .version = "0.1.0",
            .doc = "Applies manifests to one or several clusters and waits for their rollout",
-           IST_INPUTS(input_table), IST_OUTPUTS(output_table), .observe = observe, .plan = plan,
-           .apply = apply, .destroy = destroy, .verify = verify);
+           IST_INPUTS(input_table), IST_OUTPUTS(output_table), .observe = observe, .plan = checked_plan,
+           .apply = apply, .destroy = destroy, .verify = verify, .check = apply_check);

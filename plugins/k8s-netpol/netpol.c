@@ -1,6 +1,9 @@
 // k8s-netpol: network policies whose peers are pods of other clusters, by the addresses those have now.
+#include "check.h"
 #include "commands.h"
 #include "model.h"
+
+#include <isthmus/check.h>
 
 static const ist_field input_table[] = {
     {"kubeconfigs", "map(kubeconfig)", NULL, IST_REQUIRED | IST_SECRET, "0.1", "Kubeconfigs by cluster name"},
@@ -93,8 +96,10 @@ static const char *const permissions[] = {
     NULL,
 };
 
+IST_CHECKED_PLAN(checked_plan, netpol_check, plan)
+
 IST_PLUGIN(.name = "k8s-netpol", .version = "0.2.0", .flags = IST_PLUGIN_RECONFIGURES,
            .doc = "Keeps network policies whose peers are pods of other clusters", IST_INPUTS(input_table),
            IST_OUTPUTS(output_table), .commands = policy_commands, .command_count = POLICY_COMMANDS,
-           .observe = observe, .plan = plan, .apply = apply, .destroy = destroy, .verify = verify,
-           .watch = watch, .permissions = permissions);
+           .observe = observe, .plan = checked_plan, .apply = apply, .destroy = destroy, .verify = verify,
+           .watch = watch, .permissions = permissions, .check = netpol_check);

@@ -1,6 +1,9 @@
 // k8s-probe: proves that pods of different clusters reach each other, and that they see each other's own addresses.
 // Its plan is always empty; the pods that it proves it with are labelled and removed again.
 #include "probe.h"
+#include "check.h"
+
+#include <isthmus/check.h>
 
 #include <string.h>
 
@@ -164,6 +167,9 @@ static int32_t verify(const ist_host *host, ist_call *call)
     return rc == IST_OK ? rc : ist_report(&env, &err);
 }
 
+IST_CHECKED_PLAN(checked_plan, probe_check, plan)
+
 IST_PLUGIN(.name = "k8s-probe", .version = "0.1.0",
            .doc = "Proves that pods of different clusters reach each other under their own addresses",
-           IST_INPUTS(input_table), .observe = observe, .plan = plan, .verify = verify);
+           IST_INPUTS(input_table), .observe = observe, .plan = checked_plan, .verify = verify,
+           .check = probe_check);

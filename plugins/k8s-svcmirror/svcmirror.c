@@ -1,5 +1,8 @@
 // k8s-svcmirror: the services of each cluster under the same names in the others.
+#include "check.h"
 #include "model.h"
+
+#include <isthmus/check.h>
 
 static const ist_field input_table[] = {
     {"clusters", "list(object)", NULL, IST_REQUIRED, "0.1",
@@ -87,7 +90,9 @@ static const char *const permissions[] = {
     NULL,
 };
 
+IST_CHECKED_PLAN(checked_plan, mirror_check, plan)
+
 IST_PLUGIN(.name = "k8s-svcmirror", .version = "0.2.0", .flags = IST_PLUGIN_RECONFIGURES,
            .doc = "Mirrors the services of each cluster into the others, with the addresses of their pods",
-           IST_INPUTS(input_table), IST_OUTPUTS(output_table), .observe = observe, .plan = plan,
-           .apply = apply, .destroy = destroy, .verify = verify, .watch = watch, .permissions = permissions);
+           IST_INPUTS(input_table), IST_OUTPUTS(output_table), .observe = observe, .plan = checked_plan,
+           .apply = apply, .destroy = destroy, .verify = verify, .watch = watch, .permissions = permissions, .check = mirror_check);

@@ -16,6 +16,7 @@ isthmusinclude_HEADERS = \
 	%D%/isthmus/ios_show.h \
 	%D%/isthmus/json.h \
 	%D%/isthmus/kube.h \
+	%D%/isthmus/kube_check.h \
 	%D%/isthmus/kube_clusters.h \
 	%D%/isthmus/kube_namespaces.h \
 	%D%/isthmus/kube_reconciler.h \

@@ -19,7 +19,7 @@ ok "the first plan writes nothing" none_written
 shows() { grep -qF -- "$1" "$TMP/plan.json" || { cat "$TMP/typed" "$TMP/plan.json"; return 1; }; }
 ok "it shows each command that will be sent" shows 'ip nhrp nhs 10.250.0.1 nbma'
 ok "and secrets as secrets" shows 'pre-shared-key <secret>'
-ok "what is put right is said" grep -q 'ospf.authKey is given, but authentication was never turned on' "$TMP/plan.err"
+ok "what is put right is said" grep -q 'ospf.authKey: the key is given, but authentication was never turned on' "$TMP/plan.err"
 ok "apply launches and configures the router" csr apply
 ok "the second plan is empty" changes 0
 calls() { lab log --output jsonl | grep -c "$1"; }
@@ -100,7 +100,8 @@ unread() { # unread "cause" "what to do" "from" "to"
         ! grep -q '"action"' "$TMP/plan.json" && [ "$(writes)" = "$BEFORE" ]
 }
 ssh-keygen -q -t ed25519 -N '' -f "$TMP/stranger"
-ok "a private key that is not there is named" unread "private key $TMP/none: No such file" 'set `ssh.private_key` to the private key of the EC2 key pair my-key' "$ISTHMUS_ROUTER_KEY" "$TMP/none"
+keyless() { ! unread x "$@" && said "private key $TMP/none: No such file" && said "$1" && [ "$(writes)" = "$BEFORE" ]; }
+ok "a private key that is not there is named" keyless 'set `ssh.private_key` to the private key of the EC2 key pair my-key' "$ISTHMUS_ROUTER_KEY" "$TMP/none"
 ok "a private key that the router does not know" unread "login refused" 'EC2 key pair my-key' "$ISTHMUS_ROUTER_KEY" "$TMP/stranger"
 ok "another user" unread "login refused" '`ssh.user`' "ssh: {" "ssh: {user: nobody, "
 ok "a router that does not answer" unread "Connection refused" '`InboundSSH` (0.0.0.0/0)' "port: $ISTHMUS_ROUTER_PORT" "port: 1"

@@ -13,13 +13,22 @@ ok "the walk-through's three files are byte for byte its own" unchanged <<'X'
 238cc62f69fd5ccb54e8bd4fa133327b5b4398f3fcf7a8ac291874bfc5bf6dce  stars/multicluster_stars_svcs.yaml
 X
 
+ssh-keygen -q -t ed25519 -N '' -f "$TMP/key"
 validate() {
-    ISTHMUS_CCP_URL=https://192.0.2.1 ISTHMUS_CCP_PASSWORD=not-a-password ISTHMUS_HUB_ADDRESS=192.0.2.9 \
+    ISTHMUS_ROUTER_KEY=$TMP/key ISTHMUS_CCP_URL=https://192.0.2.1 ISTHMUS_CCP_PASSWORD=not-a-password ISTHMUS_HUB_ADDRESS=192.0.2.9 \
         timeout 30 "$ISTHMUS" -C "$SRC/conf.d" validate stars "$@"
 }
 exits 0 "stars is valid once the environment says where things are" validate
 ! grep -v '^conf\|^  ' "$TMP/out" | grep -q "has no effect"
 pass_or_fail $? "every key of the three files has its effect somewhere"
+for warning in "\`ospf.authKey\`: the key is given, but authentication was never turned on" \
+    "\`ike_keyring_peer.ip_range\`: the pre-shared key is for any peer" "/cfg//cfg/ccp-kubeconfig.yaml is not read"; do
+    validate >"$TMP/out" 2>&1
+    says "$warning" "before anything is done it warns: ${warning##*: }"
+done
+ok "and shows no key" test -z "$(grep -E 'DEADBEEF0123456789|abcdefghijklmn012345|keykey00' "$TMP/out")"
+exits 1 "a network on premises within the VPC is refused" validate --set vars.onPremCidr=10.0.64.0/18
+says "overlaps with 10.0.0.0/16 of \`vpc_cidr\`" "and says with what"
 exits 1 "without the environment it is not" timeout 30 "$ISTHMUS" -C "$SRC/conf.d" validate stars
 says "environment variable ISTHMUS_CCP_URL is not set" "and says what is missing"
 says "environment variable ISTHMUS_HUB_ADDRESS is not set" "all of it at once"

@@ -25,7 +25,7 @@ tests_unit_test_k8s_apply_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(CRYPTO_LI
 check_PROGRAMS += tests/unit/test-k8s-probe
 UNIT_TESTS += tests/unit/test-k8s-probe
 tests_unit_test_k8s_probe_SOURCES = %D%/test-k8s-probe.c plugins/k8s-probe/judge.c plugins/k8s-probe/picture.c \
-	plugins/k8s-probe/snat.c plugins/k8s-probe/pods.c plugins/k8s-probe/probe.c
+	plugins/k8s-probe/snat.c plugins/k8s-probe/pods.c plugins/k8s-probe/probe.c plugins/k8s-probe/check.c
 tests_unit_test_k8s_probe_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-probe
 tests_unit_test_k8s_probe_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_k8s_probe_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)

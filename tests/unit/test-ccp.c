@@ -179,11 +179,12 @@ static void handler(void *arg, const struct httpd_request *rq, struct httpd_repl
 
 static json_t *inputs_of(const struct fixture *f)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:{s:s, s:[s,s], s:[s,s]}, s:[s], s:i}", "url",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:{s:s, s:[s,s], s:[s,s]}, s:[s], s:i, s:b}", "url",
                      httpd_url(f->server), "password", PASSWORD, "provider", "^myAws", "name", "aws",
                      "region", "us-west-2", "role_arn_name", "k8s-ccp-user", "instance_type", "m5.large",
                      "subnet", "cidr", "10.0.0.0/16", "publicCidrs", "10.0.1.0/24", "10.0.2.0/24",
-                     "privateCidrs", "10.0.11.0/24", "10.0.12.0/24", "ssh_keys", "my-key", "timeout", 20000);
+                     "privateCidrs", "10.0.11.0/24", "10.0.12.0/24", "ssh_keys", "my-key", "timeout", 20000,
+                     "plain_http", 1);
 }
 
 static int setup(void **state)

@@ -9,7 +9,7 @@
 //             ist_wrong(c, "key", "over 8 characters");
 //         return ist_checking_end(c);
 //     }
-//     static int32_t plan(...) { int32_t rc = check(host, call); if (rc != IST_OK) return rc; ... }
+//     IST_CHECKED_PLAN(checked_plan, check, plan) // then .plan = checked_plan, .check = check
 //
 // Paths are those of ist_json_at(): "nhrp.key", "routes[2].cidr". What is not known yet (the output of a step that comes
 // before) is absent, an item of a list is null; every check here passes over it, and over what is not given.
@@ -56,14 +56,32 @@ IST_EXPORT int ist_check_line(ist_checking *checking, const char *path);
 IST_EXPORT int ist_check_file(ist_checking *checking, const char *path, const char *what);
 // A kubeconfig: given as its text, or as a path (or several, joined by ":") to files that are there.
 IST_EXPORT int ist_check_kubeconfig(ist_checking *checking, const char *path);
+// The same of a text that is somewhere else; `path` is what is said.
+IST_EXPORT int ist_check_kubeconfig_text(ist_checking *checking, const char *path, const char *text);
 // A label of DNS (RFC 1123): the name of a namespace or service of Kubernetes.
 IST_EXPORT int ist_check_dns_label(ist_checking *checking, const char *path);
+IST_EXPORT int ist_check_dns_label_text(ist_checking *checking, const char *path, const char *text);
 // A mask: ones, then zeroes (wildcard: zeroes, then ones). *prefix, which may be NULL: how many ones (zeroes).
 IST_EXPORT int ist_check_mask(ist_checking *checking, const char *path, int wildcard, int *prefix);
 // 1 with *net when there is an IPv4 network or address that is known; nothing is said of one that is none.
 IST_EXPORT int ist_checking_net(const ist_checking *checking, const char *path, ist_net4 *net);
 // The networks at two paths do not overlap; said of the second, with `why` behind it ("" for none).
 IST_EXPORT int ist_check_apart(ist_checking *checking, const char *path, const char *other, const char *why);
+
+// The networks of these lists (paths) lie within the network at `vpc`, apart from each other, and are of a size that AWS
+// takes for a subnet.
+IST_EXPORT int ist_check_subnets(ist_checking *checking, const char *vpc, const char *const *lists,
+                                 size_t count);
+// A name of an EKS cluster.
+IST_EXPORT int ist_check_eks_name(ist_checking *checking, const char *path);
+
+// A plan that is checked first.
+#define IST_CHECKED_PLAN(name, check, plan)                                                                  \
+    static int32_t name(const ist_host *host, ist_call *call)                                                \
+    {                                                                                                        \
+        int32_t rc = check(host, call);                                                                      \
+        return rc == IST_OK ? plan(host, call) : rc;                                                         \
+    }
 
 #ifdef __cplusplus
 }

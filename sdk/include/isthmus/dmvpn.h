@@ -2,18 +2,19 @@
 #ifndef ISTHMUS_DMVPN_H
 #define ISTHMUS_DMVPN_H
 
-#include <isthmus/env.h>
+#include <isthmus/check.h>
 #include <isthmus/roles/dmvpn-endpoint.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-// What cannot work on any machine, before anything is done: masks that are none, keys longer than their protocol takes
-// (NHRP 8, OSPF 8 or 16), a hub outside the tunnel network, what a spoke, OSPF, a VPC or an existing machine cannot do
-// without. IST_ERR_INPUT, `where` the input.
-IST_EXPORT int32_t ist_dmvpn_check(const json_t *inputs, ist_error *err);
-// Says what is put right of the walk-through's, and what is not: a line of the log each. For plan.
+// Says of the inputs that are known what cannot work on any machine: masks that are none, keys longer than their protocol
+// takes (NHRP 8, OSPF 8 or 16) or that are no one word, a hub outside the tunnel network, files that are not there,
+// networks on both sides of the tunnel, what a spoke, OSPF, a VPC or an existing machine cannot do without; and warns
+// of what of the walk-through's files has no effect, or too much. For check.
+IST_EXPORT void ist_dmvpn_check(ist_checking *checking);
+// Says what is put right of the walk-through's: a line of the log each. For plan.
 IST_EXPORT void ist_dmvpn_tell(const ist_env *env, const json_t *inputs);
 // The role's secrets, so that they show nowhere.
 IST_EXPORT void ist_dmvpn_register_secrets(const ist_env *env, const json_t *inputs);

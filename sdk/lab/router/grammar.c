@@ -128,6 +128,9 @@ static char *argument(const char *kind, size_t len, const char *word)
         good = true;
     else if (is(kind, len, "<int>"))
         good = size < 10 && strspn(word, "0123456789") == size;
+    else if (is(kind, len, "<ospfprocess>"))
+        good = size < 6 && strspn(word, "0123456789") == size && strtol(word, NULL, 10) >= 1 &&
+               strtol(word, NULL, 10) <= 65535;
     else if (is(kind, len, "<ip>") || is(kind, len, "<wildcard>"))
         good = lab_parse_ip(word, &address);
     else if (is(kind, len, "<mask>"))

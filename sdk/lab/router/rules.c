@@ -76,7 +76,7 @@ const struct rule lab_ios_rules[] = {
     {.mode = G, .pattern = "crypto ipsec transform-set <word> esp-aes <word>", .enters = TRA, .key = 4},
     SECTION(G, "crypto ipsec profile <word>", IPS),
     SECTION(G, "interface <interface>", IF),
-    SECTION(G, "router ospf <int>", RTR),
+    SECTION(G, "router ospf <ospfprocess>", RTR),
     DEFAULT(G, "ip forward-protocol nd", 0, "ip forward-protocol nd"),
     LINE(G, "ip http server"),
     LINE(G, "ip http secure-server"),

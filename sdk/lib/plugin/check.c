@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -163,7 +164,11 @@ int ist_check_file(ist_checking *c, const char *path, const char *what)
 
 int ist_check_kubeconfig(ist_checking *c, const char *path)
 {
-    const char *text = ist_checking_text(c, path);
+    return ist_check_kubeconfig_text(c, path, ist_checking_text(c, path));
+}
+
+int ist_check_kubeconfig_text(ist_checking *c, const char *path, const char *text)
+{
     if (!text || !*text || *text == '{' || strchr(text, '\n'))
         return 1;
     // As kubectl reads KUBECONFIG: of several files, those that are there.
@@ -185,7 +190,11 @@ int ist_check_kubeconfig(ist_checking *c, const char *path)
 
 int ist_check_dns_label(ist_checking *c, const char *path)
 {
-    const char *text = ist_checking_text(c, path);
+    return ist_check_dns_label_text(c, path, ist_checking_text(c, path));
+}
+
+int ist_check_dns_label_text(ist_checking *c, const char *path, const char *text)
+{
     if (!text)
         return 1;
     size_t len = strlen(text);
@@ -224,6 +233,55 @@ int ist_checking_net(const ist_checking *c, const char *path, ist_net4 *net)
 {
     const char *text = ist_checking_text(c, path);
     return text && ist_net4_parse(text, net, NULL) == IST_OK;
+}
+
+int ist_check_eks_name(ist_checking *c, const char *path)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    const char *name = ist_checking_text(c, path);
+    size_t len = name ? strlen(name) : 0;
+    if (!name || (len && len <= 100 && !strchr("-_", name[0]) && strspn(name, letters) == len))
+        return 1;
+    ist_wrong(
+        c, path,
+        "\"%s\" is no name of an EKS cluster: 1 to 100 letters, digits, - and _, with a letter or a digit "
+        "first",
+        name);
+    return 0;
+}
+
+int ist_check_subnets(ist_checking *c, const char *vpc, const char *const *lists, size_t count)
+{
+    char path[128], other[128];
+    int good = 1;
+    for (size_t l = 0; l < count; l++) {
+        for (size_t i = 0; i < json_array_size(ist_checking_at(c, lists[l])); i++) {
+            ist_net4 whole, net;
+            snprintf(path, sizeof(path), "%s[%zu]", lists[l], i);
+            if (!ist_checking_net(c, path, &net))
+                continue;
+            int fits = 1;
+            if (ist_checking_net(c, vpc, &whole) &&
+                (net.prefix < whole.prefix || !ist_net4_contains(whole, net.address))) {
+                ist_wrong(c, path, "%s is not within the VPC's %s (`%s`)", ist_checking_text(c, path),
+                          ist_checking_text(c, vpc), vpc);
+                fits = 0;
+            }
+            if (net.prefix < 16 || net.prefix > 28) {
+                ist_wrong(c, path, "%s: AWS takes subnets from /16 to /28", ist_checking_text(c, path));
+                fits = 0;
+            }
+            for (size_t k = 0; k <= l && fits; k++) {
+                size_t end = k < l ? json_array_size(ist_checking_at(c, lists[k])) : i;
+                for (size_t j = 0; j < end && fits; j++) {
+                    snprintf(other, sizeof(other), "%s[%zu]", lists[k], j);
+                    fits = ist_check_apart(c, other, path, "");
+                }
+            }
+            good &= fits;
+        }
+    }
+    return good;
 }
 
 int ist_check_apart(ist_checking *c, const char *path, const char *other, const char *why)

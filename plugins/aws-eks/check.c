@@ -1,0 +1,85 @@
+// What is wrong with the inputs, before AWS or the cluster is asked.
+#include "operations.h"
+
+#include <isthmus/alloc.h>
+#include <isthmus/kube_check.h>
+
+#include <stdio.h>
+#include <string.h>
+
+static int is_url(const char *text)
+{
+    return strncmp(text, "https://", 8) == 0 || strncmp(text, "http://", 7) == 0;
+}
+
+// The walk-through's: gone upstream, and of an API that no Kubernetes from 1.22 on serves.
+static int is_calico_v13(const char *url)
+{
+    return strstr(url, "amazon-vpc-cni-k8s") != NULL && strstr(url, "/v1.3/calico.yaml") != NULL;
+}
+
+static void check_url(ist_checking *c, const char *path, const char *url)
+{
+    if (is_calico_v13(url))
+        ist_unwise_hint(
+            c, path, "name a newer one, as a file, under `manifest_overrides`",
+            "this manifest is gone upstream, and no Kubernetes from 1.22 on serves what it defines");
+    else if (strncmp(url, "http://", 7) == 0)
+        ist_unwise(c, path, "over http anybody on the way can put other objects into the cluster");
+}
+
+static void check_manifests(ist_checking *c)
+{
+    const json_t *names = ist_checking_at(c, "apply_manifests"),
+                 *overrides = ist_checking_at(c, "manifest_overrides");
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        char path[64];
+        const char *name = json_string_value(json_array_get(names, i));
+        snprintf(path, sizeof(path), "apply_manifests[%zu]", i);
+        if (name == NULL || json_object_get(overrides, name) != NULL ||
+            !ist_is_known(c, "manifest_overrides"))
+            continue;
+        if (is_url(name))
+            check_url(c, path, name);
+        else
+            ist_check_manifest(c, path, &(ist_manifest){.size = sizeof(ist_manifest), .file = name});
+    }
+}
+
+static int is_named(const json_t *names, const char *name)
+{
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const char *one = json_string_value(json_array_get(names, i));
+        if (one == NULL || strcmp(one, name) == 0)
+            return 1; // one that is not known yet may be it
+    }
+    return 0;
+}
+
+static void check_overrides(ist_checking *c)
+{
+    const json_t *names = ist_checking_at(c, "apply_manifests");
+    const char *name;
+    json_t *file;
+    json_object_foreach((json_t *)ist_checking_at(c, "manifest_overrides"), name, file)
+    {
+        char *path = ist_printf("manifest_overrides['%s']", name);
+        const char *text = json_string_value(file);
+        if (!is_named(names, name) && ist_is_known(c, "apply_manifests"))
+            ist_unwise(c, path, "has no effect: `apply_manifests` does not name it");
+        if (text != NULL)
+            ist_check_manifest(c, path, &(ist_manifest){.size = sizeof(ist_manifest), .file = text});
+        ist_free(path);
+    }
+}
+
+int32_t eks_check(const ist_host *host, ist_call *call)
+{
+    ist_checking *c = ist_checking_new(&(ist_env){host, call});
+    ist_check_eks_name(c, "name");
+    ist_check_line(c, "role_arn_name");
+    ist_check_line(c, "role_arn");
+    check_manifests(c);
+    check_overrides(c);
+    return ist_checking_end(c);
+}

@@ -1,0 +1,33 @@
+// What is wrong with the inputs, before AWS is asked; what only its answers tell is in check.c.
+#include "operations.h"
+
+#include <isthmus/check.h>
+
+#include <stdio.h>
+#include <string.h>
+
+int32_t routes_check(const ist_host *host, ist_call *call)
+{
+    static const char *const why =
+        "networks on both sides of the tunnel must be apart: nothing could be routed "
+        "between them";
+    char paths[66][32] = {"onPremCidr", "onPremPodCidr"};
+    ist_checking *c = ist_checking_new(&(ist_env){host, call});
+    size_t count = 2;
+    for (size_t i = 0; i < json_array_size(ist_checking_at(c, "extra_cidrs")) && count < 66; i++)
+        snprintf(paths[count++], sizeof(paths[0]), "extra_cidrs[%zu]", i);
+    for (size_t i = 0; i < count; i++) {
+        const char *text = ist_checking_text(c, paths[i]);
+        ist_check_apart(c, "vpc_cidr", paths[i], why);
+        // The same network twice is one route.
+        for (size_t k = 0; k < i && text != NULL; k++) {
+            const char *other = ist_checking_text(c, paths[k]);
+            if (other != NULL && strcmp(text, other) != 0)
+                ist_check_apart(c, paths[k], paths[i], "name the wider one only, or keep them apart");
+        }
+    }
+    const json_t *tables = ist_checking_at(c, "route_tables");
+    if (json_is_array(tables) && json_array_size(tables) == 0)
+        ist_wrong(c, "route_tables", "names no route table: nothing would lead on premises");
+    return ist_checking_end(c);
+}

@@ -1,0 +1,36 @@
+// isthmus/kube_check.h: checks of inputs that plugins of Kubernetes have in common (isthmus/check.h says how a check is
+// made). Each says what is wrong and answers 1 when nothing is, or nothing is known.
+#ifndef ISTHMUS_KUBE_CHECK_H
+#define ISTHMUS_KUBE_CHECK_H
+
+#include <isthmus/check.h>
+#include <isthmus/kube_manifest.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Does the map at `path` have the key, or may it come to have it once all is known?
+IST_EXPORT int ist_checking_has(const ist_checking *checking, const char *path, const char *key);
+
+// Every kubeconfig of the map at `path` (cluster -> kubeconfig) that is given as a file is there; there is one at least.
+IST_EXPORT int ist_check_kubeconfigs(ist_checking *checking, const char *path);
+// The text at `path` names a cluster of `kubeconfigs`.
+IST_EXPORT int ist_check_cluster(ist_checking *checking, const char *path);
+// The same of each text of the list at `path`.
+IST_EXPORT int ist_check_clusters(ist_checking *checking, const char *path);
+// The keys of the map at `path` (`pod_cidrs`) are such names.
+IST_EXPORT int ist_check_cluster_keys(ist_checking *checking, const char *path);
+// `namespaces` (IST_NAMESPACES_INPUT): names that Kubernetes takes, of clusters that are there.
+IST_EXPORT void ist_check_namespaces(ist_checking *checking);
+// The name of a cluster at `path`, as a label's value takes it.
+IST_EXPORT int ist_check_cluster_name(ist_checking *checking, const char *path);
+// A name of an object (RFC 1123 subdomain).
+IST_EXPORT int ist_check_dns_name(ist_checking *checking, const char *path);
+// The manifest, a file or a text, can be read and is one. `path`: the input that it is of.
+IST_EXPORT int ist_check_manifest(ist_checking *checking, const char *path, const ist_manifest *manifest);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

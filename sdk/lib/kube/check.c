@@ -1,0 +1,150 @@
+// Checks of inputs that plugins of Kubernetes have in common.
+#include <isthmus/alloc.h>
+#include <isthmus/kube_check.h>
+
+#include <string.h>
+
+static char *path_of(const char *map, const char *key)
+{
+    return strpbrk(key, ".[]") ? ist_printf("%s['%s']", map, key) : ist_printf("%s.%s", map, key);
+}
+
+int ist_checking_has(const ist_checking *c, const char *path, const char *key)
+{
+    const json_t *map = ist_checking_at(c, path);
+    char *inner = path_of(path, key);
+    int has = json_object_get(map, key) || !ist_is_known(c, inner) || (!map && !ist_is_known(c, path));
+    ist_free(inner);
+    return has;
+}
+
+int ist_check_kubeconfigs(ist_checking *c, const char *path)
+{
+    const json_t *map = ist_checking_at(c, path);
+    const char *name;
+    json_t *value;
+    int good = 1;
+    if (map && !json_object_size(map) && ist_is_known(c, path)) {
+        ist_wrong(c, path, "names no cluster");
+        return 0;
+    }
+    json_object_foreach((json_t *)(uintptr_t)map, name, value)
+    {
+        char *inner = path_of(path, name);
+        good &= ist_check_kubeconfig_text(c, inner, json_string_value(value));
+        ist_free(inner);
+    }
+    return good;
+}
+
+static int check_name(ist_checking *c, const char *path, const char *name)
+{
+    if (!name || ist_checking_has(c, "kubeconfigs", name))
+        return 1;
+    ist_wrong_hint(c, path, "name it under `kubeconfigs`", "there is no kubeconfig for a cluster \"%s\"",
+                   name);
+    return 0;
+}
+
+int ist_check_cluster(ist_checking *c, const char *path)
+{
+    return check_name(c, path, ist_checking_text(c, path));
+}
+
+int ist_check_clusters(ist_checking *c, const char *path)
+{
+    int good = 1;
+    for (size_t i = 0; i < json_array_size(ist_checking_at(c, path)); i++) {
+        char *inner = ist_printf("%s[%zu]", path, i);
+        good &= ist_check_cluster(c, inner);
+        ist_free(inner);
+    }
+    return good;
+}
+
+int ist_check_cluster_keys(ist_checking *c, const char *path)
+{
+    const char *name;
+    json_t *value;
+    int good = 1;
+    json_object_foreach((json_t *)(uintptr_t)ist_checking_at(c, path), name, value)
+    {
+        char *inner = path_of(path, name);
+        good &= check_name(c, inner, name);
+        ist_free(inner);
+    }
+    return good;
+}
+
+void ist_check_namespaces(ist_checking *c)
+{
+    const char *common, *cluster;
+    json_t *there, *name;
+    json_object_foreach((json_t *)(uintptr_t)ist_checking_at(c, "namespaces"), common, there)
+    {
+        char *outer = path_of("namespaces", common);
+        ist_check_dns_label_text(c, outer, common);
+        json_object_foreach(there, cluster, name)
+        {
+            char *inner = path_of(outer, cluster);
+            check_name(c, inner, cluster);
+            ist_check_dns_label_text(c, inner, json_string_value(name));
+            ist_free(inner);
+        }
+        ist_free(outer);
+    }
+}
+
+static int is_alnum(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+int ist_check_cluster_name(ist_checking *c, const char *path)
+{
+    const char *name = ist_checking_text(c, path);
+    size_t len = name ? strlen(name) : 0;
+    int good = len && len <= 63 && is_alnum(name[0]) && is_alnum(name[len - 1]);
+    for (size_t i = 0; good && i < len; i++)
+        good = is_alnum(name[i]) || strchr("-_.", name[i]) != NULL;
+    if (name && !good)
+        ist_wrong(c, path,
+                  "\"%s\" cannot be the value of a label: at most 63 letters, digits, -, _ and ., with a "
+                  "letter or a "
+                  "digit first and last",
+                  name);
+    return !name || good;
+}
+
+int ist_check_dns_name(ist_checking *c, const char *path)
+{
+    const char *name = ist_checking_text(c, path);
+    size_t len = name ? strlen(name) : 0;
+    int good = len && len <= 253;
+    // Labels with dots between them.
+    for (const char *at = name; good && at;) {
+        size_t part = strcspn(at, ".");
+        good = part && at[0] != '-' && at[part - 1] != '-' &&
+               strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789-") == part;
+        at = at[part] ? at + part + 1 : NULL;
+    }
+    if (name && !good)
+        ist_wrong(c, path,
+                  "\"%s\" is no name that Kubernetes takes: at most 253 of a-z, 0-9, - and ., with a letter "
+                  "or a digit "
+                  "at both ends",
+                  name);
+    return !name || good;
+}
+
+int ist_check_manifest(ist_checking *c, const char *path, const ist_manifest *manifest)
+{
+    json_t *objects = NULL;
+    ist_error err = {0};
+    const int32_t rc = ist_manifest_read(ist_checking_env(c), manifest, &objects, &err);
+    json_decref(objects);
+    if (rc == IST_OK)
+        return 1;
+    ist_wrong_hint(c, path, err.hint, "%s: %s", err.where, err.text);
+    return 0;
+}
