@@ -50,7 +50,9 @@ json_t *csr_static_routes(const json_t *inputs);
 int32_t csr_prepare_vm(struct csr *c, ist_error *err); // fills c->vm and c->seen, by calls
 // The same from what observe handed on: {vm, ami, ...}, without a call. c->vm lacks the user data.
 void csr_recall_vm(struct csr *c, const json_t *observed);
-// "absent" "stuck" "gone" "stopped" "differs" (from its template) "drifted" (changed by hand) "ready"
+// "absent"; "busy" (something is under way) "stuck" (it never worked) "halfway" (an update failed, and its rollback);
+// then, of a stack that was made: "lost" (something of it is gone) "replaced" (its instance is to be another one)
+// "stopped" "drifted" (changed by hand) "differs" (from its template) "ready"
 const char *csr_vm_state(const struct csr *c);
 bool csr_vm_runs(const struct csr *c);             // it can be talked to
 int32_t csr_launch(struct csr *c, ist_error *err); // until state is "ready"

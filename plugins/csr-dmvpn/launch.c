@@ -88,7 +88,7 @@ static char *bootstrap(const struct csr *c, const char *image_name)
 static const char *kept_image(const struct csr *c)
 {
     const char *wanted = csr_input(c, "ami"), *running = ist_json_str(c->seen, "instance.ami");
-    if (!running || !*running || strcmp(csr_vm_state(c), "gone") == 0)
+    if (!running || !*running || strcmp(csr_vm_state(c), "lost") == 0)
         return NULL;
     return !wanted || strcmp(wanted, running) == 0 ? running : NULL;
 }
@@ -210,27 +210,36 @@ void csr_recall_vm(struct csr *c, const json_t *observed)
 bool csr_vm_runs(const struct csr *c)
 {
     const char *state = csr_vm_state(c);
-    return strcmp(state, "ready") == 0 || strcmp(state, "differs") == 0 || strcmp(state, "drifted") == 0;
+    return strcmp(ist_json_str_or(c->seen, "instance.state", ""), "running") == 0 &&
+           (strcmp(state, "ready") == 0 || strcmp(state, "differs") == 0 || strcmp(state, "drifted") == 0 ||
+            strcmp(state, "replaced") == 0);
 }
 
 const char *csr_vm_state(const struct csr *c)
 {
     const char *status = ist_json_str_or(c->seen, "stack.status", ""), *state;
-    bool made = strcmp(status, "CREATE_COMPLETE") == 0 || strncmp(status, "UPDATE_COMPLETE", 15) == 0 ||
+    bool made = strcmp(status, "CREATE_COMPLETE") == 0 || strcmp(status, "UPDATE_COMPLETE") == 0 ||
                 strcmp(status, "UPDATE_ROLLBACK_COMPLETE") == 0;
     if (!json_is_object(c->seen))
         return "absent";
+    if (ist_stack_is_busy(status))
+        return "busy";
+    if (strcmp(status, "UPDATE_ROLLBACK_FAILED") == 0)
+        return "halfway";
     if (!made)
         return "stuck";
-    // Nothing is given up because it is not told of.
-    state = ist_json_str_or(c->seen, "instance.state", "unknown");
-    if (strcmp(state, "terminated") == 0 || strcmp(state, "shutting-down") == 0)
-        return "gone";
-    if (json_array_size(json_object_get(c->seen, "differs")) > 0)
-        return "differs";
+    if (json_array_size(json_object_get(c->seen, "lost")) > 0)
+        return "lost";
+    if (json_object_get(c->seen, "replaces"))
+        return "replaced";
+    // Nothing is given up because it is not told of; one that the template does not have is for a change set.
+    state = ist_json_str_or(c->seen, "instance.state",
+                            ist_json_at(c->seen, "template.Resources.Router") ? "unknown" : "running");
     if (strcmp(state, "running") != 0)
         return "stopped";
-    return json_array_size(json_object_get(c->seen, "drift")) > 0 ? "drifted" : "ready";
+    if (json_array_size(json_object_get(c->seen, "drift")) > 0)
+        return "drifted";
+    return json_array_size(json_object_get(c->seen, "differs")) > 0 ? "differs" : "ready";
 }
 
 // ---- making it ready ----
@@ -268,19 +277,28 @@ int32_t csr_remove(struct csr *c, ist_error *err)
     return rc;
 }
 
+// Whom it was, and what stood on it: of an instance that is no more.
+static int32_t forget_router(struct csr *c, ist_error *err)
+{
+    int32_t rc = forget(c, R_CONFIG, err);
+    return rc == IST_OK ? forget(c, R_ROUTER, err) : rc;
+}
+
 static int32_t make_stack(struct csr *c, ist_error *err)
 {
     char token[65] = "", *id = NULL;
     const char *known = ist_json_str(csr_record(c, R_STACK), "token");
     json_t *data = json_pack("{ss ss}", "name", c->vm.stack, "region", ist_aws_region(c->aws));
     int32_t rc = ist_router_vm_addresses(c->aws, &c->vm, c->seen, err);
+    if (rc == IST_OK && !json_object_get(c->seen, "instance"))
+        rc = forget_router(c, err);
     // A change of what is there keeps the token of its creation: it is the stack's mark.
     if (rc == IST_OK && known && !csr_is_unsettled(c, R_STACK))
         memcpy(token, known, strnlen(known, 64) + 1);
     else if (rc == IST_OK)
         rc = ist_intent(&c->env, R_STACK, json_incref(data), token, err);
     if (rc == IST_OK)
-        rc = ist_router_vm_apply(&c->env, c->aws, &c->vm, token, &id, err);
+        rc = ist_router_vm_apply(&c->env, c->aws, &c->vm, c->seen, token, &id, err);
     if (rc == IST_OK) {
         json_object_set_new(data, "id", json_string(id));
         json_object_set_new(data, "token", json_string(token));
@@ -292,12 +310,33 @@ static int32_t make_stack(struct csr *c, ist_error *err)
     return rc;
 }
 
+// The mark that the stack bears.
+static const char *token_of(const struct csr *c)
+{
+    const json_t *record = json_object_get(c->recorded, R_STACK);
+    return ist_json_str_or(record, "data.token", ist_json_str_or(record, "token", ""));
+}
+
+// What is lost, and the instance where it is to be another one, leaves the stack first.
+static int32_t release(struct csr *c, ist_error *err)
+{
+    json_t *one;
+    size_t i;
+    json_array_foreach(json_object_get(c->seen, "lost"), i, one)
+        ist_log(&c->env, IST_LOG_WARN, "%s %s of stack %s is %s: it is made anew",
+                ist_json_str_or(one, "logical", "?"), ist_json_str_or(one, "id", "?"), c->stack,
+                ist_json_str_or(one, "why", "gone"));
+    return ist_router_vm_release(&c->env, c->aws, &c->vm, c->seen, token_of(c), err);
+}
+
 static int32_t start_instance(struct csr *c, ist_error *err)
 {
     const char *id = ist_json_str_or(c->seen, "instance.id", "");
     json_t *params = json_pack("{s[s]}", "InstanceId", id);
     int64_t until = ist_now_ms(&c->env) + WAIT_STATE_MS;
     int32_t rc = IST_OK;
+    if (!*id)
+        rc = ist_fail(err, IST_ERR_QUESTION, c->stack, "the stack is complete and tells of no instance");
     while (rc == IST_OK) {
         const char *state = ist_json_str_or(c->seen, "instance.state", "");
         if (strcmp(state, "running") == 0)
@@ -316,28 +355,37 @@ static int32_t start_instance(struct csr *c, ist_error *err)
     return rc;
 }
 
+static int32_t wait_for_stack(struct csr *c, ist_error *err)
+{
+    json_t *stack = NULL;
+    int32_t rc =
+        ist_stack_wait(&c->env, c->aws, ist_json_str_or(c->seen, "stack.id", c->stack), 0, &stack, err);
+    json_decref(stack);
+    return rc == IST_ERR_NOT_FOUND ? IST_OK : rc;
+}
+
+// One step nearer to a router that is ready.
+static int32_t advance(struct csr *c, const char *state, ist_error *err)
+{
+    if (strcmp(state, "busy") == 0)
+        return wait_for_stack(c, err);
+    if (strcmp(state, "lost") == 0 || strcmp(state, "replaced") == 0)
+        return release(c, err);
+    if (strcmp(state, "stopped") == 0)
+        return start_instance(c, err);
+    if (strcmp(state, "drifted") == 0)
+        return ist_router_vm_mend(&c->env, c->aws, c->seen, err);
+    return make_stack(c, err);
+}
+
 int32_t csr_launch(struct csr *c, ist_error *err)
 {
     int32_t rc = csr_prepare_vm(c, err);
-    for (int round = 0; rc == IST_OK && round < 5; round++) {
+    for (int round = 0; rc == IST_OK && round < 8; round++) {
         const char *state = csr_vm_state(c);
         if (strcmp(state, "ready") == 0)
             return IST_OK;
-        if (strcmp(ist_json_str_or(c->seen, "instance.state", "none"), "none") == 0 &&
-            strcmp(state, "stopped") == 0)
-            return ist_fail(err, IST_ERR_QUESTION, c->stack,
-                            "the stack is complete and tells of no instance");
-        if (strcmp(state, "gone") == 0) {
-            ist_log(&c->env, IST_LOG_WARN, "the instance of stack %s is gone: the stack is made anew",
-                    c->stack);
-            rc = csr_remove(c, err);
-        } else if (strcmp(state, "drifted") == 0) {
-            rc = ist_router_vm_mend(c->aws, c->seen, err);
-        } else if (strcmp(state, "stopped") == 0) {
-            rc = start_instance(c, err);
-        } else {
-            rc = make_stack(c, err);
-        }
+        rc = advance(c, state, err);
         if (rc == IST_OK)
             rc = csr_prepare_vm(c, err);
     }

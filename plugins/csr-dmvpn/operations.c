@@ -11,24 +11,48 @@ static int32_t end(struct csr *c, int32_t rc, const ist_error *err)
     return rc;
 }
 
+// Is a piece of the stack gone?
+static bool is_lost(const struct csr *c, const char *logical)
+{
+    json_t *one;
+    size_t i;
+    bool found = false;
+    json_array_foreach(json_object_get(c->seen, "lost"), i, one) found =
+        found || strcmp(ist_json_str_or(one, "logical", ""), logical) == 0;
+    return found;
+}
+
+// Will there be another instance, fresh from its image?
+static bool comes_fresh(const struct csr *c)
+{
+    const char *state = csr_vm_state(c);
+    return strcmp(state, "replaced") == 0 || is_lost(c, "Router") || is_lost(c, "Outside") ||
+           is_lost(c, "Inside") || is_lost(c, "Group") ||
+           (strcmp(state, "differs") == 0 && !json_object_get(c->seen, "instance"));
+}
+
+// machine: the stack tells them; what of it is gone will have another value.
 static void set_outputs(const struct csr *c, bool machine)
 {
     const char *key = ist_json_str(csr_record(c, R_ROUTER), "host_key");
+    bool group = !is_lost(c, "Group");
     const struct {
         const char *output, *path;
-    } plain[] = {
-        {"nbma_address", "public_ip"}, {"security_group", "security_group"}, {"instance_id", "instance.id"}};
+        bool known;
+    } plain[] = {{"nbma_address", "public_ip", !is_lost(c, "Address")},
+                 {"security_group", "security_group", group},
+                 {"instance_id", "instance.id", !comes_fresh(c)}};
+    const char *inside = ist_json_str(c->seen, "inside_eni");
     if (csr_input(c, "DmvpnIp"))
         ist_set_output(&c->env, "tunnel_address", json_string(csr_input(c, "DmvpnIp")));
     for (size_t i = 0; machine && i < sizeof plain / sizeof *plain; i++) {
         const char *value = ist_json_str(c->seen, plain[i].path);
-        if (value)
+        if (value && plain[i].known)
             ist_set_output(&c->env, plain[i].output, json_string(value));
     }
-    if (machine && ist_json_str(c->seen, "inside_eni"))
-        ist_set_output(&c->env, "next_hop",
-                       json_pack("{ss ss}", "kind", "eni", "id", ist_json_str(c->seen, "inside_eni")));
-    if (machine && key)
+    if (machine && inside && group && !is_lost(c, "Inside"))
+        ist_set_output(&c->env, "next_hop", json_pack("{ss ss}", "kind", "eni", "id", inside));
+    if (machine && key && !comes_fresh(c))
         ist_set_output(&c->env, "ssh_host_key", json_string(key));
 }
 
@@ -81,7 +105,7 @@ int32_t csr_observe(const ist_host *host, ist_call *call)
 
 // ---- plan ----
 
-static void plan_creation(struct csr *c, uint32_t action, const char *reason)
+static void plan_creation(struct csr *c, const char *reason)
 {
     const struct {
         const char *field, *value;
@@ -92,7 +116,7 @@ static void plan_creation(struct csr *c, uint32_t action, const char *reason)
                   {"outside", c->vm.public_address},
                   {"inside", c->vm.private_address},
                   {"ssh_from", c->vm.inbound_ssh}};
-    ist_change(&c->env, action, R_STACK, reason);
+    ist_change(&c->env, IST_CREATE, R_STACK, reason);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         if (fields[i].value)
             ist_change_field(&c->env, R_STACK, fields[i].field, NULL, json_string(fields[i].value));
@@ -100,17 +124,61 @@ static void plan_creation(struct csr *c, uint32_t action, const char *reason)
     ist_change_field(&c->env, R_STACK, "elastic_ip", NULL, NULL);
 }
 
-static void plan_machine_changes(struct csr *c, const char *list)
+static void plan_fields(struct csr *c, const char *list)
 {
     json_t *one;
     size_t i;
-    ist_change(&c->env, IST_UPDATE, R_STACK, NULL);
     json_array_foreach(json_object_get(c->seen, list), i, one)
     {
         ist_change_field(&c->env, R_STACK, ist_json_str_or(one, "field", "?"),
                          json_incref(json_object_get(one, "before")),
                          json_incref(json_object_get(one, "after")));
     }
+}
+
+// What is gone and comes again, each with what it was.
+static void plan_lost(struct csr *c)
+{
+    json_t *one;
+    size_t i;
+    ist_buf reason = {.max = 1024};
+    json_array_foreach(json_object_get(c->seen, "lost"), i, one)
+        ist_buf_printf(&reason, "%s%s %s is %s", i ? ", " : "", ist_json_str_or(one, "logical", "?"),
+                       ist_json_str_or(one, "id", "?"), ist_json_str_or(one, "why", "gone"));
+    char *text = ist_buf_take(&reason);
+    ist_change(&c->env, IST_UPDATE, R_STACK, text);
+    ist_free(text);
+    json_array_foreach(json_object_get(c->seen, "lost"), i, one)
+        ist_change_field(&c->env, R_STACK, ist_json_str_or(one, "logical", "?"),
+                         json_incref(json_object_get(one, "id")), NULL);
+}
+
+// Of a machine that was made: by a change set, by hand on its resources, or by being started.
+static void plan_machine(struct csr *c, const char *state)
+{
+    bool changes = json_array_size(json_object_get(c->seen, "differs")) > 0 ||
+                   json_array_size(json_object_get(c->seen, "drift")) > 0;
+    bool stopped = strcmp(state, "stopped") == 0;
+    if (strcmp(state, "lost") == 0) {
+        plan_lost(c);
+    } else if (strcmp(state, "replaced") == 0) {
+        ist_change(&c->env, IST_REPLACE, R_STACK, "its instance is replaced, interfaces and address stay");
+    } else if (strcmp(state, "halfway") == 0) {
+        ist_change(&c->env, IST_UPDATE, R_STACK, "it is UPDATE_ROLLBACK_FAILED: its rollback is continued");
+    } else if (strcmp(state, "busy") == 0) {
+        char *reason =
+            ist_printf("it is %s: that is waited for", ist_json_str_or(c->seen, "stack.status", "?"));
+        ist_change(&c->env, IST_UPDATE, R_STACK, reason);
+        ist_free(reason);
+        return; // what is compared while it changes says nothing
+    } else if (stopped || changes) {
+        char *reason = ist_printf("its instance is %s: it is started",
+                                  ist_json_str_or(c->seen, "instance.state", "not running"));
+        ist_change(&c->env, IST_UPDATE, R_STACK, stopped ? reason : NULL);
+        ist_free(reason);
+    }
+    plan_fields(c, "drift");
+    plan_fields(c, "differs");
 }
 
 // One change of the resource "config", a field a command.
@@ -129,14 +197,13 @@ static void plan_commands(struct csr *c, uint32_t action, const char *reason, co
     }
 }
 
-static int32_t plan_fresh(struct csr *c, ist_error *err)
+static int32_t plan_fresh(struct csr *c, uint32_t action, ist_error *err)
 {
     struct device d = {0};
     int32_t rc = csr_compare_fresh(c, &d, err);
     if (rc == IST_OK) {
         json_t *commands = csr_commands(&d.diff);
-        plan_commands(c, IST_CREATE, "sent over SSH as one change that reverts unless it is confirmed",
-                      commands);
+        plan_commands(c, action, "sent over SSH as one change that reverts unless it is confirmed", commands);
         json_decref(commands);
     }
     csr_hang_up(&d);
@@ -192,35 +259,34 @@ static int32_t check_ownership(struct csr *c, ist_error *err)
                     "a stack of this name exists that this step did not make");
 }
 
+static int32_t plan_creation_of_all(struct csr *c, bool stuck, ist_error *err)
+{
+    char *reason = stuck ? ist_printf("it is %s", ist_json_str_or(c->seen, "stack.status", "?")) : NULL;
+    int32_t rc = ist_router_vm_addresses(c->aws, &c->vm, c->seen, err);
+    if (rc == IST_OK) {
+        plan_creation(c, reason);
+        rc = plan_fresh(c, IST_CREATE, err);
+    }
+    ist_free(reason);
+    if (rc == IST_OK)
+        set_outputs(c, false);
+    return rc;
+}
+
 static int32_t plan_all(struct csr *c, const json_t *observed, ist_error *err)
 {
     const char *state = csr_vm_state(c);
+    bool stuck = strcmp(state, "stuck") == 0;
+    if (stuck || strcmp(state, "absent") == 0)
+        return plan_creation_of_all(c, stuck, err);
     int32_t rc = IST_OK;
-    bool known = false;
-    if (strcmp(state, "absent") == 0 || strcmp(state, "stuck") == 0 || strcmp(state, "gone") == 0) {
-        bool again = strcmp(state, "gone") == 0;
-        char *reason = strcmp(state, "stuck")
-                           ? ist_strdup(again ? "its instance is gone" : "")
-                           : ist_printf("it is %s", ist_json_str_or(c->seen, "stack.status", "?"));
-        if (!again)
-            rc = ist_router_vm_addresses(c->aws, &c->vm, c->seen, err);
-        if (rc == IST_OK) {
-            plan_creation(c, again ? IST_REPLACE : IST_CREATE, *reason ? reason : NULL);
-            rc = plan_fresh(c, err);
-        }
-        ist_free(reason);
-    } else {
-        known = true;
-        if (strcmp(state, "differs") == 0)
-            plan_machine_changes(c, "differs");
-        else if (strcmp(state, "drifted") == 0)
-            plan_machine_changes(c, "drift");
-        else if (strcmp(state, "stopped") == 0)
-            ist_change(&c->env, IST_UPDATE, R_STACK, "its instance is not running: it is started");
+    plan_machine(c, state);
+    if (comes_fresh(c))
+        rc = plan_fresh(c, IST_UPDATE, err);
+    else
         rc = plan_config(c, json_object_get(observed, "router"), err);
-    }
     if (rc == IST_OK)
-        set_outputs(c, known);
+        set_outputs(c, true);
     return rc;
 }
 

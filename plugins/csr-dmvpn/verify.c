@@ -219,13 +219,19 @@ static void check_settled(struct csr *c, struct device *d)
                   minutes ? "a change is pending and will revert" : "none is pending");
 }
 
-// Interfaces, address and security group are as they were made.
+// Interfaces, address, security group, size and tags are as they were made.
 static void check_machine(struct csr *c)
 {
-    json_t *one, *drift = json_object_get(c->seen, "drift");
+    json_t *one, *drift = json_object_get(c->seen, "drift"), *lost = json_object_get(c->seen, "lost");
     size_t i;
-    if (json_array_size(drift) == 0)
+    if (json_array_size(drift) + json_array_size(lost) == 0)
         ist_check(&c->env, "interfaces and security group", IST_PASS, "as they were made");
+    json_array_foreach(lost, i, one)
+    {
+        ist_check(&c->env, "interfaces and security group", IST_FAIL, "%s %s is %s",
+                  ist_json_str_or(one, "logical", "?"), ist_json_str_or(one, "id", "?"),
+                  ist_json_str_or(one, "why", "gone"));
+    }
     json_array_foreach(drift, i, one)
     {
         ist_check(&c->env, "interfaces and security group", IST_FAIL, "%s is %s, not %s",
@@ -244,10 +250,11 @@ int32_t csr_verify(const ist_host *host, ist_call *call)
     if (rc == IST_OK)
         rc = csr_prepare_vm(&c, &err);
     if (rc == IST_OK) {
-        const char *state = csr_vm_state(&c);
         bool up = csr_vm_runs(&c);
-        ist_check(&c.env, "router runs", up ? IST_PASS : IST_FAIL, "stack %s, instance %s: %s", c.stack,
-                  ist_json_str_or(c.seen, "instance.id", "none"), state);
+        ist_check(&c.env, "router runs", up ? IST_PASS : IST_FAIL, "stack %s: %s, instance %s: %s", c.stack,
+                  ist_json_str_or(c.seen, "stack.status", "absent"),
+                  ist_json_str_or(c.seen, "instance.id", "none"),
+                  ist_json_str_or(c.seen, "instance.state", csr_vm_state(&c)));
         check_machine(&c);
         if (up) {
             rc = csr_connect(&c, false, &d, NULL, &err);

@@ -33,15 +33,17 @@ typedef struct ist_router_vm {
 // The template (JSON, as CreateChangeSet takes it); the caller's (ist_free).
 IST_EXPORT char *ist_router_vm_template(const ist_router_vm *vm);
 
-// What exists, by Describe and Get calls only: null without a stack, else {stack: {name, id, status, reason, token?},
-// template: object (empty where it is not JSON, thus not ours), instance: {id, state, type, ami, key},
-// drift: [{field, before, after, ...}] (changed by hand on the resources; no change set would find it),
-// outside_eni, inside_eni, security_group, public_ip, allocation, key_fingerprint?}. `stack_id` (may be NULL)
-// is asked for instead of the name: a deleted stack of the same name is then not mistaken for it.
+// What exists, by Describe and Get calls only: null without a stack, else {stack: {name, id, status, reason, tags,
+// token?}, template: object (empty where it is not JSON, thus not ours), instance: {id, state, type, ami, key, tagSet?},
+// drift: [{field, before, after, ...}] (changed by hand on the resources; no change set would find it): rules of the
+// group, interfaces, address, size and tags, a piece each; lost: [{logical, id, why}] (of the stack, and gone);
+// outside_eni, inside_eni, security_group, public_ip, instance_id}. `stack_id` (may be NULL) is asked for instead of
+// the name: a deleted stack of the same name is then not mistaken for it.
 IST_EXPORT int32_t ist_router_vm_observe(ist_aws *aws, const ist_router_vm *vm, const char *stack_id,
                                          json_t **seen, ist_error *err);
 // What a change set would change, without a call: differs: [{field, before, after}] in `seen` (of observe; null is
-// left alone), `vm` against its template.
+// left alone), `vm` against its template and tags; and replaces (a resource's logical name) where one of the changes
+// would make a new one, and thus a new instance.
 IST_EXPORT int32_t ist_router_vm_compare(const ist_router_vm *vm, json_t *seen, ist_error *err);
 // Are the two addresses free, or the stack's own? IST_ERR_CONFLICT names the holder and the next free
 // address.
@@ -52,10 +54,18 @@ IST_EXPORT int32_t ist_router_vm_addresses(ist_aws *aws, const ist_router_vm *vm
 // A stack that is stuck (ROLLBACK_COMPLETE, REVIEW_IN_PROGRESS without change set, *_FAILED) and holds our
 // tag is removed and made anew when it never worked; an update that rolled back is an error with the first
 // failed resource and its reason. *stack_id is the caller's.
+// The change set is compared with what lies between the template in `seen` (of observe) and `vm`.
 IST_EXPORT int32_t ist_router_vm_apply(const ist_env *env, ist_aws *aws, const ist_router_vm *vm,
-                                       const char *token, char **stack_id, ist_error *err);
-// Puts right what `drift` of an observation lists; each piece is a call of its own and may be repeated.
-IST_EXPORT int32_t ist_router_vm_mend(ist_aws *aws, const json_t *seen, ist_error *err);
+                                       const json_t *seen, const char *token, char **stack_id,
+                                       ist_error *err);
+// Takes out of the stack, by a change set of its own, what is `lost` and what `replaces` names, with all that stands on
+// it: ist_router_vm_apply() then makes it anew, while interfaces and Elastic IP stay wherever they can. (In one step
+// CloudFormation would make the new instance before the old one has let go of the interfaces.)
+IST_EXPORT int32_t ist_router_vm_release(const ist_env *env, ist_aws *aws, const ist_router_vm *vm,
+                                         const json_t *seen, const char *token, ist_error *err);
+// Puts right what `drift` of an observation lists; each piece is a call of its own and may be repeated. A change of size
+// leaves the instance stopped.
+IST_EXPORT int32_t ist_router_vm_mend(const ist_env *env, ist_aws *aws, const json_t *seen, ist_error *err);
 // Deletes the stack and waits until it is gone; one that is gone already is success.
 IST_EXPORT int32_t ist_router_vm_destroy(const ist_env *env, ist_aws *aws, const char *stack_id,
                                          ist_error *err);

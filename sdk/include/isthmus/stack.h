@@ -18,18 +18,29 @@ typedef struct ist_stack_change {
     const char *token;  // of the journal: marks what this step made
     const json_t *tags; // object, may be NULL
     int64_t timeout_ms; // 0: 20 minutes
+    // The template (object, borrowed) that the plan was made against. Where it is given, and for every stack that is
+    // new, the change set is compared with what lies between the two, and deleted when it would do anything else.
+    const json_t *before;
 } ist_stack_change;
+
+// 1: is something under way in a stack of this status? (REVIEW_IN_PROGRESS only waits for somebody.)
+IST_EXPORT int32_t ist_stack_is_busy(const char *status);
+// 1: a resource of this type ("AWS::EC2::Instance") is made anew when this property changes ("KeyName"). Of the types
+// that Isthmus makes.
+IST_EXPORT int32_t ist_stack_replaces(const char *type, const char *property);
 
 // The stack (DescribeStacks' member, a new reference). IST_ERR_NOT_FOUND: none, or deleted.
 IST_EXPORT int32_t ist_stack_find(ist_aws *aws, const char *name_or_id, json_t **stack, ist_error *err);
 IST_EXPORT int32_t ist_stack_is_of(const json_t *stack, const char *token);    // 1: its tag says so
 IST_EXPORT const char *ist_stack_output(const json_t *stack, const char *key); // borrowed, NULL when absent
-// Waits until nothing is under way. IST_ERR_NOT_FOUND when it is gone. *stack is a new reference.
+// Waits until nothing is under way, and tells the stack's events as progress. IST_ERR_NOT_FOUND when it is gone.
+// *stack is a new reference.
 IST_EXPORT int32_t ist_stack_wait(const ist_env *env, ist_aws *aws, const char *name_or_id,
                                   int64_t timeout_ms, json_t **stack, ist_error *err);
 // Makes the stack, or changes it to this template. A stack of this name with another token is IST_ERR_CONFLICT.
 // A stack that never worked is removed and made anew; an update that rolled back is IST_ERR_REMOTE with the first
-// failed resource and its reason. Idempotent under one token and template. *id is the caller's.
+// failed resource and its reason. Idempotent under one token and template. A change set that is not what `before`
+// lets expect is IST_ERR_CONFLICT, and nothing is done. *id is the caller's.
 IST_EXPORT int32_t ist_stack_apply(const ist_env *env, ist_aws *aws, const ist_stack_change *change,
                                    char **id, ist_error *err);
 // Deletes and waits; one that is gone is success.

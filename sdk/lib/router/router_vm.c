@@ -10,40 +10,74 @@
 
 // ---- observing ----
 
-// Which parts of the template a change set would touch: "Router.InstanceType".
-static json_t *differences(const json_t *before, const json_t *after)
+static void differ(json_t *list, const char *logical, const char *name, json_t *before, json_t *after)
 {
-    json_t *list = json_array(), *resource, *property;
-    const char *logical, *name;
-    json_object_foreach(json_object_get(after, "Resources"), logical, resource)
+    json_t *none = json_null();
+    char *path = ist_printf("%s.%s", logical, name);
+    json_array_append_new(list, json_pack("{ss sO sO}", "field", path, "before", before ? before : none,
+                                          "after", after ? after : none));
+    ist_free(path);
+}
+
+// What is in one object under `logical` and not, or not the same, in the other.
+static void differences(json_t *list, const char *logical, json_t *before, json_t *after)
+{
+    json_t *value;
+    const char *name;
+    json_object_foreach(after, name, value)
     {
-        const json_t *old = json_object_get(json_object_get(before, "Resources"), logical);
-        json_object_foreach(json_object_get(resource, "Properties"), name, property)
+        json_t *was = json_object_get(before, name);
+        if (!was || !json_equal(was, value))
+            differ(list, logical, name, was, value);
+    }
+    json_object_foreach(before, name, value)
+    {
+        if (!json_object_get(after, name))
+            differ(list, logical, name, value, NULL);
+    }
+}
+
+// Is something that stands made anew by the change of a property? Then the instance is too: it stands on all the rest.
+static const char *replaced(const json_t *before, const json_t *after)
+{
+    json_t *resource, *value;
+    const char *logical, *name;
+    json_object_foreach(json_object_get(before, "Resources"), logical, resource)
+    {
+        const json_t *is = json_object_get(json_object_get(after, "Resources"), logical);
+        json_object_foreach(json_object_get(is, "Properties"), name, value)
         {
-            json_t *was = json_object_get(json_object_get(old, "Properties"), name);
-            if (was && json_equal(was, property))
-                continue;
-            char *path = ist_printf("%s.%s", logical, name);
-            json_array_append_new(list, json_pack("{ss sO sO}", "field", path, "before",
-                                                  was ? was : json_null(), "after", property));
-            ist_free(path);
+            json_t *was = json_object_get(json_object_get(resource, "Properties"), name);
+            if (was && !json_equal(was, value) && ist_stack_replaces(ist_json_str_or(is, "Type", ""), name))
+                return logical;
         }
     }
-    return list;
+    return NULL;
 }
 
 int32_t ist_router_vm_compare(const ist_router_vm *vm, json_t *seen, ist_error *err)
 {
-    json_t *wanted = NULL;
+    json_t *wanted = NULL, *resource, *list;
+    const char *logical;
     if (!json_is_object(seen))
         return IST_OK;
     char *text = ist_router_vm_template(vm);
     int32_t rc = ist_json_parse(text, strlen(text), vm->stack, &wanted, err);
     ist_free(text);
-    if (rc == IST_OK)
-        json_object_set_new(seen, "differs", differences(json_object_get(seen, "template"), wanted));
+    if (rc != IST_OK)
+        return rc;
+    list = json_array();
+    json_t *was = ist_json_at(seen, "template.Resources");
+    json_object_foreach(json_object_get(wanted, "Resources"), logical, resource)
+        differences(list, logical, json_object_get(json_object_get(was, logical), "Properties"),
+                    json_object_get(resource, "Properties"));
+    differences(list, "Tags", ist_json_at(seen, "stack.tags"), (json_t *)vm->tags);
+    logical = replaced(json_object_get(seen, "template"), wanted);
+    if (logical && ist_json_at(seen, "template.Resources.Router"))
+        json_object_set_new(seen, "replaces", json_string(logical));
+    json_object_set_new(seen, "differs", list);
     json_decref(wanted);
-    return rc;
+    return IST_OK;
 }
 
 static int32_t add_template(ist_aws *aws, const char *id, json_t *seen, ist_error *err)
@@ -70,12 +104,12 @@ static int32_t add_instance(ist_aws *aws, const char *instance, json_t *seen, is
         rc = IST_OK; // long gone
     const json_t *i = rc == IST_OK ? ist_json_at(answer, "reservationSet[0].instancesSet[0]") : NULL;
     if (rc == IST_OK)
-        json_object_set_new(seen, "instance",
-                            json_pack("{ss ss ss ss ss}", "id", instance, "state",
-                                      ist_json_str_or(i, "instanceState.name", "terminated"), "type",
-                                      ist_json_str_or(i, "instanceType", ""), "ami",
-                                      ist_json_str_or(i, "imageId", ""), "key",
-                                      ist_json_str_or(i, "keyName", "")));
+        json_object_set_new(
+            seen, "instance",
+            json_pack("{ss ss ss ss ss sO*}", "id", instance, "state",
+                      ist_json_str_or(i, "instanceState.name", "terminated"), "type",
+                      ist_json_str_or(i, "instanceType", ""), "ami", ist_json_str_or(i, "imageId", ""), "key",
+                      ist_json_str_or(i, "keyName", ""), "tagSet", json_object_get(i, "tagSet")));
     else if (err)
         *err = failed;
     json_decref(answer);
@@ -107,6 +141,20 @@ static const char *physical_id(const json_t *resources, const char *logical)
     return NULL;
 }
 
+// The tags that the stack puts on all it makes, but for its own mark.
+static json_t *tags_of(const json_t *stack)
+{
+    json_t *tags = json_object(), *one;
+    size_t i;
+    json_array_foreach(json_object_get(stack, "Tags"), i, one)
+    {
+        const char *key = ist_json_str_or(one, "Key", "");
+        if (*key && strcmp(key, IST_STACK_TOKEN_TAG) != 0)
+            json_object_set_new(tags, key, json_string(ist_json_str_or(one, "Value", "")));
+    }
+    return tags;
+}
+
 int32_t ist_router_vm_observe(ist_aws *aws, const ist_router_vm *vm, const char *stack_id, json_t **out,
                               ist_error *err)
 {
@@ -129,9 +177,9 @@ int32_t ist_router_vm_observe(ist_aws *aws, const ist_router_vm *vm, const char 
         return rc;
     }
     const char *id = ist_json_str_or(stack, "StackId", vm->stack), *tag;
-    seen = json_pack("{s{ss ss ss ss}}", "stack", "name", ist_json_str_or(stack, "StackName", ""), "id", id,
-                     "status", ist_json_str_or(stack, "StackStatus", ""), "reason",
-                     ist_json_str_or(stack, "StackStatusReason", ""));
+    seen = json_pack("{s{ss ss ss ss so}}", "stack", "name", ist_json_str_or(stack, "StackName", ""), "id",
+                     id, "status", ist_json_str_or(stack, "StackStatus", ""), "reason",
+                     ist_json_str_or(stack, "StackStatusReason", ""), "tags", tags_of(stack));
     if ((tag = ist_aws_tag(stack, IST_STACK_TOKEN_TAG)))
         json_object_set_new(json_object_get(seen, "stack"), "token", json_string(tag));
     for (size_t i = 0; rc == IST_OK && i < sizeof outputs / sizeof *outputs; i++) {
@@ -160,101 +208,81 @@ int32_t ist_router_vm_observe(ist_aws *aws, const ist_router_vm *vm, const char 
     return rc;
 }
 
-// ---- addresses ----
-
-// A stack that is still being made tells no outputs yet: then its tags on the interface do.
-static bool held_by_stack(const json_t *seen, const json_t *eni)
-{
-    const char *id = ist_json_str_or(eni, "networkInterfaceId", "");
-    const char *outside = ist_json_str(seen, "outside_eni"), *inside = ist_json_str(seen, "inside_eni");
-    const char *stack = ist_json_str(seen, "stack.id"),
-               *tag = ist_aws_tag(eni, "aws:cloudformation:stack-id");
-    return (outside && strcmp(outside, id) == 0) || (inside && strcmp(inside, id) == 0) ||
-           (stack && tag && strcmp(stack, tag) == 0);
-}
-
-// The first address of the subnet that nobody holds, from .10 on; "" when there is none.
-static void free_address(const char *cidr, const json_t *enis, char text[16])
-{
-    ist_net4 net;
-    text[0] = 0;
-    if (ist_net4_parse(cidr, &net, NULL) != IST_OK || net.prefix > 28)
-        return;
-    uint32_t last = net.address | (0xffffffffu >> net.prefix);
-    for (uint32_t a = net.address + 11; a < last; a++) {
-        json_t *eni, *each;
-        size_t i, k;
-        bool taken = false;
-        ist_ipv4_text(a, text);
-        json_array_foreach((json_t *)enis, i, eni)
-        {
-            json_array_foreach(json_object_get(eni, "privateIpAddressesSet"), k, each)
-            {
-                taken = taken || strcmp(ist_json_str_or(each, "privateIpAddress", ""), text) == 0;
-            }
-        }
-        if (!taken)
-            return;
-    }
-    text[0] = 0;
-}
-
-static int32_t check_address(ist_aws *aws, const char *subnet, const char *address, const char *which,
-                             const json_t *seen, ist_error *err)
-{
-    json_t *params = json_pack("{s[{ss s[s]}]}", "Filter", "Name", "subnet-id", "Value", subnet);
-    json_t *enis = NULL, *subnets = NULL, *eni, *each;
-    char next[16];
-    size_t i, k;
-    int32_t rc =
-        ist_aws_query_all(aws, "ec2", "DescribeNetworkInterfaces", params, "networkInterfaceSet", &enis, err);
-    if (rc == IST_OK)
-        rc = ist_aws_query_all(aws, "ec2", "DescribeSubnets", params, "subnetSet", &subnets, err);
-    json_decref(params);
-    const char *cidr = rc == IST_OK ? ist_json_str(json_array_get(subnets, 0), "cidrBlock") : NULL;
-    ist_net4 net = {0};
-    uint32_t ip = 0;
-    if (rc == IST_OK && (!cidr || ist_net4_parse(cidr, &net, NULL) != IST_OK))
-        rc = ist_fail(err, IST_ERR_NOT_FOUND, which, "there is no subnet %s", subnet);
-    if (rc == IST_OK && (ist_ipv4_parse(address, &ip) != IST_OK || !ist_net4_contains(net, ip)))
-        rc = ist_fail(err, IST_ERR_INPUT, which, "%s is not in %s, the subnet %s", address, cidr, subnet);
-    json_array_foreach(enis, i, eni)
-    {
-        const char *id = ist_json_str_or(eni, "networkInterfaceId", "?");
-        json_array_foreach(json_object_get(eni, "privateIpAddressesSet"), k, each)
-        {
-            if (rc != IST_OK || strcmp(ist_json_str_or(each, "privateIpAddress", ""), address) != 0 ||
-                held_by_stack(seen, eni))
-                continue;
-            free_address(cidr, enis, next);
-            rc = ist_fail(err, IST_ERR_CONFLICT, which, "%s is taken by %s (%s)", address, id,
-                          ist_json_str_or(eni, "description", "no description"));
-            ist_hint(err, "%s is free: set `%s: %s`", next, which, next);
-        }
-    }
-    json_decref(enis);
-    json_decref(subnets);
-    return rc;
-}
-
-int32_t ist_router_vm_addresses(ist_aws *aws, const ist_router_vm *vm, const json_t *seen, ist_error *err)
-{
-    int32_t rc = check_address(aws, vm->public_subnet, vm->public_address, "public_address", seen, err);
-    if (rc == IST_OK)
-        rc = check_address(aws, vm->private_subnet, vm->private_address, "private_address", seen, err);
-    return rc;
-}
-
 // ---- making and removing ----
 
-int32_t ist_router_vm_apply(const ist_env *env, ist_aws *aws, const ist_router_vm *vm, const char *token,
-                            char **stack_id, ist_error *err)
+int32_t ist_router_vm_apply(const ist_env *env, ist_aws *aws, const ist_router_vm *vm, const json_t *seen,
+                            const char *token, char **stack_id, ist_error *err)
 {
     char *body = ist_router_vm_template(vm);
-    ist_stack_change change = {
-        .size = sizeof change, .name = vm->stack, .template_body = body, .token = token, .tags = vm->tags};
+    ist_stack_change change = {.size = sizeof change,
+                               .name = vm->stack,
+                               .template_body = body,
+                               .token = token,
+                               .tags = vm->tags,
+                               .before = json_object_get(seen, "template")};
     int32_t rc = ist_stack_apply(env, aws, &change, stack_id, err);
     ist_free(body);
+    return rc;
+}
+
+// Does a part of a template speak of a resource that is taken out (a set of logical names)?
+static bool speaks_of(const json_t *json, const json_t *out)
+{
+    json_t *value;
+    const char *key;
+    size_t i;
+    bool found = json_is_string(json) && json_object_get(out, json_string_value(json));
+    json_array_foreach((json_t *)json, i, value) found = found || speaks_of(value, out);
+    json_object_foreach((json_t *)json, key, value) found = found || speaks_of(value, out);
+    return found;
+}
+
+// The template without what is lost or in the way, and without all that stands on it. New reference.
+static json_t *without(const json_t *seen)
+{
+    json_t *template = json_deep_copy(json_object_get(seen, "template")), *out = json_object(), *one;
+    const char *key;
+    void *next;
+    size_t i, before;
+    json_array_foreach(json_object_get(seen, "lost"), i, one)
+        json_object_set_new(out, ist_json_str_or(one, "logical", ""), json_true());
+    if (json_object_get(seen, "replaces"))
+        json_object_set_new(out, "Router", json_true());
+    do {
+        before = json_object_size(out);
+        json_object_foreach(json_object_get(template, "Resources"), key, one)
+        {
+            if (speaks_of(one, out))
+                json_object_set_new(out, key, json_true());
+        }
+    } while (json_object_size(out) > before);
+    json_object_foreach(out, key, one) json_object_del(json_object_get(template, "Resources"), key);
+    json_object_foreach_safe(json_object_get(template, "Outputs"), next, key, one)
+    {
+        if (speaks_of(one, out))
+            json_object_del(json_object_get(template, "Outputs"), key);
+    }
+    json_decref(out);
+    return template;
+}
+
+int32_t ist_router_vm_release(const ist_env *env, ist_aws *aws, const ist_router_vm *vm, const json_t *seen,
+                              const char *token, ist_error *err)
+{
+    json_t *template = without(seen);
+    char *body = ist_json_text(template), *id = NULL;
+    ist_stack_change change = {.size = sizeof change,
+                               .name = vm->stack,
+                               .template_body = body,
+                               .token = token,
+                               .tags = ist_json_at(seen, "stack.tags"),
+                               .before = json_object_get(seen, "template")};
+    int32_t rc = json_object_size(json_object_get(template, "Resources")) > 0
+                     ? ist_stack_apply(env, aws, &change, &id, err)
+                     : ist_stack_delete(env, aws, ist_json_str_or(seen, "stack.id", vm->stack), 0, err);
+    json_decref(template);
+    ist_free(body);
+    ist_free(id);
     return rc;
 }
 
