@@ -58,7 +58,8 @@ static json_t *changes_of(const json_t *stack, const json_t *template, const jso
         const json_t *before = json_object_get(old, logical), *record = json_object_get(records, logical);
         if (!record)
             add_change(changes, "Add", logical, resource, NULL);
-        else if (!json_equal(before, resource) || other_values)
+        else if (other_values ||
+                 !json_equal(json_object_get(before, "Properties"), json_object_get(resource, "Properties")))
             add_change(changes, "Modify", logical, resource, record);
     }
     json_object_foreach(old, logical, resource)

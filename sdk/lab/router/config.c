@@ -69,6 +69,19 @@ static void remove_child(struct line *section, size_t i)
     section->count--;
 }
 
+// Interfaces stand by kind, and by number: Loopback, Tunnel, GigabitEthernet.
+static bool interface_before(const char *a, const char *b)
+{
+    static const char *const kinds[] = {"interface Loopback", "interface Tunnel",
+                                        "interface GigabitEthernet"};
+    size_t x = 0, y = 0;
+    while (x < 3 && strncmp(a, kinds[x], strlen(kinds[x])) != 0)
+        x++;
+    while (y < 3 && strncmp(b, kinds[y], strlen(kinds[y])) != 0)
+        y++;
+    return x != y ? x < y : strcmp(a, b) < 0;
+}
+
 static struct line *insert(struct line *section, const struct rule *rule, const char *text, const char *key)
 {
     struct line *line = lab_calloc(1, sizeof *line);
@@ -90,12 +103,8 @@ static struct line *insert(struct line *section, const struct rule *rule, const 
     while (at > 0) {
         const struct line *before = section->child[at - 1];
         unsigned a = rule_order(before->rule), b = rule_order(rule);
-        bool same_kind = before->rule->enters && rule->enters && !strcmp(before->rule->enters, rule->enters);
-        if (a < b || (a == b &&
-                      !(same_kind && !strcmp(rule->mode, "config") &&
-                        !strncmp(text, "interface GigabitEthernet", 25) && strcmp(before->text, text) > 0) &&
-                      !(same_kind && !strncmp(text, "interface Tunnel", 16) &&
-                        !strncmp(before->text, "interface Gig", 13))))
+        bool sorted = a == b && !strncmp(text, "interface ", 10) && interface_before(text, before->text);
+        if (a < b || (a == b && !sorted))
             break;
         at--;
     }

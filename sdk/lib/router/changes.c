@@ -51,7 +51,9 @@ static const char *expected(const json_t *before, const json_t *after, const cha
     const json_t *was = resource_of(before, logical), *is = resource_of(after, logical);
     if (!was || !is)
         return is ? "Add" : was ? "Remove" : NULL;
-    return json_equal(was, is) ? NULL : "Modify";
+    // In which order things are made is no change.
+    return json_equal(json_object_get(was, "Properties"), json_object_get(is, "Properties")) ? NULL
+                                                                                             : "Modify";
 }
 
 static bool only_tags(const json_t *change)

@@ -237,10 +237,24 @@ static bool speaks_of(const json_t *json, const json_t *out)
     return found;
 }
 
-// The template without what is lost or in the way, and without all that stands on it. New reference.
+// Takes out of a resource's DependsOn what is taken out of the template.
+static void untie(json_t *resource, const json_t *out)
+{
+    json_t *on = json_object_get(resource, "DependsOn");
+    if (json_is_string(on) && json_object_get(out, json_string_value(on)))
+        json_object_del(resource, "DependsOn");
+    for (size_t i = json_array_size(on); i-- > 0;) {
+        const char *name = json_string_value(json_array_get(on, i));
+        if (name && json_object_get(out, name))
+            json_array_remove(on, i);
+    }
+}
+
+// The template without what is lost or in the way, and without all that is built of it. New reference.
 static json_t *without(const json_t *seen)
 {
-    json_t *template = json_deep_copy(json_object_get(seen, "template")), *out = json_object(), *one;
+    json_t *template = json_deep_copy(json_object_get(seen, "template")), *out = json_object(), *one,
+           *resources = json_object_get(template, "Resources");
     const char *key;
     void *next;
     size_t i, before;
@@ -250,13 +264,14 @@ static json_t *without(const json_t *seen)
         json_object_set_new(out, "Router", json_true());
     do {
         before = json_object_size(out);
-        json_object_foreach(json_object_get(template, "Resources"), key, one)
+        json_object_foreach(resources, key, one)
         {
-            if (speaks_of(one, out))
+            if (speaks_of(json_object_get(one, "Properties"), out))
                 json_object_set_new(out, key, json_true());
         }
     } while (json_object_size(out) > before);
-    json_object_foreach(out, key, one) json_object_del(json_object_get(template, "Resources"), key);
+    json_object_foreach(out, key, one) json_object_del(resources, key);
+    json_object_foreach(resources, key, one) untie(one, out);
     json_object_foreach_safe(json_object_get(template, "Outputs"), next, key, one)
     {
         if (speaks_of(one, out))
