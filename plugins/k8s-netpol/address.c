@@ -23,30 +23,11 @@ int ip_compare(const struct ip *a, const struct ip *b)
     return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
 
-// Behind what is written; there is room. Of these there are tens of thousands in a document's worth of addresses.
-static char *put_number(char *text, unsigned number)
-{
-    if (number >= 100)
-        *text++ = (char)('0' + number / 100);
-    if (number >= 10)
-        *text++ = (char)('0' + number / 10 % 10);
-    *text++ = (char)('0' + number % 10);
-    return text;
-}
-
-static char *put_v4(char *text, const unsigned char *bytes)
-{
-    for (int i = 0; i < 4; i++) {
-        text = put_number(text, bytes[i]);
-        *text++ = '.';
-    }
-    return text - 1;
-}
-
 void ip_text(const struct ip *ip, char text[IP_TEXT_SIZE])
 {
+    const unsigned char *v4 = ip->bytes + 12;
     if (ip_is_v4(ip))
-        *put_v4(text, ip->bytes + 12) = 0;
+        ist_ipv4_text((uint32_t)v4[0] << 24 | (uint32_t)v4[1] << 16 | (uint32_t)v4[2] << 8 | v4[3], text);
     else if (!inet_ntop(AF_INET6, ip->bytes, text, IP_TEXT_SIZE))
         text[0] = 0;
 }
@@ -84,7 +65,13 @@ void net_text(const struct net *net, char text[IP_TEXT_SIZE])
 {
     const int v4 = net->prefix >= 96 && ip_is_v4(&net->base);
     ip_text(&net->base, text);
+    const unsigned prefix = v4 ? net->prefix - 96u : net->prefix;
     char *end = text + strlen(text);
     *end++ = '/';
-    *put_number(end, v4 ? net->prefix - 96u : net->prefix) = 0;
+    if (prefix >= 100)
+        *end++ = '1';
+    if (prefix >= 10)
+        *end++ = (char)('0' + prefix / 10 % 10);
+    *end++ = (char)('0' + prefix % 10);
+    *end = 0;
 }

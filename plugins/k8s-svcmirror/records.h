@@ -110,6 +110,7 @@ struct service {
 #define ENDPOINT_SERVING         4u
 #define ENDPOINT_TERMINATE_KNOWN 8u
 #define ENDPOINT_TERMINATING     16u
+#define ENDPOINT_BITS            32u // combinations
 
 // Endpoints of one family that share their ports: what an EndpointSlice is. One address each: what stands behind the
 // first of an endpoint is looked at by nobody (kube-proxy; API reference of EndpointSlice, `endpoints[].addresses`).

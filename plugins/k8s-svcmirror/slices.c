@@ -6,6 +6,7 @@
 #include "model.h"
 
 #include <isthmus/alloc.h>
+#include <isthmus/schema.h>
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -18,8 +19,11 @@
 
 static void address_text(const struct part *part, uint32_t i, char text[INET6_ADDRSTRLEN])
 {
-    inet_ntop(part->width == 4 ? AF_INET : AF_INET6, part->addresses + (size_t)i * part->width, text,
-              INET6_ADDRSTRLEN);
+    const uint8_t *a = part->addresses + (size_t)i * part->width;
+    if (part->width == 4)
+        ist_ipv4_text((uint32_t)a[0] << 24 | (uint32_t)a[1] << 16 | (uint32_t)a[2] << 8 | a[3], text);
+    else
+        inet_ntop(AF_INET6, a, text, INET6_ADDRSTRLEN);
 }
 
 static uint8_t bits_of(const struct part *part, uint32_t i)
@@ -34,14 +38,25 @@ int slices_state(const struct model *m, size_t cluster)
     return m->removes_expired ? 0 : 2;
 }
 
+// A member of an object of ours: keys and values that are known to be UTF-8, as all that came out of a document is.
+static void set(json_t *object, const char *key, json_t *value)
+{
+    json_object_set_new_nocheck(object, key, value);
+}
+
+static void set_text(json_t *object, const char *key, const char *text)
+{
+    set(object, key, json_string_nocheck(text));
+}
+
 static json_t *conditions_of(uint8_t bits, int state)
 {
     json_t *conditions = json_object();
-    json_object_set_new(conditions, "ready", json_boolean(state == 1 && bits & ENDPOINT_READY));
+    set(conditions, "ready", json_boolean(state == 1 && bits & ENDPOINT_READY));
     if (bits & ENDPOINT_SERVING_KNOWN)
-        json_object_set_new(conditions, "serving", json_boolean(state == 1 && bits & ENDPOINT_SERVING));
+        set(conditions, "serving", json_boolean(state == 1 && bits & ENDPOINT_SERVING));
     if (bits & ENDPOINT_TERMINATE_KNOWN)
-        json_object_set_new(conditions, "terminating", json_boolean(bits & ENDPOINT_TERMINATING));
+        set(conditions, "terminating", json_boolean(bits & ENDPOINT_TERMINATING));
     return conditions;
 }
 
@@ -56,18 +71,23 @@ struct slicing {
     json_t *ports;
     int state; // as of slices_state()
     ist_wanted *wanted;
+    json_t *conditions
+        [ENDPOINT_BITS]; // by bits; the same document wherever they are the same. NULL: not made yet
 };
 
-static json_t *endpoint_object(const struct slicing *s, uint32_t i)
+static json_t *endpoint_object(struct slicing *s, uint32_t i)
 {
     char address[INET6_ADDRSTRLEN];
+    uint8_t bits = bits_of(s->part, i) % ENDPOINT_BITS;
     address_text(s->part, i, address);
     json_t *endpoint = json_object(), *addresses = json_array();
-    json_array_append_new(addresses, json_string(address));
-    json_object_set_new(endpoint, "addresses", addresses);
-    json_object_set_new(endpoint, "conditions", conditions_of(bits_of(s->part, i), s->state));
+    json_array_append_new(addresses, json_string_nocheck(address));
+    if (!s->conditions[bits])
+        s->conditions[bits] = conditions_of(bits, s->state);
+    set(endpoint, "addresses", addresses);
+    set(endpoint, "conditions", json_incref(s->conditions[bits]));
     if (s->part->hostnames && s->part->hostnames[i])
-        json_object_set_new(endpoint, "hostname", json_string(s->part->hostnames[i]->text));
+        set_text(endpoint, "hostname", s->part->hostnames[i]->text);
     return endpoint;
 }
 
@@ -102,24 +122,39 @@ static char *slice_name(const struct slicing *s, const char *path)
     return ist_printf("%s-%s-%012llx", s->target->name, readable, (unsigned long long)(hash >> 16));
 }
 
-static void add_slice(const struct slicing *s, const uint32_t *indexes, uint32_t count, const char *path)
+static json_t *metadata_of(const struct slicing *s, const char *path)
 {
-    json_t *endpoints = json_array();
+    json_t *metadata = json_object(), *labels = json_object(), *owners = json_array(), *owner = json_object();
+    char *name = slice_name(s, path);
+    set_text(labels, "kubernetes.io/service-name", s->target->name);
+    set_text(labels, "endpointslice.kubernetes.io/managed-by", MANAGER);
+    set_text(labels, IST_LABEL_SOURCE_CLUSTER, s->m->clusters->items[s->source->cluster].name);
+    if (s->target->headless) // as the controllers of Kubernetes mark what no proxy need look at
+        set_text(labels, "service.kubernetes.io/headless", "");
+    set_text(owner, "apiVersion", "v1");
+    set_text(owner, "kind", "Service");
+    set_text(owner, "name", s->target->name);
+    set_text(owner, "uid", s->target->uid);
+    json_array_append_new(owners, owner);
+    set_text(metadata, "name", name);
+    set_text(metadata, "namespace", s->target->ns);
+    set(metadata, "labels", labels);
+    set(metadata, "ownerReferences", owners);
+    ist_free(name);
+    return metadata;
+}
+
+static void add_slice(struct slicing *s, const uint32_t *indexes, uint32_t count, const char *path)
+{
+    json_t *slice = json_object(), *endpoints = json_array();
     for (uint32_t i = 0; i < count; i++)
         json_array_append_new(endpoints, endpoint_object(s, indexes[i]));
-    char *name = slice_name(s, path);
-    json_t *labels = json_pack("{s:s, s:s, s:s}", "kubernetes.io/service-name", s->target->name,
-                               "endpointslice.kubernetes.io/managed-by", MANAGER, IST_LABEL_SOURCE_CLUSTER,
-                               s->m->clusters->items[s->source->cluster].name);
-    if (s->target->headless) // as the controllers of Kubernetes mark what no proxy need look at
-        json_object_set_new(labels, "service.kubernetes.io/headless", json_string(""));
-    json_t *slice =
-        json_pack("{s:s, s:s, s:{s:s, s:s, s:o, s:[{s:s, s:s, s:s, s:s}]}, s:s, s:O, s:o}", "apiVersion",
-                  "discovery.k8s.io/v1", "kind", "EndpointSlice", "metadata", "name", name, "namespace",
-                  s->target->ns, "labels", labels, "ownerReferences", "apiVersion", "v1", "kind", "Service",
-                  "name", s->target->name, "uid", s->target->uid, "addressType",
-                  s->part->width == 4 ? "IPv4" : "IPv6", "ports", s->ports, "endpoints", endpoints);
-    ist_free(name);
+    set_text(slice, "apiVersion", "discovery.k8s.io/v1");
+    set_text(slice, "kind", "EndpointSlice");
+    set(slice, "metadata", metadata_of(s, path));
+    set_text(slice, "addressType", s->part->width == 4 ? "IPv4" : "IPv6");
+    set(slice, "ports", json_incref(s->ports));
+    set(slice, "endpoints", endpoints);
     ist_wanted_add(s->wanted, slice, 0);
 }
 
@@ -135,7 +170,7 @@ static uint64_t spread(const struct part *part, uint32_t i)
 }
 
 // Splits in two by the next bit until each fits; the order within stays.
-static void add_split(const struct slicing *s, uint32_t *indexes, uint32_t count, char path[65])
+static void add_split(struct slicing *s, uint32_t *indexes, uint32_t count, char path[65])
 {
     size_t depth = strlen(path);
     if (count <= SLICE_MAX || depth == 64) {
@@ -185,6 +220,8 @@ void slices_add(const struct model *m, const struct target_of_slices *target, co
             json_decref(s.ports);
         }
     }
+    for (size_t bits = 0; bits < ENDPOINT_BITS; bits++)
+        json_decref(s.conditions[bits]);
 }
 
 // ---- one Endpoints object ----

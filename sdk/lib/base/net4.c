@@ -51,9 +51,18 @@ int32_t ist_ipv4_parse(const char *text, uint32_t *address)
     return IST_OK;
 }
 
+// By hand: documents hold tens of thousands of addresses.
 void ist_ipv4_text(uint32_t address, char text[16])
 {
-    snprintf(text, 16, "%u.%u.%u.%u", address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255);
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        uint32_t octet = address >> shift & 255;
+        if (octet >= 100)
+            *text++ = (char)('0' + octet / 100);
+        if (octet >= 10)
+            *text++ = (char)('0' + octet / 10 % 10);
+        *text++ = (char)('0' + octet % 10);
+        *text++ = shift ? '.' : 0;
+    }
 }
 
 int32_t ist_net4_parse(const char *text, ist_net4 *net, ist_error *err)
