@@ -29,11 +29,12 @@ static void begin_apply(struct run *run, struct task *task)
     step_ask(run, task, IST_OP_APPLY);
 }
 
+// What it needs, or what that needs in turn, was changed by this run: what it sees may be another world now.
 static bool needs_changed(const struct run *run, const struct task *task)
 {
     for (size_t i = 0; i < task->step->needs_count; i++) {
         const struct task *need = task_find(run, task->step->needs[i]);
-        if (need && need->changed)
+        if (need && (need->changed || need->moved))
             return true;
     }
     return false;
@@ -57,11 +58,8 @@ static void look_again(struct run *run, struct task *task)
 {
     json_t *before = json_incref(task->inputs.inputs);
     if (step_resolve_inputs(run, task)) {
-        bool same = json_equal(before, task->inputs.inputs);
-        if (same && !json_array_size(task->changes) && !task->resume)
-            finish_unchanged(run, task);
-        else
-            step_ask(run, task, IST_OP_OBSERVE);
+        task->derives = task->moved && json_equal(before, task->inputs.inputs);
+        step_ask(run, task, IST_OP_OBSERVE);
     } else if (task->state == TASK_RUNNING) {
         resolve_and_observe(run, task);
     }
@@ -79,12 +77,13 @@ static void apply_begin(struct run *run, struct task *task)
         destroy_ask(run, task);
         return;
     }
-    bool moved = needs_changed(run, task), differs = json_array_size(task->changes) || task->resume;
+    task->moved = needs_changed(run, task);
+    bool differs = json_array_size(task->changes) || task->resume;
     if (!task->info->has_apply && !task->resolved && !task->deferred)
         finish_unchanged(run, task);
     else if (task->deferred)
         resolve_and_observe(run, task);
-    else if (moved || (differs && run->asked))
+    else if (task->moved || (differs && run->asked))
         look_again(run, task);
     else if (differs && task->info->has_apply)
         begin_apply(run, task);
@@ -106,6 +105,13 @@ static bool was_seen(const struct task *task, const json_t *change)
     return false;
 }
 
+// A step that follows what it needs (addresses of pods that were made anew) updates what it made: the plan said that it
+// is looked at again.
+static bool follows(const struct task *task, const json_t *change)
+{
+    return task->derives && strcmp(ist_json_str_or(change, "action", ""), "update") == 0;
+}
+
 // The first change that nobody saw and that is more than making something; NULL when there is none.
 static const json_t *unseen_change(const struct task *task)
 {
@@ -113,7 +119,7 @@ static const json_t *unseen_change(const struct task *task)
     const json_t *change;
     json_array_foreach(task->changes, i,
                        change) if (strcmp(ist_json_str_or(change, "action", ""), "create") != 0 &&
-                                   !was_seen(task, change)) return change;
+                                   !was_seen(task, change) && !follows(task, change)) return change;
     return NULL;
 }
 

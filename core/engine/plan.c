@@ -50,6 +50,21 @@ static const struct task *mending_need(const struct run *run, const struct task 
     return NULL;
 }
 
+// The first, from the beginning of the pipeline, that changes something before this step gets its turn.
+static const struct task *stirrer_of(const struct run *run, const struct task *task)
+{
+    for (size_t i = 0; task->step && i < task->step->needs_count; i++) {
+        const struct task *need = task_find(run, task->step->needs[i]);
+        if (!need || !need->selected)
+            continue;
+        if (need->stirred_by)
+            return need->stirred_by;
+        if (json_array_size(need->changes))
+            return need;
+    }
+    return NULL;
+}
+
 static bool must_wait(struct run *run, struct task *task)
 {
     for (size_t i = 0; i < task->step->needs_count; i++) {
@@ -119,6 +134,7 @@ static void plan_begin(struct run *run, struct task *task)
     }
     if (begin_replaced(run, task) || must_wait(run, task))
         return;
+    task->stirred_by = stirrer_of(run, task);
     task->mending = mending_need(run, task) != NULL;
     if (step_resolve_inputs(run, task))
         step_ask(run, task, IST_OP_OBSERVE);
@@ -270,16 +286,40 @@ static const char *reason_of(const struct run *run, const struct task *task)
     return NULL;
 }
 
+// Only verify has work for it: said where the plan tells what is to come, so that the whole is in sight.
+static void show_verifier(struct run *run, const struct task *task)
+{
+    char *reason = ist_printf("nothing to plan, works in verify. %s", task->info->doc ? task->info->doc : "");
+    render_event(run->render,
+                 json_pack("{s:s, s:s, s:s, s:s, s:s, s:[]}", "event", "plan", "step", task->name, "plugin",
+                           task->step->plugin, "kind", "verify", "reason", reason, "changes"));
+    ist_free(reason);
+}
+
+static bool any_deferred(const struct run *run)
+{
+    for (size_t i = 0; i < run->count; i++)
+        if (run->tasks[i].deferred && run->tasks[i].selected)
+            return true;
+    return false;
+}
+
 void plan_show(struct run *run)
 {
+    bool early = any_deferred(run);
     for (size_t i = 0; i < run->count; i++) {
         struct task *task = &run->tasks[i];
         const char *plugin = task->step ? task->step->plugin : ist_json_str_or(task->record, "plugin", "?");
         if (task->result != RESULT_OK || !task->selected)
             continue;
         if (task->deferred) {
-            render_event(run->render, json_pack("{s:s, s:s, s:s, s:s}", "event", "deferred", "step",
-                                                task->name, "plugin", plugin, "reason", task->deferred));
+            render_event(run->render, json_pack("{s:s, s:s, s:s, s:s, s:s*}", "event", "deferred", "step",
+                                                task->name, "plugin", plugin, "reason", task->deferred, "doc",
+                                                task->info ? task->info->doc : NULL));
+            continue;
+        }
+        if (early && task->step && !task->info->has_apply && !task->resume) {
+            show_verifier(run, task);
             continue;
         }
         json_t *event = json_pack("{s:s, s:s, s:s, s:s}", "event", "plan", "step", task->name, "plugin",
@@ -287,6 +327,8 @@ void plan_show(struct run *run)
         if (reason_of(run, task))
             json_object_set_new(event, "reason", json_string(reason_of(run, task)));
         json_object_set_new(event, "changes", task->changes ? json_incref(task->changes) : json_array());
+        if (task->stirred_by && json_array_size(task->changes))
+            json_object_set_new(event, "after", json_string(task->stirred_by->name));
         render_event(run->render, event);
         json_decref(task->seen);
         task->seen = task->changes ? json_incref(task->changes) : json_array();

@@ -85,7 +85,7 @@ static const char *plural(size_t n)
 
 int report_plan(struct run *run)
 {
-    size_t counts[4] = {0}, deferred = 0, going = 0, resumed = 0, failed = 0;
+    size_t again = 0, counts[4] = {0}, deferred = 0, going = 0, resumed = 0, failed = 0;
     for (size_t i = 0; i < run->count; i++) {
         const struct task *task = &run->tasks[i];
         if (task->result != RESULT_OK)
@@ -93,6 +93,7 @@ int report_plan(struct run *run)
         if (task->result != RESULT_OK || !task->selected)
             continue;
         deferred += task->deferred != NULL;
+        again += task->stirred_by && !task->deferred && task->info && task->info->has_apply;
         going += !task->step;
         resumed += task->step && task->resume && !json_array_size(task->changes);
         if (!task->deferred)
@@ -117,11 +118,14 @@ int report_plan(struct run *run)
         ist_buf_printf(&text, "; %zu interrupted step%s to finish", resumed, plural(resumed));
     if (changes || failed)
         ist_buf_puts(&text, ".");
+    if (again)
+        ist_buf_printf(&text, " %zu step%s after that %s looked at again.", again, plural(again),
+                       again == 1 ? "is" : "are");
     int code = run->cancelled ? EXIT_INTERRUPTED : failed ? EXIT_ERROR : changes ? EXIT_CHANGES : EXIT_DONE;
-    json_t *event =
-        json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "changes", changes, "create", (json_int_t)counts[0],
-                  "update", (json_int_t)counts[1], "replace", (json_int_t)counts[2], "delete",
-                  (json_int_t)counts[3], "deferred", (json_int_t)deferred, "failed", (json_int_t)failed);
+    json_t *event = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "changes", changes, "create",
+                              (json_int_t)counts[0], "update", (json_int_t)counts[1], "replace",
+                              (json_int_t)counts[2], "delete", (json_int_t)counts[3], "deferred",
+                              (json_int_t)deferred, "again", (json_int_t)again, "failed", (json_int_t)failed);
     char *line = ist_buf_take(&text);
     summary(run, code, event, line);
     ist_free(line);

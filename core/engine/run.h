@@ -52,7 +52,12 @@ struct task {
     bool removing; // apply: what an earlier configuration made is going
 
     // How it stands.
-    char *deferred;  // owned: why it is planned only when its turn comes
+    char *deferred; // owned: why it is planned only when its turn comes
+    const struct task
+        *stirred_by; // plan: one that it needs, or that needs in turn, changes something first; NULL: none
+    bool moved;      // apply: this run has changed something that it needs, or that is needed in turn
+    bool
+        derives; // apply: what it needs has changed the world since it was planned, and its inputs are the same
     bool mending;    // one that it needs, or that needs in turn, creates a part of it anew
     bool resume;     // its last apply or destroy was interrupted
     bool changed;    // this run changed something of it

@@ -38,10 +38,11 @@ json_t *render_redact_inputs(const struct render *render, json_t *json);
 //   step-start  {step, operation: "observe"|"plan"|"apply"|"destroy"|"verify"|"watch"}
 //   progress    {step, operation, text, fraction}               what is being waited for
 //   log         {step, level: "error"|"warn"|"info"|"debug"|"trace", text}
-//   plan        {step, plugin, kind: "change"|"destroy"|"replace"|"resume"|"unchanged", reason,
+//   plan        {step, plugin, kind: "change"|"destroy"|"replace"|"resume"|"verify"|"unchanged", reason,
+//                after,  a step that changes something first: this one is looked at again, and may come out otherwise
 //                changes: [{action: "create"|"update"|"replace"|"delete", resource, reason,
 //                           fields: [{field, before, after, secret}]}]}  no `after`: known after apply
-//   deferred    {step, plugin, reason}
+//   deferred    {step, plugin, reason, doc}                     what it waits for, what its plugin does in general
 //   step-done   {step, operation, result: "applied"|"destroyed"|"unchanged"|..., elapsed_ms}
 //   step-end    {step}                                          leaves the live part, nothing to say
 //   step-failed {step, operation, code, where, text, hint}      error: the same without a step

@@ -147,8 +147,11 @@ static void plan_text(struct render *render, const json_t *event)
             ist_free(reason);
             reason = ist_strdup("nothing to do");
         }
-        fprintf(out, "%s%s%s (%s)%s%s\n", tint(render, "bold"), step, tint(render, "off"), plugin,
-                *reason ? ": " : "", reason);
+        char *after = tame_of(event, "after");
+        fprintf(out, "%s%s%s (%s)%s%s%s%s%s\n", tint(render, "bold"), step, tint(render, "off"), plugin,
+                *reason ? ": " : "", reason, *after ? ": may change, " : "", after,
+                *after ? " comes first; as things are now:" : "");
+        ist_free(after);
         const json_t *change;
         size_t i;
         json_array_foreach(json_object_get(event, "changes"), i, change) change_text(render, change);
@@ -162,8 +165,10 @@ static void deferred_text(struct render *render, const json_t *event)
 {
     char *step = tame_of(event, "step"), *plugin = tame_of(event, "plugin"),
          *reason = tame_of(event, "reason");
-    fprintf(out_of(render), "%s%s%s (%s): deferred: %s\n", tint(render, "bold"), step, tint(render, "off"),
-            plugin, reason);
+    char *doc = tame_of(event, "doc");
+    fprintf(out_of(render), "%s%s%s (%s): deferred: %s%s%s\n", tint(render, "bold"), step,
+            tint(render, "off"), plugin, reason, *doc ? ". " : "", doc);
+    ist_free(doc);
     ist_free(step);
     ist_free(plugin);
     ist_free(reason);

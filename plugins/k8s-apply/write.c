@@ -255,6 +255,12 @@ static int32_t look_round(struct work *work, json_t *done, size_t *waiting, char
         char *name = id_text(id), *text = NULL;
         int ready = json_object_get(done, name) != NULL;
         int32_t rc = ready ? IST_OK : ist_kube_rollout_look(cluster->kube, object, &ready, &text, err);
+        if (rc == IST_OK && ready && !json_object_get(done, name)) {
+            ist_free(text);
+            text = NULL;
+            rc = ist_kube_rollout_leftover(cluster->kube, object, &text, err);
+            ready = text == NULL;
+        }
         if (rc == IST_OK && ready)
             json_object_set_new(done, name, json_true());
         if (rc == IST_OK && !ready && (*waiting)++ == 0)

@@ -12,4 +12,37 @@ drift "a policy that lets nobody in is opened" "spec.ingress" "backend -> fronte
     onprem -n stars patch networkpolicy default-deny --type merge -p '{"spec":{"ingress":[{}]}}'
 drift "a mirrored service is deleted" "frontend" - cloud -n stars delete service frontend
 drift "a deployment is scaled" "backend" - onprem -n stars scale deployment backend --replicas=0
+drift "a deployment is scaled up" "frontend" - onprem -n stars scale deployment frontend --replicas=3
+
+# ---- pods that end, while apply runs ----
+scaled() { [ "$(onprem -n stars get deployment frontend -o 'jsonpath={.status.readyReplicas}')" = "$1" ]; }
+mirrored() { [ "$(cloud -n stars get endpointslices -l kubernetes.io/service-name=frontend -o 'jsonpath={.items[*].endpoints[*].addresses[0]}' | wc -w)" = "$1" ]; }
+until_true() { # until_true command...: 30 s at most
+    local i
+    for i in $(seq 300); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done
+    return 1
+}
+pods() { onprem -n stars get pods -l role=frontend -o name; }
+onprem -n stars scale deployment frontend --replicas=3 >/dev/null
+ok "a deployment is scaled up by hand" until_true scaled 3
+for pod in $(pods); do # so that none of them is gone before it is told to
+    onprem -n stars patch "$pod" --type merge -p '{"metadata":{"finalizers":["example.org/hold"]}}' >/dev/null
+done
+exits 2 "plan sees it" isthmus plan stars --detailed-exitcode
+says "services (k8s-svcmirror): may change, app comes first; as things are now:" \
+    "and that the mirror is looked at when that is mended"
+isthmus apply stars --yes --output jsonl >"$TMP/applying" 2>&1 &
+applying=$!
+waits() { grep -q "2 pods of it still ending" "$TMP/applying"; }
+ok "apply waits for the pods that end" until_true waits
+running() { kill -0 $applying && mirrored 1; }
+ok "and nothing of them is mirrored" running
+for pod in $(pods); do
+    onprem -n stars patch "$pod" --type merge -p '{"metadata":{"finalizers":null}}' >/dev/null
+done
+wait $applying; status=$?
+cp "$TMP/applying" "$TMP/out"
+pass_or_fail $status "then it is done, and nothing had to be asked"
+exits 0 "a plan right after it is empty" isthmus plan stars --detailed-exitcode
+ok "the mirror holds one address" mirrored 1
 finish

@@ -7,6 +7,13 @@ start_lab
 lab snapshot >"$TMP/before"
 ok "validate" isthmus validate stars
 ok "the first plan" isthmus plan stars
+for said in "cluster (ccp)" "eks (aws-eks): deferred: cluster is created first. " "vpc (aws-vpc): deferred" "router (csr-dmvpn): deferred" \
+    "routes (aws-routes): deferred: vpc is deferred. " "pods (k8s-probe): nothing to plan, works in verify" \
+    "app (k8s-apply): deferred: routes is deferred. " "services (k8s-svcmirror): deferred: app is deferred. " \
+    "policies (k8s-apply): deferred: services is deferred. " "federation (k8s-netpol): deferred: policies is deferred. " \
+    "picture (k8s-probe): nothing to plan, works in verify"; do
+    says "$said" "tells of ${said%%:*}"
+done
 no_writes() { [ "$(writes)" = 0 ]; }
 ok "has written nothing" no_writes
 ok "apply" isthmus apply stars --yes

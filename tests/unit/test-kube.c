@@ -416,6 +416,10 @@ static const struct rollout {
      "{\"metadata\":{\"generation\":2},\"spec\":{\"replicas\":2},\"status\":{\"observedGeneration\":2,"
      "\"updatedReplicas\":2,\"replicas\":2,\"availableReplicas\":2}}",
      1, ""},
+    {"/apis/apps/v1/namespaces/n/deployments/x", "apps/v1", "Deployment",
+     "{\"metadata\":{\"generation\":2},\"spec\":{\"replicas\":1},\"status\":{\"observedGeneration\":2,"
+     "\"updatedReplicas\":3,\"replicas\":3,\"availableReplicas\":3}}",
+     0, "2 replicas too many"},
     {"/apis/apps/v1/namespaces/n/daemonsets/x", "apps/v1", "DaemonSet",
      "{\"metadata\":{\"generation\":1},\"status\":{\"observedGeneration\":1,\"desiredNumberScheduled\":3,"
      "\"updatedNumberScheduled\":3,\"numberAvailable\":2}}",
@@ -424,6 +428,10 @@ static const struct rollout {
      "{\"metadata\":{\"generation\":1},\"spec\":{\"replicas\":1},\"status\":{\"observedGeneration\":1,"
      "\"readyReplicas\":1,\"updatedReplicas\":1}}",
      1, ""},
+    {"/apis/apps/v1/namespaces/n/statefulsets/x", "apps/v1", "StatefulSet",
+     "{\"metadata\":{\"generation\":1},\"spec\":{\"replicas\":1},\"status\":{\"observedGeneration\":1,"
+     "\"readyReplicas\":2,\"replicas\":2,\"updatedReplicas\":2}}",
+     0, "1 replicas too many"},
     {"/api/v1/namespaces/n/replicationcontrollers/x", "v1", "ReplicationController",
      "{\"metadata\":{\"generation\":1,\"namespace\":\"n\"},\"spec\":{\"replicas\":1,\"selector\":{\"a\":"
      "\"b\"}},\"status\":"
@@ -511,9 +519,42 @@ static void a_deployment_that_gave_up_is_an_error(void **state)
     fake_api_stop(&api);
 }
 
+static void pods_that_end_are_told_but_not_those_of_a_dead_node(void **state)
+{
+    (void)state;
+    static const struct rule rules[] = {
+        {"GET /api/v1/namespaces/n/pods?limit=500&labelSelector=a%3Db", 200,
+         "{\"metadata\":{},\"items\":[{\"metadata\":{\"name\":\"stays\"}},{\"metadata\":{\"name\":\"dead\","
+         "\"deletionTimestamp\":\"2020-01-01T00:00:00Z\"}},{\"metadata\":{\"name\":\"ends\","
+         "\"deletionTimestamp\":\"2100-01-01T00:00:00Z\"}}]}",
+         1, 0},
+        {"GET /api/v1/namespaces/n/pods?limit=500&labelSelector=a%3Db", 200,
+         "{\"metadata\":{},\"items\":[{\"metadata\":{\"name\":\"stays\"}},{\"metadata\":{\"name\":\"dead\","
+         "\"deletionTimestamp\":\"2020-01-01T00:00:00Z\"}}]}",
+         0, 0},
+        {"GET /api/v1", 200, "{\"resources\":[{\"name\":\"pods\",\"kind\":\"Pod\",\"namespaced\":true}]}", 0,
+         0},
+    };
+    START(api, "{token: t}");
+    ist_kube *kube = fake_client(&api, &(ist_env){0});
+    json_t *object =
+        json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:{s:{s:s}}}}", "apiVersion", "apps/v1", "kind", "Deployment",
+                  "metadata", "name", "x", "namespace", "n", "spec", "selector", "matchLabels", "a", "b");
+    char *text = NULL;
+    assert_int_equal(ist_kube_rollout_leftover(kube, object, &text, NULL), IST_OK);
+    assert_string_equal(text, "1 pod of it still ending, first ends");
+    ist_free(text);
+    assert_int_equal(ist_kube_rollout_leftover(kube, object, &text, NULL), IST_OK);
+    assert_null(text);
+    json_decref(object);
+    ist_kube_free(kube);
+    fake_api_stop(&api);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pods_that_end_are_told_but_not_those_of_a_dead_node),
         cmocka_unit_test(pages_are_followed_to_the_last),
         cmocka_unit_test(a_page_that_expired_makes_the_list_start_over_whole),
         cmocka_unit_test(the_certificate_is_verified_for_the_name_that_is_given),

@@ -76,6 +76,11 @@ IST_EXPORT int32_t ist_kube_rollout(ist_kube *kube, const json_t *object, ist_er
 // has given up.
 IST_EXPORT int32_t ist_kube_rollout_look(ist_kube *kube, const json_t *object, int *ready, char **text,
                                          ist_error *err);
+// Pods of a workload that has rolled out may still be ending: they have an address, and may be sent something. *text
+// (the caller's, ist_free) says so: "1 pod of it still ending, first web-x"; NULL: none is. A pod that should long be
+// gone (its node does not answer) is not waited for. `object` with its selector, as a manifest has it.
+IST_EXPORT int32_t ist_kube_rollout_leftover(ist_kube *kube, const json_t *object, char **text,
+                                             ist_error *err);
 
 #ifdef __cplusplus
 }

@@ -47,6 +47,8 @@ static void look_deployment(const json_t *object, struct look *look)
         ist_buf_printf(look->text, "%lld of %lld updated", (long long)updated, (long long)want);
     } else if (all > updated) {
         ist_buf_printf(look->text, "%lld old replicas still there", (long long)(all - updated));
+    } else if (all > want) { // kubectl calls it done: it looks at updates alone
+        ist_buf_printf(look->text, "%lld replicas too many still there", (long long)(all - want));
     } else if (available < updated) {
         ist_buf_printf(look->text, "%lld of %lld available", (long long)available, (long long)updated);
     } else {
@@ -76,8 +78,11 @@ static void look_stateful_set(const json_t *object, struct look *look)
         strcmp(ist_json_str_or(object, "status.updateRevision", "a"),
                ist_json_str_or(object, "status.currentRevision", "b")) == 0)
         updated = want; // nothing to update, or only by hand
-    look->ready = ready >= want && updated >= want - partition;
-    if (!look->ready)
+    int64_t all = ist_json_int(object, "status.replicas", ready);
+    look->ready = ready >= want && updated >= want - partition && all <= want;
+    if (!look->ready && all > want)
+        ist_buf_printf(look->text, "%lld replicas too many still there", (long long)(all - want));
+    else if (!look->ready)
         ist_buf_printf(look->text, "%lld of %lld ready, %lld updated", (long long)ready, (long long)want,
                        (long long)updated);
 }
@@ -260,6 +265,41 @@ int32_t ist_kube_rollout_look(ist_kube *kube, const json_t *object, int *ready, 
     *text = why;
     json_decref(now);
     return IST_OK;
+}
+
+// A pod that should be gone by now is on a node that does not answer: nobody sends it anything, and it may stay for ever.
+#define DEAD_NODE_MS 60000
+
+static int is_ending(ist_kube *kube, const json_t *pod)
+{
+    const char *text = ist_json_str(pod, "metadata.deletionTimestamp");
+    int64_t due = text ? kube_time_ms(text) : -1; // when its grace is over
+    return text && (due < 0 || ist_clock_ms(&kube->env) < due + DEAD_NODE_MS);
+}
+
+int32_t ist_kube_rollout_leftover(ist_kube *kube, const json_t *object, char **text, ist_error *err)
+{
+    const struct kind_rule *rule = rule_of(object);
+    char *selector = rule && rule->pods ? selector_of(object) : NULL;
+    json_t *pods = NULL;
+    size_t i, count = 0;
+    const json_t *pod, *first = NULL;
+    *text = NULL;
+    if (!selector)
+        return IST_OK;
+    int32_t rc = ist_kube_list(kube, "v1", "Pod", ist_json_str(object, "metadata.namespace"), selector, NULL,
+                               &pods, NULL, err);
+    json_array_foreach(pods, i, pod)
+    {
+        if (is_ending(kube, pod) && count++ == 0)
+            first = pod;
+    }
+    if (first)
+        *text = ist_printf("%zu pod%s of it still ending, first %s", count, count == 1 ? "" : "s",
+                           ist_json_str_or(first, "metadata.name", "?"));
+    json_decref(pods);
+    ist_free(selector);
+    return rc;
 }
 
 int32_t ist_kube_rollout(ist_kube *kube, const json_t *object, ist_error *err)
