@@ -67,7 +67,8 @@ struct companion_options {
     // that the policy selects has it with the same number; else the port is left out (and the rule, if it was the last)
     // with a note that names two pods which differ. More ports for one address than its agent takes are noted.
     int is_vpc;
-    uint32_t shard_peers;   // addresses in one object; 0: 500
+    int lacks_ranges;     // the policy's cluster is older than endPort (policies of the pipeline file alone)
+    uint32_t shard_peers; // addresses in one object; 0: 500
     const struct vip *vips; // borrowed; of the policy's own cluster
     size_t vip_count;
     // By cluster of the world, 1: this policy's companion for it is written too (for ClusterIPs that lead to several).

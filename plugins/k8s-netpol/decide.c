@@ -214,6 +214,8 @@ void model_want(void *opened, size_t cluster, const char *key, ist_wanted *wante
         options.is_vpc = 1;
         options.vips = mirrored_vips(model->mirrored, cluster, &options.vip_count);
     }
+    // Both came within a version of each other: discovery.k8s.io/v1 with 1.21, endPort with 1.22.
+    options.lacks_ranges = !ist_reconciler_serves(model->run, cluster, KIND_SLICE);
     entry->said.count = 0;
     entry->keeps = 0;
     if (entry->document)

@@ -71,10 +71,51 @@ static json_t *ports_of(const json_t *rule)
     return NULL;
 }
 
-static void add_remote(struct parts *parts, const struct flats *flats)
+#define RANGE_MAX 64 // ports of a range that are written one by one
+
+// endPort came with Kubernetes 1.22; an older server refuses the whole policy. Consumes `ports`, and gives it back or
+// another list. Of a range too long for that the first port alone is left: less than was meant, never more.
+static json_t *without_ranges(json_t *ports, const struct companion_options *options,
+                              const struct policy *policy, json_t *notes)
+{
+    json_t *list = json_array(), *port;
+    size_t i;
+    if (!options->lacks_ranges || !ports) {
+        json_decref(list);
+        return ports;
+    }
+    json_array_foreach(ports, i, port)
+    {
+        json_int_t from = json_integer_value(json_object_get(port, "port"));
+        const json_t *end = json_object_get(port, "endPort");
+        json_int_t to = json_is_integer(end) ? json_integer_value(end) : from;
+        if (to - from >= RANGE_MAX) {
+            note_once(
+                notes,
+                ist_printf("policy %s/%s: the API server knows no ranges of ports, and %lld-%lld are too "
+                           "many to be written one by one: only %lld is let in",
+                           policy->ns->text, policy->name->text, (long long)from, (long long)to,
+                           (long long)from));
+            to = from;
+        }
+        for (json_int_t number = from; number <= to; number++) {
+            json_t *one = json_copy(port);
+            json_object_del(one, "endPort");
+            if (to > from)
+                json_object_set_new(one, "port", json_integer(number));
+            json_array_append_new(list, one);
+        }
+    }
+    json_decref(ports);
+    return list;
+}
+
+static void add_remote(struct parts *parts, const struct flats *flats,
+                       const struct companion_options *options, const struct policy *policy, json_t *notes)
 {
     for (size_t i = 0; i < flats->count; i++) {
-        struct part *part = part_with(parts, flats->items[i].direction, flat_ports(&flats->items[i]));
+        json_t *ports = without_ranges(flat_ports(&flats->items[i]), options, policy, notes);
+        struct part *part = part_with(parts, flats->items[i].direction, ports);
         ip_set_add_all(&part->addresses, flats->items[i].addresses.items, flats->items[i].addresses.count);
     }
 }
@@ -108,11 +149,12 @@ static void add_rule(const struct world *world, const struct policy *policy, con
         if (!absent || !absent[cluster])
             flats_add(&flats, world, policy, rule, cluster, 1, options, notes);
     parts->first = parts->count;
-    struct part *copied = part_with(parts, rule->direction, ports_of(given));
+    struct part *copied =
+        part_with(parts, rule->direction, without_ranges(ports_of(given), options, policy, notes));
     copied->everybody = rule->from_all;
     json_array_foreach(peers, i, peer) if (!json_object_get(peer, "cluster"))
         json_array_append(copied->peers, (json_t *)(uintptr_t)peer);
-    add_remote(parts, &flats);
+    add_remote(parts, &flats, options, policy, notes);
     note_services(world, policy, rule, notes);
     flats_free(&flats);
 }

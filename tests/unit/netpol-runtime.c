@@ -52,8 +52,7 @@ uint32_t ist_reconciler_state(const ist_reconciler *run, size_t cluster)
 
 int ist_reconciler_serves(const ist_reconciler *run, size_t cluster, size_t kind)
 {
-    (void)run;
-    return cluster < CLUSTERS && kind < 6;
+    return cluster < CLUSTERS && kind < 6 && !(kind == KIND_SLICE && run->lacks_slices);
 }
 
 const ist_env *ist_reconciler_env(const ist_reconciler *run)

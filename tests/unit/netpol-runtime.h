@@ -27,6 +27,7 @@ struct ist_reconciler {
     json_t *notes; // of the last want()
     struct model *model;
     int64_t grace;
+    int lacks_slices; // discovery.k8s.io/v1 is not served
     int shuffled; // due keys are taken in any order; else those touched with 0 first
     uint32_t random;
     // Called before each write: our object of that name there becomes `after` (NULL: goes), on behalf of `key`.

@@ -36,3 +36,10 @@ tests_unit_test_netpol_moves_SOURCES = %D%/test-netpol-moves.c $(NETPOL_RUNTIME)
 tests_unit_test_netpol_moves_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol -I$(top_srcdir)/plugins
 tests_unit_test_netpol_moves_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_netpol_moves_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-netpol-pods
+UNIT_TESTS += tests/unit/test-netpol-pods
+tests_unit_test_netpol_pods_SOURCES = %D%/test-netpol-pods.c $(NETPOL_RUNTIME)
+tests_unit_test_netpol_pods_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol -I$(top_srcdir)/plugins
+tests_unit_test_netpol_pods_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_netpol_pods_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
