@@ -17,7 +17,7 @@
 // Resources in the record: what destroy and a resumed apply need.
 #define R_STACK  "stack"  // data {id, name, region, token}
 #define R_ROUTER "router" // data {host_key, algorithm}: whom to talk to
-#define R_CONFIG "config" // data {routes, secrets}: what stands on it that carries no name of ours
+#define R_CONFIG "config" // data {sections, secrets}: what stands on it, under whatever name
 
 struct csr {
     ist_env env;
@@ -45,6 +45,9 @@ void csr_tell(const ist_env *env, const json_t *inputs);
 char *csr_desired(const json_t *inputs, const char *inside, bool archive);
 // The static routes in it, as configuration lines. New reference.
 json_t *csr_static_routes(const json_t *inputs);
+// The heads of all sections and single lines in it that are ours whole. They are kept in the record: what a later run
+// does not want any more (another OSPF process, another name) is removed. New reference.
+json_t *csr_sections(const json_t *inputs);
 
 // launch.c: the machine.
 int32_t csr_prepare_vm(struct csr *c, ist_error *err); // fills c->vm and c->seen, by calls

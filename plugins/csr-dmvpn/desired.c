@@ -152,3 +152,29 @@ char *csr_desired(const json_t *in, const char *inside, bool archive)
     json_decref(routes);
     return ist_buf_take(&b);
 }
+
+// Top-level lines that are shared with the platform, of which only what is in them is ours.
+static bool is_shared(const char *line)
+{
+    static const char *const shared[] = {"archive", "interface GigabitEthernet",
+                                         "crypto ipsec security-association", NULL};
+    for (size_t i = 0; shared[i]; i++) {
+        if (strncmp(line, shared[i], strlen(shared[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+json_t *csr_sections(const json_t *in)
+{
+    json_t *sections = json_array();
+    char *text = csr_desired(in, "", false);
+    for (const char *p = text; *p;) {
+        size_t len = strcspn(p, "\n");
+        if (len && *p != ' ' && !is_shared(p))
+            json_array_append_new(sections, json_stringn(p, len));
+        p += len + (p[len] == '\n');
+    }
+    ist_free_secret(text);
+    return sections;
+}

@@ -124,29 +124,58 @@ void csr_hang_up(struct device *d)
 
 // ---- comparing ----
 
+// A list of patterns that grows.
+struct patterns {
+    const char **list; // NULL-terminated; the strings are borrowed
+    size_t count;
+};
+
+static void add_pattern(struct patterns *p, const char *text)
+{
+    p->list = ist_realloc(p->list, p->count + 2, sizeof *p->list);
+    p->list[p->count++] = text;
+    p->list[p->count] = NULL;
+}
+
+static void add_recorded(struct patterns *p, const json_t *lines)
+{
+    json_t *line;
+    size_t i;
+    json_array_foreach((json_t *)lines, i, line)
+    {
+        if (json_is_string(line))
+            add_pattern(p, json_string_value(line));
+    }
+}
+
+// Ours whole: what bears our name, Tunnel0, what is wanted by a name of its own (the OSPF process), and what a run
+// before has made, under whatever name. Of all the rest only the lines we know of.
+static struct patterns owned_by(const struct csr *c, const json_t *wanted)
+{
+    static const char *const named[] = {"crypto ikev2 proposal ISTHMUS*",
+                                        "crypto ikev2 policy ISTHMUS*",
+                                        "crypto ikev2 keyring ISTHMUS*",
+                                        "crypto ikev2 profile ISTHMUS*",
+                                        "crypto ipsec profile ISTHMUS*",
+                                        "crypto ipsec transform-set ISTHMUS *",
+                                        "ip prefix-list ISTHMUS-VPC *",
+                                        "route-map ISTHMUS-VPC *",
+                                        "interface Tunnel0"};
+    const json_t *record = csr_record(c, R_CONFIG);
+    struct patterns p = {NULL, 0};
+    for (size_t i = 0; i < sizeof named / sizeof *named; i++)
+        add_pattern(&p, named[i]);
+    add_recorded(&p, wanted);
+    add_recorded(&p, json_object_get(record, "routes")); // as state had them before it had sections
+    add_recorded(&p, json_object_get(record, "sections"));
+    return p;
+}
+
 static int32_t compare_with(struct csr *c, struct device *d, const char *running, ist_error *err)
 {
-    // Sections that bear our name are ours whole, and Tunnel0; of the rest only the lines we know of.
-    char *process = ist_printf("router ospf %lld", (long long)ist_json_int(c->inputs, "ospf.processId", 10));
-    const char *owned[32] = {"crypto ikev2 proposal ISTHMUS*",
-                             "crypto ikev2 policy ISTHMUS*",
-                             "crypto ikev2 keyring ISTHMUS*",
-                             "crypto ikev2 profile ISTHMUS*",
-                             "crypto ipsec profile ISTHMUS*",
-                             "crypto ipsec transform-set ISTHMUS *",
-                             "ip prefix-list ISTHMUS-VPC *",
-                             "route-map ISTHMUS-VPC *",
-                             "interface Tunnel0",
-                             process};
     static const char *const keep[] = {"description", "bandwidth", "load-interval", NULL};
-    const json_t *record = csr_record(c, R_CONFIG);
-    json_t *route, *routes = json_object_get(record, "routes");
-    size_t i, n = 10;
-    json_array_foreach(routes, i, route)
-    {
-        if (n < sizeof owned / sizeof *owned - 1 && json_is_string(route))
-            owned[n++] = json_string_value(route);
-    }
+    json_t *sections = csr_sections(c->inputs);
+    struct patterns owned = owned_by(c, sections);
     ist_ios_config_free(d->running);
     ist_ios_config_free(d->wanted);
     ist_ios_diff_free(&d->diff);
@@ -160,12 +189,13 @@ static int32_t compare_with(struct csr *c, struct device *d, const char *running
     }
     ist_ios_diff_options o = {.size = sizeof o,
                               .same_secret = csr_same_secret,
-                              .arg = json_object_get(record, "secrets"),
-                              .owned = owned,
+                              .arg = json_object_get(csr_record(c, R_CONFIG), "secrets"),
+                              .owned = owned.list,
                               .keep = keep};
     if (rc == IST_OK)
         rc = ist_ios_config_diff(d->running, d->wanted, &o, &d->diff, err);
-    ist_free(process);
+    ist_free(owned.list);
+    json_decref(sections);
     return rc;
 }
 
@@ -292,7 +322,8 @@ static int32_t read_back(struct csr *c, json_t **records, ist_error *err)
         json_t *secrets = csr_secret_records(d.running, d.wanted, IST_SLOW_ROUNDS);
         json_t *config =
             csr_record(c, R_CONFIG) ? json_copy((json_t *)csr_record(c, R_CONFIG)) : json_object();
-        json_object_set_new(config, "routes", csr_static_routes(c->inputs));
+        json_object_del(config, "routes");
+        json_object_set_new(config, "sections", csr_sections(c->inputs));
         json_object_set_new(config, "secrets", secrets);
         json_t *entry = json_object_get(c->recorded, R_CONFIG);
         if (!entry)
@@ -319,11 +350,11 @@ static int32_t change(struct csr *c, struct device *d, ist_error *err)
     size_t first = archive_steps(&d->diff);
     json_t *records = NULL,
            *data = csr_record(c, R_CONFIG) ? json_copy((json_t *)csr_record(c, R_CONFIG)) : json_object();
-    // The routes that are about to be sent are ours from now on, whatever happens to this run.
-    json_t *routes = csr_static_routes(c->inputs), *old = json_object_get(data, "routes");
+    // What is about to be sent is ours from now on, whatever happens to this run; what was stays ours until it is gone.
+    json_t *sections = csr_sections(c->inputs), *old = json_object_get(data, "sections");
     if (json_is_array(old))
-        json_array_extend(routes, old);
-    json_object_set_new(data, "routes", routes);
+        json_array_extend(sections, old);
+    json_object_set_new(data, "sections", sections);
     int32_t rc = ist_intent(&c->env, R_CONFIG, data, token, err);
     if (rc == IST_OK && first)
         rc = send_steps(c, d, 0, first, 0, err);

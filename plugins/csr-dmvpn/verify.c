@@ -219,6 +219,47 @@ static void check_settled(struct csr *c, struct device *d)
                   minutes ? "a change is pending and will revert" : "none is pending");
 }
 
+// Lines on the interfaces that the tunnel stands on which are the platform's or the operator's, and may stop it. Nobody
+// removes them from here; they are named.
+static bool tell_obstacles(struct csr *c, struct device *d)
+{
+    static const char *const interfaces[] = {"interface GigabitEthernet1", "interface GigabitEthernet2"};
+    static const char *const lines[] = {"ip access-group", "shutdown", "crypto map", "ip policy route-map"};
+    bool found = false;
+    for (size_t i = 0; i < sizeof interfaces / sizeof *interfaces; i++) {
+        for (size_t k = 0; k < sizeof lines / sizeof *lines; k++) {
+            const char *rest = ist_ios_config_value(d->running, interfaces[i], lines[k]);
+            if (!rest)
+                continue;
+            found = true;
+            ist_check(&c->env, "nothing on the router is in the way", IST_FAIL, "%s: %s%s%s", interfaces[i],
+                      lines[k], *rest ? " " : "", rest);
+        }
+    }
+    return found;
+}
+
+// Why the tunnel may not work: what of the configuration differs, line by line.
+static void explain(struct csr *c, struct device *d)
+{
+    size_t told = 0;
+    if (csr_compare(c, d, NULL) != IST_OK)
+        return;
+    for (size_t i = 0; i < d->diff.count && told < 10; i++) {
+        const ist_ios_step *step = &d->diff.steps[i];
+        if (step->kind == IST_IOS_ENTER || step->kind == IST_IOS_EXIT)
+            continue;
+        told++;
+        ist_check(&c->env, "the configuration is as it was made", IST_FAIL, "%s is %s", step->path,
+                  step->kind == IST_IOS_REMOVE ? "to be sent, for what is there too much"
+                  : step->before               ? "something else"
+                                               : "missing");
+    }
+    if (!tell_obstacles(c, d) && !told)
+        ist_check(&c->env, "nothing on the router is in the way", IST_PASS,
+                  "its configuration is as it was made");
+}
+
 // Interfaces, address, security group, size and tags are as they were made.
 static void check_machine(struct csr *c)
 {
@@ -270,7 +311,12 @@ int32_t csr_verify(const ist_host *host, ist_call *call)
         if (checks[i].name)
             ist_check(&c.env, checks[i].name, checks[i].good ? IST_PASS : IST_FAIL, "%s", checks[i].evidence);
     }
+    bool good = true;
+    for (size_t i = 0; i < CHECKS; i++)
+        good = good && (!checks[i].name || checks[i].good);
     if (rc == IST_OK && d.ios) {
+        if (!good)
+            explain(&c, &d);
         check_settled(&c, &d);
         check_throughput(&c, &d);
     }

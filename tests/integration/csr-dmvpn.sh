@@ -64,6 +64,41 @@ drift "a line too much in a section of ours" 'no ip nhrp map multicast 192.0.2.1
 drift "a key was changed by hand" 'pre-shared-key <secret>' 'crypto ikev2 keyring ISTHMUS' 'peer DMVPN' 'pre-shared-key another'
 drift "the tunnel was shut down" 'interface Tunnel0 / no shutdown' 'interface Tunnel0' 'shutdown'
 drift "a static route is gone" 'ip route 10.0.110.0' 'no ip route 10.0.110.0 255.255.255.0 10.0.109.1'
+drift "an access list on the tunnel" '"interface Tunnel0 / no ip access-group BLOCK in"' 'ip access-list extended BLOCK' 'deny ip any any' 'interface Tunnel0' 'ip access-group BLOCK in'
+drift "another MTU" '"interface Tunnel0 / ip mtu 1400"' 'interface Tunnel0' 'ip mtu 1200'
+drift "another protection" '"interface Tunnel0 / tunnel protection ipsec profile ISTHMUS"' 'crypto ipsec profile OTHER' 'set transform-set ISTHMUS' 'interface Tunnel0' 'tunnel protection ipsec profile OTHER'
+drift "a passive tunnel" 'router ospf 10 / no passive-interface Tunnel0' 'router ospf 10' 'passive-interface Tunnel0'
+drift "the inside interface was shut down" 'interface GigabitEthernet2 / no shutdown' 'interface GigabitEthernet2' 'shutdown'
+typed 'show running-config' >"$TMP/before"
+platform() { configure 'access-list 160 deny udp any any eq 4500' 'interface GigabitEthernet1' 'ip access-group 160 in' >"$TMP/typed"; changes 0; }
+ok "an access list on the outside interface is the platform's, no drift" platform
+IN=$TMP/soon.yaml csr verify >"$TMP/out" 2>&1
+ok "verify fails and names it" check_is fail "nothing on the router is in the way" "interface GigabitEthernet1: ip access-group 160 in"
+configure 'interface GigabitEthernet1' 'no ip access-group 160 in' 'no access-list 160 deny udp any any eq 4500' >"$TMP/typed"
+ok "without it all is well" csr verify
+# ---- what a run before has made under another name goes ----
+other() { # other "what" "from" "to" LINE-GONE LINE-THERE: an input changes, and changes back
+    sed "s|$2|$3|" "$TMP/in.yaml" >"$TMP/renamed.yaml"
+    IN=$TMP/renamed.yaml csr apply >"$TMP/out" 2>&1
+    ok "$1: apply changes it" eval "! router show running-config | grep -qxF '$4' && router show running-config | grep -qxF '$5'"
+    ok "$1: nothing is left to do" eval 'IN=$TMP/renamed.yaml changes 0'
+    ok "$1: apply changes it back" csr apply
+    ok "$1: and nothing of it is left" eval "router show running-config | grep -qxF '$4' && ! router show running-config | grep -qxF '$5'"
+    ok "$1: the plan is empty again" changes 0
+}
+other "another OSPF process" "processId: 10" "processId: 20" "router ospf 10" "router ospf 20"
+other "another tunnel key" "HubTunnelIP: 10.250.0.1" "HubTunnelIP: 10.250.0.1, network_id: 200" " tunnel key 100" " tunnel key 200"
+other "another area" "vpcArea: 2" "vpcArea: 7" " network 10.0.109.0 0.0.0.255 area 2" " network 10.0.109.0 0.0.0.255 area 7"
+same_as_before() { typed 'show running-config' >"$TMP/after"; diff <(grep -v '^[!*]' "$TMP/before") <(grep -v '^[!*]' "$TMP/after"); }
+ok "the configuration is what it was" same_as_before
+killed() { # a run that recorded its intent and was killed: both names are ours until one is gone
+    configure 'router ospf 30' 'router-id 10.250.0.9' >"$TMP/typed"
+    sed -i 's|"router ospf 10"|"router ospf 10", "router ospf 30"|' "$TMP/rec.json"
+    csr plan && shows 'no router ospf 30' && csr apply && changes 0
+}
+ok "what a killed run left is removed by the next" killed
+stranger() { configure 'router ospf 40' 'network 10.99.0.0 0.0.255.255 area 0' >"$TMP/typed"; changes 0 && configure 'no router ospf 40' >"$TMP/typed"; }
+ok "a process of somebody else is left alone" stranger
 # A key that the router shows encrypted cannot be compared: sent once more, and known by its hash from then on.
 drift "keys are shown as type 6" 'pre-shared-key <secret>' 'password encryption aes'
 ok "and are shown so still" eval "typed 'show running-config' | grep -q 'pre-shared-key 6 [A-P]'"
@@ -130,6 +165,7 @@ breaks() { # breaks "what" "check" "evidence" LINE...
 breaks "wrong pre-shared key" "IKEv2 SA is ready" "pre-shared key" 'crypto ikev2 keyring ISTHMUS' 'peer DMVPN' 'pre-shared-key wrong'
 breaks "wrong NHRP key" "next hop server answers" "NHRP authentication" 'interface Tunnel0' 'ip nhrp authentication wrong'
 breaks "wrong OSPF area" "OSPF neighbour is full" "area" 'router ospf 10' 'no network 10.250.0.0 0.0.0.255 area 0' 'network 10.250.0.0 0.0.0.255 area 9'
+breaks "an access list on the tunnel" "the configuration is as it was made" "no ip access-group 150 in" 'access-list 150 deny ospf any any' 'access-list 150 permit ip any any' 'interface Tunnel0' 'ip access-group 150 in'
 breaks "wrong proposal" "IKEv2 SA is ready" "proposal" 'crypto ikev2 proposal ISTHMUS' 'group 14'
 ok "and all is well afterwards" csr verify
 

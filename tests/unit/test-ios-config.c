@@ -4,6 +4,7 @@
 #include <isthmus/ios_config.h>
 
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,6 +115,110 @@ static void in_owned_sections_what_is_not_wanted_goes(void **state)
            "interface Tunnel0\n ip nhrp nhs 10.0.0.8\n", &o,
            "interface Tunnel0\nno ip nhrp nhs 10.0.0.9\nip redirects\nip nhrp nhs 10.0.0.8\nexit\n"
            "no route-map ISTHMUS-OLD permit 10\n");
+}
+
+// What a run before has made under other names, in all directions of a renaming.
+static const char first[] = "crypto ikev2 proposal A\n group 19\n"
+                            "crypto ikev2 policy A\n proposal A\n"
+                            "crypto ikev2 keyring A\n peer P\n  address 0.0.0.0 0.0.0.0\n"
+                            "crypto ikev2 profile A\n keyring local A\n"
+                            "crypto ipsec transform-set A esp-gcm 256\n mode transport\n"
+                            "crypto ipsec profile A\n set transform-set A\n set ikev2-profile A\n"
+                            "interface Tunnel0\n ip address 10.0.0.9 255.255.255.0\n tunnel key 1\n"
+                            " tunnel protection ipsec profile A\n"
+                            "router ospf 10\n router-id 10.0.0.9\n"
+                            "ip prefix-list A seq 5 permit 10.1.0.0/24\n";
+
+// The same with every A as B, and other numbers where asked for. The caller's.
+static char *renamed(const char *text, char from, char to)
+{
+    char *copy = ist_strdup(text);
+    for (char *p = copy; *p; p++) {
+        bool word = p > copy && p[-1] == ' ' && (p[1] == 0 || p[1] == ' ' || p[1] == '\n');
+        if (*p == from && word)
+            *p = to;
+    }
+    return copy;
+}
+
+static void what_another_run_named_otherwise_goes(void **state)
+{
+    (void)state;
+    const char *const old[] = {"crypto ikev2 proposal A",
+                               "crypto ikev2 policy A",
+                               "crypto ikev2 keyring A",
+                               "crypto ikev2 profile A",
+                               "crypto ipsec transform-set A esp-gcm 256",
+                               "crypto ipsec profile A",
+                               "interface Tunnel0",
+                               "router ospf 10",
+                               "ip prefix-list A seq 5 permit 10.1.0.0/24",
+                               NULL};
+    ist_ios_diff_options o = {.size = sizeof o, .owned = old};
+    char *wanted = renamed(first, 'A', 'B');
+    char *text = commands(first, wanted, &o, 0);
+    // What refers to them was changed before, and what they refer to goes after them.
+    const char *gone =
+        strstr(text, "no ip prefix-list A seq 5 permit 10.1.0.0/24\nno crypto ipsec profile A\n"
+                     "no crypto ipsec transform-set A\nno crypto ikev2 profile A\n"
+                     "no crypto ikev2 keyring A\nno crypto ikev2 policy A\n"
+                     "no crypto ikev2 proposal A\n");
+    assert_non_null(gone);
+    assert_true(strstr(text, "tunnel protection ipsec profile B") < gone);
+    assert_null(strstr(text, "no interface"));
+    assert_null(strstr(text, "no router"));
+    ist_free(text);
+    // Without the record they are somebody else's.
+    text = commands(first, wanted, NULL, 0);
+    assert_null(strstr(text, "\nno "));
+    ist_free(text);
+    ist_free(wanted);
+}
+
+static void a_new_number_takes_the_old_ones_place(void **state)
+{
+    (void)state;
+    const char *const old[] = {"interface Tunnel0", "interface Tunnel7", "router ospf 10", "router ospf 20",
+                               NULL};
+    ist_ios_diff_options o = {.size = sizeof o, .owned = old};
+    const char *a =
+        "interface Tunnel0\n ip address 10.0.0.9 255.255.255.0\nrouter ospf 10\n router-id 10.0.0.9\n";
+    const char *b =
+        "interface Tunnel7\n ip address 10.0.0.9 255.255.255.0\nrouter ospf 20\n router-id 10.0.0.9\n";
+    // One address and one router-id: the old ones go first.
+    expect(a, b, &o,
+           "no router ospf 10\nno interface Tunnel0\n"
+           "interface Tunnel7\nip address 10.0.0.9 255.255.255.0\nexit\n"
+           "router ospf 20\nrouter-id 10.0.0.9\nexit\n");
+    expect(b, a, &o,
+           "no router ospf 20\nno interface Tunnel7\n"
+           "interface Tunnel0\nip address 10.0.0.9 255.255.255.0\nexit\n"
+           "router ospf 10\nrouter-id 10.0.0.9\nexit\n");
+    expect("router ospf 10\n router-id 10.0.0.9\nrouter ospf 20\n router-id 10.0.0.8\n",
+           "router ospf 20\n router-id 10.0.0.9\n", &o,
+           "no router ospf 10\nrouter ospf 20\nrouter-id 10.0.0.9\nexit\n");
+    expect(a, "", &o, "no router ospf 10\nno interface Tunnel0\n");
+}
+
+static void what_stops_a_tunnel_of_ours_goes(void **state)
+{
+    (void)state;
+    const char *const owned[] = {"interface Tunnel0", "router ospf 10", NULL};
+    ist_ios_diff_options o = {.size = sizeof o, .owned = owned};
+    const char *wanted =
+        "interface Tunnel0\n ip address 10.0.0.9 255.255.255.0\n ip mtu 1400\n"
+        " tunnel protection ipsec profile A\n no shutdown\nrouter ospf 10\n router-id 10.0.0.9\n";
+    expect("interface GigabitEthernet1\n ip access-group 150 in\n ip mtu 1200\n"
+           "interface Tunnel0\n ip address 10.0.0.9 255.255.255.0\n ip access-group 150 in\n ip mtu 1200\n"
+           " tunnel protection ipsec profile B\n shutdown\n"
+           "router ospf 10\n router-id 10.0.0.9\n passive-interface default\n",
+           wanted, &o,
+           "interface Tunnel0\nno ip access-group 150 in\nip mtu 1400\ntunnel protection ipsec profile A\n"
+           "no shutdown\nexit\nrouter ospf 10\nno passive-interface default\nexit\n");
+    // A VRF takes the addresses with it, when it comes and when it goes.
+    expect("interface Tunnel0\n vrf forwarding V\n ip address 10.0.0.9 255.255.255.0\n ip mtu 1400\n"
+           " tunnel protection ipsec profile A\nrouter ospf 10\n router-id 10.0.0.9\n",
+           wanted, &o, "interface Tunnel0\nno vrf forwarding V\nip address 10.0.0.9 255.255.255.0\nexit\n");
 }
 
 static void defaults_are_known(void **state)
@@ -229,6 +334,9 @@ int main(void)
         cmocka_unit_test(missing_lines_are_added_in_the_wanted_order),
         cmocka_unit_test(a_setting_replaces_and_the_rest_accumulates),
         cmocka_unit_test(in_owned_sections_what_is_not_wanted_goes),
+        cmocka_unit_test(what_another_run_named_otherwise_goes),
+        cmocka_unit_test(a_new_number_takes_the_old_ones_place),
+        cmocka_unit_test(what_stops_a_tunnel_of_ours_goes),
         cmocka_unit_test(defaults_are_known),
         cmocka_unit_test(a_transform_set_of_the_same_name_is_changed_in_place),
         cmocka_unit_test(secrets_are_compared_by_meaning),

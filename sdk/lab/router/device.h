@@ -156,6 +156,17 @@ void archive_show(struct router *router, FILE *out);
 void router_log(struct router *router, struct session *only, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+// ---- access lists ----
+
+struct acl_packet {
+    const char *protocol; // "udp", "ospf", "ip" (any)
+    uint32_t src, dst;
+    int port; // of the destination, 0: none
+};
+// Do the interface's access groups of a direction ("in", "out") let a packet through? Why not, in `why`.
+bool router_acl_permits(const struct router *router, const char *interface, const char *direction,
+                        const struct acl_packet *p, char *why, size_t size);
+
 // ---- the tunnel ----
 
 enum stage { STAGE_CONFIG, STAGE_IKE, STAGE_IPSEC, STAGE_NHRP, STAGE_OSPF, STAGE_UP };

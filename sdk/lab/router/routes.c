@@ -193,8 +193,11 @@ static bool over_tunnel(struct lab *lab, struct router *router, const char *name
     if (tunnel_stage(lab, true, why, size) != STAGE_UP)
         return false;
     const struct route *route = best(routes, router_routes(router, routes, 128), dst);
+    // Transit, both ways, is what an access list on the tunnel sees; addresses beyond `dst` are not known here.
+    struct acl_packet there = {.protocol = "ip", .dst = dst}, back = {.protocol = "ip", .src = dst};
     if (route && !strcmp(route->interface, "Tunnel0"))
-        return true;
+        return router_acl_permits(router, "Tunnel0", "out", &there, why, size) &&
+               router_acl_permits(router, "Tunnel0", "in", &back, why, size);
     char *address = lab_ip(dst);
     snprintf(why, size, "the %s has no route to %s over the tunnel (%s)", name, address,
              route ? route->interface : "none at all");

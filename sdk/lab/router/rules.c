@@ -39,6 +39,7 @@
 #define VTY "config-line"
 #define PUB "conf-ssh-pubkey"
 #define PUU "conf-ssh-pubkey-user"
+#define ACL "config-ext-nacl"
 
 const struct rule lab_ios_rules[] = {
     LINE(G, "service <line>"),
@@ -97,6 +98,7 @@ const struct rule lab_ios_rules[] = {
     SETTING(G, "ip prefix-list <word> seq <int> permit <cidr> le <int>", 5),
     SETTING(G, "ip prefix-list <word> seq <int> deny <cidr>", 5),
     SETTING(G, "access-list <line>", 0),
+    SECTION(G, "ip access-list extended <word>", ACL),
     SECTION(G, "route-map <word> permit <int>", MAP),
     SECTION(G, "route-map <word> deny <int>", MAP),
     LINE(G, "snmp-server <line>"),
@@ -170,6 +172,8 @@ const struct rule lab_ios_rules[] = {
     DEFAULT(IF, "ip address <none>", 2, "ip address"),
     ON(IF, "ip redirects"),
     SETTING(IF, "ip mtu <int>", 2),
+    LINE(IF, "ip access-group <word> in"),
+    LINE(IF, "ip access-group <word> out"),
     LINE(IF, "ip nat inside"),
     LINE(IF, "ip nat outside"),
     SETTING(IF, "ip nhrp authentication <nhrpkey>", 3),
@@ -252,6 +256,11 @@ const struct rule lab_ios_rules[] = {
     SETTING(VTY, "transport preferred <word>", 2),
     SETTING(VTY, "transport input <word>", 2),
     DEFAULT(VTY, "stopbits <int>", 1, "stopbits 1"),
+
+    LINE(ACL, "permit <line>"),
+    LINE(ACL, "deny <line>"),
+    LINE(ACL, "<int> permit <line>"),
+    LINE(ACL, "<int> deny <line>"),
 
     SECTION(PUB, "username <word>", PUU),
     LINE(PUU, "key-hash <word> <word>"),

@@ -218,8 +218,31 @@ static bool proposals(const struct end *a, const struct end *b, const struct why
     return true;
 }
 
+// IKE and ESP in UDP, from the other end, past the access lists of the interface that the tunnel stands on.
+static bool arrives(const struct end *to, const struct end *from, const struct why *why)
+{
+    static const int ports[] = {500, 4500};
+    const char *source = config_value(to->tunnel, "tunnel source");
+    for (size_t i = 0; i < 2; i++) {
+        struct acl_packet p = {
+            .protocol = "udp", .src = from->router->address, .dst = to->source, .port = ports[i]};
+        if (!router_acl_permits(to->router, source, "in", &p, why->text, why->size))
+            return false;
+    }
+    return true;
+}
+
+// Hellos, which come out of the tunnel.
+static bool hears(const struct end *to, const struct end *from, const struct why *why)
+{
+    struct acl_packet p = {.protocol = "ospf", .src = from->address, .dst = 0xe0000005};
+    return router_acl_permits(to->router, "Tunnel0", "in", &p, why->text, why->size);
+}
+
 static bool ike_fits(const struct end *spoke, const struct end *hub, const struct why *why)
 {
+    if (!arrives(spoke, hub, why) || !arrives(hub, spoke, why))
+        return false;
     if (!proposals(spoke, hub, why) || !identities(spoke, hub, why) || !identities(hub, spoke, why))
         return false;
     const char *mine = pre_shared(spoke, hub->router->address);
@@ -365,6 +388,8 @@ static bool ospf_fits(const struct end *spoke, const struct end *hub, bool multi
                 {"ip ospf dead-interval", "", "dead-interval"},
                 {"ip mtu", "1476", "ip mtu"}};
     const char *mine = area_of(spoke->router, spoke->address), *theirs = area_of(hub->router, hub->address);
+    if (!hears(spoke, hub, why) || !hears(hub, spoke, why))
+        return false;
     if (!multicast)
         return no(why, "OSPF: hellos do not reach the hub: no multicast towards the NHS");
     if (!mine || !theirs)

@@ -1,6 +1,7 @@
 // From the running configuration to the wanted one: the fewest commands, in an order that IOS takes. Inside a
-// section what goes, goes first; whole sections that are no longer wanted go last, when nothing refers to them any
-// more, and in reverse.
+// section what goes, goes first. Whole sections that are no longer wanted go last, when nothing refers to them any
+// more, and in reverse; but interfaces and routing processes go before the first wanted one of their kind, because two
+// interfaces cannot share an address, nor two processes a router-id.
 #include "tree.h"
 
 #include <string.h>
@@ -9,6 +10,8 @@ struct diffing {
     const ist_ios_diff_options *o;
     ist_ios_diff *out;
     size_t room;
+    const struct node *running, *wanted; // the roots
+    bool cleared;                        // interfaces and processes that are not wanted are gone
 };
 
 static char *path_of(const struct node *node, const char *shown)
@@ -140,6 +143,19 @@ static bool is_kept(const struct diffing *d, const char *text)
     return false;
 }
 
+// What `no` takes of a line, where it is less than all of it; borrowed words of `text`.
+static size_t removal_length(const char *text)
+{
+    // The transforms of a set are no part of its name.
+    unsigned words = rules_begins(text, "crypto ipsec transform-set") ? 4 : 0;
+    size_t n = 0;
+    for (unsigned i = 0; i < words && text[n]; i++) {
+        n += strspn(text + n, " ");
+        n += strcspn(text + n, " ");
+    }
+    return words ? n : strlen(text);
+}
+
 static void remove_line(struct diffing *d, const struct node *node)
 {
     char *text, *shown;
@@ -152,7 +168,7 @@ static void remove_line(struct diffing *d, const struct node *node)
         shown = ist_printf("no %.*s", (int)(cut ? cut - node->shown : 0), node->shown);
         text = ist_strdup(shown);
     } else {
-        text = ist_printf("no %s", node->text);
+        text = ist_printf("no %.*s", (int)removal_length(node->text), node->text);
         shown = ist_strdup(text);
     }
     step(d, IST_IOS_REMOVE, text, shown, node->parent, NULL);
@@ -181,6 +197,32 @@ static void remove_unwanted(struct diffing *d, const struct node *running, const
         if (!is_wanted(d, wanted, r) && !is_kept(d, r->text))
             remove_line(d, r);
     }
+}
+
+// Whole sections that are ours and not wanted, the last first. early: interfaces and routing processes, else the rest.
+static void remove_sections(struct diffing *d, bool early)
+{
+    for (size_t i = d->running->count; i-- > 0;) {
+        const struct node *r = d->running->child[i];
+        bool first = rules_begins(r->text, "interface") || rules_begins(r->text, "router");
+        if (first == early && is_owned(d, r->text) && !is_wanted(d, d->wanted, r))
+            remove_line(d, r);
+    }
+}
+
+// Does setting the section's VRF take its addresses away, as IOS does?
+static bool loses_addresses(const struct node *running, const struct node *wanted, bool owned)
+{
+    for (size_t i = 0; owned && running && i < running->count; i++) {
+        bool stays = false;
+        if (!rules_begins(running->child[i]->text, "vrf forwarding"))
+            continue;
+        for (size_t k = 0; k < wanted->count; k++)
+            stays = stays || strcmp(wanted->child[k]->text, running->child[i]->text) == 0;
+        if (!stays)
+            return true;
+    }
+    return false;
 }
 
 // ---- a section ----
@@ -235,11 +277,18 @@ static bool opens_section(const struct node *wanted)
 
 static void diff_section(struct diffing *d, const struct node *running, const struct node *wanted, bool owned)
 {
+    bool lost = loses_addresses(running, wanted, owned);
     if (owned)
         remove_unwanted(d, running, wanted);
     for (size_t i = 0; i < wanted->count; i++) {
         const struct node *w = wanted->child[i];
-        const struct node *same = find_same(d, running, w);
+        bool again = lost && rules_begins(w->text, "ip address");
+        const struct node *same = again ? NULL : find_same(d, running, w);
+        if (!w->parent->parent && !d->cleared &&
+            (strncmp(w->text, "interface Tunnel", 16) == 0 || rules_begins(w->text, "router"))) {
+            d->cleared = true;
+            remove_sections(d, true);
+        }
         const struct node *setting = same ? NULL : find_setting(running, w);
         if (opens_section(w))
             enter_section(d, same, setting, w, owned || (!w->parent->parent && is_owned(d, w->text)));
@@ -251,15 +300,13 @@ static void diff_section(struct diffing *d, const struct node *running, const st
 int32_t ist_ios_config_diff(const ist_ios_config *running, const ist_ios_config *wanted,
                             const ist_ios_diff_options *options, ist_ios_diff *diff, ist_error *err)
 {
-    struct diffing d = {.o = options, .out = diff};
+    struct diffing d = {.o = options, .out = diff, .running = running->root, .wanted = wanted->root};
     (void)err;
     memset(diff, 0, sizeof *diff);
     diff_section(&d, running->root, wanted->root, false);
-    for (size_t i = running->root->count; i-- > 0;) {
-        const struct node *r = running->root->child[i];
-        if (is_owned(&d, r->text) && !is_wanted(&d, wanted->root, r))
-            remove_line(&d, r);
-    }
+    if (!d.cleared)
+        remove_sections(&d, true);
+    remove_sections(&d, false);
     return IST_OK;
 }
 
