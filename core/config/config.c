@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #define MAX_FILES 1000
-#define MAX_PATH  1000 // of --set
 
 #define CONFIG_SITE_DIR "/etc/isthmus/conf.d"
 
@@ -179,81 +178,6 @@ static int load_dir(struct config *config, struct diags *diags, const char *dir)
     return rc;
 }
 
-// ---- --set
-
-// A copy of `base` (NULL: nothing yet) in which `path` is `value`; NULL when the path does not fit.
-static const struct node *with_value(struct arena *arena, const struct node *base, const char *path,
-                                     const struct node *value)
-{
-    char key[256];
-    long index;
-    int rc = path_next(&path, key, sizeof(key), &index);
-    if (rc == 0)
-        return base ? node_as(arena, value, base->key, base->key_place) : value;
-    if (rc < 0)
-        return NULL;
-    if (index >= 0) {
-        if (!base || base->kind != NODE_LIST || (size_t)index >= base->count)
-            return NULL;
-        const struct node *item = with_value(arena, base->items[index], path, value);
-        struct node *list = node_new(arena, NODE_LIST, base->place);
-        for (size_t i = 0; item && i < base->count; i++)
-            node_add(arena, list, (struct node *)(uintptr_t)(i == (size_t)index ? item : base->items[i]));
-        return item ? node_as(arena, list, base->key, base->key_place) : NULL;
-    }
-    if (base && base->kind != NODE_MAP && base->kind != NODE_NULL)
-        return NULL;
-    const struct node *child = with_value(arena, node_get(base, key), path, value);
-    if (!child)
-        return NULL;
-    struct node *over = node_new(arena, NODE_MAP, value->place);
-    node_add(arena, over, node_as(arena, child, key, value->place));
-    if (!base || base->kind == NODE_NULL)
-        return base ? node_as(arena, over, base->key, base->key_place) : over;
-    // Merging would mix the old map with the new value: the old child goes first.
-    struct node *rest = node_new(arena, NODE_MAP, base->place);
-    for (size_t i = 0; i < base->count; i++)
-        node_add(arena, rest, strcmp(base->items[i]->key, key) == 0 ? over->items[0] : base->items[i]);
-    if (!node_get(base, key))
-        node_add(arena, rest, over->items[0]);
-    return node_as(arena, rest, base->key, base->key_place);
-}
-
-static void apply_set(struct config *config, struct diags *diags, const char *set)
-{
-    const char *equals = strchr(set, '=');
-    char *name = ist_printf("--set %.*s", (int)(equals ? equals - set : (long)strlen(set)), set);
-    struct place place = {name, 0, 0};
-    struct node *value = NULL;
-    char first[32];
-    snprintf(first, sizeof(first), "%.*s", (int)strcspn(set, ".[="), set);
-    bool top = strcmp(first, "isthmus") == 0 || strcmp(first, "vars") == 0 || strcmp(first, "pipelines") == 0;
-    char *path = equals ? ist_printf("%s%.*s", top ? "" : "vars.", (int)(equals - set), set) : NULL;
-    if (!equals || equals == set)
-        diag_error(diags, place, "expected PATH=VALUE");
-    else if (equals - set > MAX_PATH)
-        diag_error(diags, (struct place){"--set", 0, 0}, "a path of over %d characters", MAX_PATH);
-    else if (!node_read_text(config->arena, diags, name, equals + 1, strlen(equals + 1), &value)) {
-        const struct node *vars = node_get(config->root, "vars");
-        size_t count = vars && vars->kind == NODE_MAP && !strpbrk(path + 5, ".[") ? vars->count : 0;
-        const char **names = ist_calloc(count, sizeof(char *));
-        for (size_t i = 0; i < count; i++)
-            names[i] = vars->items[i]->key;
-        bool fresh = !top && !node_get(vars, path + 5);
-        const char *near = fresh ? nearest(path + 5, names, count) : NULL;
-        const struct node *root = near ? NULL : with_value(config->arena, config->root, path, value);
-        if (near)
-            diag_error(diags, place, "unknown variable `%s`, did you mean `%s`?", path + 5, near);
-        else if (!root)
-            diag_error(diags, place, "there is nothing like `%s` to set", path);
-        else
-            config->root = root;
-        ist_free(names);
-    }
-    ist_free(path);
-    ist_free(name);
-}
-
 // ---- settings
 
 static void read_settings(struct config *config, struct diags *diags)
@@ -299,7 +223,7 @@ int config_load(const struct config_source *source, struct diags *diags, struct 
     if (!made->root)
         made->root = node_new(made->arena, NODE_MAP, (struct place){"", 0, 0});
     for (size_t i = 0; !rc && i < source->set_count; i++)
-        apply_set(made, diags, source->sets[i]);
+        config_set(made, diags, source->sets[i]);
     const struct node *vars = node_get(made->root, "vars");
     made->vars = vars && vars->kind == NODE_MAP ? vars : NULL;
     const struct node *pipelines = node_get(made->root, "pipelines");

@@ -82,6 +82,9 @@ struct value evaluate_text(struct scope *scope, const char *text, const char *ty
 // Runs a command without a shell and keeps what it printed; NULL when it failed, with why (size bytes).
 const char *command_output(struct config *config, const char *command, char *why, size_t size);
 
+// One --set PATH=VALUE; what is wrong with it is told.
+void config_set(struct config *config, struct diags *diags, const char *set);
+
 // A map against a table: unknown keys, types, required ones, defaults. `what` is for messages: "plugin ccp".
 // The values' json is NULL when something in it is unknown.
 struct value table_values(struct scope *scope, const ist_field *fields, size_t count, const struct node *map,
