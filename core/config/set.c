@@ -141,7 +141,7 @@ static bool is_there(struct config *config, struct diags *diags, struct place pl
     if (!*path || has_name(&names, pipeline)) {
         const struct node *steps = node_get(node_get(node_get(config->root, "pipelines"), pipeline), "steps");
         if (!*path || path_next(&path, key, sizeof(key), &index) <= 0 || strcmp(key, "steps") != 0 ||
-            path_next(&path, key, sizeof(key), &index) <= 0 || !*path || node_get(steps, key))
+            path_next(&path, key, sizeof(key), &index) <= 0 || index >= 0 || !*path || node_get(steps, key))
             return true;
         names.count = 0;
         add_keys(&names, steps);

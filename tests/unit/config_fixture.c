@@ -68,7 +68,7 @@ int fixture_reload(struct fixture *f, const char *const *sets, size_t count)
 {
     unload(f);
     f->diags = diags_new();
-    struct config_source source = {f->dir, sets, count};
+    struct config_source source = {.dir = f->dir, .sets = sets, .set_count = count};
     if (config_load(&source, f->diags, &f->config))
         return -1;
     int rc = pipeline_load(f->config, fake_catalog(), "p", f->diags, &f->pipeline);

@@ -78,13 +78,30 @@ static void set_wins_over_files_and_reaches_into_lists(void **state)
     fixture_write(f, "conf.yaml",
                   "vars: {x: one}\n" STEPS
                   "      a: {plugin: app, with: {clusters: [{name: k}, {name: l}]}}\n"
-                  "      n: {plugin: net, with: {name: \"${var.x}\"}}\n");
+                  "      n: {plugin: net, with: {name: \"${var.x}${var.fresh:-}\"}}\n");
     const char *sets[] = {"x=two", "pipelines.p.steps.n.with.count=5",
                           "pipelines.p.steps.a.with.clusters[1].name=m", "vars.fresh=1"};
     assert_int_equal(fixture_reload(f, sets, 4), 0);
     holds(fixture_inputs(f, "n"), "\"count\":5");
-    holds(fixture_inputs(f, "n"), "\"name\":\"two\"");
+    holds(fixture_inputs(f, "n"), "\"name\":\"two1\"");
     holds(fixture_inputs(f, "a"), "[{\"name\":\"k\"},{\"name\":\"m\"}]");
+}
+
+static void set_wins_over_a_pipelines_own_variable_and_knows_what_there_is(void **state)
+{
+    struct fixture *f = *state;
+    fixture_write(f, "conf.yaml",
+                  "vars: {x: one}\npipelines:\n  p:\n    vars: {x: own}\n    steps:\n"
+                  "      n: {plugin: net, with: {name: \"${var.x}\"}}\n");
+    const char *sets[] = {"x=two"}, *unknown[] = {"vars.y=1", "y=1", "pipelines.q.steps.n.with.name=x",
+                                                  "pipelines.p.steps.m.with.name=x"};
+    assert_int_equal(fixture_reload(f, sets, 1), 0);
+    holds(fixture_inputs(f, "n"), "\"name\":\"two\"");
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(*unknown); i++)
+        assert_int_equal(fixture_reload(f, &unknown[i], 1), -1);
+    const char *fresh[] = {"pipelines.p.steps.m={plugin: net, with: {name: z}}"};
+    assert_int_equal(fixture_reload(f, fresh, 1), 0);
+    holds(fixture_inputs(f, "m"), "\"name\":\"z\"");
 }
 
 static void anchors_aliases_and_merge_keys_work(void **state)
@@ -559,6 +576,7 @@ int main(void)
         T(later_files_override_maps_merge_scalars_and_lists_replace),
         T(a_list_of_maps_is_merged_in_order_and_across_files),
         T(set_wins_over_files_and_reaches_into_lists),
+        T(set_wins_over_a_pipelines_own_variable_and_knows_what_there_is),
         T(anchors_aliases_and_merge_keys_work),
         T(includes_that_include_each_other_show_the_chain),
         T(an_include_error_has_the_place_in_the_included_file),
