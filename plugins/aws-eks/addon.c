@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#define POLL_MS 2000
-
 static char *addon_path(const struct step *s, const char *more)
 {
     char *name = ist_url_encode(ist_json_str_or(s->inputs, "name", ""), 0);
@@ -53,40 +51,6 @@ char *addon_value(const json_t *addon, const char *variable)
     return copy;
 }
 
-static int32_t wait_update(struct step *s, const char *id, ist_error *err)
-{
-    char *encoded = ist_url_encode(id, 0);
-    char *more = ist_printf("updates/%s", encoded);
-    char *path = addon_path(s, more);
-    char *whole = ist_printf("%s?addonName=vpc-cni", path);
-    const int64_t until = ist_now_ms(&s->env) + step_timeout(s);
-    int32_t rc;
-    for (;;) {
-        json_t *answer = NULL;
-        rc = ist_aws_rest(s->aws, "eks", "GET", whole, NULL, &answer, err);
-        const char *status = ist_json_str_or(answer, "update.status", "");
-        const int waiting = rc == IST_OK && strcmp(status, "InProgress") == 0;
-        if (rc == IST_OK && !waiting && strcmp(status, "Successful") != 0)
-            rc = ist_fail(err, IST_ERR_REMOTE, "EKS add-on vpc-cni", "its update is %s: %s", status,
-                          ist_json_str_or(answer, "update.errors[0].errorMessage", "no reason given"));
-        json_decref(answer);
-        if (!waiting || rc != IST_OK)
-            break;
-        ist_progress(&s->env, "add-on vpc-cni: its configuration is being changed");
-        rc = ist_now_ms(&s->env) >= until ? IST_ERR_TIMEOUT : ist_sleep_ms(&s->env, POLL_MS);
-        if (rc != IST_OK) {
-            ist_fail(err, rc, "EKS add-on vpc-cni", "%s while its configuration was being changed",
-                     ist_code_name(rc));
-            break;
-        }
-    }
-    ist_free(whole);
-    ist_free(path);
-    ist_free(more);
-    ist_free(encoded);
-    return rc;
-}
-
 int32_t addon_set(struct step *s, const json_t *addon, const char *variable, const char *value,
                   const char *token, ist_error *err)
 {
@@ -110,11 +74,7 @@ int32_t addon_set(struct step *s, const json_t *addon, const char *variable, con
     json_t *body = json_pack("{s:s, s:s, s:s*}", "configurationValues", text, "resolveConflicts", "PRESERVE",
                              "clientRequestToken", token);
     char *path = addon_path(s, "addons/vpc-cni/update");
-    json_t *answer = NULL;
-    int32_t rc = ist_aws_rest(s->aws, "eks", "POST", path, body, &answer, err);
-    if (rc == IST_OK && ist_json_str(answer, "update.id") != NULL)
-        rc = wait_update(s, ist_json_str(answer, "update.id"), err);
-    json_decref(answer);
+    const int32_t rc = update_send(s, "EKS add-on vpc-cni", path, body, "addonName=vpc-cni", err);
     json_decref(body);
     json_decref(values);
     ist_free(path);

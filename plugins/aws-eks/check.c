@@ -73,12 +73,36 @@ static void check_overrides(ist_checking *c)
     }
 }
 
+// What only counts where the cluster is made, and what that needs.
+static void check_create(ist_checking *c)
+{
+    static const char *const only[] = {"cluster_role", "version", "access_entries", "node_groups", "addons"};
+    const int creates = ist_json_bool(ist_checking_inputs(c), "create", 0);
+    for (size_t i = 0; i < sizeof(only) / sizeof(*only) && !creates && ist_is_known(c, "create"); i++) {
+        const json_t *value = ist_checking_at(c, only[i]);
+        if (value != NULL && !(json_is_array(value) && json_array_size(value) == 0))
+            ist_unwise(c, only[i], "has no effect without `create: true`");
+    }
+    if (!creates)
+        return;
+    if (ist_is_known(c, "cluster_role") && ist_checking_text(c, "cluster_role") == NULL)
+        ist_wrong(c, "cluster_role", "is needed where `create` is set");
+    if (ist_is_known(c, "subnets") && json_array_size(ist_checking_at(c, "subnets")) < 2)
+        ist_wrong(c, "subnets", "EKS needs two or more, in different availability zones, where `create` is set");
+    for (size_t i = 0; i < json_array_size(ist_checking_at(c, "node_groups")); i++) {
+        char path[64];
+        snprintf(path, sizeof(path), "node_groups[%zu].count", i);
+        ist_check_range(c, path, 0, 450); // EKS's quota of nodes in a group
+    }
+}
+
 int32_t eks_check(const ist_host *host, ist_call *call)
 {
     ist_checking *c = ist_checking_new(&(ist_env){host, call});
     ist_check_eks_name(c, "name");
     ist_check_line(c, "role_arn_name");
     ist_check_line(c, "role_arn");
+    check_create(c);
     check_manifests(c);
     check_overrides(c);
     return ist_checking_end(c);

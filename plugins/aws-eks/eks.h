@@ -47,9 +47,15 @@ char *addon_value(const json_t *addon, const char *variable);
 int32_t addon_set(struct step *s, const json_t *addon, const char *variable, const char *value,
                   const char *token, ist_error *err);
 
+// ---- update.c ----
+// Posts a change and waits until EKS has carried it out; `query` (may be NULL) says in its words what the update is of
+// ("addonName=vpc-cni").
+int32_t update_send(struct step *s, const char *what, const char *path, const json_t *body, const char *query,
+                    ist_error *err);
+
 // ---- manifests.c ----
 // The objects of all `apply_manifests`, in the order of applying: {from, object}. Every kind is served by the
-// cluster, or defined by one of them. New reference.
+// cluster (where it is there already), or defined by one of them. New reference.
 int32_t manifests_load(struct step *s, json_t **objects, ist_error *err);
 
 // ---- objects.c: keeping them in the cluster ----

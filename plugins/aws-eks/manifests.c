@@ -97,7 +97,7 @@ int32_t manifests_load(struct step *s, json_t **objects, ist_error *err)
     }
     json_array_foreach(all, i, entry)
     {
-        if (rc == IST_OK)
+        if (rc == IST_OK && s->kube != NULL)
             rc = resolve(s, all, entry, err);
     }
     if (rc == IST_OK)

@@ -90,7 +90,8 @@ static int32_t look(struct step *s, const char *owner, const json_t *object, str
 {
     json_t *live = NULL, *after = NULL;
     ist_error failed = {0};
-    int32_t rc = live_of(s, object, &live, &failed);
+    // A cluster that is still to be made holds nothing.
+    int32_t rc = s->kube != NULL ? live_of(s, object, &live, &failed) : IST_ERR_NOT_FOUND;
     *state = (struct state){0};
     if (rc == IST_ERR_NOT_FOUND) // or its kind is not served yet
         return IST_OK;

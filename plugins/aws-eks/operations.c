@@ -1,5 +1,6 @@
 #include "operations.h"
 #include "eks.h"
+#include "made.h"
 
 #include <isthmus/file.h>
 
@@ -73,12 +74,29 @@ int32_t eks_observe(const ist_host *host, ist_call *call)
     return end(&s, rc, &err);
 }
 
-// plan tells what apply makes, in the same order: of the three parts, one does.
+// plan tells what apply makes, in the same order: of the four parts, one does.
 struct parts {
+    int32_t (*made)(struct step *s, ist_error *err);
     int32_t (*file)(const ist_env *env, const json_t *recorded, const ist_kept_file *file, ist_error *err);
     int32_t (*snat)(struct step *s, ist_error *err);
     int32_t (*objects)(struct step *s, const json_t *wanted, ist_error *err);
 };
+
+static int creates(const struct step *s)
+{
+    return ist_json_bool(s->inputs, "create", 0);
+}
+
+static int32_t reload(struct step *s, json_t **wanted, ist_error *err)
+{
+    json_t *objects = NULL;
+    const int32_t rc = manifests_load(s, &objects, err);
+    if (rc == IST_OK) {
+        json_decref(*wanted);
+        *wanted = objects;
+    }
+    return rc;
+}
 
 static int32_t over_parts(const ist_host *host, ist_call *call, const struct parts *parts)
 {
@@ -86,10 +104,14 @@ static int32_t over_parts(const ist_host *host, ist_call *call, const struct par
     ist_error err = {0};
     json_t *wanted = NULL;
     int32_t rc = begin(&s, host, call, &err);
-    if (rc == IST_OK)
-        rc = cluster_check(&s, &err);
     if (rc == IST_OK) // all that could refuse a manifest comes before any change
         rc = manifests_load(&s, &wanted, &err);
+    if (rc == IST_OK)
+        rc = parts->made(&s, &err);
+    if (rc == IST_OK && !(creates(&s) && ist_operation_of(&s.env) == IST_OP_PLAN))
+        rc = cluster_check(&s, &err);
+    if (rc == IST_OK && creates(&s) && s.kube != NULL) // what serves them could not be asked before
+        rc = reload(&s, &wanted, &err);
     if (rc == IST_OK) {
         const ist_kept_file file = file_of(&s);
         rc = parts->file(&s.env, s.recorded, &file, &err);
@@ -106,12 +128,13 @@ static int32_t over_parts(const ist_host *host, ist_call *call, const struct par
 
 int32_t eks_plan(const ist_host *host, ist_call *call)
 {
-    return over_parts(host, call, &(struct parts){ist_kept_file_plan, snat_plan, objects_plan});
+    return over_parts(host, call, &(struct parts){made_plan, ist_kept_file_plan, snat_plan, objects_plan});
 }
 
 int32_t eks_apply(const ist_host *host, ist_call *call)
 {
-    return over_parts(host, call, &(struct parts){ist_kept_file_apply, snat_apply, objects_apply});
+    return over_parts(host, call,
+                      &(struct parts){made_apply, ist_kept_file_apply, snat_apply, objects_apply});
 }
 
 // What was in a cluster that is gone is gone with it.
@@ -130,7 +153,8 @@ int32_t eks_destroy(const ist_host *host, ist_call *call)
     struct step s;
     ist_error err = {0};
     int32_t rc = begin(&s, host, call, &err);
-    if (rc == IST_OK && s.cluster == NULL) {
+    // One that this step made and that never came up holds nothing either.
+    if (rc == IST_OK && (s.cluster == NULL || (creates(&s) && s.kube == NULL))) {
         rc = forget(&s, &err);
     } else if (rc == IST_OK) {
         rc = cluster_check(&s, &err);
@@ -139,6 +163,8 @@ int32_t eks_destroy(const ist_host *host, ist_call *call)
         if (rc == IST_OK)
             rc = snat_destroy(&s, &err);
     }
+    if (rc == IST_OK)
+        rc = made_destroy(&s, &err);
     if (rc == IST_OK)
         rc = ist_kept_file_destroy(&s.env, s.recorded, RESOURCE_FILE, &err);
     return end(&s, rc, &err);
@@ -159,7 +185,9 @@ int32_t eks_verify(const ist_host *host, ist_call *call)
     }
     ist_check(&s.env, "cluster is ACTIVE", IST_PASS, "Kubernetes %s at %s",
               ist_json_str_or(s.cluster, "version", "?"), ist_json_str_or(s.cluster, "endpoint", "?"));
-    rc = snat_verify(&s, &err);
+    rc = made_verify(&s, &err);
+    if (rc == IST_OK)
+        rc = snat_verify(&s, &err);
     if (rc == IST_OK)
         rc = manifests_load(&s, &wanted, &err);
     if (rc == IST_OK)

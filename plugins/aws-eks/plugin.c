@@ -37,7 +37,47 @@ static const ist_field inputs[] = {
     ROW("manifest_overrides", "map(path)", "{}", 0,
         "Files that take the place of manifests, by the URL or file as `apply_manifests` has it."),
     ROW("adopt", "bool", "false", 0, "Take over objects of the manifests that are there already."),
-    ROW("timeout", "duration", "15m", 0, "How long a rollout or an update of an add-on may take."),
+    ROW("timeout", "duration", "15m", 0,
+        "How long each may take: a rollout, an update, the cluster or a node group in the making."),
+    ROW("create", "bool", "false", 0,
+        "Make the cluster with EKS's own API, for those without a container platform; one that is there is "
+        "taken as it "
+        "is, if it agrees."),
+    ROW("version", "string", NULL, 0, "Version of Kubernetes of what is made; a later one upgrades it."),
+    ROW("cluster_role", "string", NULL, 0,
+        "IAM role of the control plane, by ARN, name or a part of it; needed with `create`."),
+    ROW("subnets", "list(string)", "[]", 0,
+        "Subnets of the control plane's interfaces, and of the nodes; two or more, needed with `create`."),
+    ROW("security_groups", "list(string)", "[]", 0,
+        "Further security groups of the control plane's interfaces."),
+    ROW("public_access", "bool", "true", 0, "The API server can be reached from the internet."),
+    ROW("private_access", "bool", "false", 0, "The API server can be reached from within the VPC."),
+    ROW("public_access_cidrs", "set(cidr)", "[]", 0,
+        "From where on the internet; without it, from anywhere."),
+    ROW("tags", "map(string)", "{}", 0, "Tags of all that is made."),
+    ROW("access_entries", "list(object)", "[]", 0,
+        "Who may use the cluster that is made, besides its maker."),
+    ROW("access_entries[].principal", "string", NULL, IST_REQUIRED,
+        "IAM role or user, by ARN, name or a part of it."),
+    ROW("access_entries[].policy", "string", NULL, 0,
+        "Access policy over the whole cluster, such as AmazonEKSClusterAdminPolicy."),
+    ROW("node_groups", "list(object)", "[]", 0, "Managed node groups of the cluster that is made."),
+    ROW("node_groups[].name", "string", NULL, IST_REQUIRED, "Name of the group."),
+    ROW("node_groups[].role", "string", NULL, IST_REQUIRED,
+        "IAM role of the nodes, by ARN, name or a part of it."),
+    ROW("node_groups[].subnets", "list(string)", NULL, 0, "Subnets of the nodes; without it, the cluster's."),
+    ROW("node_groups[].instance_types", "list(string)", NULL, 0,
+        "EC2 instance types; EKS's default is t3.medium."),
+    ROW("node_groups[].count", "int", NULL, 0, "How many nodes; 2 without it."),
+    ROW("node_groups[].min", "int", NULL, 0, "The fewest that an autoscaler may leave; without it, `count`."),
+    ROW("node_groups[].max", "int", NULL, 0, "The most that an autoscaler may start; without it, `count`."),
+    ROW("node_groups[].disk_size", "int", NULL, 0, "GiB of each node's disk."),
+    ROW("node_groups[].ami_type", "string", NULL, 0, "Kind of image, such as AL2023_x86_64_STANDARD."),
+    ROW("node_groups[].capacity_type", "string", NULL, 0, "ON_DEMAND or SPOT."),
+    ROW("addons", "list(object)", "[]", 0, "Add-ons that EKS manages in the cluster that is made."),
+    ROW("addons[].name", "string", NULL, IST_REQUIRED, "Name of the add-on, such as vpc-cni or coredns."),
+    ROW("addons[].version", "string", NULL, 0, "Its version; without it, EKS's default for this Kubernetes."),
+    ROW("addons[].role", "string", NULL, 0, "IAM role of its service account, by ARN, name or a part of it."),
     ELSEWHERE("subnet", "object"),
     ELSEWHERE("subnet.cidr", "cidr"),
     ELSEWHERE("subnet.publicCidrs", "list(cidr)"),
@@ -62,8 +102,14 @@ static const ist_field outputs[] = {
 };
 
 static const char *const permissions[] = {
-    "eks:DescribeCluster", "eks:DescribeAddon", "eks:UpdateAddon",  "eks:DescribeUpdate",
-    "iam:ListRoles",       "sts:AssumeRole",    "ec2:DescribeVpcs", NULL};
+    "eks:DescribeCluster", "eks:DescribeAddon", "eks:UpdateAddon", "eks:DescribeUpdate", "iam:ListRoles",
+    "sts:AssumeRole", "ec2:DescribeVpcs",
+    // With `create`:
+    "eks:CreateCluster", "eks:DeleteCluster", "eks:UpdateClusterConfig", "eks:UpdateClusterVersion",
+    "eks:CreateNodegroup", "eks:DescribeNodegroup", "eks:DeleteNodegroup", "eks:UpdateNodegroupConfig",
+    "eks:UpdateNodegroupVersion", "eks:CreateAddon", "eks:DeleteAddon", "eks:CreateAccessEntry",
+    "eks:DescribeAccessEntry", "eks:DeleteAccessEntry", "eks:ListAssociatedAccessPolicies",
+    "eks:AssociateAccessPolicy", "eks:TagResource", "iam:PassRole", NULL};
 
 IST_CHECKED_PLAN(checked_plan, eks_check, eks_plan)
 

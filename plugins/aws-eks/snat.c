@@ -175,7 +175,7 @@ int32_t snat_plan(struct step *s, ist_error *err)
     struct current now = {0};
     const json_t *stale = stale_record(s, &wanted);
     int32_t rc = IST_OK;
-    if (wanted.variable != NULL) {
+    if (wanted.variable != NULL && s->kube != NULL) {
         rc = check_auto_mode(s, err);
         if (rc == IST_OK)
             rc = current_of(s, wanted.variable, &now, err);
@@ -184,7 +184,7 @@ int32_t snat_plan(struct step *s, ist_error *err)
     if (rc == IST_OK && stale != NULL) {
         plan_stale(s, stale, &wanted);
     } else if (rc == IST_OK && wanted.variable != NULL && (!same || step_is_unsettled(s, RESOURCE_SNAT))) {
-        if (!same && strcmp(wanted.variable, EXTERNAL) == 0)
+        if (!same && strcmp(wanted.variable, EXTERNAL) == 0 && s->kube != NULL)
             rc = check_public_nodes(s, err);
         // Until it is ours the setting is new, whatever default stands in its place.
         const int ours = step_record(s, RESOURCE_SNAT) != NULL && !step_is_unsettled(s, RESOURCE_SNAT);

@@ -1,24 +1,14 @@
 #!/usr/bin/env bash
 # ccp, aws-eks, aws-vpc and aws-routes one by one against the lab: what they do, mend, refuse and leave alone.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/plugin-lib.sh"
 command -v kubectl >/dev/null && command -v aws >/dev/null && command -v jq >/dev/null || skip_all "kubectl, aws or jq is missing"
 start_lab
 
-# run NAME OP: one operation with $TMP/NAME.yaml; the JSON is in $TMP/json, that and what it said in $TMP/ran
-run() {
-    timeout 100 "$ISTHMUS" plugin run --output json --state "$TMP/$1.state" -i "$TMP/$1.yaml" "$1" "$2" >"$TMP/json" 2>"$TMP/err"
-    local status=$?
-    cat "$TMP/json" "$TMP/err" >"$TMP/ran"
-    cat "$TMP/ran"
-    return $status
-}
 plan() { # plan NAME ACTIONS: the actions of the changes, in order: "create create"
     run "$1" plan && [ "$(jq -r '[.changes[].action] | join(" ")' "$TMP/json")" = "$2" ] && return
     echo "expected: $2"
     return 1
-}
-refuses() { # refuses TEXT NAME OP
-    ! run "$2" "$3" && grep -qF -- "$1" "$TMP/ran"
 }
 writes() { lab log --output jsonl | jq -s '[.[] | select(.write)] | length'; }
 

@@ -13,6 +13,7 @@ struct type {
     const char *tags;        // resource type of TagSpecifications; NULL: no tags
     const char *properties;  // "Property=Parameter ..."; a bare name means itself, "Name=" is handled apart
     const char *store, *attributes; // where the object is, and "Attribute=path ..." of it
+    const char *pair[2];            // it is known by two properties, "a|b", by which it is removed too
 };
 
 static const struct type types[] = {
@@ -45,7 +46,7 @@ static const struct type types[] = {
     {.name = "AWS::EC2::Route",
      .create = "CreateRoute",
      .remove = "DeleteRoute",
-     .by = "RouteTableId",
+     .pair = {"RouteTableId", "DestinationCidrBlock"},
      .properties = "RouteTableId DestinationCidrBlock NetworkInterfaceId GatewayId NatGatewayId",
      .attributes = ""},
     {.name = "AWS::EC2::Instance",
@@ -76,7 +77,65 @@ static const struct type types[] = {
      .by = "AssociationId",
      .properties = "AllocationId EIP=PublicIp NetworkInterfaceId InstanceId",
      .store = "elastic-ip",
-     .attributes = "Id=associationId"}};
+     .attributes = "Id=associationId"},
+    {.name = "AWS::EC2::VPC",
+     .create = "CreateVpc",
+     .id = "vpc.vpcId",
+     .remove = "DeleteVpc",
+     .by = "VpcId",
+     .tags = "vpc",
+     .properties = "CidrBlock EnableDnsSupport= EnableDnsHostnames= Tags=",
+     .store = "vpc",
+     .attributes = "VpcId=vpcId CidrBlock=cidrBlock"},
+    {.name = "AWS::EC2::InternetGateway",
+     .create = "CreateInternetGateway",
+     .id = "internetGateway.internetGatewayId",
+     .remove = "DeleteInternetGateway",
+     .by = "InternetGatewayId",
+     .tags = "internet-gateway",
+     .properties = "Tags=",
+     .store = "internet-gateway",
+     .attributes = "InternetGatewayId=internetGatewayId"},
+    {.name = "AWS::EC2::VPCGatewayAttachment",
+     .create = "AttachInternetGateway",
+     .remove = "DetachInternetGateway",
+     .pair = {"InternetGatewayId", "VpcId"},
+     .properties = "InternetGatewayId VpcId",
+     .attributes = ""},
+    {.name = "AWS::EC2::NatGateway",
+     .create = "CreateNatGateway",
+     .id = "natGateway.natGatewayId",
+     .remove = "DeleteNatGateway",
+     .by = "NatGatewayId",
+     .tags = "natgateway",
+     .properties = "AllocationId SubnetId Tags=",
+     .store = "natgateway",
+     .attributes = "NatGatewayId=natGatewayId"},
+    {.name = "AWS::EC2::RouteTable",
+     .create = "CreateRouteTable",
+     .id = "routeTable.routeTableId",
+     .remove = "DeleteRouteTable",
+     .by = "RouteTableId",
+     .tags = "route-table",
+     .properties = "VpcId Tags=",
+     .store = "route-table",
+     .attributes = "RouteTableId=routeTableId"},
+    {.name = "AWS::EC2::Subnet",
+     .create = "CreateSubnet",
+     .id = "subnet.subnetId",
+     .remove = "DeleteSubnet",
+     .by = "SubnetId",
+     .tags = "subnet",
+     .properties = "VpcId CidrBlock AvailabilityZone MapPublicIpOnLaunch= Tags=",
+     .store = "subnet",
+     .attributes = "SubnetId=subnetId AvailabilityZone=availabilityZone CidrBlock=cidrBlock VpcId=vpcId"},
+    {.name = "AWS::EC2::SubnetRouteTableAssociation",
+     .create = "AssociateRouteTable",
+     .id = "associationId",
+     .remove = "DisassociateRouteTable",
+     .by = "AssociationId",
+     .properties = "RouteTableId SubnetId",
+     .attributes = ""}};
 
 static const struct type *type_of(const char *name)
 {
@@ -237,17 +296,27 @@ static json_t *parameters(const struct type *type, const json_t *stack, const ch
     return p;
 }
 
+// One attribute that only a call of its own sets: {"Attribute": {"Value": "true"}}.
+static void set_attribute(struct lab *lab, const char *action, const char *by, const char *physical,
+                          const json_t *props, const char *name, char **why)
+{
+    if (*why || !*aws_text(props, name))
+        return;
+    json_t *p = json_pack("{s{ss}}", name, "Value", aws_text(props, name));
+    json_object_set_new(p, by, json_string(physical));
+    json_decref(do_ec2(lab, action, p, why));
+}
+
 // What is done in a second call, once the object is there.
-static void finish(struct lab *lab, const struct type *type, const char *physical, const json_t *props,
-                   char **why)
+static void finish(struct lab *lab, const char *physical, const json_t *props, char **why)
 {
     json_t *in = json_object_get(props, "SecurityGroupIngress"),
            *out = json_object_get(props, "SecurityGroupEgress");
-    const char *check = aws_text(props, "SourceDestCheck");
-    if (!strcmp(type->create, "CreateNetworkInterface") && *check)
-        json_decref(do_ec2(
-            lab, "ModifyNetworkInterfaceAttribute",
-            json_pack("{sss{ss}}", "NetworkInterfaceId", physical, "SourceDestCheck", "Value", check), why));
+    set_attribute(lab, "ModifyNetworkInterfaceAttribute", "NetworkInterfaceId", physical, props,
+                  "SourceDestCheck", why);
+    set_attribute(lab, "ModifyVpcAttribute", "VpcId", physical, props, "EnableDnsSupport", why);
+    set_attribute(lab, "ModifyVpcAttribute", "VpcId", physical, props, "EnableDnsHostnames", why);
+    set_attribute(lab, "ModifySubnetAttribute", "SubnetId", physical, props, "MapPublicIpOnLaunch", why);
     if (!*why && json_array_size(in))
         json_decref(do_ec2(lab, "AuthorizeSecurityGroupIngress",
                            json_pack("{ssso}", "GroupId", physical, "IpPermissions", permissions(in)), why));
@@ -271,11 +340,11 @@ char *cfn_create(struct lab *lab, const json_t *stack, const char *logical, cons
     json_t *answer = p ? do_ec2(lab, type->create, p, why) : NULL;
     if (!answer)
         return NULL;
-    char *physical = type->id ? lab_strdup(path_text(answer, type->id))
-                              : lab_format("%s|%s", aws_text(props, "RouteTableId"),
-                                           aws_text(props, "DestinationCidrBlock"));
+    char *physical =
+        type->id ? lab_strdup(path_text(answer, type->id))
+                 : lab_format("%s|%s", aws_text(props, type->pair[0]), aws_text(props, type->pair[1]));
     json_decref(answer);
-    finish(lab, type, physical, props, why);
+    finish(lab, physical, props, why);
     return physical;
 }
 
@@ -324,8 +393,8 @@ static void retag(json_t *object, const json_t *old, const json_t *fresh)
 }
 
 // Rules of a group: the old ones go, the new ones come.
-static void update_group(struct lab *lab, const struct type *type, const char *physical, const json_t *old,
-                         const json_t *props, char **why)
+static void update_group(struct lab *lab, const char *physical, const json_t *old, const json_t *props,
+                         char **why)
 {
     json_t *rules = json_object_get(old, "SecurityGroupIngress"), *bare = json_object();
     if (json_array_size(rules))
@@ -334,12 +403,11 @@ static void update_group(struct lab *lab, const struct type *type, const char *p
                            why));
     json_object_set(bare, "SecurityGroupIngress", json_object_get(props, "SecurityGroupIngress"));
     if (!*why)
-        finish(lab, type, physical, bare, why);
+        finish(lab, physical, bare, why);
     json_decref(bare);
 }
 
-static void update_eni(struct lab *lab, const struct type *type, const char *physical, const json_t *props,
-                       char **why)
+static void update_eni(struct lab *lab, const char *physical, const json_t *props, char **why)
 {
     json_t *groups = json_object_get(props, "GroupSet"), *description = json_object_get(props, "Description");
     json_t *p = json_pack("{ss}", "NetworkInterfaceId", physical);
@@ -349,7 +417,7 @@ static void update_eni(struct lab *lab, const struct type *type, const char *phy
         json_object_set_new(p, "Description", json_pack("{sO}", "Value", description));
     json_decref(do_ec2(lab, "ModifyNetworkInterfaceAttribute", p, why));
     if (!*why)
-        finish(lab, type, physical, props, why);
+        finish(lab, physical, props, why);
 }
 
 // User data and size of an instance: it keeps what it has on its disk, and user data applies at first boot only.
@@ -377,9 +445,9 @@ bool cfn_update(struct lab *lab, const json_t *record, const json_t *props, char
     const char *physical = aws_text(record, "PhysicalResourceId");
     json_t *object = object_of(lab, type, physical);
     if (!strcmp(type->create, "CreateSecurityGroup") && same_but(old, props, of_group))
-        update_group(lab, type, physical, old, props, why);
+        update_group(lab, physical, old, props, why);
     else if (!strcmp(type->create, "CreateNetworkInterface") && same_but(old, props, of_eni))
-        update_eni(lab, type, physical, props, why);
+        update_eni(lab, physical, props, why);
     else if (!strcmp(type->create, "RunInstances") && same_but(old, props, of_instance))
         update_instance(lab, physical, props);
     else if (strcmp(type->create, "AllocateAddress") != 0 || !same_but(old, props, of_address))
@@ -402,8 +470,8 @@ bool cfn_delete(struct lab *lab, const json_t *record, char **why)
         return true; // gone already
     }
     if (bar) {
-        json_object_set_new(p, "RouteTableId", json_stringn(physical, (size_t)(bar - physical)));
-        json_object_set_new(p, "DestinationCidrBlock", json_string(bar + 1));
+        json_object_set_new(p, type->pair[0], json_stringn(physical, (size_t)(bar - physical)));
+        json_object_set_new(p, type->pair[1], json_string(bar + 1));
     } else if (!strcmp(type->by, "AllocationId")) {
         json_object_set(p, type->by, json_object_get(object, "allocationId"));
     } else if (!strcmp(type->by, "InstanceId") || !strcmp(type->by, "SecurityGroupRuleId")) {

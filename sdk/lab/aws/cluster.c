@@ -170,19 +170,23 @@ static void make_groups(struct making *m)
     allow(m, m->control_group, m->worker_group, "tcp", 443, 443);
 }
 
-static const char *worker_image(const struct making *m)
+const char *aws_node_image(struct lab *lab)
 {
-    struct aws_call c = aws_self(m->lab);
-    const char *wanted = word(m->spec, "ami"), *key, *found = "";
+    struct aws_call c = aws_self(lab);
+    const char *key, *found = "";
     json_t *image;
-    if (*wanted)
-        return wanted;
     json_object_foreach(aws_all(&c, "image"), key, image)
     {
         if (aws_is(image, "imageOwnerAlias", "amazon"))
             found = key;
     }
     return found;
+}
+
+static const char *worker_image(const struct making *m)
+{
+    const char *wanted = word(m->spec, "ami");
+    return *wanted ? wanted : aws_node_image(m->lab);
 }
 
 static void make_workers(struct making *m)
@@ -237,6 +241,11 @@ static void becomes_active(struct lab *lab, void *arg)
     free(arg);
 }
 
+void aws_cluster_begin(struct lab *lab, const char *name)
+{
+    lab_after(lab, lab->eks_ms, becomes_active, lab_strdup(name));
+}
+
 static void add_cluster(struct making *m)
 {
     char *arn = lab_format("arn:aws:eks:" AWS_REGION ":" AWS_ACCOUNT ":cluster/%s", m->name);
@@ -254,7 +263,7 @@ static void add_cluster(struct making *m)
                   json_incref(m->made), "_nodes", json_incref(m->nodes));
     free(arn);
     json_object_set_new(json_object_get(m->lab->aws->store, "cluster"), m->name, cluster);
-    lab_after(m->lab, m->lab->eks_ms, becomes_active, lab_strdup(m->name));
+    aws_cluster_begin(m->lab, m->name);
 }
 
 static char *order_wrong(const struct making *m)

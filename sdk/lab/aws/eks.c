@@ -1,12 +1,12 @@
-// EKS: REST JSON. Clusters come from the container platform; here they are read, and add-ons are managed.
-#include "inner.h"
+// EKS: REST JSON: who serves which path; clusters as they are read, and their add-ons.
+#include "eks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-static json_t *cluster_of(struct aws_call *c, const char *name)
+json_t *eks_cluster(struct aws_call *c, const char *name)
 {
     json_t *cluster = aws_get(c, "cluster", name);
     return cluster ? cluster
@@ -14,7 +14,7 @@ static json_t *cluster_of(struct aws_call *c, const char *name)
 }
 
 // Without the lab's own members.
-static json_t *shown(const json_t *object)
+json_t *eks_shown(const json_t *object)
 {
     json_t *copy = json_copy((json_t *)(uintptr_t)object), *value;
     const char *key;
@@ -27,13 +27,30 @@ static json_t *shown(const json_t *object)
     return copy;
 }
 
-struct parts {
-    char *cluster, *kind, *item, *verb;
-    const struct lab_request *rq;
-    json_t *body;
-};
+json_t *eks_update(const char *type)
+{
+    char *id = lab_id("", 32);
+    json_t *answer = json_pack("{s{ss ss ss si s[] s[]}}", "update", "id", id, "status", "InProgress", "type",
+                               type, "createdAt", (int)time(NULL), "params", "errors");
+    free(id);
+    return answer;
+}
 
-static json_t *list_clusters(struct aws_call *c, const struct parts *p)
+bool eks_made_before(struct aws_call *c, const struct eks_parts *p, const json_t *object, const char *what,
+                     bool *refused)
+{
+    const char *token = aws_text(p->body, "clientRequestToken");
+    *refused = false;
+    if (!object)
+        return false;
+    if (*token && aws_is(object, "_token", token))
+        return true;
+    *refused = true;
+    aws_fail(c, 409, "ResourceInUseException", "%s already exists", what);
+    return false;
+}
+
+static json_t *list_clusters(struct aws_call *c, const struct eks_parts *p)
 {
     json_t *names = json_array(), *cluster;
     const char *name;
@@ -46,33 +63,20 @@ static json_t *list_clusters(struct aws_call *c, const struct parts *p)
     return answer;
 }
 
-static json_t *describe_cluster(struct aws_call *c, const struct parts *p)
+static json_t *describe_cluster(struct aws_call *c, const struct eks_parts *p)
 {
-    json_t *cluster = cluster_of(c, p->cluster);
-    return cluster ? json_pack("{so}", "cluster", shown(cluster)) : NULL;
-}
-
-static json_t *list_nodegroups(struct aws_call *c, const struct parts *p)
-{
-    return cluster_of(c, p->cluster) ? json_pack("{s[]}", "nodegroups")
-                                     : NULL; // the platform's workers are its own
-}
-
-static json_t *describe_nodegroup(struct aws_call *c, const struct parts *p)
-{
-    return cluster_of(c, p->cluster)
-               ? aws_fail(c, 404, "ResourceNotFoundException", "No node group found for name: %s.", p->item)
-               : NULL;
+    json_t *cluster = eks_cluster(c, p->cluster);
+    return cluster ? json_pack("{so}", "cluster", eks_shown(cluster)) : NULL;
 }
 
 // ---- add-ons ----
 
-static json_t *addons_of(struct aws_call *c, const struct parts *p)
+static json_t *addons_of(struct aws_call *c, const struct eks_parts *p)
 {
-    return json_object_get(cluster_of(c, p->cluster), "_addons");
+    return json_object_get(eks_cluster(c, p->cluster), "_addons");
 }
 
-static json_t *list_addons(struct aws_call *c, const struct parts *p)
+static json_t *list_addons(struct aws_call *c, const struct eks_parts *p)
 {
     json_t *addons = addons_of(c, p), *names = json_array(), *addon;
     const char *name;
@@ -84,7 +88,7 @@ static json_t *list_addons(struct aws_call *c, const struct parts *p)
     return json_pack("{so}", "addons", names);
 }
 
-static json_t *find_addon(struct aws_call *c, const struct parts *p)
+static json_t *find_addon(struct aws_call *c, const struct eks_parts *p)
 {
     json_t *addon = json_object_get(addons_of(c, p), p->item);
     if (!addon && !c->status)
@@ -93,10 +97,10 @@ static json_t *find_addon(struct aws_call *c, const struct parts *p)
     return addon;
 }
 
-static json_t *describe_addon(struct aws_call *c, const struct parts *p)
+static json_t *describe_addon(struct aws_call *c, const struct eks_parts *p)
 {
     json_t *addon = find_addon(c, p);
-    return addon ? json_pack("{so}", "addon", shown(addon)) : NULL;
+    return addon ? json_pack("{so}", "addon", eks_shown(addon)) : NULL;
 }
 
 // configurationValues is a JSON string, and the service judges it.
@@ -116,14 +120,17 @@ static bool take_configuration(struct aws_call *c, json_t *addon, const json_t *
     return good;
 }
 
-static json_t *create_addon(struct aws_call *c, const struct parts *p)
+static json_t *create_addon(struct aws_call *c, const struct eks_parts *p)
 {
     json_t *addons = addons_of(c, p);
     const char *name = aws_text(p->body, "addonName");
     if (!addons)
         return NULL;
-    if (json_object_get(addons, name))
-        return aws_fail(c, 409, "ResourceInUseException", "Addon already exists: %s", name);
+    bool refused;
+    if (eks_made_before(c, p, json_object_get(addons, name), "Addon", &refused))
+        return json_pack("{so}", "addon", eks_shown(json_object_get(addons, name)));
+    if (refused)
+        return NULL;
     char *arn = lab_format("arn:aws:eks:" AWS_REGION ":" AWS_ACCOUNT ":addon/%s/%s", p->cluster, name);
     json_t *addon = json_pack("{ss ss ss ss ss s{s[]} s{} si}", "addonName", name, "clusterName", p->cluster,
                               "status", "ACTIVE", "addonVersion", "v1.16.4-eksbuild.2", "addonArn", arn,
@@ -133,66 +140,86 @@ static json_t *create_addon(struct aws_call *c, const struct parts *p)
         json_decref(addon);
         return NULL;
     }
+    json_object_set_new(addon, "_token", json_string(aws_text(p->body, "clientRequestToken")));
+    if (json_object_get(p->body, "tags"))
+        json_object_set(addon, "tags", json_object_get(p->body, "tags"));
     json_object_set_new(addons, name, addon);
-    return json_pack("{so}", "addon", shown(addon));
+    return json_pack("{so}", "addon", eks_shown(addon));
 }
 
-static json_t *update_addon(struct aws_call *c, const struct parts *p)
+static json_t *update_addon(struct aws_call *c, const struct eks_parts *p)
 {
     json_t *addon = find_addon(c, p);
     if (!addon || !take_configuration(c, addon, p->body))
         return NULL;
-    char *id = lab_id("", 32);
-    json_t *answer = json_pack("{s{ss ss ss si s[] s[]}}", "update", "id", id, "status", "InProgress", "type",
-                               "AddonUpdate", "createdAt", (int)time(NULL), "params", "errors");
-    free(id);
-    return answer;
+    return eks_update("AddonUpdate");
 }
 
-static json_t *delete_addon(struct aws_call *c, const struct parts *p)
+static json_t *delete_addon(struct aws_call *c, const struct eks_parts *p)
 {
     json_t *addon = find_addon(c, p);
     if (!addon)
         return NULL;
-    json_t *answer = json_pack("{so}", "addon", shown(addon));
+    json_t *answer = json_pack("{so}", "addon", eks_shown(addon));
     json_object_set_new(json_object_get(answer, "addon"), "status", json_string("DELETING"));
     json_object_del(addons_of(c, p), p->item);
     return answer;
 }
 
-static json_t *describe_update(struct aws_call *c, const struct parts *p)
+static json_t *describe_update(struct aws_call *c, const struct eks_parts *p)
 {
-    return cluster_of(c, p->cluster) ? json_pack("{s{ss ss ss s[]}}", "update", "id", p->item, "status",
-                                                 "Successful", "type", "AddonUpdate", "errors")
-                                     : NULL;
+    return eks_cluster(c, p->cluster) ? json_pack("{s{ss ss ss s[]}}", "update", "id", p->item, "status",
+                                                  "Successful", "type", "AddonUpdate", "errors")
+                                      : NULL;
 }
 
 // ---- routes: the parts of a path that must be there ----
 
 static const struct {
-    const char *method, *kind;
-    int depth; // how many parts follow /clusters
+    const char *method, *root, *kind, *verb;
+    int depth; // how many parts follow the root
     const char *action;
-    json_t *(*fn)(struct aws_call *, const struct parts *);
+    eks_fn *fn;
     bool write;
-} routes[] = {{"GET", NULL, 0, "ListClusters", list_clusters, false},
-              {"GET", NULL, 1, "DescribeCluster", describe_cluster, false},
-              {"GET", "node-groups", 2, "ListNodegroups", list_nodegroups, false},
-              {"GET", "node-groups", 3, "DescribeNodegroup", describe_nodegroup, false},
-              {"GET", "addons", 2, "ListAddons", list_addons, false},
-              {"POST", "addons", 2, "CreateAddon", create_addon, true},
-              {"GET", "addons", 3, "DescribeAddon", describe_addon, false},
-              {"DELETE", "addons", 3, "DeleteAddon", delete_addon, true},
-              {"POST", "addons", 4, "UpdateAddon", update_addon, true},
-              {"GET", "updates", 3, "DescribeUpdate", describe_update, false}};
+} routes[] = {
+    {"GET", "clusters", NULL, NULL, 0, "ListClusters", list_clusters, false},
+    {"POST", "clusters", NULL, NULL, 0, "CreateCluster", eks_create_cluster, true},
+    {"GET", "clusters", NULL, NULL, 1, "DescribeCluster", describe_cluster, false},
+    {"DELETE", "clusters", NULL, NULL, 1, "DeleteCluster", eks_delete_cluster, true},
+    {"POST", "clusters", "update-config", NULL, 2, "UpdateClusterConfig", eks_update_config, true},
+    {"POST", "clusters", "updates", NULL, 2, "UpdateClusterVersion", eks_update_version, true},
+    {"GET", "clusters", "updates", NULL, 3, "DescribeUpdate", describe_update, false},
+    {"GET", "clusters", "node-groups", NULL, 2, "ListNodegroups", eks_list_groups, false},
+    {"POST", "clusters", "node-groups", NULL, 2, "CreateNodegroup", eks_create_group, true},
+    {"GET", "clusters", "node-groups", NULL, 3, "DescribeNodegroup", eks_describe_group, false},
+    {"DELETE", "clusters", "node-groups", NULL, 3, "DeleteNodegroup", eks_delete_group, true},
+    {"POST", "clusters", "node-groups", "update-config", 4, "UpdateNodegroupConfig", eks_scale_group, true},
+    {"POST", "clusters", "node-groups", "update-version", 4, "UpdateNodegroupVersion", eks_group_version,
+     true},
+    {"POST", "clusters", "access-entries", NULL, 2, "CreateAccessEntry", eks_create_entry, true},
+    {"GET", "clusters", "access-entries", NULL, 3, "DescribeAccessEntry", eks_describe_entry, false},
+    {"DELETE", "clusters", "access-entries", NULL, 3, "DeleteAccessEntry", eks_delete_entry, true},
+    {"GET", "clusters", "access-entries", "access-policies", 4, "ListAssociatedAccessPolicies",
+     eks_list_policies, false},
+    {"POST", "clusters", "access-entries", "access-policies", 4, "AssociateAccessPolicy", eks_add_policy,
+     true},
+    {"GET", "clusters", "addons", NULL, 2, "ListAddons", list_addons, false},
+    {"POST", "clusters", "addons", NULL, 2, "CreateAddon", create_addon, true},
+    {"GET", "clusters", "addons", NULL, 3, "DescribeAddon", describe_addon, false},
+    {"DELETE", "clusters", "addons", NULL, 3, "DeleteAddon", delete_addon, true},
+    {"POST", "clusters", "addons", "update", 4, "UpdateAddon", update_addon, true},
+    {"POST", "tags", NULL, NULL, 1, "TagResource", eks_tag, true},
+};
 enum { ROUTES = sizeof routes / sizeof *routes };
 
-static int split(char *path, struct parts *p)
+// Returns how many parts follow the root, which is the caller's to free.
+static int split(char *path, struct eks_parts *p, char **root)
 {
     char *rest = path, *part, **into[] = {&p->cluster, &p->kind, &p->item, &p->verb};
     int depth = 0;
     strsep(&rest, "/"); // before the first slash
-    strsep(&rest, "/"); // "clusters"
+    part = strsep(&rest, "/");
+    *root = lab_strdup(part ? part : "");
     while (depth < 4 && (part = strsep(&rest, "/"))) {
         if (*part)
             *into[depth++] = lab_decode(part, strlen(part));
@@ -200,20 +227,27 @@ static int split(char *path, struct parts *p)
     return depth;
 }
 
-static int route_of(const struct lab_request *rq, struct parts *p)
+static bool is_part(const char *wanted, const char *part)
 {
-    char *path = lab_strdup(rq->path);
-    int depth = split(path, p), found = -1;
-    free(path);
+    return !wanted || (part && !strcmp(part, wanted));
+}
+
+static int route_of(const struct lab_request *rq, struct eks_parts *p)
+{
+    char *path = lab_strdup(rq->path), *root;
+    int depth = split(path, p, &root), found = -1;
     for (int i = 0; i < ROUTES; i++) {
         if (routes[i].depth == depth && !strcmp(routes[i].method, rq->method) &&
-            (!routes[i].kind || (p->kind && !strcmp(p->kind, routes[i].kind))))
+            !strcmp(routes[i].root, root) && is_part(routes[i].kind, p->kind) &&
+            is_part(routes[i].verb, p->verb))
             found = i;
     }
+    free(root);
+    free(path);
     return found;
 }
 
-static void free_parts(struct parts *p)
+static void free_parts(struct eks_parts *p)
 {
     free(p->cluster);
     free(p->kind);
@@ -224,12 +258,12 @@ static void free_parts(struct parts *p)
 
 bool aws_eks_handles(const char *path)
 {
-    return !strcmp(path, "/clusters") || !strncmp(path, "/clusters/", 10);
+    return !strcmp(path, "/clusters") || !strncmp(path, "/clusters/", 10) || !strncmp(path, "/tags/arn", 9);
 }
 
 void aws_eks_identify(struct lab_request *rq)
 {
-    struct parts p = {0};
+    struct eks_parts p = {0};
     int route = route_of(rq, &p);
     rq->action = lab_format("eks:%s", route >= 0 ? routes[route].action : "-");
     rq->write = route >= 0 && routes[route].write;
@@ -238,7 +272,7 @@ void aws_eks_identify(struct lab_request *rq)
 
 void aws_eks_act(struct aws_call *c, const struct lab_request *rq, struct lab_reply *reply)
 {
-    struct parts p = {.rq = rq};
+    struct eks_parts p = {.rq = rq};
     int route = route_of(rq, &p);
     json_t *answer = NULL;
     p.body = rq->body_len ? json_loadb(rq->body, rq->body_len, 0, NULL) : json_object();

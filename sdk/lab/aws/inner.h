@@ -144,6 +144,9 @@ aws_scope_service(const struct lab_request *rq); // of the credential scope, unv
 // ---- what each part gives the others ----
 void aws_iam_start(struct lab *lab);
 void aws_image_start(struct lab *lab);
+const char *aws_node_image(struct lab *lab); // id of Amazon's newest for EKS; "" when there is none
+void aws_cluster_begin(struct lab *lab,
+                       const char *name); // the cluster in the store becomes ACTIVE in its time
 bool aws_eks_handles(const char *path);
 void aws_eks_identify(struct lab_request *rq);
 void aws_eks_act(struct aws_call *c, const struct lab_request *rq, struct lab_reply *reply);

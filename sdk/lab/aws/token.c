@@ -60,6 +60,22 @@ static bool session_of(const char *arn, const char *role)
     return strlen(name) == len && !strncmp(session, name, len);
 }
 
+// Who one is, is one thing; the cluster lets in whom the container platform mapped (its access role) or who made it, and
+// those of its access entries that have a policy.
+static bool is_let_in(const json_t *cluster, const char *arn)
+{
+    const char *principal;
+    json_t *entry;
+    if (session_of(arn, aws_text(cluster, "_accessRole")))
+        return true;
+    json_object_foreach(json_object_get(cluster, "_entries"), principal, entry)
+    {
+        if (session_of(arn, principal) && json_array_size(json_object_get(entry, "_policies")) > 0)
+            return true;
+    }
+    return false;
+}
+
 const char *lab_aws_token_arn(struct lab *lab, const char *cluster_name, const char *token)
 {
     static const char prefix[] = "k8s-aws-v1.";
@@ -70,6 +86,5 @@ const char *lab_aws_token_arn(struct lab *lab, const char *cluster_name, const c
     char *url = lab_unbase64(token + sizeof prefix - 1, NULL);
     const char *arn = url ? identity(lab, url, cluster_name) : NULL;
     free(url);
-    // Who one is, is one thing; the cluster lets in whom the container platform mapped: its access role.
-    return arn && session_of(arn, aws_text(cluster, "_accessRole")) ? arn : NULL;
+    return arn && is_let_in(cluster, arn) ? arn : NULL;
 }

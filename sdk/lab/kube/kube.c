@@ -95,7 +95,7 @@ static void make_namespace(struct lab_cluster *cluster, const char *name)
     make(cluster, "namespaces", json_pack("{s{ss}}", "metadata", "name", name));
 }
 
-static void make_node(struct lab_cluster *cluster, const char *name, const char *address)
+void lab_kube_add_node(struct lab_cluster *cluster, const char *name, const char *address)
 {
     char *now = kube_now();
     make(cluster, "nodes",
@@ -109,6 +109,21 @@ static void make_node(struct lab_cluster *cluster, const char *name, const char 
     free(now);
 }
 
+void lab_kube_remove_node(struct lab_cluster *cluster, const char *name)
+{
+    const json_t *node = kube_object_at(cluster, "nodes", name);
+    json_t *pods = lab_kube_list(cluster, "pods", NULL), *pod;
+    size_t i;
+    json_array_foreach(pods, i, pod)
+    {
+        if (strcmp(kube_text(pod, "spec.nodeName"), name) == 0)
+            kube_kill(cluster, "pods", pod, true);
+    }
+    json_decref(pods);
+    if (node)
+        kube_kill(cluster, "nodes", node, true);
+}
+
 static void first_objects(struct lab_cluster *cluster, const json_t *nodes)
 {
     static const char *const namespaces[] = {"default", "kube-node-lease", "kube-public", "kube-system"};
@@ -119,7 +134,7 @@ static void first_objects(struct lab_cluster *cluster, const json_t *nodes)
     const json_t *system = lab_kube_get(cluster, "namespaces", NULL, "kube-system");
     cluster->uid = lab_strdup(kube_text(system, "metadata.uid"));
     json_array_foreach(nodes, i, node)
-        make_node(cluster, kube_text(node, "name"), kube_text(node, "address"));
+        lab_kube_add_node(cluster, kube_text(node, "name"), kube_text(node, "address"));
     make(cluster, "services",
          json_pack("{s{ss ss s{ss ss}} s{s[{ss ss si si}]}}", "metadata", "name", "kubernetes", "namespace",
                    "default", "labels", "component", "apiserver", "provider", "kubernetes", "spec", "ports",

@@ -20,6 +20,8 @@ struct lab_cluster_spec {
 // (with a uid), default/kubernetes, the nodes; on EKS also DaemonSet aws-node and its pods.
 struct lab_cluster *lab_kube_create(struct lab *lab, const struct lab_cluster_spec *spec);
 void lab_kube_delete(struct lab *lab, const char *name);
+void lab_kube_add_node(struct lab_cluster *cluster, const char *name, const char *address);
+void lab_kube_remove_node(struct lab_cluster *cluster, const char *name); // and with it what ran there
 struct lab_cluster *lab_kube_find(struct lab *lab, const char *name);
 const char *lab_kube_url(const struct lab_cluster *cluster);
 // The admin kubeconfig's text with the certificate inline: what the container platform hands out on premises.

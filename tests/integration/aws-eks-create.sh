@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# aws-eks makes a cluster by EKS's own API, in a VPC that aws-vpc made: for people without a container platform.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/plugin-lib.sh"
+command -v kubectl >/dev/null && command -v aws >/dev/null && command -v jq >/dev/null || skip_all "kubectl, aws or jq is missing"
+start_lab
+lab snapshot >"$TMP/before"
+
+plan() { # plan NAME CHANGES: "create cluster own, update SNAT setting"
+    run "$1" plan && [ "$(jq -r '[.changes[] | "\(.action) \(.resource)"] | join(", ")' "$TMP/json")" = "$2" ] && return
+    echo "expected: $2"
+    return 1
+}
+calls() { lab log --output jsonl | jq -r --arg call "$1" 'select(.action == $call and .status == 200) | .action' | wc -l; }
+
+cat >"$TMP/aws-vpc.yaml" <<END
+create: true
+name: own
+cidr: 10.0.0.0/16
+public_cidrs: [10.0.1.0/24, 10.0.2.0/24]
+private_cidrs: [10.0.11.0/24, 10.0.12.0/24]
+END
+ok "a VPC of our own" run aws-vpc apply
+subnets=$(jq -c '[.outputs.private_subnets[].id]' "$TMP/json")
+cat >"$TMP/extra.yaml" <<END
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: extra, namespace: kube-system}
+data: {a: "1"}
+END
+inputs() { # inputs COUNT PUBLIC-CIDRS
+    cat <<END
+create: true
+name: own
+cluster_role: AWSServiceRoleForAmazonEKS
+subnets: $subnets
+public_access_cidrs: $2
+tags: {team: network}
+access_entries:
+  - {principal: k8s-ccp-user, policy: AmazonEKSClusterAdminPolicy}
+node_groups:
+  - {name: workers, role: k8s-node-instance-role, count: $1, max: 5}
+addons:
+  - {name: coredns}
+kubeconf_file: $TMP/own.kubeconfig
+apply_manifests: [$TMP/extra.yaml]
+END
+}
+inputs 2 '[198.51.100.0/24]' >"$TMP/aws-eks.yaml"
+all="create cluster own, create access entry arn:aws:iam::123456789012:role/k8s-ccp-user, create node group workers, create add-on coredns, create kubeconfig file, create SNAT setting, create ConfigMap kube-system/extra"
+
+# ---- what is refused before anything is made ----
+sed 's/AWSServiceRoleForAmazonEKS/no-such-role/' "$TMP/aws-eks.yaml" >"$TMP/wrong.yaml" && mv "$TMP/aws-eks.yaml" "$TMP/right.yaml"
+mv "$TMP/wrong.yaml" "$TMP/aws-eks.yaml"
+ok "a role that is not there is refused in plan" refuses "no-such-role" aws-eks plan
+sed '/^subnets/d' "$TMP/right.yaml" >"$TMP/aws-eks.yaml"
+ok "so is a cluster without subnets" refuses "two or more" aws-eks plan
+cp "$TMP/right.yaml" "$TMP/aws-eks.yaml"
+
+# ---- made ----
+ok "plan tells all that is made" plan aws-eks "$all"
+ok "and makes none of it" test "$(calls eks:CreateCluster)" = 0
+ok "apply makes it" run aws-eks apply
+ok "one cluster" test "$(calls eks:CreateCluster)" = 1
+ok "a second plan is empty" plan aws-eks ""
+ok "verify passes" run aws-eks verify
+ok "aws sees the cluster" test "$(aws eks describe-cluster --name own --query cluster.status --output text)" = ACTIVE
+ok "with its tag" test "$(aws eks describe-cluster --name own --query cluster.tags.team --output text)" = network
+ok "aws sees the node group" test "$(aws eks describe-nodegroup --cluster-name own --nodegroup-name workers --query nodegroup.status --output text)" = ACTIVE
+ok "kubectl sees two nodes" test "$(kubectl --kubeconfig "$TMP/own.kubeconfig" get nodes -o name | wc -l)" = 2
+ok "source NAT is off" test "$(kubectl --kubeconfig "$TMP/own.kubeconfig" get ds -n kube-system aws-node \
+    -o jsonpath="{.spec.template.spec.containers[0].env[?(@.name=='AWS_VPC_K8S_CNI_EXTERNALSNAT')].value}")" = true
+
+# ---- changed, by the file and by hand ----
+inputs 3 '[198.51.100.0/24, 203.0.113.0/24]' >"$TMP/aws-eks.yaml"
+ok "a changed count and access are updates" plan aws-eks "update cluster own, update node group workers"
+ok "which apply makes" run aws-eks apply
+ok "three nodes" test "$(kubectl --kubeconfig "$TMP/own.kubeconfig" get nodes -o name | wc -l)" = 3
+ok "and nothing more to do" plan aws-eks ""
+aws eks update-nodegroup-config --cluster-name own --nodegroup-name workers --scaling-config desiredSize=1 >/dev/null
+ok "a group that somebody scaled is drift" plan aws-eks "update node group workers"
+ok "which is mended" run aws-eks apply
+aws eks delete-addon --cluster-name own --addon-name coredns >/dev/null
+ok "an add-on that somebody deleted is made again" plan aws-eks "create add-on coredns"
+ok "by apply" run aws-eks apply
+sed -i 's/name: workers/name: others/' "$TMP/aws-eks.yaml"
+ok "another group replaces the one before" plan aws-eks "create node group others, delete node group workers"
+ok "new nodes before the old ones go" run aws-eks apply
+ok "nothing more to do then" plan aws-eks ""
+sed -i 's/^cluster_role.*/cluster_role: k8s-node-instance-role/' "$TMP/aws-eks.yaml"
+ok "what cannot be changed is refused with both values" refuses "k8s-node-instance-role" aws-eks plan
+inputs 3 '[198.51.100.0/24, 203.0.113.0/24]' | sed 's/name: workers/name: others/' >"$TMP/aws-eks.yaml"
+
+# ---- one that is there already ----
+mv "$TMP/aws-eks.state" "$TMP/kept.state"
+ok "a cluster that is there and agrees is taken as it is" plan aws-eks ""
+mv "$TMP/kept.state" "$TMP/aws-eks.state"
+
+# ---- and taken away ----
+ok "destroy" run aws-eks destroy
+ok "the cluster is gone" sh -c '! aws eks describe-cluster --name own 2>/dev/null'
+ok "destroy of the VPC" run aws-vpc destroy
+lab snapshot >"$TMP/after"
+ok "the lab is as before" diff "$TMP/before" "$TMP/after"
+
+# ---- what is lost on the way: a creating call that acted, and whose answer never came ----
+ok "the VPC again" run aws-vpc apply
+subnets=$(jq -c '[.outputs.private_subnets[].id]' "$TMP/json")
+inputs 2 '[198.51.100.0/24]' >"$TMP/aws-eks.yaml"
+for call in CreateCluster CreateAccessEntry AssociateAccessPolicy CreateNodegroup CreateAddon; do
+    lab faults add service=aws action="^eks:$call$" effect=cut-after >/dev/null
+done
+ok "each creating call loses its answer once, and all is made" run aws-eks apply
+ok "each was lost" test "$(lab log --output jsonl | jq -r 'select(.status == 0) | .action' | sort -u | wc -l)" = 5
+ok "one cluster" test "$(aws eks list-clusters --query 'length(clusters)' --output text)" = 1
+ok "nothing is left to do" plan aws-eks ""
+lab faults clear >/dev/null
+ok "destroy and apply at once" run aws-eks destroy
+ok "make a fresh one" run aws-eks apply
+ok "with nothing left to do" plan aws-eks ""
+ok "and it goes" run aws-eks destroy
+ok "with its VPC" run aws-vpc destroy
+finish
