@@ -88,7 +88,8 @@ static void check_create(ist_checking *c)
     if (ist_is_known(c, "cluster_role") && ist_checking_text(c, "cluster_role") == NULL)
         ist_wrong(c, "cluster_role", "is needed where `create` is set");
     if (ist_is_known(c, "subnets") && json_array_size(ist_checking_at(c, "subnets")) < 2)
-        ist_wrong(c, "subnets", "EKS needs two or more, in different availability zones, where `create` is set");
+        ist_wrong(c, "subnets",
+                  "EKS needs two or more, in different availability zones, where `create` is set");
     for (size_t i = 0; i < json_array_size(ist_checking_at(c, "node_groups")); i++) {
         char path[64];
         snprintf(path, sizeof(path), "node_groups[%zu].count", i);
