@@ -48,9 +48,9 @@ const char *cli_arg(const struct cli *cli, size_t i)
 struct config_source cli_source(const struct cli *cli)
 {
     struct config_source source = {.dir = cli_value(cli, OPT_DIR)};
-    // What looks at state needs a configuration only to be told where that is.
+    // What looks at state needs a configuration only to be told where that is. A plugin's word is no command of ours.
     const char *state = getenv("ISTHMUS_STATE");
-    source.optional = strncmp(cli->command->words, "state ", 6) == 0 && state && *state;
+    source.optional = cli->command && strncmp(cli->command->words, "state ", 6) == 0 && state && *state;
     source.sets = cli_values(cli, OPT_SET, &source.set_count);
     return source;
 }
