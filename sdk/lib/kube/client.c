@@ -1,6 +1,8 @@
 // One cluster: its session and credentials, one exchange with it, and errors in the server's words.
 #include "internal.h"
 
+#include "../plugin/helper.h"
+
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +67,7 @@ void ist_kube_free(ist_kube *kube)
     if (!kube)
         return;
     ist_http_free(kube->http);
+    helper_stop(kube->helper);
     kube_login_free(&kube->login);
     ist_free_secret(kube->authorization);
     json_decref(kube->kinds);
@@ -142,10 +145,19 @@ static void use_password(ist_kube *kube)
     ist_free_secret(pair);
 }
 
-static int32_t use_exec(ist_kube *kube, ist_error *err)
+static int32_t use_exec(ist_kube *kube, int wait, ist_error *err)
 {
     struct kube_credential credential = {0};
-    int32_t rc = kube_exec(&kube->env, &kube->login, &credential, err);
+    struct kube_eks eks;
+    int32_t rc = IST_OK;
+    if (wait || kube_exec_eks(kube->login.exec, &eks)) {
+        rc = kube_exec(&kube->env, &kube->login, &credential, err);
+    } else {
+        if (!kube->helper)
+            rc = kube_exec_start(&kube->env, &kube->login, &kube->helper, err);
+        if (rc == IST_OK)
+            rc = kube_exec_step(&kube->env, &kube->login, &kube->helper, &credential, err);
+    }
     if (rc != IST_OK)
         return rc;
     if (credential.token)
@@ -157,15 +169,16 @@ static int32_t use_exec(ist_kube *kube, ist_error *err)
     return rc;
 }
 
-int32_t kube_connect(ist_kube *kube, int again, ist_error *err)
+static int32_t connect_with(ist_kube *kube, int again, int wait, ist_error *err)
 {
     const struct kube_login *login = &kube->login;
     int32_t rc = IST_OK;
     if (!kube->http)
         rc = open_session(kube, login->cert_pem, login->key_pem, err);
-    int fresh = kube->ready && !again &&
-                (kube->expires_ms == 0 || ist_clock_ms(&kube->env) < kube->expires_ms - 5000);
-    if (rc != IST_OK || fresh)
+    if (again)
+        kube->ready = 0;
+    int64_t left = kube->expires_ms ? kube->expires_ms - ist_clock_ms(&kube->env) : INT64_MAX;
+    if (rc != IST_OK || (kube->ready && left > 5000))
         return rc;
     // The order is client-go's: a token wins over a password, an explicit one over a helper's.
     if (login->token_file)
@@ -175,9 +188,22 @@ int32_t kube_connect(ist_kube *kube, int again, ist_error *err)
     else if (login->username)
         use_password(kube);
     else if (login->exec)
-        rc = use_exec(kube, err);
+        rc = use_exec(kube, wait, err);
+    if (rc == IST_AGAIN)
+        return kube->ready && left > 0 ? IST_OK : IST_AGAIN; // what there is still holds
     kube->ready = rc == IST_OK;
+    kube->minted += rc == IST_OK;
     return rc;
+}
+
+int32_t kube_connect(ist_kube *kube, int again, ist_error *err)
+{
+    return connect_with(kube, again, 1, err);
+}
+
+int32_t kube_connect_soon(ist_kube *kube, int again, ist_error *err)
+{
+    return connect_with(kube, again, 0, err);
 }
 
 // ---- exchanges ----

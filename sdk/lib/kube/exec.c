@@ -119,16 +119,25 @@ static const char *text_of(const json_t *item)
     return text ? text : "";
 }
 
-// Runs the program of an exec entry. *out is the caller's, to be freed as a secret.
-static int32_t ask_helper(const ist_env *env, const struct kube_login *login, const char *path, char **out,
-                          size_t *len, ist_error *err)
+// "credentials/get" of an exec entry is a file beside its kubeconfig, "get" one of PATH. The caller's.
+static char *program_of(const struct kube_login *login, const char *command)
+{
+    return strchr(command, '/') && command[0] != '/' ? ist_printf("%s/%s", login->exec_dir, command)
+                                                     : ist_strdup(command);
+}
+
+int32_t kube_exec_start(const ist_env *env, const struct kube_login *login, struct helper_process **process,
+                        ist_error *err)
 {
     const json_t *args = json_object_get(login->exec, "args"), *own = json_object_get(login->exec, "env");
+    const char *command = ist_json_str(login->exec, "command");
     size_t words = 0, variables = 0, i;
     const json_t *item;
+    if (!command)
+        return ist_fail(err, IST_ERR_INPUT, "kubeconfig", "the exec entry names no command");
     const char **argv = ist_calloc(json_array_size(args) + 2, sizeof *argv);
-    char **vars = ist_calloc(json_array_size(own) + 2, sizeof *vars);
-    argv[words++] = ist_json_str(login->exec, "command");
+    char **vars = ist_calloc(json_array_size(own) + 2, sizeof *vars), *path = program_of(login, command);
+    argv[words++] = command;
     json_array_foreach(args, i, item) argv[words++] = text_of(item);
     json_array_foreach(own, i, item) vars[variables++] =
         ist_printf("%s=%s", ist_json_str_or(item, "name", "_"), ist_json_str_or(item, "value", ""));
@@ -141,11 +150,12 @@ static int32_t ask_helper(const ist_env *env, const struct kube_login *login, co
                                   .argv = argv,
                                   .variables = (const char *const *)vars,
                                   .hint = "install it, or use a kubeconfig with a token or certificate"};
-    int32_t rc = helper_run(env, &helper, out, len, err);
+    int32_t rc = helper_start(env, &helper, process, err);
     for (i = 0; i < variables; i++)
         ist_free_secret(vars[i]);
     ist_free(vars);
     ist_free(argv);
+    ist_free(path);
     return rc;
 }
 
@@ -173,26 +183,18 @@ static int32_t read_credential(const ist_env *env, const char *text, size_t len,
     return IST_OK;
 }
 
-int32_t kube_exec(const ist_env *env, const struct kube_login *login, struct kube_credential *credential,
-                  ist_error *err)
+int32_t kube_exec_step(const ist_env *env, const struct kube_login *login, struct helper_process **process,
+                       struct kube_credential *credential, ist_error *err)
 {
-    struct kube_eks eks;
-    struct kube_credential made = {0};
-    int32_t rc;
-    if (kube_exec_eks(login->exec, &eks)) {
-        rc = mint(env, login, &eks, &made, err);
-        if (rc == IST_OK)
-            *credential = made;
-        return rc;
-    }
-    if (!ist_json_str(login->exec, "command"))
-        return ist_fail(err, IST_ERR_INPUT, "kubeconfig", "the exec entry names no command");
-    const char *command = ist_json_str(login->exec, "command");
-    char *path = strchr(command, '/') && command[0] != '/' ? ist_printf("%s/%s", login->exec_dir, command)
-                                                           : ist_strdup(command);
     char *out = NULL;
     size_t len = 0;
-    rc = ask_helper(env, login, path, &out, &len, err);
+    int32_t rc = helper_step(env, *process, &out, &len, err);
+    if (rc == IST_AGAIN)
+        return rc;
+    helper_stop(*process);
+    *process = NULL;
+    struct kube_credential made = {0};
+    char *path = program_of(login, ist_json_str_or(login->exec, "command", ""));
     if (rc == IST_OK)
         rc = read_credential(env, out, len, path, &made, err);
     ist_free_secret(out);
@@ -201,5 +203,25 @@ int32_t kube_exec(const ist_env *env, const struct kube_login *login, struct kub
         kube_credential_free(&made);
     else
         *credential = made;
+    return rc;
+}
+
+int32_t kube_exec(const ist_env *env, const struct kube_login *login, struct kube_credential *credential,
+                  ist_error *err)
+{
+    struct kube_eks eks;
+    struct kube_credential made = {0};
+    struct helper_process *process = NULL;
+    int32_t rc;
+    if (kube_exec_eks(login->exec, &eks)) {
+        rc = mint(env, login, &eks, &made, err);
+        if (rc == IST_OK)
+            *credential = made;
+        return rc;
+    }
+    rc = kube_exec_start(env, login, &process, err);
+    while (rc == IST_OK && (rc = kube_exec_step(env, login, &process, credential, err)) == IST_AGAIN)
+        rc = helper_wait(env, process, err);
+    helper_stop(process);
     return rc;
 }

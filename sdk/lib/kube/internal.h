@@ -34,6 +34,13 @@ struct kube_credential {
 int32_t kube_exec(const ist_env *env, const struct kube_login *login, struct kube_credential *credential,
                   ist_error *err);
 void kube_credential_free(struct kube_credential *credential);
+// The helper program alone, for those who do not wait: ended by helper_stop(), or by itself when
+// kube_exec_step() says anything but IST_AGAIN (*process is NULL then).
+struct helper_process;
+int32_t kube_exec_start(const ist_env *env, const struct kube_login *login, struct helper_process **process,
+                        ist_error *err);
+int32_t kube_exec_step(const ist_env *env, const struct kube_login *login, struct helper_process **process,
+                       struct kube_credential *credential, ist_error *err);
 
 // Is this exec entry one of the forms whose token ist_aws_eks_token() mints? The strings are borrowed from
 // `exec`.
@@ -56,6 +63,8 @@ struct ist_kube {
     char *authorization; // "Authorization: Bearer ...", or NULL
     int64_t expires_ms;  // clock; 0: never
     int ready;           // credentials were made once
+    uint32_t minted;     // how often
+    struct helper_process *helper; // runs for kube_connect_soon(); NULL: none
     json_t *kinds;   // "apps/v1" -> {"Deployment": {resource, namespaced}}; grows only (kinds are borrowed)
     json_t *fetched; // "apps/v1" -> monotonic time of the last discovery
     char *uid;
@@ -67,6 +76,8 @@ struct ist_kube {
 
 // Makes the session and fresh credentials. `again`: the server refused the ones there are (401).
 int32_t kube_connect(ist_kube *kube, int again, ist_error *err);
+// The same, but nobody waits for a helper program: IST_AGAIN while it runs, and there is nothing else to use.
+int32_t kube_connect_soon(ist_kube *kube, int again, ist_error *err);
 
 struct kube_request {
     const char *method;

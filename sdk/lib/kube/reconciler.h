@@ -23,10 +23,11 @@
 
 #include <isthmus/kube_reconciler.h>
 
-#define REC_KINDS   16 // rows of a plugin's table at most
-#define REC_FLIGHT  16 // writes under way in one cluster
-#define REC_NEVER   INT64_MAX
-#define REC_BODY_MS 30000 // a request without an answer
+#define REC_KINDS    16 // rows of a plugin's table at most
+#define REC_FLIGHT   16 // writes under way in one cluster
+#define REC_NEVER    INT64_MAX
+#define REC_BODY_MS  30000 // a request without an answer
+#define REC_LOGIN_MS 50    // how often a credential helper that runs is looked at
 // What may not wait comes before everything that may, in the order of its coming.
 #define REC_AHEAD_MS 3600000
 
@@ -113,11 +114,12 @@ struct rec_feed {
     char *version; // to watch from
     int limit;
     uint8_t round;
-    int listed;   // what is not ours was listed once in this run
-    int compared; // what is ours was
-    int relist;   // the listing under way repeats an earlier one
-    int answered; // a watch was, since the cluster was connected
-    int failures; // tries in a row
+    int listed;      // what is not ours was listed once in this run
+    int compared;    // what is ours was
+    int relist;      // the listing under way repeats an earlier one
+    int answered;    // a watch was, since the cluster was connected
+    uint32_t minted; // the credentials that it was asked with, as kube->minted
+    int failures;    // tries in a row
     int64_t began, retry_at;
     int64_t items, events;
 };
@@ -141,7 +143,9 @@ struct rec_request {
     int lost;         // an answer was lost: it may have acted
     int once;         // whoever asked tries again by itself
     int refreshed;    // credentials were made anew for it
+    uint32_t minted;  // those that it was sent with, as kube->minted
     int64_t limit_ms; // 0: REC_BODY_MS
+    int64_t asked_ms; // the answer's Retry-After; 0: none
     int64_t not_before;
     rec_answer *answer;
     void *arg;
@@ -198,7 +202,11 @@ struct rec_cluster {
     struct rec_feed feeds[REC_KINDS];
     uint8_t serves[REC_KINDS];
     uint8_t outdated
-        [REC_KINDS]; // a fallback that is not needed (any more): what is ours of it is listed once, and goes
+        [REC_KINDS];  // a fallback that is not needed (any more): what is ours of it is listed once, and goes
+    int known;        // what it serves was asked once
+    int asking;       // for a kind that it does not serve
+    size_t asked;     // the next of them
+    int64_t asked_at; // since when none was
     struct rec_table table;
     struct rec_keys keys;
     struct rec_made made;
@@ -236,6 +244,7 @@ struct ist_reconciler {
     int64_t told_at;
     int trimmed;
     int64_t generation; // of the configuration
+    int anew;           // the run has to be opened anew
 };
 
 // ---- run
@@ -266,6 +275,8 @@ void rec_cluster_state(struct rec_cluster *cluster, uint32_t state);
 int rec_cluster_live(const struct rec_cluster *cluster);
 int64_t rec_backoff(int failures, int64_t base, int64_t cap);
 
+// The credentials with which something was asked are refused: others are there, or on their way (1).
+int rec_cluster_login(struct rec_cluster *cluster, uint32_t minted, ist_error *err);
 void rec_cluster_attach(struct rec_cluster *cluster); // to its client
 // Another client for the same cluster, stolen.
 void rec_cluster_client(struct rec_cluster *cluster, ist_kube *kube);
@@ -382,6 +393,7 @@ json_t *rec_force(const json_t *wanted, const json_t *live, const char *const *s
 struct rec_request *rec_request(struct rec_cluster *cluster, const char *method, char *path, char *body,
                                 rec_answer *answer, void *arg);
 void rec_request_send(struct rec_request *request);
+int rec_passing(int status); // an answer that says: not now
 void rec_requests_step(struct rec_cluster *cluster, int64_t now, int64_t *until);
 void rec_requests_read(struct rec_cluster *cluster);
 // All that is under way or waiting; each is answered with `err`.

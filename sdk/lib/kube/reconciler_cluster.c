@@ -15,6 +15,8 @@
 #define ONCE_MS     10000 // or so long without a word
 #define TRIED_MS    3000  // nobody waits longer for the first word of a cluster
 #define LISTED_MS   30000 // nor for the end of its lists
+#define MISSING_MS                                                                                           \
+    20000 // how often a kind that is not served is asked for: definitions come, servers are upgraded
 
 int64_t rec_backoff(int failures, int64_t base, int64_t cap)
 {
@@ -88,6 +90,7 @@ static void go_down(struct rec_cluster *cluster, const ist_error *err, int64_t w
 {
     int64_t now = ist_now_ms(&cluster->run->env);
     close_streams(cluster);
+    json_object_clear(cluster->kube->fetched); // what comes back may be another version
     cluster->phase = REC_IDENTIFY;
     cluster->connected_at = 0;
     cluster->retry_at = now + wait;
@@ -185,14 +188,20 @@ static int recognise(struct rec_cluster *cluster, const char *uid)
     return 1;
 }
 
+static int served(const struct rec_cluster *cluster, const ist_reconciler_kind *kind)
+{
+    return json_object_get(json_object_get(cluster->kube->kinds, kind->api), kind->kind) != NULL;
+}
+
 static void connected(struct rec_cluster *cluster)
 {
-    const ist_reconciler *run = cluster->run;
+    ist_reconciler *run = cluster->run;
     cluster->phase = REC_RUN;
     if (run->watching)
         cluster->downs = 0;
     cluster->connected_at = ist_now_ms(&run->env);
     cluster->connected_clock = ist_clock_ms(&run->env);
+    cluster->asked_at = cluster->connected_at;
     for (size_t i = 0; i < run->kinds; i++) {
         struct rec_feed *feed = &cluster->feeds[i];
         feed->retry_at = 0;
@@ -208,25 +217,37 @@ static void connected(struct rec_cluster *cluster)
 
 // ---- what it serves ----
 
-static int served(const struct rec_cluster *cluster, const ist_reconciler_kind *kind)
-{
-    return json_object_get(json_object_get(cluster->kube->kinds, kind->api), kind->kind) != NULL;
-}
-
-// Fills in what of the plugin's table is listed here. A kind that must be served and is not is an error.
-static int32_t take_kinds(struct rec_cluster *cluster, ist_error *err)
+// Is this kind listed here, and if not: does another do in its place?
+static int is_used(const struct rec_cluster *cluster, size_t i, int *replaced)
 {
     const ist_reconciler *run = cluster->run;
+    const ist_reconciler_kind *kind = &run->plugin->kinds[i];
+    int stands_in = (kind->flags & IST_KIND_FALLBACK) != 0;
+    *replaced = stands_in || (kind->flags & IST_KIND_OPTIONAL) ||
+                (i + 1 < run->kinds && kind[1].flags & IST_KIND_FALLBACK && served(cluster, kind + 1));
+    return served(cluster, kind) && !(stands_in && i > 0 && served(cluster, kind - 1));
+}
+
+// Fills in what of the plugin's table is listed here. A kind that must be served and is not is an error. Where that has
+// changed since the cluster was connected first, everything begins anew: no list of before says what is there now.
+static int32_t take_kinds(struct rec_cluster *cluster, ist_error *err)
+{
+    ist_reconciler *run = cluster->run;
     for (size_t i = 0; i < run->kinds; i++) {
         const ist_reconciler_kind *kind = &run->plugin->kinds[i];
-        int stands_in = (kind->flags & IST_KIND_FALLBACK) != 0;
-        cluster->serves[i] = served(cluster, kind) && !(stands_in && i > 0 && served(cluster, kind - 1));
-        cluster->outdated[i] = !cluster->serves[i] && served(cluster, kind) && kind->flags & IST_KIND_WRITTEN;
-        int replaced = i + 1 < run->kinds && kind[1].flags & IST_KIND_FALLBACK && served(cluster, kind + 1);
-        if (!served(cluster, kind) && !replaced && !stands_in && !(kind->flags & IST_KIND_OPTIONAL))
+        int replaced = 0, used = is_used(cluster, i, &replaced);
+        cluster->outdated[i] = !used && served(cluster, kind) && kind->flags & IST_KIND_WRITTEN;
+        if (!used && !replaced)
             return ist_fail(err, IST_ERR_NOT_FOUND, cluster->item->name, "cluster %s does not serve %s %s",
                             cluster->item->name, kind->api, kind->kind);
+        if (cluster->known && used != cluster->serves[i] && run->watching) {
+            ist_log(&run->env, IST_LOG_INFO, "cluster %s %s %s %s now", cluster->item->name,
+                    used ? "serves" : "does not serve", kind->api, kind->kind);
+            run->anew = 1;
+        }
+        cluster->serves[i] = (uint8_t)used;
     }
+    cluster->known = 1;
     return IST_OK;
 }
 
@@ -260,6 +281,43 @@ static void on_discovered(struct rec_request *request, int status, const json_t 
     kube_discovered(cluster->kube, api, status == 200 ? answer : NULL);
     if (cluster->discovering == 0 && cluster->phase == REC_DISCOVER)
         all_discovered(cluster);
+}
+
+static void on_asked_again(struct rec_request *request, int status, const json_t *answer,
+                           const ist_error *err)
+{
+    struct rec_cluster *cluster = request->cluster;
+    ist_error none = {0};
+    (void)err;
+    cluster->asking = 0;
+    if (status != 200 || cluster->phase != REC_RUN)
+        return;
+    kube_discovered(cluster->kube, request->arg, answer);
+    take_kinds(cluster, &none);
+}
+
+// Asks for one kind that is not served.
+static void ask_again(struct rec_cluster *cluster, int64_t now, int64_t *until)
+{
+    const ist_reconciler *run = cluster->run;
+    if (cluster->asking || !run->watching)
+        return;
+    if (now < cluster->asked_at + MISSING_MS) {
+        if (cluster->asked_at + MISSING_MS < *until)
+            *until = cluster->asked_at + MISSING_MS;
+        return;
+    }
+    for (size_t i = 0; i < run->kinds && !cluster->asking; i++) {
+        size_t at = (cluster->asked + i) % run->kinds;
+        const char *api = run->plugin->kinds[at].api;
+        if (served(cluster, &run->plugin->kinds[at]))
+            continue;
+        cluster->asked = at + 1;
+        cluster->asking = 1;
+        rec_request_send(
+            rec_request(cluster, "GET", kube_group_path(api), NULL, on_asked_again, (void *)(uintptr_t)api));
+    }
+    cluster->asked_at = now;
 }
 
 static void discover(struct rec_cluster *cluster)
@@ -390,8 +448,10 @@ void rec_cluster_step(struct rec_cluster *cluster, int64_t now, int64_t *until)
     }
     for (size_t i = 0; cluster->phase == REC_RUN && i < run->kinds; i++)
         rec_feed_step(&cluster->feeds[i], now, until);
-    if (cluster->phase == REC_RUN)
+    if (cluster->phase == REC_RUN) {
+        ask_again(cluster, now, until);
         probe(cluster, now, until);
+    }
     if (run->watching)
         rec_lease_step(cluster, now, until);
     if (run->writing && run->settled && rec_cluster_live(cluster) && rec_write_due(cluster, now))

@@ -65,6 +65,14 @@ void rec_cluster_renew_step(struct rec_cluster *cluster)
         rec_cluster_client(cluster, kube);
 }
 
+int rec_cluster_login(struct rec_cluster *cluster, uint32_t minted, ist_error *err)
+{
+    if (cluster->kube->helper || minted != cluster->kube->minted) // many requests, one answer to all of them
+        return 1;
+    int32_t rc = kube_connect_soon(cluster->kube, 1, err);
+    return rc == IST_OK || rc == IST_AGAIN;
+}
+
 // ---- new inputs ----
 
 static int same_clusters(const ist_reconciler *run, const json_t *inputs)

@@ -13,6 +13,7 @@
 #define RETRY_CAP   5000
 #define ONCE_TRIES  4 // one reading gives up
 #define LOST_TRIES  5
+#define ASKED_CAP   60000 // nobody is kept waiting for longer by a Retry-After
 
 static const ist_reconciler_kind *kind_of(const struct rec_feed *feed)
 {
@@ -109,11 +110,10 @@ static int32_t open_stream(struct rec_feed *feed, ist_error *err)
 {
     ist_kube *kube = feed->cluster->kube;
     char *path = NULL;
-    int32_t rc = kube_connect(kube, 0, err);
-    if (rc == IST_OK)
-        rc = kube_path(kube, kind_of(feed)->api, kind_of(feed)->kind, NULL, NULL, &path, err);
+    int32_t rc = kube_path(kube, kind_of(feed)->api, kind_of(feed)->kind, NULL, NULL, &path, err);
     if (rc != IST_OK)
         return rc;
+    feed->minted = kube->minted;
     int64_t seconds = WATCH_MIN_S + (int64_t)(rec_backoff(20, 1, WATCH_MAX_S - WATCH_MIN_S));
     char *url = url_of(feed, path, seconds);
     const char *headers[3] = {"Accept: application/json", kube->authorization};
@@ -135,6 +135,11 @@ static int32_t open_stream(struct rec_feed *feed, ist_error *err)
 static void start(struct rec_feed *feed, int64_t now)
 {
     ist_error err = {0};
+    int32_t rc = kube_connect_soon(feed->cluster->kube, 0, &err);
+    if (rc == IST_AGAIN) { // its credentials are being made
+        feed->retry_at = now + REC_LOGIN_MS;
+        return;
+    }
     if (feed->stage == REC_OTHERS && !feed->more) {
         json_decref(feed->unmarked);
         feed->unmarked = NULL;
@@ -146,7 +151,7 @@ static void start(struct rec_feed *feed, int64_t now)
     if (feed->limit == 0 && !listing(feed))
         feed->limit = PAGE;
     feed->began = now;
-    if (open_stream(feed, &err) != IST_OK)
+    if (rc != IST_OK || open_stream(feed, &err) != IST_OK)
         failed(feed, &err);
 }
 
@@ -175,6 +180,13 @@ void rec_feed_step(struct rec_feed *feed, int64_t now, int64_t *until)
 
 static void refused(struct rec_feed *feed, int status, const char *bytes, size_t len)
 {
+    if (status == 403 && feed->cluster->outdated[feed->kind]) { // who may not look has made none
+        feed->compared = 1;
+        feed->stage = REC_OFF;
+        again(feed, 0);
+        rec_cluster_listed(feed->cluster);
+        return;
+    }
     if (status == 410) {
         if (listing(feed) && feed->more)
             feed->limit = 0; // the page expired: once more, whole
@@ -186,6 +198,7 @@ static void refused(struct rec_feed *feed, int status, const char *bytes, size_t
     }
     json_t *answer = NULL;
     ist_error err = {0};
+    int64_t asked = feed->stream ? http_stream_retry_after(feed->stream) : 0;
     char *path = ist_printf("%s %s", feed->stage == REC_WATCH ? "watch" : "list", kind_of(feed)->kind);
     struct kube_request request = {.method = "GET", .path = path};
     if (ist_json_parse(bytes, len, path, &answer, NULL) != IST_OK)
@@ -197,11 +210,14 @@ static void refused(struct rec_feed *feed, int status, const char *bytes, size_t
         feed->failures++;
         again(feed, 0);
         ist_error why = {0};
-        if (kube_connect(feed->cluster->kube, 1, &why) == IST_OK)
+        if (rec_cluster_login(feed->cluster, feed->minted, &why))
             return;
         err = why;
     }
     failed(feed, &err);
+    int64_t at = ist_now_ms(&feed->cluster->run->env) + (asked < ASKED_CAP ? asked : ASKED_CAP);
+    if (asked && feed->retry_at < at)
+        feed->retry_at = at;
 }
 
 // ---- lists ----

@@ -16,6 +16,7 @@
 #define MARGIN_MS   1500 // nothing is sent in the last of its time: what is under way has to arrive within it
 #define LIMIT_MS    4000
 #define DENIED_MS   15000
+#define BUSY_MS     500 // after an answer that says: not now
 
 // ---- names and times ----
 
@@ -89,6 +90,14 @@ static void lose(struct rec_cluster *cluster, const char *why)
 
 // ---- looking and taking ----
 
+// When to ask again one that has too much to do: as it says, but often enough to keep what is held. One small request
+// every two seconds hurts nobody.
+static int64_t busy_until(const struct rec_request *request, int64_t now)
+{
+    int64_t wait = request->asked_ms > BUSY_MS ? request->asked_ms : BUSY_MS;
+    return now + (wait < LOOK_MS ? wait : LOOK_MS);
+}
+
 static char *path_of(const struct rec_lease *lease, int named)
 {
     return ist_printf("/apis/coordination.k8s.io/v1/namespaces/%s/leases%s%s", lease->ns, named ? "/" : "",
@@ -154,6 +163,9 @@ static void on_claimed(struct rec_request *request, int status, const json_t *an
         set(&lease->version, NULL);
         lease->next_at = now + rec_backoff(0, 100, 100);
         lease->must_look = 1;
+    } else if (rec_passing(status)) {
+        lease->next_at = busy_until(request, now);
+        rec_cluster_fault(cluster, err);
     } else if (status != 0) {
         lease->next_at = now + DENIED_MS;
         lease->denied = 1;
@@ -184,9 +196,9 @@ static void on_looked(struct rec_request *request, int status, const json_t *ans
         return;
     }
     if (status != 200) {
-        lease->denied = status != 0;
+        lease->denied = status != 0 && !rec_passing(status);
         if (status) {
-            lease->next_at = now + DENIED_MS;
+            lease->next_at = rec_passing(status) ? busy_until(request, now) : now + DENIED_MS;
             rec_cluster_fault(cluster, err);
         }
         return;

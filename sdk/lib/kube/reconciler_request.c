@@ -70,9 +70,10 @@ static int32_t open_stream(struct rec_request *request, ist_error *err)
 {
     struct rec_cluster *cluster = request->cluster;
     ist_kube *kube = cluster->kube;
-    int32_t rc = kube_connect(kube, 0, err);
+    int32_t rc = kube_connect_soon(kube, 0, err);
     if (rc != IST_OK)
         return rc;
+    request->minted = kube->minted;
     char *url = ist_printf("%s%s", kube->base, request->path);
     char *type = ist_printf("Content-Type: %s", request->type ? request->type : "application/json");
     char *label = ist_printf("kubernetes %s: %s %.*s", kube->name, request->method,
@@ -144,7 +145,14 @@ void rec_requests_step(struct rec_cluster *cluster, int64_t now, int64_t *until)
         ist_error err = {0};
         cluster->queued -= request->write != 0;
         request->attempts++;
-        if (open_stream(request, &err) != IST_OK) {
+        int32_t rc = open_stream(request, &err);
+        if (rc == IST_AGAIN) { // its credentials are being made
+            request->attempts--;
+            request->not_before = now + REC_LOGIN_MS;
+            rec_request_send(request);
+            continue;
+        }
+        if (rc != IST_OK) {
             finish(request, 0, NULL, &err);
             continue;
         }
@@ -156,7 +164,7 @@ void rec_requests_step(struct rec_cluster *cluster, int64_t now, int64_t *until)
 
 // ---- answers ----
 
-static int passing(int status)
+int rec_passing(int status)
 {
     return status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504);
 }
@@ -193,7 +201,7 @@ static void answered(struct rec_request *request, int status, const char *bytes,
     struct rec_cluster *cluster = request->cluster;
     json_t *answer = NULL;
     ist_error err = {0};
-    int64_t asked = http_stream_retry_after(request->stream);
+    request->asked_ms = http_stream_retry_after(request->stream);
     rec_cluster_heard(cluster);
     // What was made by this very request has nobody else's fields.
     int32_t rc = !len            ? IST_OK
@@ -208,13 +216,13 @@ static void answered(struct rec_request *request, int status, const char *bytes,
         broken(request, &err);
         return;
     }
-    if (status == 401 && !request->refreshed && kube_connect(cluster->kube, 1, &err) == IST_OK) {
+    if (status == 401 && !request->refreshed && rec_cluster_login(cluster, request->minted, &err)) {
         request->refreshed = 1;
         retry_at(request, 0);
     } else if (!request->once && request->attempts < TRIES &&
-               (passing(status) || lost_race(request, status, answer))) {
+               (rec_passing(status) || lost_race(request, status, answer))) {
         int64_t wait = rec_backoff(request->attempts, RETRY_MS, RETRY_CAP);
-        retry_at(request, asked > wait ? asked : wait);
+        retry_at(request, request->asked_ms > wait ? request->asked_ms : wait);
     } else {
         struct kube_request shown = {.method = request->method, .path = request->path};
         if (status >= 300)

@@ -132,7 +132,7 @@ int32_t rec_drive(ist_reconciler *run, rec_done *done, ist_error *err)
         trim(run);
         if (run->watching)
             rec_status_step(run, now, &until);
-        if (run->watching && !rec_configure_step(run))
+        if (run->watching && (!rec_configure_step(run) || run->anew))
             return IST_AGAIN;
         if (done && done(run))
             return IST_OK;

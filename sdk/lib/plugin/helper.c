@@ -19,11 +19,14 @@
 
 extern char **environ;
 
-struct run {
-    const struct helper *helper;
+struct helper_process {
+    const char *what, *hint;
+    char *path;
     char **envp;
-    pid_t pid;
+    pid_t pid;    // 0: it has ended
     int out, err; // what we read
+    ist_buf answer, fault;
+    int64_t until;
 };
 
 // How a helper logs in itself: the only programs to which Isthmus hands these on, as kubectl and aws do. The worker's own
@@ -77,18 +80,29 @@ static char **environment_of(const ist_env *env, const struct helper *helper)
     return envp;
 }
 
-static void run_free(struct run *run)
+void helper_stop(struct helper_process *process)
 {
-    for (size_t i = 0; run->envp && run->envp[i]; i++)
-        ist_free_secret(run->envp[i]);
-    ist_free(run->envp);
-    if (run->out >= 0)
-        close(run->out);
-    if (run->err >= 0)
-        close(run->err);
+    if (!process)
+        return;
+    if (process->pid > 0) {
+        kill(-process->pid, SIGKILL);
+        while (waitpid(process->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    for (size_t i = 0; process->envp && process->envp[i]; i++)
+        ist_free_secret(process->envp[i]);
+    ist_free(process->envp);
+    if (process->out >= 0)
+        close(process->out);
+    if (process->err >= 0)
+        close(process->err);
+    ist_free_secret(ist_buf_take(&process->answer));
+    ist_free_secret(ist_buf_take(&process->fault));
+    ist_free(process->path);
+    ist_free(process);
 }
 
-static int spawn(struct run *run, int out, int fault)
+static int spawn(struct helper_process *process, const char *const *argv, int out, int fault)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -99,34 +113,56 @@ static int spawn(struct run *run, int out, int fault)
     posix_spawn_file_actions_adddup2(&actions, fault, 2);
     posix_spawn_file_actions_addclosefrom_np(&actions, 3); // no lock, no socket of ours
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-    int rc = posix_spawnp(&run->pid, run->helper->path, &actions, &attributes,
-                          (char *const *)(uintptr_t)run->helper->argv, run->envp);
+    int rc = posix_spawnp(&process->pid, process->path, &actions, &attributes, (char *const *)(uintptr_t)argv,
+                          process->envp);
+    if (rc != 0)
+        process->pid = 0;
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return rc;
 }
 
-static int32_t start(struct run *run, ist_error *err)
+static int32_t start(struct helper_process *process, const char *const *argv, ist_error *err)
 {
-    const struct helper *helper = run->helper;
     int out[2], fault[2];
     if (pipe2(out, O_CLOEXEC) != 0)
-        return ist_fail(err, IST_ERR_INTERNAL, helper->path, "pipe: %s", strerror(errno));
+        return ist_fail(err, IST_ERR_INTERNAL, process->path, "pipe: %s", strerror(errno));
     if (pipe2(fault, O_CLOEXEC) != 0) {
         close(out[0]);
         close(out[1]);
-        return ist_fail(err, IST_ERR_INTERNAL, helper->path, "pipe: %s", strerror(errno));
+        return ist_fail(err, IST_ERR_INTERNAL, process->path, "pipe: %s", strerror(errno));
     }
-    int rc = spawn(run, out[1], fault[1]);
+    int rc = spawn(process, argv, out[1], fault[1]);
     close(out[1]);
     close(fault[1]);
-    run->out = out[0];
-    run->err = fault[0];
+    process->out = out[0];
+    process->err = fault[0];
     if (rc == 0)
         return IST_OK;
-    ist_fail(err, IST_ERR_DENIED, helper->path, "%s cannot be started: %s", helper->what, strerror(rc));
-    ist_hint(err, "%s", helper->hint);
+    ist_fail(err, IST_ERR_DENIED, process->path, "%s cannot be started: %s", process->what, strerror(rc));
+    ist_hint(err, "%s", process->hint);
     return IST_ERR_DENIED;
+}
+
+int32_t helper_start(const ist_env *env, const struct helper *helper, struct helper_process **process,
+                     ist_error *err)
+{
+    struct helper_process *made = ist_calloc(1, sizeof *made);
+    *made = (struct helper_process){.what = helper->what,
+                                    .hint = helper->hint,
+                                    .path = ist_strdup(helper->path),
+                                    .envp = environment_of(env, helper),
+                                    .out = -1,
+                                    .err = -1,
+                                    .answer = {.max = HELPER_MAX},
+                                    .fault = {.max = HELPER_MAX},
+                                    .until = ist_now_ms(env) + HELPER_MS};
+    int32_t rc = start(made, helper->argv, err);
+    if (rc == IST_OK)
+        *process = made;
+    else
+        helper_stop(made);
+    return rc;
 }
 
 // Reads one pipe's next bytes; 0 at its end, or when there are more than `buf` may hold.
@@ -143,68 +179,81 @@ static int drain(int *fd, ist_buf *buf)
     return 0;
 }
 
-static int32_t collect(const ist_env *env, struct run *run, ist_buf *out, ist_buf *fault, ist_error *err)
+static int readable(int fd)
 {
-    int64_t until = ist_now_ms(env) + HELPER_MS;
-    while (run->out >= 0) {
-        int64_t left = until - ist_now_ms(env);
-        // stderr is looked at in between: only its first bytes matter, and a full pipe must not block the
-        // helper
-        int32_t rc = left > 0 ? ist_wait_fd(env, run->out, POLLIN, left < 200 ? left : 200) : IST_ERR_TIMEOUT;
-        struct pollfd more = {.fd = run->err, .events = POLLIN};
-        while (run->err >= 0 && poll(&more, 1, 0) > 0 && drain(&run->err, fault))
-            more.fd = run->err;
-        if (rc == IST_OK && !drain(&run->out, out) && out->max - out->len < DRAIN)
-            return ist_fail(err, IST_ERR_DENIED, run->helper->path, "%s printed more than %u KiB",
-                            run->helper->what, HELPER_MAX >> 10);
-        if (rc == IST_OK)
-            continue;
-        if (rc != IST_AGAIN)
-            return ist_fail(err, rc, run->helper->path, "%s did not answer within %d s", run->helper->what,
-                            HELPER_MS / 1000);
-    }
+    struct pollfd one = {.fd = fd, .events = POLLIN};
+    return fd >= 0 && poll(&one, 1, 0) > 0;
+}
+
+// Takes what it has said by now.
+static int32_t collect(struct helper_process *process, ist_error *err)
+{
+    const ist_buf *answer = &process->answer;
+    // Of stderr only the first bytes matter, but a full pipe must not block the helper.
+    while (readable(process->err) && drain(&process->err, &process->fault))
+        ;
+    while (readable(process->out))
+        if (!drain(&process->out, &process->answer) && answer->max - answer->len < DRAIN)
+            return ist_fail(err, IST_ERR_DENIED, process->path, "%s printed more than %u KiB", process->what,
+                            HELPER_MAX >> 10);
     return IST_OK;
 }
 
-static int32_t end(struct run *run, int32_t rc, const ist_buf *fault, ist_error *err)
+// What its end means; `status` as of waitpid().
+static int32_t judge(const struct helper_process *process, int status, ist_error *err)
 {
-    int status = 0;
-    if (rc != IST_OK)
-        kill(-run->pid, SIGKILL);
-    // One that has said all and does not end is not waited for long.
-    for (int waited = 0; waitpid(run->pid, &status, WNOHANG) == 0; waited += 5) {
-        if (waited >= ENDING_MS)
-            kill(-run->pid, SIGKILL);
-        poll(NULL, 0, 5);
-    }
-    if (rc != IST_OK || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
-        return rc;
+    const ist_buf *fault = &process->fault;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return IST_OK;
     size_t line = fault->data ? strcspn(fault->data, "\r\n") : 0;
-    ist_fail(err, IST_ERR_DENIED, run->helper->path, "%s failed (%s %d): %.*s", run->helper->what,
+    ist_fail(err, IST_ERR_DENIED, process->path, "%s failed (%s %d): %.*s", process->what,
              WIFEXITED(status) ? "exit" : "signal",
              WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), (int)(line < 300 ? line : 300),
              fault->data ? fault->data : "");
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127) // a shell's, and a fork's, word for "not found"
-        ist_hint(err, "%s", run->helper->hint);
+        ist_hint(err, "%s", process->hint);
     return IST_ERR_DENIED;
+}
+
+int32_t helper_step(const ist_env *env, struct helper_process *process, char **text, size_t *len,
+                    ist_error *err)
+{
+    int status = 0, open = process->out >= 0;
+    int32_t rc = collect(process, err);
+    if (rc != IST_OK)
+        return rc;
+    int64_t now = ist_now_ms(env);
+    if (open && process->out < 0 && process->until > now + ENDING_MS)
+        process->until = now + ENDING_MS; // one that has said all and does not end is not waited for long
+    if (process->out >= 0 || waitpid(process->pid, &status, WNOHANG) == 0) {
+        if (now < process->until)
+            return IST_AGAIN;
+        return ist_fail(err, IST_ERR_TIMEOUT, process->path, "%s did not answer within %d s", process->what,
+                        HELPER_MS / 1000);
+    }
+    process->pid = 0;
+    rc = judge(process, status, err);
+    if (rc == IST_OK) {
+        *len = process->answer.len;
+        *text = ist_buf_take(&process->answer);
+    }
+    return rc;
+}
+
+int32_t helper_wait(const ist_env *env, const struct helper_process *process, ist_error *err)
+{
+    int32_t rc = ist_wait_fd(env, process->out, POLLIN, process->out < 0 ? 5 : 200);
+    if (rc == IST_OK || rc == IST_AGAIN)
+        return IST_OK;
+    return ist_fail(err, rc, process->path, "%s is not waited for any more", process->what);
 }
 
 int32_t helper_run(const ist_env *env, const struct helper *helper, char **text, size_t *len, ist_error *err)
 {
-    struct run run = {.helper = helper, .envp = environment_of(env, helper), .out = -1, .err = -1};
-    ist_buf out = {.max = HELPER_MAX}, fault = {.max = HELPER_MAX};
-    int32_t rc = start(&run, err);
-    if (rc == IST_OK)
-        rc = end(&run, collect(env, &run, &out, &fault, err), &fault, err);
-    run_free(&run);
-    ist_free_secret(ist_buf_take(&fault));
-    const size_t printed = out.len;
-    char *taken = ist_buf_take(&out);
-    if (rc != IST_OK) {
-        ist_free_secret(taken);
-        return rc;
-    }
-    *text = taken;
-    *len = printed;
-    return IST_OK;
+    struct helper_process *process = NULL;
+    int32_t rc = helper_start(env, helper, &process, err);
+    while (rc == IST_OK && (rc = helper_step(env, process, text, len, err)) == IST_AGAIN)
+        rc = helper_wait(env, process, err);
+    helper_stop(process);
+    return rc;
 }

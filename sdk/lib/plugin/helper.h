@@ -7,9 +7,9 @@
 #include <isthmus/error.h>
 
 struct helper {
-    const char *what;             // for people: "the credential helper of the kubeconfig"
-    const char *path;             // what is run: a file, or a name to look for in PATH
-    const char *const *argv;      // ended by NULL
+    const char *what;        // for people: "the credential helper of the kubeconfig"; static, as is `hint`
+    const char *path;        // what is run: a file, or a name to look for in PATH
+    const char *const *argv; // ended by NULL
     const char *const *variables; // "NAME=value" that go before the environment's; ended by NULL, or NULL
     const char *hint;             // where it cannot be started
 };
@@ -18,5 +18,17 @@ struct helper {
 // environment with the keys by which such programs log in themselves. Errors: IST_ERR_DENIED (not started, or failed: with
 // its status and the first line of what it complained), IST_ERR_TIMEOUT, IST_CANCELLED.
 int32_t helper_run(const ist_env *env, const struct helper *helper, char **text, size_t *len, ist_error *err);
+
+// The same, and nobody waits: the daemon has other things to do while a helper runs (or hangs).
+struct helper_process;
+int32_t helper_start(const ist_env *env, const struct helper *helper, struct helper_process **process,
+                     ist_error *err);
+// IST_AGAIN: it still runs; else it is over, as with helper_run(), and only helper_stop() is left to be called.
+int32_t helper_step(const ist_env *env, struct helper_process *process, char **text, size_t *len,
+                    ist_error *err);
+// Until it may have come further; an error: the operation ends.
+int32_t helper_wait(const ist_env *env, const struct helper_process *process, ist_error *err);
+// Ends it if it runs, frees it; NULL is none.
+void helper_stop(struct helper_process *process);
 
 #endif

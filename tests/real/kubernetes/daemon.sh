@@ -14,7 +14,7 @@ within() {
     shift 2
     while ! "$@" >"$TMP/out" 2>&1; do
         [ $SECONDS -lt $end ] || {
-            { echo "not in time; the daemon's last words:"; tail -qn 5 "$TMP/one.log" "$TMP/two.log" 2>/dev/null; } >>"$TMP/out"
+            { echo "not in time; the daemon's last words:"; grep -hv '"type":"status"' "$TMP/one.log" "$TMP/two.log" 2>/dev/null | tail -n 8 | cut -c1-400; } >>"$TMP/out"
             pass_or_fail 1 "$name"
             return 1
         }
@@ -24,10 +24,10 @@ within() {
 }
 
 # ---- daemons
-inputs() { # inputs NAME "MORE": the west is written to as user NAME
+inputs() { # inputs NAME "MORE": the west is written to with kubeconfig.NAME; EAST_CONFIG, WEST_CONFIG: with that
     cat >"$TMP/$1.json" <<END
 {"clusters": [{"name": "east", "services": [{"namespace": "app"}, {"namespace": "many"}]}, {"name": "west", "services": []}],
- "kubeconfigs": {"east": "$TMP/east/kubeconfig", "west": "$TMP/west/kubeconfig.$1"},
+ "kubeconfigs": {"east": "${EAST_CONFIG:-$TMP/east/kubeconfig}", "west": "${WEST_CONFIG:-$TMP/west/kubeconfig.$1}"},
  "pod_cidrs": {"east": ["10.0.0.0/8"]}, $2}
 END
 }
@@ -72,6 +72,22 @@ put() { # put NAME ADDRESS: a service with one endpoint
 END
 }
 drop() { kubectl_of east -n app delete "service/$1" "endpointslice/$1-x" >/dev/null; }
+many() { # many FROM TO [OCTET]: services s-FROM to s-TO in one call, each with one endpoint 10.OCTET.*
+    local n list=''
+    for ((n = $1; n <= $2; n++)); do
+        list="$list{kind: Service, apiVersion: v1, metadata: {name: s-$n, namespace: app}, spec: {ports: [{name: http, port: 80, protocol: TCP}]}},
+ {kind: EndpointSlice, apiVersion: discovery.k8s.io/v1, addressType: IPv4,
+  metadata: {name: s-$n-x, namespace: app, labels: {kubernetes.io/service-name: s-$n}}, ports: [{name: http, port: 8080, protocol: TCP}],
+  endpoints: [{addresses: [10.${3:-1}.$((n / 250)).$((n % 250 + 1))], conditions: {ready: true}}]},"
+    done
+    echo "{kind: List, apiVersion: v1, items: [${list%,}]}" | kubectl_of east apply --server-side --force-conflicts -f - >/dev/null
+}
+few() { # few FROM TO: they go
+    local n list=''
+    for ((n = $1; n <= $2; n++)); do list="$list service/s-$n endpointslice/s-$n-x"; done
+    # shellcheck disable=SC2086
+    kubectl_of east -n app delete --wait=false $list >/dev/null
+}
 
 # ---- the target
 is() { # is NAME ADDRESSES: the west has the service with just these
@@ -82,6 +98,19 @@ is() { # is NAME ADDRESSES: the west has the service with just these
 gone() {
     [ -z "$(kubectl_of west -n app get service "$1" --ignore-not-found -o name)" ] &&
         [ -z "$(kubectl_of west -n app get endpointslices -l "kubernetes.io/service-name=$1" -o name)" ]
+}
+# All that is of a cluster's services, a line each: those of its own, or those that we keep there.
+services_of() {
+    local selector=${2:+-l$2}
+    # shellcheck disable=SC2086
+    kubectl_of "$1" -n app get services $selector -o 'jsonpath={range .items[*]}service {.metadata.name} {.spec.ports[*].port}{"\n"}{end}'
+    # shellcheck disable=SC2086
+    kubectl_of "$1" -n app get endpointslices $selector \
+        -o 'jsonpath={range .items[*]}slice {.metadata.labels.kubernetes\.io/service-name} {.endpoints[*].addresses[*]}{"\n"}{end}'
+}
+mirrored() { # the west has what the east has, neither more nor less, and nothing twice
+    services_of east | sort >"$TMP/wanted" && services_of west isthmus.dev/owner | sort >"$TMP/there" &&
+        [ -s "$TMP/wanted" ] && diff "$TMP/wanted" "$TMP/there"
 }
 count() { "$LOAD" count "$TMP/west/kubeconfig" "$SLICES/namespaces/$1/endpointslices"; }
 has() { [ "$(count "$1")" = "$2" ]; }

@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # Real control planes for tests. Sourced after nothing; brings tests/integration/lib.sh.
 #   start_cluster NAME KIND   $TMP/NAME/kubeconfig of a running one (classic, legacy, modern)
+#   road NAME raw|http        $TMP/NAME/kubeconfig.raw (.http) leads there over a bad road, see bad-road.py
+#   way NAME raw|http LINE... what happens on it from now on
 . "$(dirname "${BASH_SOURCE[0]}")/../../integration/lib.sh"
 KUBE_TOOL=$BUILD/tests/real/kubernetes/kube-tool
 PLUGIN_TOOL=$BUILD/tests/real/kubernetes/plugin-tool
@@ -8,11 +10,11 @@ export BUILD
 [ -n "${KUBEBUILDER_ASSETS:-}" ] || skip_all "KUBEBUILDER_ASSETS is not set: no control planes here"
 [ -n "${ISTHMUS_K8S_START:-}" ] || skip_all "ISTHMUS_K8S_START is not set: nothing starts a control plane here"
 export KUBEBUILDER_ASSETS
-PORT=$((21000 + RANDOM % 300 * 20))
+PORT=${ISTHMUS_TEST_PORT:-$((21000 + RANDOM % 300 * 20))}
 
 stop_clusters() {
     local pid
-    for pid in $(cat "$TMP"/*/*.pid 2>/dev/null); do
+    for pid in $(cat "$TMP"/*/*.pid "$TMP"/*/*.road 2>/dev/null); do
         kill -9 "$pid" 2>/dev/null # one whose etcd went first would wait for it for ever
     done
     cleanup
@@ -46,4 +48,24 @@ restart_api() {
     CLUSTER=$1
     for _ in $(seq 150); do kubectl get --raw /readyz >/dev/null 2>&1 && return 0; sleep 0.2; done
     return 1
+}
+
+road() {
+    command -v python3 >/dev/null || skip_all "python3 plays the bad road and is not installed"
+    local far
+    eval "far=\$PORT_$1"
+    PORT=$((PORT + 5))
+    : >"$TMP/$1/$2.log"
+    python3 "$(dirname "${BASH_SOURCE[0]}")/bad-road.py" "$2" "$PORT" "$far" "$TMP/$1/pki" "$TMP/$1/$2.way" \
+        "$TMP/$1/$2.log" >"$TMP/$1/$2.ready" 2>"$TMP/$1/$2.err" &
+    echo $! >"$TMP/$1/$2.road"
+    disown
+    for _ in $(seq 200); do [ -s "$TMP/$1/$2.ready" ] && break; sleep 0.1; done
+    sed "s#127.0.0.1:$far#127.0.0.1:$PORT#" "$TMP/$1/kubeconfig" >"$TMP/$1/kubeconfig.$2"
+}
+way() {
+    local file=$TMP/$1/$2.way
+    shift 2
+    printf '%s\n' "$@" >"$file.new"
+    mv "$file.new" "$file"
 }

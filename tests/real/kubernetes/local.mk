@@ -11,7 +11,8 @@ tests_real_kubernetes_plugin_tool_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_real_kubernetes_plugin_tool_LDADD = tests/unit/libfakehost.la $(JANSSON_LIBS)
 
 REAL_TESTS += %D%/client.sh %D%/apply.sh %D%/lab.sh %D%/probe.sh %D%/federation.sh %D%/policy.sh
-EXTRA_DIST += %D%/lib.sh %D%/daemon.sh
+EXTRA_DIST += %D%/lib.sh %D%/daemon.sh %D%/bad-road.py
 
 # The plugins that span clusters, between real API servers.
 REAL_TESTS += %D%/faults.sh %D%/mirror.sh %D%/mirror-rbac.sh %D%/mirror-names.sh %D%/netpol.sh %D%/rbac.sh
+REAL_TESTS += %D%/road.sh %D%/credentials.sh %D%/netpol-rbac.sh

@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# The daemon and API servers that are slow, refuse for a while, reset connections, answer half, or lose their etcd: it
+# comes through, loses no change, keeps its lease, and does not hammer whoever asked it to wait.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=daemon.sh
+. "$(dirname "$0")/daemon.sh"
+
+start_cluster east modern
+start_cluster west classic
+for cluster in east west; do
+    kubectl_of $cluster create namespace app >/dev/null
+    road $cluster raw
+    road $cluster http
+done
+EAST_CONFIG=$TMP/east/kubeconfig.raw WEST_CONFIG=$TMP/west/kubeconfig.raw inputs one '"grace":600000'
+EAST_CONFIG=$TMP/east/kubeconfig.http WEST_CONFIG=$TMP/west/kubeconfig.http inputs two '"grace":600000'
+alive() { kill -0 "$(pid_of "$1")"; }
+lines() { wc -l <"$TMP/$1/http.log"; }
+since() { tail -n +$(($2 + 1)) "$TMP/$1/http.log"; } # since CLUSTER LINES
+writes_still() { ! logs "$1" 'no longer the one who writes'; }
+
+# ---- a slow road, and one that breaks
+way east raw 'delay 120'
+way west raw 'delay 120'
+many 1 40
+daemon one
+within 60 "over a slow road everything arrives" mirrored
+way east raw
+way west raw
+for n in 1 2 3 4 5 6; do
+    many $((n * 10)) $((n * 10 + 9)) $((n + 1))
+    [ $n -lt 3 ] || few $((n * 10 - 20)) $((n * 10 - 16))
+    way east raw "break $n"
+    way west raw "break $n"
+done
+within 60 "connections that are reset again and again, under changes: what is there is what should be" mirrored
+ok "and the daemon lives" alive one
+
+# ---- connections that are open and dead
+way east raw stall
+many 101 110
+within 40 "a source that has fallen silent is found out" logs one 'cluster east: out of reach'
+way east raw
+within 40 "and nothing of it was lost" mirrored
+way west raw stall
+many 111 120
+within 40 "so is a target" logs one 'cluster west: no longer the one who writes'
+way west raw
+within 60 "and everything is written in the end" mirrored
+stop one
+
+# ---- answers that say: not now
+daemon two
+within 60 "over HTTP/1.1 it holds the lease" logs two 'cluster west: holds the lease'
+within 30 "and has nothing to write" mirrored
+before=$(lines west)
+way west http 'answer 503 3 ^PATCH'
+many 121 123 3
+sleep 7
+tries=$(since west "$before" | grep -c '^PATCH .* 503')
+way west http
+patient() { echo "$tries tries in 7 s"; [ "$tries" -ge 3 ] && [ "$tries" -le 30 ]; } # 3 services, a service and a slice each
+ok "writes answered by 503 and Retry-After are not hammered" patient
+within 30 "and done when they may" mirrored
+before=$(lines west)
+way west http 'answer 429 1 leases' 'answer 503 1 ^GET .*kube-system'
+seen() { since west "$before" | grep -q "$1"; }
+within 20 "a renewal of the lease is answered by 429" seen '^PUT .*leases.* 429'
+way west http
+many 124 125 3
+within 30 "it is tried again" seen '^PUT .*leases.* 200'
+ok "before its time ran out: it is not given up" writes_still two
+within 30 "and changes go on" mirrored
+way west http 'answer 500 - ^PATCH'
+many 126 130 3
+few 1 9
+sleep 3
+way west http
+within 60 "500 with a page of HTML: written when it is over" mirrored
+stop two
+before=$(lines east)
+way east http 'answer 429 6 ^GET .*(services|endpointslices|namespaces)[?]'
+daemon two
+sleep 7
+tries=$(since east "$before" | grep -c '^GET .* 429')
+way east http
+patient() { echo "$tries tries in 7 s"; [ "$tries" -ge 3 ] && [ "$tries" -le 7 ]; } # three kinds
+ok "lists answered by 429 and Retry-After are not hammered" patient
+within 60 "and read when they may" logs two 'cluster east: synced'
+within 30 "nothing was deleted for what could not be read" mirrored
+
+# ---- answers that end in the middle
+stop two
+way east http 'cut ^GET .*[?]limit'
+daemon two
+many 131 135
+sleep 4
+kept() { services_of west isthmus.dev/owner | sort | comm -23 "$TMP/there" - | diff /dev/null -; } # nothing of before is missing
+ok "lists that end in the middle delete nothing" kept
+way east http
+within 60 "and are read again" mirrored
+way east http 'cut watch=1'
+many 136 140
+few 131 132
+sleep 3
+way east http
+within 60 "so are watches" mirrored
+way west http 'cut ^PATCH'
+many 141 145
+sleep 2
+way west http
+within 60 "and writes whose answer was cut off" mirrored
+
+# ---- etcd is gone
+lose_etcd() { # lose_etcd CLUSTER: killed, with what it has on disk; then started again
+    local etcd
+    etcd=$(cat "$TMP/$1/etcd.pid")
+    mapfile -d '' -t ETCD <"/proc/$etcd/cmdline"
+    disown "$etcd" 2>/dev/null
+    kill -9 "$etcd"
+}
+find_etcd() {
+    (cd "$TMP/$1" && exec "${ETCD[@]}" >>etcd.log 2>&1) &
+    echo $! >"$TMP/$1/etcd.pid"
+    disown
+}
+for cluster in west east; do
+    few $((cluster_n = ${cluster_n:-139} + 2)) $((cluster_n + 1))
+    lose_etcd $cluster
+    sleep 4
+    [ $cluster = east ] || many 146 149
+    find_etcd $cluster
+    [ $cluster = west ] || within 60 "$cluster: etcd is back" many 146 149
+    within 90 "$cluster: with etcd lost and found again all is as it should be" mirrored
+    few 146 149
+    kill -STOP "$(cat "$TMP/$cluster/etcd.pid")"
+    [ $cluster = east ] || many 150 155
+    sleep 6
+    kill -CONT "$(cat "$TMP/$cluster/etcd.pid")"
+    within 90 "$cluster: with an etcd that stood still too" mirrored
+done
+ok "and it is still the same daemon" alive two
+finish
