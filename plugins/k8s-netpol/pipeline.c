@@ -159,6 +159,31 @@ static void add_rule(const struct world *world, const struct policy *policy, con
     flats_free(&flats);
 }
 
+// ClusterIPs that lead to what the rules allow elsewhere, and to nothing that they do not allow.
+static void add_vips(struct parts *parts, const struct world *world, const struct policy *policy,
+                     const uint8_t *absent, const struct companion_options *options)
+{
+    struct flats flats = {0}, others = {0};
+    for (uint32_t i = 0; i < policy->rule_count; i++) {
+        const struct rule *rule = &policy->rules[i];
+        if (rule->direction != RULE_EGRESS)
+            continue;
+        for (size_t cluster = 0; cluster < world_cluster_count(world); cluster++)
+            if (!absent || !absent[cluster])
+                flats_add(&flats, world, policy, rule, cluster, 1, options, NULL);
+        flats_add(&others, world, policy, rule, policy->cluster, 0, options, NULL);
+    }
+    size_t count = flats.count;
+    flats_add_vips(&flats, &others, options);
+    for (size_t i = count; i < flats.count; i++) {
+        parts->first = parts->count;
+        struct part *part = part_with(parts, RULE_EGRESS, flat_ports(&flats.items[i]));
+        ip_set_add_all(&part->addresses, flats.items[i].addresses.items, flats.items[i].addresses.count);
+    }
+    flats_free(&flats);
+    flats_free(&others);
+}
+
 // ---- objects ----
 
 struct making {
@@ -235,6 +260,8 @@ json_t *pipeline_make(const struct world *world, const struct policy *policy, co
         add_rule(world, policy, &policy->rules[i], json_array_get(given, policy->rules[i].index), absent,
                  options, &parts, notes);
     }
+    if (options->vip_count)
+        add_vips(&parts, world, policy, absent, options);
     for (size_t i = 0; i < parts.count; i++) {
         ip_set_seal(&parts.items[i].addresses);
         addresses += parts.items[i].addresses.count;

@@ -301,6 +301,29 @@ static void the_order_in_which_services_were_seen_shows_nowhere(void **state)
     ist_free(texts[1]);
 }
 
+static void a_policy_of_the_file_names_cluster_ips_too(void **state)
+{
+    (void)state;
+    struct ist_reconciler *run = runtime_new(
+        "{policies: [{name: g, cluster: east, namespace: shop, podSelector: {}, egress: [{to: [{cluster: "
+        "west, podSelector: {matchLabels: {app: web}}}, {podSelector: {matchLabels: {app: web}}}]}]}]}");
+    runtime_put(run, EAST, "{kind: Namespace, metadata: {name: shop}}");
+    runtime_put(run, EAST, AWS_NODE);
+    put_pod(run, WEST, "w", "web", "10.2.0.4");
+    runtime_put(run, EAST, SERVICE);
+    put_slice(run, "web-west", ", isthmus.dev/source-cluster: west", "10.2.0.4");
+    runtime_settle(run);
+    assert_true(names_vip(run, "shop/g"));
+    put_pod(run, EAST, "e", "web", "10.1.0.7");
+    put_slice(run, "by-hand", "", "10.1.0.7"); // the policy lets out to that as well
+    runtime_settle(run);
+    assert_true(names_vip(run, "shop/g"));
+    put_slice(run, "by-hand", "", "10.1.0.8");
+    runtime_settle(run);
+    assert_false(names_vip(run, "shop/g"));
+    runtime_free(run);
+}
+
 // ---- many addresses in a policy of the pipeline file
 
 static size_t count_of(const struct ist_reconciler *run)
@@ -375,6 +398,7 @@ int main(void)
         cmocka_unit_test(a_cluster_ip_may_lead_to_two_other_clusters),
         cmocka_unit_test(a_service_with_a_selector_is_the_originals_business),
         cmocka_unit_test(the_order_in_which_services_were_seen_shows_nowhere),
+        cmocka_unit_test(a_policy_of_the_file_names_cluster_ips_too),
         cmocka_unit_test(a_policy_of_the_file_with_many_addresses_is_divided),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
