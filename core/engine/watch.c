@@ -156,7 +156,8 @@ void supervisor_hear(struct supervisor *s, const struct pollfd *fds, size_t coun
 }
 
 // Who takes new inputs shows that it lives whenever it is asked for. Others show it only by ending.
-static void ask_alive(struct run *run, struct task *task, int64_t now)
+// `held_up`: this process itself stood still, and what they answered may lie unread.
+static void ask_alive(struct run *run, struct task *task, int64_t now, bool held_up)
 {
     ist_error err;
     const int64_t patience = run->options->watch.patience_ms;
@@ -166,6 +167,8 @@ static void ask_alive(struct run *run, struct task *task, int64_t now)
     if (!task->asked) {
         task->asked = now;
         worker_ask_alive(task->worker);
+    } else if (held_up) {
+        task->asked = now;
     } else if (now - task->asked > patience) {
         ist_fail(&err, IST_ERR_TIMEOUT, "watch", "its worker gave no sign of life for %lld s",
                  (long long)(now - task->asked) / 1000);
@@ -210,10 +213,12 @@ void supervisor_tick(struct supervisor *s)
     if (run->pass != &watch_pass)
         return;
     const bool ask = s->alive_at <= now;
+    // It ticks every second, whatever happens.
+    const bool held_up = now - s->alive_at > 2000 + run->options->watch.patience_ms / 4;
     for (size_t i = 0; i < run->count; i++) {
         struct task *task = &run->tasks[i];
         if (ask)
-            ask_alive(run, task, now);
+            ask_alive(run, task, now, held_up);
         // Nothing is under way that could tell of its end.
         if (run->cancelled && task->state == TASK_RUNNING && !task->worker && !task->restart_at)
             task_finish(run, task, RESULT_OK);

@@ -2,7 +2,8 @@
 # Faults of every kind at the calls that a whole run makes: what was hit recovers by itself, or fails with a message
 # that names the very call (service, and method and path, or the action; on the router the line); either way a second
 # apply ends with the same objects as an undisturbed run.
-# FAULTS says how many are tried (10, drawn with SEED; "all": every call with every effect).
+# FAULTS says how many are tried (10, drawn with SEED; "all": every call with every effect, which takes hours: with
+# PART=I/N one N-th of them, each N-th from the I-th on).
 . "$(dirname "$0")/lib.sh"
 command -v jq >/dev/null || skip_all "jq is missing"
 FAULTS=${FAULTS:-10}
@@ -23,7 +24,8 @@ effects=(status delay cut-before cut-after throttle stale expired-token)
 if [ "$FAULTS" = all ]; then
     while read -r service action; do
         for effect in "${effects[@]}"; do echo "$service $effect $action"; done
-    done <"$TMP/calls" >"$TMP/tries"
+    done <"$TMP/calls" | awk -v part="${PART:-1/1}" 'BEGIN { split(part, p, "/") } NR % p[2] == p[1] % p[2]' >"$TMP/tries"
+    echo "# $(wc -l <"$TMP/tries") of them in part ${PART:-1/1}"
 else
     mapfile -t calls <"$TMP/calls"
     for _ in $(seq "$FAULTS"); do

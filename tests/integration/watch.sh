@@ -74,7 +74,7 @@ ok "every other page is 404" code 404 "$URL/"
 ok "nothing is taken" code 405 "$URL/metrics" -X POST -d x=1
 ok "no secret is told" sh -c "! grep -F minted- '$TMP/page' && ! '$ISTHMUS' -C '$CONF' status p --output json | grep minted-"
 ok "one that asks and reads nothing holds nobody up" sh -c \
-    "(exec 3<>/dev/tcp/127.0.0.1/${URL##*:}; printf 'GET /metr' >&3; sleep 1) & curl -sS --max-time 3 '$URL/healthz'"
+    "(exec 3<>/dev/tcp/127.0.0.1/${URL##*:}; printf 'GET /metr' >&3; sleep 1) & curl -sS --max-time 20 '$URL/healthz'"
 exits 1 "destroy refuses while it is watched" ist destroy p --yes
 says "watched by process $PID" "and says by whom"
 ok "it ends well when it is told to" stop
@@ -171,15 +171,15 @@ bad() { # bad FAULT
 }
 for fault in crash flood hang; do
     bad $fault
-    start --patience 2s
+    start --patience 5s
     ok "$fault: it happens" eventually test -e "$TMP/once"
     ok "$fault: the worker is begun anew" eventually of bad '[.state,.restarts]' '["watching",1]'
-    ok "$fault: the page counts it" sample 'isthmus_step_restarts_total{pipeline="p",step="bad"} 1'
+    ok "$fault: the page counts it" eventually sample 'isthmus_step_restarts_total{pipeline="p",step="bad"} 1'
     ok "$fault: the others never noticed" of a '[.state,.restarts]' '["watching",0]'
     stop
 done
 bad none
-start --patience 2s
+start --patience 5s
 eventually watching bad
 kill -STOP "$(worker_of 1)"
 ok "a worker that is stopped is replaced" eventually of a '[.state,.restarts]' '["watching",1]'
