@@ -21,6 +21,13 @@ tests_unit_test_plugin_file_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_plugin_file_LDADD = tests/unit/libfakehost.la $(UNIT_LIBS)
 tests_unit_test_plugin_file_SOURCES = %D%/test-plugin-file.c
 
+check_PROGRAMS += tests/unit/test-plugin-check
+UNIT_TESTS += tests/unit/test-plugin-check
+tests_unit_test_plugin_check_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(top_srcdir)/tests/unit
+tests_unit_test_plugin_check_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_plugin_check_LDADD = tests/unit/libfakehost.la sdk/lib/libisthmus.la $(UNIT_LIBS)
+tests_unit_test_plugin_check_SOURCES = %D%/test-plugin-check.c
+
 check_PROGRAMS += tests/unit/test-host-worker
 UNIT_TESTS += tests/unit/test-host-worker
 tests_unit_test_host_worker_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core
