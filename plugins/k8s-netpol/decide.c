@@ -102,11 +102,12 @@ static int counts(const struct model *model, size_t cluster, ist_wanted *wanted)
     const char *name = model->clusters->items[cluster].name;
     if (state == IST_CLUSTER_SYNCED)
         return 1;
-    if (state == IST_CLUSTER_LOST || (state == IST_CLUSTER_EXPIRED && kept_for_ever(model, cluster))) {
+    int kept = state == IST_CLUSTER_EXPIRED && kept_for_ever(model, cluster);
+    if (state == IST_CLUSTER_LOST || (kept && model->facts[cluster].listed)) {
         ist_wanted_note(wanted, "%s is out of reach: the addresses last seen there are kept", name);
         return 1;
     }
-    if (state == IST_CLUSTER_EXPIRED) {
+    if (state == IST_CLUSTER_EXPIRED && !kept) {
         ist_wanted_note(wanted, "%s has been out of reach for longer than keep_for: its addresses are out",
                         name);
         return 0;

@@ -338,6 +338,7 @@ void model_state(void *opened, size_t cluster, uint32_t state)
     struct model *model = opened;
     uint32_t before = model->facts[cluster].state;
     model->facts[cluster].state = state;
+    model->facts[cluster].listed |= state == IST_CLUSTER_SYNCED;
     // Pods that came and went while it did not count were passed over: what they leave behind is withdrawn first.
     if (state == IST_CLUSTER_SYNCED && before != IST_CLUSTER_LOST)
         for (struct entry *entry = model->entries; entry; entry = entry->next)

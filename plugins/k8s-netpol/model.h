@@ -68,6 +68,7 @@ struct cluster_facts {
     struct cni cni;
     struct lags lags;
     uint32_t state; // IST_CLUSTER_..., as told last
+    int listed;     // it was listed whole in this run
     int late;       // an alarm stands
 };
 

@@ -47,7 +47,7 @@ static const char *const namespace_defaults[] = {"finalizers", NULL};
 static const ist_reconciler_kind kinds[] = {
     {"v1", "Namespace", IST_KIND_WRITTEN, namespace_defaults},
     {"v1", "Service", IST_KIND_WRITTEN, service_defaults},
-    {"discovery.k8s.io/v1", "EndpointSlice", IST_KIND_WRITTEN | IST_KIND_OPTIONAL, NULL},
+    {"discovery.k8s.io/v1", "EndpointSlice", IST_KIND_WRITTEN | IST_KIND_OPTIONAL | IST_KIND_BY_METADATA, NULL},
     {"v1", "Endpoints", IST_KIND_WRITTEN | IST_KIND_FALLBACK, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -18,8 +18,9 @@ static const ist_reconciler_kind kinds[] = {{"v1", "Namespace", 0, NULL},
 struct model {
     ist_reconciler *run;
     const ist_clusters *clusters;
-    json_t *seen;    // cluster -> "ns/name" -> data
-    json_t *expired; // cluster -> true
+    json_t *seen;     // cluster -> "ns/name" -> data
+    json_t *expired;  // cluster -> true
+    json_t *standing; // cluster -> key of what is there -> true
     int64_t within_ms;
     size_t written;
 };
@@ -33,9 +34,12 @@ static int32_t model_open(ist_reconciler *run, const json_t *inputs, const ist_c
     made->clusters = clusters;
     made->seen = json_object();
     made->expired = json_object();
+    made->standing = json_object();
     made->within_ms = ist_json_int(inputs, "within_ms", 0);
-    for (size_t i = 0; i < clusters->count; i++)
+    for (size_t i = 0; i < clusters->count; i++) {
         json_object_set_new(made->seen, clusters->items[i].name, json_object());
+        json_object_set_new(made->standing, clusters->items[i].name, json_object());
+    }
     ist_reconciler_grace(run, ist_json_int(inputs, "grace_ms", -1));
     *model = made;
     return IST_OK;
@@ -46,6 +50,7 @@ static void model_close(void *arg)
     struct model *model = arg;
     json_decref(model->seen);
     json_decref(model->expired);
+    json_decref(model->standing);
     ist_free(model);
 }
 
@@ -87,25 +92,33 @@ static void state(void *arg, size_t cluster, uint32_t state)
     else if (state == IST_CLUSTER_SYNCED)
         json_object_del(model->expired, name);
     json_object_foreach(json_object_get(model->seen, name), key, data) touch_others(model, cluster, key);
+    for (size_t i = 0; i < model->clusters->count; i++)
+        json_object_foreach(json_object_get(model->standing, model->clusters->items[i].name), key, data)
+            ist_reconciler_touch(model->run, i, key, model->within_ms);
 }
 
 static char *key_of(void *arg, size_t cluster, size_t kind, const json_t *object)
 {
-    (void)arg;
-    (void)cluster;
+    const struct model *model = arg;
     (void)kind;
     const char *name = ist_json_str_or(object, "metadata.name", "");
     const char *source =
         json_string_value(json_object_get(ist_json_at(object, "metadata.labels"), IST_LABEL_SOURCE_CLUSTER));
     size_t cut = source && strlen(name) > strlen(source) + 1 ? strlen(name) - strlen(source) - 1 : 0;
-    return cut ? ist_printf("%s/%.*s", ist_json_str_or(object, "metadata.namespace", ""), (int)cut, name)
-               : NULL;
+    if (!cut)
+        return NULL;
+    char *key = ist_printf("%s/%.*s", ist_json_str_or(object, "metadata.namespace", ""), (int)cut, name);
+    json_object_set_new(json_object_get(model->standing, model->clusters->items[cluster].name), key,
+                        json_true());
+    return key;
 }
 
+// Data "as" says what it is called there: so that two can want one name.
 static void add(ist_wanted *wanted, const char *key, const char *source, const json_t *data)
 {
     int ns = (int)strcspn(key, "/");
-    char *name = ist_printf("%s.%s", key + ns + 1, source), *space = ist_printf("%.*s", ns, key);
+    const char *as = ist_json_str(data, "x"), *called = as && !strncmp(as, "as ", 3) ? as + 3 : key + ns + 1;
+    char *name = ist_printf("%s.%s", called, source), *space = ist_printf("%.*s", ns, key);
     json_t *config =
         json_pack("{s:s, s:s, s:{s:s, s:s, s:{s:s}}}", "apiVersion", "v1", "kind", "ConfigMap", "metadata",
                   "name", name, "namespace", space, "labels", IST_LABEL_SOURCE_CLUSTER, source);

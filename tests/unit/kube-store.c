@@ -213,6 +213,8 @@ static void watch(struct kube_store *store, const struct target *at, struct http
     size_t len = 0, i;
     json_t *event;
     store->watches++;
+    if (!strcmp(at->resource, "configmaps"))
+        store->watched = from;
     if (from < store->compacted) {
         free(text);
         refuse(reply, 410, "Expired", "too old resource version");
@@ -282,7 +284,7 @@ static void apply(struct kube_store *store, const struct target *at, const char 
     } else {
         json_t *merged = before ? json_deep_copy(before) : json_object(), *same;
         json_object_update_recursive(merged, wanted);
-        if (json_object_size(json_object_get(wanted, "metadata")) <= 2 && before) // nothing of ours any more
+        if (!ist_json_at(wanted, "metadata.labels") && before) // nothing of ours any more
             json_object_del(json_object_get(merged, "metadata"), "labels");
         same = before ? json_incref(before) : NULL;
         if (same && json_equal(merged, same)) {
@@ -388,6 +390,11 @@ static void handle(void *arg, const struct httpd_request *request, struct httpd_
         reply->status = copy.status;
         reply->headers = copy.headers;
         reply->body = strdup(copy.body ? copy.body : "{}");
+    }
+    if (copy.hold) {
+        int turn = ++store->held;
+        while (store->held >= turn && !store->stopped && !store->down)
+            pthread_cond_wait(&store->moved, &store->lock);
     }
     if (copy.cut_after)
         reply->cut_after = copy.cut_after < 0 ? 0 : copy.cut_after;
@@ -508,6 +515,14 @@ void store_compact(struct kube_store *store)
     pthread_mutex_lock(&store->lock);
     store->compacted = store->version;
     json_array_clear(store->events);
+    pthread_mutex_unlock(&store->lock);
+}
+
+void store_release(struct kube_store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    store->held = 0;
+    pthread_cond_broadcast(&store->moved);
     pthread_mutex_unlock(&store->lock);
 }
 

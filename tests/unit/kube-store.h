@@ -16,6 +16,7 @@ struct store_fault {
     const char *body;
     const char *headers;
     long cut_after; // 0: whole; else the answer is cut after so many bytes, -1: before the first
+    int hold;       // acts, and answers after store_release()
 };
 
 struct kube_store {
@@ -27,8 +28,10 @@ struct kube_store {
     json_t *hidden;  // "configmaps/ns/name" -> true: no list and no watch shows it
     char uid[64];    // of kube-system
     json_int_t version, compacted;
-    int down;    // every connection is reset
-    int stopped; // watches end
+    int down;           // every connection is reset
+    int stopped;        // watches end
+    int held;           // answers that are held
+    json_int_t watched; // from where ConfigMaps are watched
     struct store_fault faults[8];
     int creates, updates, deletes, unchanged, lists, watches; // Leases are not counted
     char last_write[256];
@@ -48,6 +51,7 @@ int store_count(struct kube_store *store, const char *resource); // that carry a
 int store_writes(struct kube_store *store);
 void store_fail(struct kube_store *store, struct store_fault fault);
 void store_compact(struct kube_store *store); // watches from before now are answered 410
+void store_release(struct kube_store *store);
 void store_set_down(struct kube_store *store, int down);
 
 #endif

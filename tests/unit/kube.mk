@@ -59,7 +59,7 @@ tests_unit_test_svcmirror_endpoints_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test-kube-slim
 UNIT_TESTS += tests/unit/test-kube-slim
-tests_unit_test_kube_slim_SOURCES = %D%/test-kube-slim.c sdk/lib/kube/slim.c
+tests_unit_test_kube_slim_SOURCES = %D%/test-kube-slim.c sdk/lib/kube/slim.c sdk/lib/kube/digest.c
 tests_unit_test_kube_slim_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/sdk/lib
 tests_unit_test_kube_slim_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_kube_slim_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)

@@ -56,11 +56,113 @@ static void broken_text_is_an_error_wherever_it_breaks(void **state)
     }
 }
 
+// Whatever it passes up is read by the general reader, so that both say the same of everything.
+static void says_what_the_general_reader_says(void **state)
+{
+    static const char *const texts[] = {
+        "{}",
+        " {\"a\" : [ 1 , -2, 0, 17 ] , \"b\":{ } } \n",
+        "{\"a\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\",\"b\":\"\\u00e9\",\"c\":\"\xc3\xa9\"}",
+        "{\"\\u0061\":1,\"\xc3\xa9\":2}",
+        "{\"a\":1.5,\"b\":1e3,\"c\":99999999999999999,\"d\":999999999999999999,\"e\":9999999999999999999}",
+        "{\"a\":true,\"b\":false,\"c\":null,\"d\":[],\"e\":\"\"}",
+        "{\"a\":1,\"a\":2}",
+        "{\"a\":01}",
+        "{\"a\":-}",
+        "{\"a\":\"\x01\"}",
+        "{\"a\":\"\xff\"}",
+        "{\"a\":\"\\x\"}",
+        "{\"a\":tru}",
+        "{\"a\":1,}",
+        "{\"a\":[1,]}",
+        "{\"a\" 1}",
+        "{a:1}",
+        "{\"a\":1} x",
+        "{\"metadata\":{\"managedFields\":[1],}}",
+        "{\"metadata\":{\"managedFields\":[1]x}}",
+        "{\"a\":[1}",
+        "[1]",
+        "\"a\"",
+        "",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        json_t *ours = NULL, *general = NULL;
+        ist_error err = {0};
+        int32_t rc = kube_parse_slim(texts[i], strlen(texts[i]), "test", &ours, &err);
+        assert_int_equal(rc, ist_json_parse(texts[i], strlen(texts[i]), "test", &general, &err));
+        assert_true((!ours && !general) || json_equal(ours, general));
+        json_decref(ours);
+        json_decref(general);
+    }
+    json_t *json = NULL;
+    assert_int_not_equal(kube_parse_slim("{}\0", 3, "test", &json, NULL), IST_OK);
+}
+
+// What is skimmed has the digest that its document has, when it is cut to what a writer says.
+static void skims_to_the_digest_of_what_was_written(void **state)
+{
+    (void)state;
+    static const char item[] =
+        "{\"metadata\":{\"name\":\"s\",\"namespace\":\"n\",\"uid\":\"u\",\"resourceVersion\":\"7\","
+        "\"labels\":{\"b\":\"2\",\"a\":\"1\"},\"managedFields\":[{\"manager\":\"x\"}]},"
+        "\"endpoints\":[{\"addresses\":[\"10.0.0.1\"],\"conditions\":{\"ready\":true}},{}],"
+        "\"ports\":[{\"port\":80,\"name\":\"\"}],\"x\":null,\"status\":{\"y\":[1,-2]}}";
+    static const char wanted[] =
+        "{\"kind\":\"EndpointSlice\",\"apiVersion\":\"discovery.k8s.io/v1\",\"x\":null,"
+        "\"ports\":[{\"name\":\"\",\"port\":80}],"
+        "\"endpoints\":[{\"conditions\":{\"ready\":true},\"addresses\":[\"10.0.0.1\"]},{}],"
+        "\"metadata\":{\"namespace\":\"n\",\"labels\":{\"a\":\"1\",\"b\":\"2\"},\"name\":\"s\"}}";
+    json_t *head = NULL, *object = json_loads(wanted, 0, NULL);
+    uint64_t digest = 0;
+    assert_true(kube_skim(item, strlen(item), "discovery.k8s.io/v1", "EndpointSlice", &head, &digest));
+    assert_true(digest == kube_digest(object));
+    assert_string_equal(ist_json_str(head, "metadata.uid"), "u");
+    assert_string_equal(ist_json_str(head, "kind"), "EndpointSlice");
+    assert_null(json_object_get(head, "endpoints"));
+    json_decref(head);
+    // Any other word in it, and it is another digest.
+    for (size_t i = 0; i < strlen(item); i++) {
+        char changed[sizeof item];
+        memcpy(changed, item, sizeof item);
+        if (changed[i] < '0' || changed[i] > '9' || strstr(item + i, "managedFields") ||
+            strstr(item + i, "\"status") == NULL)
+            continue;
+        changed[i] = changed[i] == '5' ? '6' : '5';
+        assert_true(
+            kube_skim(changed, strlen(changed), "discovery.k8s.io/v1", "EndpointSlice", &head, &digest));
+        assert_true(digest != kube_digest(object));
+        json_decref(head);
+    }
+    json_decref(object);
+    for (size_t len = 0; len < strlen(item); len++) {
+        char *part = ist_strndup(item, len);
+        assert_false(kube_skim(part, len, "v1", "X", &head, &digest));
+        ist_free(part);
+    }
+}
+
+static void depths_are_limited(void **state)
+{
+    (void)state;
+    char text[1000] = "{\"a\":";
+    json_t *json = NULL;
+    for (int i = 0; i < 70; i++)
+        strncat(text, "[", sizeof text - strlen(text) - 1);
+    for (int i = 0; i < 70; i++)
+        strncat(text, "]", sizeof text - strlen(text) - 1);
+    strncat(text, "}", sizeof text - strlen(text) - 1);
+    assert_int_equal(kube_parse_slim(text, strlen(text), "test", &json, NULL), IST_ERR_LIMIT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cuts_wherever_it_stands),
         cmocka_unit_test(leaves_what_only_looks_like_it),
+        cmocka_unit_test(says_what_the_general_reader_says),
+        cmocka_unit_test(skims_to_the_digest_of_what_was_written),
+        cmocka_unit_test(depths_are_limited),
         cmocka_unit_test(broken_text_is_an_error_wherever_it_breaks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

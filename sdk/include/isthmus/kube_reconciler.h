@@ -32,6 +32,9 @@ typedef struct ist_wanted ist_wanted;         // what belongs under one key of o
 #define IST_KIND_WRITTEN  1u // this step writes objects of this kind
 #define IST_KIND_OPTIONAL 2u // a cluster that does not serve it has none of it
 #define IST_KIND_FALLBACK 4u // stands in where the kind before it in the table is not served
+// key_of() looks at its metadata alone, and is shown no more where that is enough (lists are read faster so). Only
+// without `server_set`.
+#define IST_KIND_BY_METADATA 8u
 
 typedef struct ist_reconciler_kind {
     const char *api, *kind; // "discovery.k8s.io/v1", "EndpointSlice"

@@ -7,18 +7,28 @@
 #include <string.h>
 
 struct diff {
-    json_t *fields;
+    json_t *fields; // NULL: only whether there are any is asked
+    int differs;
     const char *const *server_set;
 };
 
 static void add_field(struct diff *diff, const char *path, const json_t *before, const json_t *after)
 {
+    diff->differs = 1;
+    if (!diff->fields)
+        return;
     json_t *field = json_object();
     json_object_set_new(field, "field", json_string(path));
     if (before)
         json_object_set(field, "before", (json_t *)(uintptr_t)before);
     json_object_set_new(field, "after", after ? json_incref((json_t *)(uintptr_t)after) : json_null());
     json_array_append_new(diff->fields, field);
+}
+
+// "spec.ports" where paths are told. The caller's.
+static char *child_path(const struct diff *diff, const char *path, const char *key)
+{
+    return diff->fields ? ist_printf("%s%s%s", path, *path ? "." : "", key) : NULL;
 }
 
 static int is_empty(const json_t *value)
@@ -51,7 +61,7 @@ static void compare_maps(struct diff *diff, const char *path, const json_t *want
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)wanted, key, value)
     {
-        char *child = ist_printf("%s%s%s", path, *path ? "." : "", key);
+        char *child = child_path(diff, path, key);
         compare(diff, child, value, json_object_get(live, key), may_hold_more || !strcmp(key, "metadata"));
         ist_free(child);
     }
@@ -62,7 +72,7 @@ static void compare_maps(struct diff *diff, const char *path, const json_t *want
         if (json_object_get(wanted, key) || is_empty(value) ||
             kube_is_server_set(diff->server_set, key, value))
             continue;
-        char *child = ist_printf("%s%s%s", path, *path ? "." : "", key);
+        char *child = child_path(diff, path, key);
         add_field(diff, child, value, NULL);
         ist_free(child);
     }
@@ -75,8 +85,8 @@ static void compare_lists(struct diff *diff, const char *path, const json_t *wan
         add_field(diff, path, live, wanted);
         return;
     }
-    for (size_t i = 0; i < json_array_size(wanted); i++) {
-        char *child = ist_printf("%s[%zu]", path, i);
+    for (size_t i = 0; i < json_array_size(wanted) && (diff->fields || !diff->differs); i++) {
+        char *child = diff->fields ? ist_printf("%s[%zu]", path, i) : NULL;
         compare(diff, child, json_array_get(wanted, i), json_array_get(live, i), may_hold_more);
         ist_free(child);
     }
@@ -93,15 +103,27 @@ static void compare(struct diff *diff, const char *path, const json_t *wanted, c
         add_field(diff, path, live, wanted);
 }
 
-json_t *ist_kube_diff(const json_t *wanted, const json_t *live, const char *const *server_set)
+static void compare_objects(struct diff *diff, const json_t *wanted, const json_t *live)
 {
-    struct diff diff = {.fields = json_array(), .server_set = server_set};
     const char *key;
     json_t *value;
     // At the top only what is wanted counts, and of the rest all but what the server keeps for itself.
     json_object_foreach((json_t *)(uintptr_t)wanted, key, value)
     {
-        compare(&diff, key, value, json_object_get(live, key), !strcmp(key, "metadata"));
+        compare(diff, key, value, json_object_get(live, key), !strcmp(key, "metadata"));
     }
+}
+
+json_t *ist_kube_diff(const json_t *wanted, const json_t *live, const char *const *server_set)
+{
+    struct diff diff = {.fields = json_array(), .server_set = server_set};
+    compare_objects(&diff, wanted, live);
     return diff.fields;
+}
+
+int kube_differs(const json_t *wanted, const json_t *live, const char *const *server_set)
+{
+    struct diff diff = {.server_set = server_set};
+    compare_objects(&diff, wanted, live);
+    return diff.differs;
 }

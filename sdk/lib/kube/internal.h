@@ -108,6 +108,8 @@ char *kube_group_path(const char *api);
 // Takes what a group version's discovery document says; NULL: it is not served.
 void kube_discovered(ist_kube *kube, const char *api, const json_t *answer);
 
+// Does ist_kube_diff() tell anything? Without making it.
+int kube_differs(const json_t *wanted, const json_t *live, const char *const *server_set);
 // The query of a list or watch: "?limit=500&labelSelector=...". Any may be NULL or 0. The caller's.
 char *kube_list_query(const char *label_selector, const char *field_selector, int limit, const char *more);
 // ist_kube_set_delete(), and what `ours` (may be NULL) knows by its uid although it carries no mark of Isthmus any more.
@@ -121,5 +123,18 @@ void kube_slim(json_t *object);
 // ist_json_parse() of an object or a watch event without them. What an API server wrote without spaces is cut before
 // it is parsed; of anything else they may still be there.
 int32_t kube_parse_slim(const char *text, size_t len, const char *where, json_t **json, ist_error *err);
+
+// Whatever the order of keys.
+uint64_t kube_digest(const json_t *value);
+uint64_t kube_digest_member(const char *key, size_t len, uint64_t value); // what objects add up
+uint64_t kube_digest_string(const char *text, size_t len);
+uint64_t kube_digest_type(json_type type); // what they add to
+uint64_t kube_digest_stir(uint64_t x);
+
+// An item of a list, skimmed: *head is the object without anything but apiVersion, kind and metadata (new reference),
+// *digest that of what a writer says of it: these, of its metadata the name, namespace, labels, annotations and
+// ownerReferences, and all the rest but the status. 0: it is not written plainly enough.
+int kube_skim(const char *text, size_t len, const char *api, const char *kind, json_t **head,
+              uint64_t *digest);
 
 #endif

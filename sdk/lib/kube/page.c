@@ -22,14 +22,9 @@ static int32_t too_large(const char *where, ist_error *err)
                     ITEM_MAX);
 }
 
-static int32_t item_whole(struct kube_page *page, kube_page_item *take, void *arg, const char *where,
-                          ist_error *err)
+static int32_t item_whole(struct kube_page *page, kube_page_item *take, void *arg, ist_error *err)
 {
-    json_t *item = NULL;
-    int32_t rc = kube_parse_slim(page->item.data, page->item.len, where, &item, err);
-    if (rc == IST_OK)
-        rc = take(arg, item, err);
-    json_decref(item);
+    int32_t rc = take(arg, page->item.data, page->item.len, err);
     page->item.len = 0;
     if (page->item.room > KEEP_ROOM)
         ist_buf_free(&page->item);
@@ -81,6 +76,37 @@ static int32_t keep(struct kube_page *page, int item, const char *bytes, size_t 
     return len ? ist_buf_add(item ? &page->item : &page->envelope, bytes, len) : IST_OK;
 }
 
+// To the next character of an item that may end it, or to the end.
+static size_t skip_inside(struct kube_page *page, const char *bytes, size_t len, size_t i)
+{
+    int depth = page->depth;
+    for (; i < len; i++) {
+        if (page->in_string) {
+            if (page->escaped)
+                page->escaped = 0, i++;
+            while (i < len && bytes[i] != '"' && bytes[i] != '\\')
+                i++;
+            if (i == len)
+                break;
+            page->escaped = bytes[i] == '\\';
+            page->in_string = page->escaped;
+            continue;
+        }
+        char c = bytes[i];
+        if (c == '"')
+            page->in_string = 1;
+        else if (c == '{' || c == '[')
+            depth++;
+        else if (c == '}' || c == ']') {
+            if (depth == 3)
+                break;
+            depth--;
+        }
+    }
+    page->depth = depth;
+    return i;
+}
+
 int32_t kube_page_feed(struct kube_page *page, const char *bytes, size_t len, kube_page_item *take, void *arg,
                        const char *where, ist_error *err)
 {
@@ -88,6 +114,10 @@ int32_t kube_page_feed(struct kube_page *page, const char *bytes, size_t len, ku
     if (page->item.max == 0)
         kube_page_reset(page);
     for (size_t i = 0; i < len; i++) {
+        if (page->in_items && page->depth > 2) // nearly all of it
+            i = skip_inside(page, bytes, len, i);
+        if (i == len)
+            break;
         if (page->in_string) {
             in_string(page, bytes[i]);
             continue;
@@ -109,7 +139,7 @@ int32_t kube_page_feed(struct kube_page *page, const char *bytes, size_t len, ku
             if (keep(page, 1, bytes + from, i + 1 - from) != IST_OK)
                 return too_large(where, err);
             from = i + 1;
-            int32_t rc = item_whole(page, take, arg, where, err);
+            int32_t rc = item_whole(page, take, arg, err);
             if (rc != IST_OK)
                 return rc;
         }

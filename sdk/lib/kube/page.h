@@ -15,8 +15,8 @@ struct kube_page {
     char in_string, escaped, in_items, started, done;
 };
 
-// One item, parsed; borrowed. Anything but IST_OK ends the page with it.
-typedef int32_t kube_page_item(void *arg, json_t *item, ist_error *err);
+// One item, as it came; borrowed. Anything but IST_OK ends the page with it.
+typedef int32_t kube_page_item(void *arg, const char *text, size_t len, ist_error *err);
 
 // Takes the bytes that arrived next. IST_ERR_LIMIT: an item or the rest is too large to be true.
 int32_t kube_page_feed(struct kube_page *page, const char *bytes, size_t len, kube_page_item *take, void *arg,

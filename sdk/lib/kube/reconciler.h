@@ -40,7 +40,6 @@ struct rec_object {
     char *uid;               // "" while its creation is under way
     const char *source;      // label isthmus.dev/source-cluster, interned; NULL: none
     uint64_t version;        // resourceVersion, see rec_version()
-    uint64_t seen;           // the newest that came while a write was under way
     uint64_t digest;         // of the wanted object that it agrees with; 0: differs, or not known
     uint32_t hash;
     uint8_t kind, round;
@@ -49,6 +48,7 @@ struct rec_object {
     uint8_t isthmus;  // somebody else's: another step of Isthmus keeps it
     uint8_t busy;     // a write is under way
     uint8_t deleting; // its finalizers run
+    uint8_t mixed;    // somebody else's, and a creation of ours ran into it: our fields have to come off
     uint8_t kept;     // scratch of a decision
     char name[];      // "namespace\0name\0"
 };
@@ -65,6 +65,7 @@ struct rec_key {
     int failures;
     int rivals;        // how often somebody else undid what was written, a time after the other
     int64_t rival_at;  // the last time; monotonic
+    uint16_t said;     // how many objects want() said when one was compared last; 0: it was touched since
     uint8_t contested; // that happened while it was written
     uint8_t undone;    // and since it was written last: counted once
     uint8_t orphan;    // holds an object that belongs to no key any more
@@ -77,6 +78,12 @@ struct rec_key {
 struct rec_table {
     struct rec_object **slots;
     size_t room, count, dead;
+};
+
+// Digests of what want() has said while what is ours is listed for the first time: open addressing, 0 is none.
+struct rec_expected {
+    uint64_t *slots;
+    size_t room, count;
 };
 
 struct rec_keys {
@@ -120,6 +127,7 @@ struct rec_feed {
     int answered;    // a watch was, since the cluster was connected
     uint32_t minted; // the credentials that it was asked with, as kube->minted
     int failures;    // tries in a row
+    int misses;      // how often in a row a watch could not go on from where it was
     int64_t began, retry_at;
     int64_t items, events;
 };
@@ -210,11 +218,14 @@ struct rec_cluster {
     struct rec_table table;
     struct rec_keys keys;
     struct rec_made made;
+    struct rec_expected expected;
     struct rec_lease lease;
     size_t jobs;
     int64_t writes, deletes, retries, conflicts, losses, relists, rivals;
     int64_t last_write_clock;
     json_t *metrics; // name -> {help, counter, value}
+    struct rec_held *held;
+    ist_error clash; // two keys want one object; code 0: none do
 };
 
 struct ist_reconciler {
@@ -243,6 +254,7 @@ struct ist_reconciler {
     int64_t status_at; // 0: something has changed since
     int64_t told_at;
     int trimmed;
+    int holding;        // keys are being walked through: none is freed
     int64_t generation; // of the configuration
     int anew;           // the run has to be opened anew
 };
@@ -273,6 +285,8 @@ void rec_cluster_listed(struct rec_cluster *cluster); // a feed has come a stage
 void rec_cluster_state(struct rec_cluster *cluster, uint32_t state);
 // Everything of it was listed and compared, and it can be reached.
 int rec_cluster_live(const struct rec_cluster *cluster);
+// Since when it is out of reach, as far as it counts; 0: it is not.
+int64_t rec_cluster_lost_at(const struct rec_cluster *cluster);
 int64_t rec_backoff(int failures, int64_t base, int64_t cap);
 
 // The credentials with which something was asked are refused: others are there, or on their way (1).
@@ -292,6 +306,7 @@ void rec_feed_step(struct rec_feed *feed, int64_t now, int64_t *until);
 void rec_feed_read(struct rec_feed *feed);
 void rec_feed_stop(struct rec_feed *feed); // closes the stream; what was listed counts
 void rec_feed_free(struct rec_feed *feed);
+void rec_feed_anew(struct rec_feed *feed); // from its list on; what was seen counts until that is whole
 
 // ---- records
 uint64_t rec_version(const char *text);        // a number, or a hash with the highest bit set
@@ -309,12 +324,20 @@ void rec_key_due(struct rec_cluster *cluster, struct rec_key *key, int64_t due);
 void rec_key_drop(struct rec_cluster *cluster, struct rec_key *key); // frees it when nothing needs it
 struct rec_key *rec_key_next_due(struct rec_cluster *cluster, int64_t now);
 void rec_records_free(struct rec_cluster *cluster);
+void rec_expect(struct rec_expected *expected, uint64_t digest);
+int rec_is_expected(const struct rec_expected *expected, uint64_t digest);
+void rec_expected_free(struct rec_expected *expected);
 
 // ---- what came
 // `gone`: DELETED. Listing says so by `listing`.
 void rec_see(struct rec_feed *feed, json_t *object, int gone, int listing);
 void rec_see_unmarked(struct rec_feed *feed); // what of ours came without its label while all else was listed
+// Of what is ours, listed: is it as something that was asked for lately, by its digest? Then it is taken.
+int rec_see_known(struct rec_feed *feed, json_t *head, uint64_t digest);
 void rec_sweep(struct rec_feed *feed, int own); // what the listing that ends did not bring is gone
+// A write of this object was answered: what came of it meanwhile counts now.
+void rec_see_held(struct rec_cluster *cluster, size_t kind, const char *ns, const char *name);
+void rec_held_free(struct rec_cluster *cluster);
 
 // ---- what was made
 // As of rec_made_text(); NULL: nothing.
@@ -347,6 +370,9 @@ struct ist_wanted *rec_want(struct rec_cluster *cluster, struct rec_key *key);
 const struct rec_want *rec_want_find(const struct ist_wanted *wanted, size_t kind, const char *ns,
                                      const char *name);
 void rec_wanted_free(struct ist_wanted *wanted);
+// Is this object wanted under that key? Asks the model, and leaves alone what rec_want() lent out.
+int rec_wants(struct rec_cluster *cluster, const struct rec_key *key, size_t kind, const char *ns,
+              const char *name);
 // 0 when an ownerReference waits for an object that is not there yet; else the uids are filled in.
 int rec_resolve(struct rec_cluster *cluster, json_t *object);
 int rec_owner_taken(struct rec_cluster *cluster, const json_t *object); // it waits for somebody else's object
@@ -356,7 +382,8 @@ char *rec_digest_text(const json_t *object); // 16 hex digits; NULL: zeroes. The
 int rec_is_own(const ist_reconciler *run, const json_t *object);
 
 // ---- deciding and writing
-enum rec_op { REC_CREATE, REC_UPDATE, REC_DELETE, REC_REPLACE };
+// WITHDRAW takes our fields off what a creation ran into.
+enum rec_op { REC_CREATE, REC_UPDATE, REC_DELETE, REC_WITHDRAW };
 struct rec_action {
     enum rec_op op;
     size_t kind;
@@ -375,8 +402,12 @@ struct rec_job {
 };
 // What has to be done for a key (count 0: nothing). Sets the key's notes.
 struct rec_job *rec_decide(struct rec_cluster *cluster, struct rec_key *key);
+// Two keys want one object: noted, and an error of one reading.
+void rec_clash(struct rec_job *job, const char *other, size_t kind, const char *ns, const char *name);
 void rec_job_free(struct rec_job *job);
 void rec_job_start(struct rec_job *job);
+// Is all that is under it as want() has said since it was touched?
+int rec_is_settled(const struct rec_key *key);
 void rec_key_note(struct rec_key *key, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // 1: more is due, and could be decided at once.
 int rec_write_due(struct rec_cluster *cluster, int64_t now);
@@ -384,7 +415,8 @@ int rec_write_due(struct rec_cluster *cluster, int64_t now);
 // two that undo each other's writes come apart more and more. Monotonic.
 int64_t rec_key_rival(struct rec_cluster *cluster, struct rec_key *key, int64_t now);
 void rec_key_note_rival(struct rec_key *key); // notes it where it is so
-int rec_differs(const json_t *wanted, const json_t *live, const char *const *server_set);
+// All that waits for a time to come is due now.
+void rec_keys_hurry(struct rec_cluster *cluster, int64_t now);
 // A merge patch that makes `live` (NULL: not known) what is wanted. New reference.
 json_t *rec_force(const json_t *wanted, const json_t *live, const char *const *server_set);
 

@@ -47,7 +47,10 @@ void rec_cluster_state(struct rec_cluster *cluster, uint32_t state)
         cluster->losses++;
         cluster->lost_at = cluster->heard_at;
     }
-    (void)before;
+    // What was seen of it counts no more once it comes back: it is read again, whole, before it does.
+    for (size_t i = 0; i < run->kinds && state == IST_CLUSTER_EXPIRED && before != IST_CLUSTER_UNKNOWN; i++)
+        if (cluster->serves[i])
+            rec_feed_anew(&cluster->feeds[i]);
     run->status_at = 0;
     rec_stale(run);
     run->plugin->state(run->model, cluster->index, state);
@@ -374,7 +377,7 @@ static void identify(struct rec_cluster *cluster, int64_t now)
 void rec_cluster_listed(struct rec_cluster *cluster)
 {
     const ist_reconciler *run = cluster->run;
-    int listed = 1, compared = 1, watched = 1;
+    int listed = 1, compared = 1, back = 1;
     for (size_t i = 0; i < run->kinds; i++) {
         const struct rec_feed *feed = &cluster->feeds[i];
         if (cluster->serves[i] || cluster->outdated[i])
@@ -382,7 +385,7 @@ void rec_cluster_listed(struct rec_cluster *cluster)
         if (!cluster->serves[i])
             continue;
         listed &= feed->listed;
-        watched &= feed->stage != REC_WATCH || feed->answered;
+        back &= feed->stage == REC_WATCH ? feed->answered : feed->stage != REC_OTHERS;
     }
     if (cluster->phase != REC_RUN)
         return;
@@ -390,11 +393,28 @@ void rec_cluster_listed(struct rec_cluster *cluster)
         ist_log(&run->env, IST_LOG_INFO, "cluster %s: compared, %zu to decide", cluster->item->name,
                 cluster->keys.due);
     cluster->compared = compared;
-    // Once it was synced, it is again as soon as every watch goes on.
-    if (listed && (cluster->state == IST_CLUSTER_UNKNOWN || watched)) {
+    if (compared)
+        rec_expected_free(&cluster->expected);
+    // Once it was synced, it is again as soon as every watch goes on, or what it missed is listed whole.
+    if (listed && (cluster->state == IST_CLUSTER_UNKNOWN || cluster->state == IST_CLUSTER_SYNCED || back)) {
         cluster->tried = 1;
         rec_cluster_state(cluster, IST_CLUSTER_SYNCED);
     }
+}
+
+// Out of reach: since it was lost, or since this run began.
+static int is_away(const struct rec_cluster *cluster)
+{
+    return cluster->state == IST_CLUSTER_LOST ||
+           (cluster->state == IST_CLUSTER_UNKNOWN && cluster->phase != REC_RUN);
+}
+
+int64_t rec_cluster_lost_at(const struct rec_cluster *cluster)
+{
+    if (!is_away(cluster))
+        return 0;
+    int64_t since = cluster->state == IST_CLUSTER_LOST ? cluster->lost_at : cluster->heard_at;
+    return since ? since : cluster->run->began;
 }
 
 static void age(struct rec_cluster *cluster, int64_t now, int64_t *until)
@@ -414,8 +434,8 @@ static void age(struct rec_cluster *cluster, int64_t now, int64_t *until)
         at = cluster->heard_at + DOWN_MS;
         if (now >= at)
             rec_cluster_state(cluster, IST_CLUSTER_LOST);
-    } else if (cluster->state == IST_CLUSTER_LOST && run->grace_ms >= 0) {
-        at = cluster->lost_at + run->grace_ms;
+    } else if (is_away(cluster) && run->grace_ms >= 0) {
+        at = rec_cluster_lost_at(cluster) + run->grace_ms;
         if (now >= at)
             rec_cluster_state(cluster, IST_CLUSTER_EXPIRED);
     }
@@ -491,6 +511,7 @@ void rec_cluster_close(struct rec_cluster *cluster)
     for (size_t i = 0; i < cluster->run->kinds; i++)
         rec_feed_free(&cluster->feeds[i]);
     rec_lease_close(cluster);
+    rec_held_free(cluster);
     rec_records_free(cluster);
     rec_made_free(&cluster->made);
     json_decref(cluster->metrics);

@@ -70,6 +70,31 @@ static void refuse(struct rec_cluster *cluster, struct rec_key *key, const struc
                  record->isthmus ? "another step of Isthmus keeps it" : "it exists and is not Isthmus's");
 }
 
+// Another key has this object, and goes on wanting it.
+static int is_clash(struct rec_job *job, const struct rec_object *record)
+{
+    struct rec_cluster *cluster = job->cluster;
+    const char *ns = rec_object_ns(record), *name = rec_object_name(record);
+    const struct rec_key *other = record->key;
+    if (!other || other == job->key || !rec_wants(cluster, other, record->kind, ns, name))
+        return 0;
+    rec_clash(job, other->text, record->kind, ns, name);
+    return 1;
+}
+
+void rec_clash(struct rec_job *job, const char *other, size_t kind, const char *ns, const char *name)
+{
+    struct rec_cluster *cluster = job->cluster;
+    const char *what = cluster->run->plugin->kinds[kind].kind;
+    rec_key_note(job->key, "%s %s%s%s is wanted twice, for %s and for %s: the first keeps it", what, ns,
+                 *ns ? "/" : "", name, other, job->key->text);
+    if (!cluster->clash.code)
+        ist_fail(&cluster->clash, IST_ERR_CONFLICT, cluster->item->name,
+                 "%s %s%s%s is wanted twice, for %s and for %s", what, ns, *ns ? "/" : "", name, other,
+                 job->key->text);
+    job->failed = 1;
+}
+
 static void decide_one(struct rec_job *job, const struct rec_want *want, const char *ns, const char *name)
 {
     struct rec_cluster *cluster = job->cluster;
@@ -81,6 +106,8 @@ static void decide_one(struct rec_job *job, const struct rec_want *want, const c
         return;
     }
     if (record && !record->own) {
+        if (record->mixed)
+            add(job, REC_WITHDRAW, want->kind, ns, name, record->uid, NULL);
         if (!(want->flags & IST_WANT_IF_ABSENT))
             refuse(cluster, job->key, record);
         return;
@@ -92,9 +119,12 @@ static void decide_one(struct rec_job *job, const struct rec_want *want, const c
     }
     if (record && record->unmarked && want->flags & IST_WANT_IF_ABSENT)
         return; // its own key puts the mark back, once for all that want it
+    if (record && !(want->flags & IST_WANT_IF_ABSENT) && is_clash(job, record))
+        return;
     if (record) {
         record->kept = 1;
-        rec_set_key(cluster, record, job->key);
+        if (!(want->flags & IST_WANT_IF_ABSENT)) // which many may want
+            rec_set_key(cluster, record, job->key);
     }
     if (record && (record->deleting || want->flags & IST_WANT_IF_ABSENT))
         return; // its going is told by the watch
@@ -164,6 +194,15 @@ static int by_order(const void *a, const void *b)
         return (x->kind < y->kind) == !x_last ? -1 : 1;
     int order = strcmp(x->ns, y->ns);
     return order ? order : strcmp(x->name, y->name);
+}
+
+int rec_is_settled(const struct rec_key *key)
+{
+    size_t count = 0;
+    for (const struct rec_object *record = key->objects; record; record = record->next, count++)
+        if (!record->digest || record->deleting)
+            return 0;
+    return key->said && key->said == count && !key->notes;
 }
 
 struct rec_job *rec_decide(struct rec_cluster *cluster, struct rec_key *key)

@@ -11,6 +11,7 @@
 #define SHORT_MS    1000 // a watch that ends sooner did not work: wait before the next
 #define RETRY_MS    250
 #define RETRY_CAP   5000
+#define MISSED_CAP  60000
 #define ONCE_TRIES  4 // one reading gives up
 #define LOST_TRIES  5
 #define ASKED_CAP   60000 // nobody is kept waiting for longer by a Retry-After
@@ -78,15 +79,37 @@ static void failed(struct rec_feed *feed, const ist_error *err)
     }
 }
 
-static void list_anew(struct rec_feed *feed)
+void rec_feed_anew(struct rec_feed *feed)
 {
+    rec_feed_stop(feed);
     set(&feed->more, NULL);
     set(&feed->version, NULL);
     feed->stage = REC_OTHERS;
+    feed->answered = 0;
     feed->cluster->relists++;
 }
 
+// A watch cannot go on from where it was: from the list on, and not as fast as that can be said again.
+static void list_anew(struct rec_feed *feed)
+{
+    rec_feed_anew(feed);
+    again(feed, feed->misses ? rec_backoff(feed->misses - 1, RETRY_MS, MISSED_CAP) : 0);
+    feed->misses++;
+}
+
 // ---- starting ----
+
+// A watch may begin with what the server has in memory, which may be behind by a moment: the watch tells the rest. The
+// second list is of no earlier moment than the first, from which that watch goes on. NULL: what is true now, as for one
+// reading, and after a watch that could not go on. The caller's.
+static char *from_memory(const struct rec_feed *feed)
+{
+    if (!feed->cluster->run->watching || feed->misses || feed->limit || feed->failures || feed->more)
+        return NULL;
+    if (feed->stage == REC_OURS && feed->version)
+        return ist_printf("resourceVersion=%s&resourceVersionMatch=NotOlderThan", feed->version);
+    return feed->stage == REC_OTHERS && !feed->listed ? ist_strdup("resourceVersion=0") : NULL;
+}
 
 static char *url_of(const struct rec_feed *feed, const char *path, int64_t seconds)
 {
@@ -100,7 +123,13 @@ static char *url_of(const struct rec_feed *feed, const char *path, int64_t secon
             ? ist_printf("%s%s%s", IST_LABEL_OWNER, feed->stage == REC_OURS ? "=" : "!=", run->owner)
             : NULL;
     char *query = kube_list_query(labels, NULL, feed->limit, feed->more);
-    char *url = ist_printf("%s%s%s", base, path, query);
+    char *from = from_memory(feed);
+    char *url = ist_printf("%s%s%s%s%s", base, path, query,
+                           !from    ? ""
+                           : *query ? "&"
+                                    : "?",
+                           from ? from : "");
+    ist_free(from);
     ist_free(labels);
     ist_free(query);
     return url;
@@ -155,10 +184,21 @@ static void start(struct rec_feed *feed, int64_t now)
         failed(feed, &err);
 }
 
+// What is ours is compared in the order of creation: what is wanted of the first of a key tells of the others.
+static int is_turn(const struct rec_feed *feed)
+{
+    const struct rec_feed *feeds = feed->cluster->feeds;
+    for (size_t i = 0; i < feed->kind; i++)
+        if (feeds[i].stage != REC_OFF && !feeds[i].compared)
+            return 0;
+    return 1;
+}
+
 void rec_feed_step(struct rec_feed *feed, int64_t now, int64_t *until)
 {
     ist_reconciler *run = feed->cluster->run;
-    if (feed->stage == REC_WAIT && run->settled) {
+    int synced = feed->cluster->state == IST_CLUSTER_SYNCED; // only then the model is asked what it wants
+    if (feed->stage == REC_WAIT && run->settled && synced) {
         feed->compared = !(kind_of(feed)->flags & IST_KIND_WRITTEN);
         feed->stage = feed->compared ? REC_WATCH : REC_OURS;
         if (feed->compared)
@@ -166,7 +206,8 @@ void rec_feed_step(struct rec_feed *feed, int64_t now, int64_t *until)
     }
     if (feed->stage == REC_OFF || feed->stage == REC_WAIT || feed->stream)
         return;
-    if (feed->stage == REC_WATCH && !run->watching)
+    if ((feed->stage == REC_WATCH && !run->watching) ||
+        (feed->stage == REC_OURS && (!synced || !is_turn(feed))))
         return;
     if (feed->retry_at > now) {
         if (feed->retry_at < *until)
@@ -188,11 +229,13 @@ static void refused(struct rec_feed *feed, int status, const char *bytes, size_t
         return;
     }
     if (status == 410) {
-        if (listing(feed) && feed->more)
-            feed->limit = 0; // the page expired: once more, whole
-        else if (!listing(feed))
+        if (!listing(feed)) {
             list_anew(feed);
-        again(feed, feed->failures++ > 0 ? -1 : 0);
+            return;
+        }
+        int paged = feed->more != NULL;
+        again(feed, paged && feed->limit && feed->failures == 0 ? 0 : -1);
+        feed->limit = paged ? 0 : feed->limit; // the page expired: once more, whole
         set(&feed->more, NULL);
         return;
     }
@@ -222,13 +265,25 @@ static void refused(struct rec_feed *feed, int status, const char *bytes, size_t
 
 // ---- lists ----
 
-static int32_t take_item(void *arg, json_t *item, ist_error *err)
+static int32_t take_item(void *arg, const char *text, size_t len, ist_error *err)
 {
     struct rec_feed *feed = arg;
-    (void)err;
+    const ist_reconciler_kind *kind = kind_of(feed);
+    json_t *item = NULL;
+    uint64_t digest;
     feed->items++;
-    rec_see(feed, item, 0, 1);
-    return IST_OK;
+    if (feed->stage == REC_OURS && kind->flags & IST_KIND_BY_METADATA && !kind->server_set &&
+        kube_skim(text, len, kind->api, kind->kind, &item, &digest)) {
+        int known = rec_see_known(feed, item, digest);
+        json_decref(item);
+        if (known)
+            return IST_OK;
+    }
+    int32_t rc = kube_parse_slim(text, len, kind->kind, &item, err);
+    if (rc == IST_OK)
+        rec_see(feed, item, 0, 1);
+    json_decref(item);
+    return rc;
 }
 
 static void page_whole(struct rec_feed *feed)
@@ -241,7 +296,8 @@ static void page_whole(struct rec_feed *feed)
     }
     const char *more = ist_json_str(head, "metadata.continue");
     set(&feed->more, more);
-    feed->failures = 0;
+    if (!feed->more)
+        feed->failures = 0;
     if (!feed->more && feed->stage == REC_OTHERS) {
         set(&feed->version, ist_json_str(head, "metadata.resourceVersion"));
         rec_sweep(feed, 0);
@@ -305,6 +361,7 @@ static int take_line(struct rec_feed *feed, const char *line, size_t len)
         go_on = 0;
     } else if (rc == IST_OK && ist_json_str(object, "metadata.resourceVersion")) {
         set(&feed->version, ist_json_str(object, "metadata.resourceVersion"));
+        feed->failures = feed->misses = 0;
         if (strcmp(type, "BOOKMARK") != 0) {
             feed->events++;
             rec_see(feed, object, !strcmp(type, "DELETED"), 0);
@@ -314,7 +371,7 @@ static int take_line(struct rec_feed *feed, const char *line, size_t len)
             ist_fail(&err, IST_ERR_REMOTE, kind_of(feed)->kind,
                      "a watch event of type \"%.40s\" that is none", type);
         list_anew(feed);
-        failed(feed, &err);
+        rec_cluster_fault(feed->cluster, &err);
         go_on = 0;
     }
     json_decref(event);
@@ -324,6 +381,8 @@ static int take_line(struct rec_feed *feed, const char *line, size_t len)
 static void watch_ended(struct rec_feed *feed, int32_t rc, const ist_error *err)
 {
     int64_t lasted = ist_now_ms(&feed->cluster->run->env) - feed->began;
+    if (rc == IST_OK && lasted >= SHORT_MS)
+        feed->failures = feed->misses = 0;
     if (rc != IST_OK)
         failed(feed, err);
     else
@@ -345,21 +404,20 @@ static void read_watch(struct rec_feed *feed)
             refused(feed, status, bytes, len);
         return;
     }
-    if (status == 200 && !feed->answered) {
-        feed->answered = 1;
-        rec_cluster_listed(feed->cluster);
-    }
     while (at < len) {
         const char *end = memchr(bytes + at, '\n', len - at);
         if (!end)
             break;
         size_t line = (size_t)(end - bytes) - at;
-        feed->failures = 0;
         if (line && !take_line(feed, bytes + at, line))
             return;
         at += line + 1;
     }
     ist_http_stream_take(feed->stream, at);
+    if (status == 200 && !feed->answered) { // and not to say that it cannot go on
+        feed->answered = 1;
+        rec_cluster_listed(feed->cluster);
+    }
     if (ended)
         watch_ended(feed, rc, &err);
 }

@@ -32,14 +32,6 @@ static json_t *merged(const json_t *wanted, const json_t *live, const char *cons
     return patch;
 }
 
-int rec_differs(const json_t *wanted, const json_t *live, const char *const *server_set)
-{
-    json_t *fields = ist_kube_diff(wanted, live, server_set);
-    int differs = json_array_size(fields) != 0;
-    json_decref(fields);
-    return differs;
-}
-
 json_t *rec_force(const json_t *wanted, const json_t *live, const char *const *server_set)
 {
     json_t *patch = json_object(), *value;

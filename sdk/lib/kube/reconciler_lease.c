@@ -153,6 +153,7 @@ static void on_claimed(struct rec_request *request, int status, const json_t *an
         if (!lease->held) {
             lease->held = 1;
             cluster->run->status_at = 0;
+            rec_keys_hurry(cluster, now);
             ist_log(&cluster->run->env, IST_LOG_INFO, "cluster %s: holds the lease %s/%s",
                     cluster->item->name, lease->ns, lease->name);
         }

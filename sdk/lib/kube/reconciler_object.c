@@ -158,6 +158,43 @@ void rec_set_key(struct rec_cluster *cluster, struct rec_object *object, struct 
         rec_key_drop(cluster, before);
 }
 
+// ---- what is expected ----
+
+static uint64_t *slot_of(const struct rec_expected *expected, uint64_t digest)
+{
+    size_t i = digest & (expected->room - 1);
+    while (expected->slots[i] && expected->slots[i] != digest)
+        i = (i + 1) & (expected->room - 1);
+    return &expected->slots[i];
+}
+
+void rec_expect(struct rec_expected *expected, uint64_t digest)
+{
+    if (2 * (expected->count + 1) > expected->room) {
+        struct rec_expected before = *expected;
+        expected->room = before.room ? 2 * before.room : 256;
+        expected->slots = ist_calloc(expected->room, sizeof *expected->slots);
+        for (size_t i = 0; i < before.room; i++)
+            if (before.slots[i])
+                *slot_of(expected, before.slots[i]) = before.slots[i];
+        ist_free(before.slots);
+    }
+    uint64_t *slot = slot_of(expected, digest);
+    expected->count += *slot == 0;
+    *slot = digest;
+}
+
+int rec_is_expected(const struct rec_expected *expected, uint64_t digest)
+{
+    return expected->room && digest && *slot_of(expected, digest) == digest;
+}
+
+void rec_expected_free(struct rec_expected *expected)
+{
+    ist_free(expected->slots);
+    *expected = (struct rec_expected){0};
+}
+
 // ---- keys ----
 
 static uint32_t key_hash(const char *text)
@@ -207,7 +244,7 @@ static void key_free(struct rec_key *key)
 void rec_key_drop(struct rec_cluster *cluster, struct rec_key *key)
 {
     struct rec_keys *keys = &cluster->keys;
-    if (key->objects || key->job || key->heap || key->notes)
+    if (key->objects || key->job || key->heap || key->notes || cluster->run->holding)
         return;
     if (cluster->run->wanted_key == key)
         rec_stale(cluster->run);
@@ -277,6 +314,13 @@ struct rec_key *rec_key_next_due(struct rec_cluster *cluster, int64_t now)
     return keys->due && keys->heap[0]->due <= now ? keys->heap[0] : NULL;
 }
 
+void rec_keys_hurry(struct rec_cluster *cluster, int64_t now)
+{
+    for (size_t i = 0; i < cluster->keys.due; i++) // which leaves them in their order
+        if (cluster->keys.heap[i]->due > now)
+            cluster->keys.heap[i]->due = now;
+}
+
 void rec_records_free(struct rec_cluster *cluster)
 {
     for (size_t i = 0; i < cluster->table.room; i++)
@@ -290,6 +334,7 @@ void rec_records_free(struct rec_cluster *cluster)
         }
     ist_free(cluster->keys.slots);
     ist_free(cluster->keys.heap);
+    rec_expected_free(&cluster->expected);
     cluster->table = (struct rec_table){0};
     cluster->keys = (struct rec_keys){0};
 }

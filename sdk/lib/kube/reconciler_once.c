@@ -70,20 +70,39 @@ static struct rec_key **all_keys(const struct rec_cluster *cluster, size_t *coun
     return keys;
 }
 
+// Is nobody else to make this? What many may want is told once; else two keys for one name are an error.
+static int is_first(struct rec_job *job, const struct rec_action *action, json_t *made)
+{
+    char *id = ist_printf("%zu %s/%s", action->kind, action->ns, action->name);
+    const char *other = json_string_value(json_object_get(made, id));
+    if (!other)
+        json_object_set_new(made, id, json_string(job->key->text));
+    else if (!action->if_absent)
+        rec_clash(job, other, action->kind, action->ns, action->name);
+    int first = other == NULL;
+    ist_free(id);
+    return first;
+}
+
 // What is to do in one cluster: {uid, actions, notes}. New reference.
 static json_t *todo_of(struct rec_cluster *cluster, int whole)
 {
     json_t *actions = json_array(), *deletions = json_array(), *notes = json_array();
     size_t count;
+    cluster->run->holding++;
     struct rec_key **keys = all_keys(cluster, &count);
+    json_t *made = json_object();
     for (size_t i = 0; i < count; i++) {
         struct rec_job *job = rec_decide(cluster, keys[i]);
         for (size_t a = 0; a < job->count; a++)
-            json_array_append_new(job->actions[a].op == REC_DELETE ? deletions : actions,
-                                  told(cluster, &job->actions[a], whole));
+            if (job->actions[a].op != REC_CREATE || is_first(job, &job->actions[a], made))
+                json_array_append_new(job->actions[a].op == REC_DELETE ? deletions : actions,
+                                      told(cluster, &job->actions[a], whole));
         json_array_extend(notes, keys[i]->notes);
         rec_job_free(job);
     }
+    cluster->run->holding--;
+    json_decref(made);
     json_array_extend(actions, deletions);
     json_decref(deletions);
     ist_free(keys);
@@ -142,6 +161,16 @@ static int32_t read_once(const ist_env *env, const ist_reconciler_plugin *plugin
     return rc;
 }
 
+static int32_t no_clash(const ist_reconciler *run, ist_error *err)
+{
+    for (size_t i = 0; i < run->clusters->count; i++)
+        if (run->items[i].clash.code) {
+            *err = run->items[i].clash;
+            return err->code;
+        }
+    return IST_OK;
+}
+
 static json_t *outputs_of(const ist_reconciler *run)
 {
     json_t *outputs = json_object();
@@ -183,7 +212,13 @@ int32_t ist_reconciler_observe(const ist_env *env, const ist_reconciler_plugin *
     ist_error err = {0};
     if (read_once(env, plugin, &run, &err) != IST_OK)
         return ist_report(env, &err);
-    json_t *todo = todo_all(run, 0), *outputs = outputs_of(run);
+    json_t *todo = todo_all(run, 0);
+    if (no_clash(run, &err) != IST_OK) {
+        json_decref(todo);
+        rec_close(run);
+        return ist_report(env, &err);
+    }
+    json_t *outputs = outputs_of(run);
     thin_out(todo);
     ist_set_observed(env, json_pack("{s:o, s:O}", "clusters", todo, "outputs", outputs));
     set_outputs(env, outputs);
@@ -322,7 +357,7 @@ static int32_t shortfall(const ist_reconciler *run, ist_error *err)
             return err->code;
         }
     }
-    return IST_OK;
+    return no_clash(run, err);
 }
 
 static int32_t write_planned(ist_reconciler *run, const json_t *observed, ist_error *err)
@@ -464,7 +499,8 @@ int32_t ist_reconciler_verify(const ist_env *env, const ist_reconciler_plugin *p
     json_t *todo = todo_all(run, 0), *part;
     const char *cluster;
     json_object_foreach(todo, cluster, part) check_cluster(env, plugin->what, cluster, part);
-    if (plugin->verify)
+    rc = no_clash(run, &err);
+    if (plugin->verify && rc == IST_OK)
         rc = plugin->verify(run->model, env, &err);
     json_decref(todo);
     rec_close(run);

@@ -195,6 +195,7 @@ void ist_reconciler_touch(ist_reconciler *run, size_t cluster, const char *key, 
     if (!touched->since)
         touched->since = ist_now_ms(&run->env);
     touched->urgent |= within_ms <= 0;
+    touched->said = 0;
     if (within_ms <= 0)
         due -= REC_AHEAD_MS;
     if (touched->job)

@@ -9,6 +9,7 @@ struct brought {
     json_t *object;
     const char *ns, *name, *uid;
     uint64_t version;
+    uint64_t digest; // is known to be what is wanted, by this; 0: that is to be seen
     int listing;
     int unmarked; // it is ours, and its label is gone
 };
@@ -76,12 +77,6 @@ static void take_other(const struct brought *b)
     if (record && record->own) {
         if (rec_version_older(b->version, record->version))
             return;
-        if (record->busy) { // the answer to our write tells who won
-            record->seen = b->version;
-            record->isthmus = 1;
-            show(b, 0);
-            return;
-        }
         let_go(b->cluster, record);
         record = NULL;
     }
@@ -93,9 +88,10 @@ static void take_other(const struct brought *b)
     if (!record)
         record = rec_add(b->cluster, b->feed->kind, b->ns, b->name, b->uid);
     record->round = b->feed->round;
-    if (b->listing && record->version == b->version)
+    if (b->listing ? record->version == b->version : rec_version_older(b->version, record->version))
         return;
     record->version = b->version;
+    record->mixed = 0;
     record->isthmus = ist_kube_is_ours(b->object) != 0;
     show(b, 0);
 }
@@ -138,6 +134,29 @@ static void resolve_by(json_t *wanted, const json_t *live)
     }
 }
 
+// How many objects there are when all that was said is there, and nothing else is to be done; 0: that is not so simple.
+static uint16_t said_by(const struct ist_wanted *wanted)
+{
+    if (wanted->again || wanted->keep || wanted->keep_all || wanted->notes || wanted->count > UINT16_MAX)
+        return 0;
+    for (size_t i = 0; i < wanted->count; i++)
+        if (wanted->items[i].flags & IST_WANT_IF_ABSENT)
+            return 0;
+    return (uint16_t)wanted->count;
+}
+
+// What else is wanted with it need not be asked for again. The digest of the whole: an owner's uid is known by now.
+static void expect(struct rec_cluster *cluster, const struct ist_wanted *wanted)
+{
+    const ist_reconciler_kind *kinds = cluster->run->plugin->kinds;
+    for (size_t i = 0; i < wanted->count; i++) {
+        const struct rec_want *want = &wanted->items[i];
+        if (want->kind < REC_KINDS && kinds[want->kind].flags & IST_KIND_BY_METADATA &&
+            !(want->flags & IST_WANT_IF_ABSENT) && rec_resolve(cluster, want->object))
+            rec_expect(&cluster->expected, rec_digest(want->object));
+    }
+}
+
 // Of what is only made, and then left as it is, the mark alone is ours to say.
 static void compare_mark(const struct brought *b)
 {
@@ -152,7 +171,13 @@ static void compare_mark(const struct brought *b)
 static void compare(const struct brought *b, struct rec_object *record)
 {
     ist_reconciler *run = b->cluster->run;
+    if (b->digest) {
+        record->digest = b->digest;
+        return;
+    }
     const struct ist_wanted *wanted = rec_want(b->cluster, record->key);
+    if (!b->cluster->compared && !record->key->said)
+        expect(b->cluster, wanted);
     const struct rec_want *want = rec_want_find(wanted, b->feed->kind, b->ns, b->name);
     int resolved = !want || rec_resolve(b->cluster, want->object);
     uint64_t agreed = record->digest;
@@ -164,13 +189,13 @@ static void compare(const struct brought *b, struct rec_object *record)
     } else if (want) {
         if (!resolved)
             resolve_by(want->object, b->object);
-        json_t *fields = ist_kube_diff(want->object, b->object, run->plugin->kinds[b->feed->kind].server_set);
-        if (json_array_size(fields) == 0)
+        const char *const *server_set = run->plugin->kinds[b->feed->kind].server_set;
+        if (!kube_differs(want->object, b->object, server_set))
             record->digest = rec_digest(want->object);
         else if (!run->watching)
-            remember_fields(b, json_incref(fields));
-        json_decref(fields);
+            remember_fields(b, ist_kube_diff(want->object, b->object, server_set));
     }
+    record->key->said = record->unmarked ? 0 : said_by(wanted);
     if (!resolved)
         rec_stale(run);
     if (record->digest || record->deleting)
@@ -186,6 +211,12 @@ static void take_own(const struct brought *b)
 {
     ist_reconciler *run = b->cluster->run;
     struct rec_object *record = rec_find(b->cluster, b->feed->kind, b->ns, b->name);
+    if (record && !record->own && rec_version_older(b->version, record->version))
+        return;
+    if (record && record->mixed && !strcmp(record->uid, b->uid)) { // the label is coming off again
+        record->version = b->version;
+        return;
+    }
     if (record && !record->own) { // it got our label
         show_gone(b->cluster, record);
         rec_remove(b->cluster, record);
@@ -195,11 +226,6 @@ static void take_own(const struct brought *b)
         return; // the listing of what is ours brings it
     if (record) {
         record->round = b->feed->round;
-        if (record->busy) {
-            record->seen = b->version;
-            record->isthmus = 0;
-            return;
-        }
         if (rec_version_older(b->version, record->version) ||
             (record->version == b->version && record->digest))
             return;
@@ -217,6 +243,8 @@ static void take_own(const struct brought *b)
     record->source = rec_intern(run, json_string_value(json_object_get(json_object_get(metadata, "labels"),
                                                                        IST_LABEL_SOURCE_CLUSTER)));
     record->deleting = json_object_get(metadata, "deletionTimestamp") != NULL;
+    if (record->key && record->key != key) // which may miss it
+        due_now(b->cluster, record->key);
     rec_set_key(b->cluster, record, key);
     compare(b, record);
 }
@@ -228,10 +256,6 @@ static void take_gone(const struct brought *b)
     struct rec_object *record = rec_find(b->cluster, b->feed->kind, b->ns, b->name);
     if (!record || (*record->uid && *b->uid && strcmp(record->uid, b->uid) != 0))
         return; // of an earlier object of that name
-    if (record->own && record->busy) {
-        record->seen = b->version;
-        return;
-    }
     if (record->own) {
         let_go(b->cluster, record);
         return;
@@ -267,11 +291,74 @@ void rec_see_unmarked(struct rec_feed *feed)
     feed->unmarked = NULL;
 }
 
-void rec_see(struct rec_feed *feed, json_t *object, int gone, int listing)
+// ---- while a write is under way ----
+
+// The last that came of an object while it was written. The answer tells whether that was before or after.
+struct rec_held {
+    struct rec_held *next;
+    struct rec_feed *feed;
+    json_t *object;
+    int gone;
+};
+
+static struct rec_held **find_held(struct rec_cluster *cluster, size_t kind, const char *ns, const char *name)
+{
+    struct rec_held **at = &cluster->held;
+    for (; *at; at = &(*at)->next) {
+        const json_t *metadata = json_object_get((*at)->object, "metadata");
+        if ((*at)->feed->kind == kind && !strcmp(ist_json_str_or(metadata, "namespace", ""), ns) &&
+            !strcmp(ist_json_str_or(metadata, "name", ""), name))
+            break;
+    }
+    return at;
+}
+
+static void hold(const struct brought *b, int gone)
+{
+    struct rec_held **at = find_held(b->cluster, b->feed->kind, b->ns, b->name), *held = *at;
+    if (!held)
+        *at = held = ist_calloc(1, sizeof *held);
+    json_decref(held->object);
+    held->feed = b->feed;
+    held->object = json_incref(b->object);
+    held->gone = gone;
+}
+
+static struct rec_held *take_held(struct rec_held **at)
+{
+    struct rec_held *held = *at;
+    *at = held->next;
+    return held;
+}
+
+static void held_free(struct rec_held *held)
+{
+    json_decref(held->object);
+    ist_free(held);
+}
+
+void rec_see_held(struct rec_cluster *cluster, size_t kind, const char *ns, const char *name)
+{
+    struct rec_held **at = find_held(cluster, kind, ns, name);
+    if (!*at)
+        return;
+    struct rec_held *held = take_held(at);
+    rec_see(held->feed, held->object, held->gone, 0);
+    held_free(held);
+}
+
+void rec_held_free(struct rec_cluster *cluster)
+{
+    while (cluster->held)
+        held_free(take_held(&cluster->held));
+}
+
+static void see(struct rec_feed *feed, json_t *object, int gone, int listing, uint64_t digest)
 {
     json_t *metadata = json_object_get(object, "metadata");
     const ist_reconciler_kind *kind = &feed->cluster->run->plugin->kinds[feed->kind];
-    struct brought b = {.feed = feed, .cluster = feed->cluster, .object = object, .listing = listing};
+    struct brought b = {
+        .feed = feed, .cluster = feed->cluster, .object = object, .listing = listing, .digest = digest};
     b.ns = json_string_value(json_object_get(metadata, "namespace"));
     b.name = json_string_value(json_object_get(metadata, "name"));
     b.uid = json_string_value(json_object_get(metadata, "uid"));
@@ -286,17 +373,33 @@ void rec_see(struct rec_feed *feed, json_t *object, int gone, int listing)
         json_object_set_new(object, "kind", json_string(kind->kind));
     }
     int own = rec_is_own(feed->cluster->run, object);
+    const struct rec_object *record = rec_find(feed->cluster, feed->kind, b.ns, b.name);
     b.unmarked = !own && !gone && is_ours_unmarked(&b);
-    if (gone)
-        take_gone(&b);
-    else if (b.unmarked && listing && feed->stage == REC_OTHERS)
+    if (b.unmarked && listing && feed->stage == REC_OTHERS)
         keep_for_later(feed, object); // it is compared when what is ours is
     else if (listing && own != (feed->stage == REC_OURS))
         return; // it changed hands between two pages: the watch tells
+    else if (record && record->busy)
+        hold(&b, gone);
+    else if (gone)
+        take_gone(&b);
     else if (own || b.unmarked)
         take_own(&b);
     else
         take_other(&b);
+}
+
+void rec_see(struct rec_feed *feed, json_t *object, int gone, int listing)
+{
+    see(feed, object, gone, listing, 0);
+}
+
+int rec_see_known(struct rec_feed *feed, json_t *head, uint64_t digest)
+{
+    if (!rec_is_expected(&feed->cluster->expected, digest))
+        return 0;
+    see(feed, head, 0, 1, digest);
+    return 1;
 }
 
 void rec_sweep(struct rec_feed *feed, int own)
@@ -307,7 +410,7 @@ void rec_sweep(struct rec_feed *feed, int own)
     for (size_t i = 0; i < table->room; i++) {
         struct rec_object *record = table->slots[i];
         if (!record || record->kind != feed->kind || record->own != own || record->round == feed->round ||
-            record->busy)
+            record->busy || record->mixed)
             continue;
         if (count == room) {
             room = room ? 2 * room : 16;

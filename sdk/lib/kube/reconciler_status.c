@@ -19,6 +19,9 @@ static const char *state_name(const struct rec_cluster *cluster)
 static int64_t lag_of(const struct rec_cluster *cluster, int64_t now)
 {
     int64_t oldest = now;
+    const struct rec_lease *lease = &cluster->lease;
+    if (lease->name && !lease->held && lease->holder && *lease->holder) // he who writes tells how far he is
+        return 0;
     for (size_t i = 0; i < cluster->keys.room; i++)
         for (const struct rec_key *key = cluster->keys.slots[i]; key; key = key->chain)
             if (key->since && key->since < oldest)
@@ -65,9 +68,10 @@ static json_t *notes_of(const struct rec_cluster *cluster)
 static int64_t keep_until(const struct rec_cluster *cluster, int64_t now)
 {
     const ist_reconciler *run = cluster->run;
-    if (cluster->state != IST_CLUSTER_LOST)
+    int64_t lost_at = rec_cluster_lost_at(cluster);
+    if (!lost_at || !cluster->tried)
         return 0;
-    return run->grace_ms < 0 ? -1 : ist_clock_ms(&run->env) + cluster->lost_at + run->grace_ms - now;
+    return run->grace_ms < 0 ? -1 : ist_clock_ms(&run->env) + lost_at + run->grace_ms - now;
 }
 
 static json_t *cluster_status(const struct rec_cluster *cluster, int64_t now)

@@ -1,4 +1,5 @@
 // What want() says, and digests of it.
+#include "internal.h"
 #include "reconciler.h"
 
 #include <stdarg.h>
@@ -103,6 +104,20 @@ const struct rec_want *rec_want_find(const struct ist_wanted *wanted, size_t kin
     return NULL;
 }
 
+int rec_wants(struct rec_cluster *cluster, const struct rec_key *key, size_t kind, const char *ns,
+              const char *name)
+{
+    ist_reconciler *run = cluster->run;
+    struct ist_wanted *wanted = ist_calloc(1, sizeof *wanted);
+    if (!key->orphan)
+        run->plugin->want(run->model, cluster->index, key->text, wanted);
+    for (size_t i = 0; i < wanted->count; i++)
+        wanted->items[i].kind = kind_of(run, wanted->items[i].object);
+    int found = rec_want_find(wanted, kind, ns, name) != NULL;
+    rec_wanted_free(wanted);
+    return found;
+}
+
 // ---- ownerReferences ----
 
 // What an ownerReference names: in the namespace, or none. NULL: no such object, or of no kind of the table.
@@ -156,59 +171,14 @@ int rec_owner_taken(struct rec_cluster *cluster, const json_t *object)
 
 // ---- digests ----
 
-static uint64_t stir(uint64_t x)
-{
-    x += 0x9e3779b97f4a7c15ull;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-    return x ^ (x >> 31);
-}
-
-static uint64_t bytes_digest(const char *bytes, size_t len)
-{
-    uint64_t hash = 14695981039346656037ull ^ len;
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ (unsigned char)bytes[i]) * 1099511628211ull;
-    return stir(hash);
-}
-
-static uint64_t digest(const json_t *value)
-{
-    uint64_t sum = (uint64_t)json_typeof(value) + 1;
-    const char *key;
-    json_t *child;
-    size_t i;
-    switch (json_typeof(value)) {
-    case JSON_OBJECT: // whatever the order of the keys
-        json_object_foreach((json_t *)(uintptr_t)value, key, child) sum +=
-            stir(bytes_digest(key, strlen(key)) ^ stir(digest(child)));
-        return stir(sum);
-    case JSON_ARRAY:
-        json_array_foreach(value, i, child) sum = stir(sum ^ digest(child));
-        return stir(sum);
-    case JSON_STRING:
-        return stir(sum ^ bytes_digest(json_string_value(value), json_string_length(value)));
-    case JSON_INTEGER:
-        return stir(sum ^ stir((uint64_t)json_integer_value(value)));
-    case JSON_REAL: {
-        double real = json_real_value(value);
-        uint64_t bits;
-        memcpy(&bits, &real, sizeof bits);
-        return stir(sum ^ stir(bits));
-    }
-    default:
-        return stir(sum);
-    }
-}
-
 uint64_t rec_text_digest(const char *text)
 {
-    return bytes_digest(text, strlen(text));
+    return kube_digest_string(text, strlen(text));
 }
 
 uint64_t rec_digest(const json_t *object)
 {
-    uint64_t value = digest(object);
+    uint64_t value = kube_digest(object);
     return value ? value : 1;
 }
 

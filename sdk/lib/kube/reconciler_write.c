@@ -7,7 +7,8 @@
 #define FAILED_MS  1000
 #define FAILED_CAP 300000
 #define BATCH      256
-#define WAITS_MS   10
+#define WAITS_MS   2000 // at most; the answer that is waited for comes before
+#define REVIEW_MS  1000
 
 struct sent {
     struct rec_job *job;
@@ -104,8 +105,16 @@ static void end_job(struct rec_job *job)
     rec_key_drop(cluster, key);
 }
 
-static void one_less(struct rec_job *job)
+// Its last action has been answered, whatever came of it; what came of the object meanwhile counts now.
+static void done(struct sent *sent)
 {
+    struct rec_job *job = sent->job;
+    const struct rec_action *action = sent->action;
+    struct rec_cluster *cluster = job->cluster;
+    rec_see_held(cluster, action->kind, action->ns, action->name);
+    if (action->if_absent) // others may wait for it
+        rec_keys_hurry(cluster, ist_now_ms(&cluster->run->env));
+    ist_free(sent);
     job->outstanding--;
     next_stage(job);
 }
@@ -193,15 +202,22 @@ static int is_foreign(const json_t *answer)
     return 0;
 }
 
+// It is the model's again; or it is gone, or another one: that is told by the watch.
 static void on_withdrawn(struct rec_request *request, int status, const json_t *answer, const ist_error *err)
 {
-    (void)answer;
     (void)err;
     struct sent *sent = request->arg;
+    struct rec_object *record = record_of(sent);
     if (status == 0)
         sent->job->aborted = 1;
-    one_less(sent->job);
-    ist_free(sent);
+    if (record && !record->own && (status == 200 || status == 404 || status == 409))
+        record->mixed = 0;
+    if (status == 200) {
+        json_t *object = json_deep_copy(answer);
+        rec_see(&request->cluster->feeds[sent->action->kind], object, 0, 0);
+        json_decref(object);
+    }
+    done(sent);
 }
 
 static char *path_of(const struct sent *sent, const char *query)
@@ -218,14 +234,14 @@ static char *path_of(const struct sent *sent, const char *query)
 }
 
 // Takes our fields off an object that turned out to be somebody's: an apply that sets nothing.
-static void withdraw(struct sent *sent)
+static void withdraw(struct sent *sent, const struct rec_object *record)
 {
     const struct rec_action *action = sent->action;
     struct rec_cluster *cluster = sent->job->cluster;
     const ist_reconciler_kind *kind = &cluster->run->plugin->kinds[action->kind];
     json_t *nothing =
-        json_pack("{s:s, s:s, s:{s:s, s:s*}}", "apiVersion", kind->api, "kind", kind->kind, "metadata",
-                  "name", action->name, "namespace", *action->ns ? action->ns : NULL);
+        json_pack("{s:s, s:s, s:{s:s, s:s*, s:s*}}", "apiVersion", kind->api, "kind", kind->kind, "metadata",
+                  "name", action->name, "namespace", *action->ns ? action->ns : NULL, "uid", record->uid);
     struct rec_request *request = rec_request(cluster, "PATCH", path_of(sent, "?fieldManager=isthmus"),
                                               ist_json_text(nothing), on_withdrawn, sent);
     request->type = "application/apply-patch+yaml";
@@ -251,13 +267,24 @@ static void settle(const struct sent *sent, const json_t *answer)
     record->source = rec_intern(
         cluster->run,
         json_string_value(json_object_get(ist_json_at(answer, "metadata.labels"), IST_LABEL_SOURCE_CLUSTER)));
-    if (rec_version_older(record->version, record->seen)) { // changed again after us: not known how
-        record->digest = 0;
-        rec_key_rival(cluster, sent->job->key, ist_now_ms(&cluster->run->env));
-        sent->job->key->contested = 1;
-    }
-    record->seen = 0;
     rec_stale(cluster->run);
+}
+
+// A creation has landed in somebody's object. It is known as that from here on, for all that still shows our label.
+static void ran_into(struct sent *sent, const json_t *answer)
+{
+    struct rec_object *record = record_of(sent);
+    if (!record || !record->own) {
+        done(sent);
+        return;
+    }
+    record->busy = record->own = 0;
+    record->mixed = 1;
+    record->digest = 0;
+    record->version = rec_version(ist_json_str(answer, "metadata.resourceVersion"));
+    rec_set_uid(record, ist_json_str(answer, "metadata.uid"));
+    rec_set_key(sent->job->cluster, record, NULL);
+    withdraw(sent, record);
 }
 
 static void on_applied(struct rec_request *request, int status, const json_t *answer, const ist_error *err)
@@ -268,8 +295,7 @@ static void on_applied(struct rec_request *request, int status, const json_t *an
         ist_error taken = {0};
         ist_fail(&taken, IST_ERR_CONFLICT, cluster->item->name, "exists");
         fail(sent, 409, &taken);
-        unsettle(sent);
-        withdraw(sent);
+        ran_into(sent, answer);
         return;
     }
     if (status >= 200 && status < 300) {
@@ -280,8 +306,7 @@ static void on_applied(struct rec_request *request, int status, const json_t *an
         unsettle(sent);
         fail(sent, status, err);
     }
-    one_less(sent->job);
-    ist_free(sent);
+    done(sent);
 }
 
 static void send_apply(struct sent *sent);
@@ -314,8 +339,7 @@ static void on_deleted(struct rec_request *request, int status, const json_t *an
         send_apply(sent);
         return;
     }
-    one_less(sent->job);
-    ist_free(sent);
+    done(sent);
 }
 
 // ---- sending ----
@@ -349,7 +373,7 @@ static void on_updated(struct rec_request *request, int status, const json_t *an
         return;
     }
     const char *const *server_set = request->cluster->run->plugin->kinds[sent->action->kind].server_set;
-    int left = status == 200 && rec_differs(sent->action->object, answer, server_set);
+    int left = status == 200 && kube_differs(sent->action->object, answer, server_set);
     if ((left || status == 422) && sent->forced < FORCED_MAX) {
         sent->forced++;
         send_force(sent, left ? answer : NULL);
@@ -403,7 +427,6 @@ static void send_apply(struct sent *sent)
         rec_set_key(cluster, record, sent->job->key);
     }
     record->busy = 1;
-    record->seen = 0;
     sent->digest = action->if_absent ? 1 : rec_digest(action->object);
     struct rec_request *request = rec_request(cluster, "PATCH", path_of(sent, query), body_of(action),
                                               action->op == REC_UPDATE ? on_updated : on_applied, sent);
@@ -424,6 +447,14 @@ static int send_action(struct rec_job *job, struct rec_action *action)
         return 1;
     }
     struct rec_object *record = record_of(sent);
+    if (action->op == REC_WITHDRAW && record && record->mixed) {
+        withdraw(sent, record);
+        return 1;
+    }
+    if (action->op == REC_WITHDRAW) {
+        ist_free(sent);
+        return 0;
+    }
     if (!rec_resolve(job->cluster, action->object) || (record && !record->own)) {
         char *name = title(sent);
         rec_key_note(job->key, "%s waits for the object that owns it", name);
@@ -467,11 +498,44 @@ void rec_job_start(struct rec_job *job)
     next_stage(job);
 }
 
+static struct rec_job *decide(struct rec_cluster *cluster, struct rec_key *key)
+{
+    if (!rec_is_settled(key))
+        return rec_decide(cluster, key);
+    struct rec_job *job = ist_calloc(1, sizeof *job);
+    job->cluster = cluster;
+    job->key = key;
+    return job;
+}
+
+// Somebody else writes: what is as it should be waits no longer, so that a reader in waiting does not gather all that
+// was ever touched; the rest is looked at again.
+static int review(struct rec_cluster *cluster, int64_t now)
+{
+    for (int i = 0; i < BATCH; i++) {
+        struct rec_key *key = rec_key_next_due(cluster, now);
+        if (!key)
+            return 0;
+        rec_key_due(cluster, key, REC_NEVER);
+        if (key->job) { // of when we wrote
+            key->touched = 1;
+            continue;
+        }
+        struct rec_job *job = decide(cluster, key);
+        if (job->count == 0 && !job->waits) {
+            rec_job_start(job);
+            continue;
+        }
+        rec_job_free(job);
+        rec_key_due(cluster, key, now + REVIEW_MS);
+    }
+    return 1;
+}
+
 int rec_write_due(struct rec_cluster *cluster, int64_t now)
 {
-    const ist_reconciler *run = cluster->run;
-    if (run->watching && !rec_may_write(cluster, now))
-        return 0;
+    if (!rec_may_write(cluster, now))
+        return review(cluster, now);
     for (int i = 0; i < BATCH && cluster->queued + cluster->flight < AHEAD; i++) {
         struct rec_key *key = rec_key_next_due(cluster, now);
         if (!key)
@@ -483,7 +547,7 @@ int rec_write_due(struct rec_cluster *cluster, int64_t now)
             key->touched = 1;
             continue;
         }
-        struct rec_job *job = rec_decide(cluster, key);
+        struct rec_job *job = decide(cluster, key);
         if (job->waits) {
             rec_job_free(job);
             key->urgent = (uint8_t)urgent;

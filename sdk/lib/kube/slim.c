@@ -1,35 +1,38 @@
-// managedFields are half of what an API server says of an object, and nobody here reads them: they are cut out of
-// the text before it is parsed.
+// A reader of what API servers write: compact JSON without rarities, three times as fast as the general one, which
+// reads whatever this one passes up. managedFields are half of what a server says of an object, and nobody here reads
+// them: they are passed over.
 #include "internal.h"
 
 #include <string.h>
 
-#define DEEPEST 4 // of a watch event: {object: {metadata: {managedFields: ...}}}
+#define DEEPEST 4   // of a watch event: {object: {metadata: {managedFields: ...}}}
+#define KEY_MAX 320 // a label's key has at most 317
 
-struct cut {
-    const char *text;
-    size_t len, at;
-    int depth;
-    int metadata; // the depth of the metadata that is read, 0: of none
+struct reader {
+    const char *at, *end;
+    char *scratch; // a string with escapes, unescaped
+    size_t room;
 };
 
-// Behind the string that begins at `at`, which is a quote.
-static size_t behind_string(const char *text, size_t len, size_t at)
+static json_t *read_value(struct reader *r, int depth, int metadata);
+
+// Behind the string that begins at `at`, which is a quote; NULL: it does not end.
+static const char *behind_string(const char *at, const char *end)
 {
-    for (at++; at < len && text[at] != '"'; at++)
-        if (text[at] == '\\')
+    for (at++; at < end && *at != '"'; at++)
+        if (*at == '\\')
             at++;
-    return at < len ? at + 1 : len;
+    return at < end ? at + 1 : NULL;
 }
 
-// Behind the array that begins at `at`.
-static size_t behind_array(const char *text, size_t len, size_t at)
+// Behind the array that begins at `at`; NULL: it does not end.
+static const char *behind_array(const char *at, const char *end)
 {
     int depth = 0;
-    while (at < len) {
-        char c = text[at];
+    while (at && at < end) {
+        char c = *at;
         if (c == '"') {
-            at = behind_string(text, len, at);
+            at = behind_string(at, end);
             continue;
         }
         at++;
@@ -38,64 +41,319 @@ static size_t behind_array(const char *text, size_t len, size_t at)
         else if ((c == ']' || c == '}') && --depth == 0)
             return at;
     }
-    return len;
+    return NULL;
 }
 
-static int is_key(const struct cut *cut, size_t from, size_t to, const char *key)
+static int is_space(char c)
 {
-    return to - from == strlen(key) && memcmp(cut->text + from, key, to - from) == 0;
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-// A string at `from`, the quote: 1 when it is the key of what is looked for; the value begins at cut->at then.
-static int takes_key(struct cut *cut, size_t from)
+static char next(struct reader *r)
 {
-    size_t to = cut->at = behind_string(cut->text, cut->len, from);
-    if (to >= cut->len || cut->text[to] != ':')
+    while (r->at < r->end && is_space(*r->at))
+        r->at++;
+    return r->at < r->end ? *r->at : '\0';
+}
+
+static int take(struct reader *r, char c)
+{
+    if (next(r) != c || r->at == r->end)
         return 0;
-    if (cut->depth < DEEPEST && is_key(cut, from, to, "\"metadata\"") && to + 1 < cut->len &&
-        cut->text[to + 1] == '{')
-        cut->metadata = cut->depth + 1;
-    return cut->metadata && cut->depth == cut->metadata && is_key(cut, from, to, "\"managedFields\"") &&
-           to + 1 < cut->len && cut->text[to + 1] == '[';
+    r->at++;
+    return 1;
 }
 
-// Where "managedFields":[...] begins and ends, the comma before it or after it with it. 0: there is none, or the text
-// is written in a way that API servers do not write.
-static int find(struct cut *cut, size_t *from, size_t *to)
+static int take_word(struct reader *r, const char *word)
 {
-    while (cut->at < cut->len) {
-        size_t at = cut->at;
-        char c = cut->text[at];
-        if (c == '"') {
-            if (!takes_key(cut, at))
-                continue;
-            *from = at;
-            *to = behind_array(cut->text, cut->len, cut->at + 1);
-            if (at > 0 && cut->text[at - 1] == ',')
-                *from = at - 1;
-            else if (*to < cut->len && cut->text[*to] == ',')
-                ++*to;
-            return 1;
-        }
-        cut->at++;
-        if (c == '{' || c == '[')
-            cut->depth++;
-        else if (c == '}' || c == ']')
-            cut->metadata = cut->depth-- == cut->metadata ? 0 : cut->metadata;
+    size_t len = strlen(word);
+    if ((size_t)(r->end - r->at) < len || memcmp(r->at, word, len) != 0)
+        return 0;
+    r->at += len;
+    return 1;
+}
+
+// What a backslash before `c` means; 0: more than one character, or nothing.
+static char unescaped(char c)
+{
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    const char *found = c ? strchr(from, c) : NULL;
+    return found ? to[found - from] : '\0';
+}
+
+static int unescape(struct reader *r, const char *text, size_t len, size_t *n)
+{
+    if (r->room < len) {
+        r->room = len + 256;
+        r->scratch = ist_realloc(r->scratch, r->room, 1);
     }
-    return 0;
+    *n = 0;
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+        if (c == '\\' && !(c = unescaped(text[++i]))) // the quote behind it ends what could be passed
+            return 0;
+        r->scratch[(*n)++] = c;
+    }
+    return 1;
+}
+
+// A string; borrowed until the next. 0: none, or one that is rare.
+static int take_string(struct reader *r, const char **text, size_t *len, int *plain)
+{
+    const char *from = r->at + 1, *at = from;
+    int escapes = 0;
+    unsigned char seen = 0;
+    for (; at < r->end && *at != '"'; at++) {
+        unsigned char c = (unsigned char)*at;
+        if (c < 0x20)
+            return 0;
+        seen |= c;
+        if (c == '\\') {
+            escapes = 1;
+            at++;
+        }
+    }
+    if (at >= r->end)
+        return 0;
+    r->at = at + 1;
+    *text = from;
+    *len = (size_t)(at - from);
+    *plain = seen < 0x80 && !escapes;
+    if (!escapes)
+        return 1;
+    if (!unescape(r, from, *len, len))
+        return 0;
+    *text = r->scratch;
+    return 1;
+}
+
+static json_t *read_string(struct reader *r)
+{
+    const char *text;
+    size_t len;
+    int plain;
+    if (!take_string(r, &text, &len, &plain))
+        return NULL;
+    return plain ? json_stringn_nocheck(text, len) : json_stringn(text, len);
+}
+
+static json_t *read_number(struct reader *r)
+{
+    const char *from = r->at;
+    int negative = *r->at == '-';
+    json_int_t value = 0;
+    for (r->at += negative; r->at < r->end && *r->at >= '0' && *r->at <= '9'; r->at++)
+        if (r->at - from < 18)
+            value = 10 * value + (*r->at - '0');
+    size_t digits = (size_t)(r->at - from) - (size_t)negative;
+    int zeros = digits > 1 && from[negative] == '0', more = r->at < r->end && strchr(".eE", *r->at) && *r->at;
+    return digits == 0 || digits > 17 || zeros || more ? NULL : json_integer(negative ? -value : value);
+}
+
+static int read_members(struct reader *r, json_t *object, int depth, int metadata)
+{
+    char key[KEY_MAX];
+    size_t members = 0;
+    for (int more = !take(r, '}'); more; more = take(r, ',')) {
+        const char *text;
+        size_t len;
+        int plain;
+        if (next(r) != '"' || !take_string(r, &text, &len, &plain) || !plain || len >= KEY_MAX)
+            return 0;
+        memcpy(key, text, len);
+        key[len] = '\0';
+        if (!take(r, ':'))
+            return 0;
+        if (next(r) == '[' && metadata && !strcmp(key, "managedFields")) {
+            r->at = behind_array(r->at, r->end);
+            if (!r->at)
+                return 0;
+        } else {
+            json_t *value = read_value(r, depth, depth < DEEPEST && !strcmp(key, "metadata"));
+            if (!value || json_object_set_new_nocheck(object, key, value) != 0)
+                return 0;
+            members++;
+        }
+        if (next(r) == '}') {
+            r->at++;
+            return members == json_object_size(object); // else a key stands there twice
+        }
+    }
+    return members == 0 && json_object_size(object) == 0 && r->at[-1] == '}';
+}
+
+static int read_elements(struct reader *r, json_t *array, int depth)
+{
+    if (take(r, ']'))
+        return 1;
+    do {
+        json_t *value = read_value(r, depth, 0);
+        if (!value || json_array_append_new(array, value) != 0)
+            return 0;
+    } while (take(r, ','));
+    return take(r, ']');
+}
+
+static json_t *read_value(struct reader *r, int depth, int metadata)
+{
+    char c = next(r);
+    json_t *made = NULL;
+    if (c == '"')
+        return read_string(r);
+    if ((c == '{' || c == '[') && depth < (int)IST_JSON_MAX_DEPTH) {
+        r->at++;
+        made = c == '{' ? json_object() : json_array();
+        if (c == '{' ? read_members(r, made, depth + 1, metadata) : read_elements(r, made, depth + 1))
+            return made;
+        json_decref(made);
+        return NULL;
+    }
+    if (c == 't' && take_word(r, "true"))
+        return json_true();
+    if (c == 'f' && take_word(r, "false"))
+        return json_false();
+    if (c == 'n' && take_word(r, "null"))
+        return json_null();
+    return c == '-' || (c >= '0' && c <= '9') ? read_number(r) : NULL;
+}
+
+// ---- skimming ----
+
+static int skim_value(struct reader *r, int depth, uint64_t *digest);
+
+static int skim_key(struct reader *r, const char **key, size_t *len)
+{
+    int plain;
+    return next(r) == '"' && take_string(r, key, len, &plain) && plain && take(r, ':');
+}
+
+static int skim_members(struct reader *r, int depth, uint64_t *digest)
+{
+    uint64_t sum = kube_digest_type(JSON_OBJECT), value;
+    const char *key;
+    size_t len;
+    if (!take(r, '}')) {
+        do {
+            if (!skim_key(r, &key, &len) || !skim_value(r, depth, &value))
+                return 0;
+            sum += kube_digest_member(key, len, value);
+        } while (take(r, ','));
+        if (!take(r, '}'))
+            return 0;
+    }
+    *digest = kube_digest_stir(sum);
+    return 1;
+}
+
+static int skim_elements(struct reader *r, int depth, uint64_t *digest)
+{
+    uint64_t sum = kube_digest_type(JSON_ARRAY), value;
+    if (!take(r, ']')) {
+        do {
+            if (!skim_value(r, depth, &value))
+                return 0;
+            sum = kube_digest_stir(sum ^ value);
+        } while (take(r, ','));
+        if (!take(r, ']'))
+            return 0;
+    }
+    *digest = kube_digest_stir(sum);
+    return 1;
+}
+
+static int skim_value(struct reader *r, int depth, uint64_t *digest)
+{
+    char c = next(r);
+    if ((c == '{' || c == '[') && depth < (int)IST_JSON_MAX_DEPTH) {
+        r->at++;
+        return c == '{' ? skim_members(r, depth + 1, digest) : skim_elements(r, depth + 1, digest);
+    }
+    if (c == '"') {
+        const char *text;
+        size_t len;
+        int plain;
+        if (!take_string(r, &text, &len, &plain) || !plain)
+            return 0;
+        *digest = kube_digest_string(text, len);
+        return 1;
+    }
+    json_t *value = read_value(r, depth, 0);
+    if (value)
+        *digest = kube_digest(value);
+    json_decref(value);
+    return value != NULL;
+}
+
+static uint64_t metadata_digest(const json_t *metadata)
+{
+    static const char *const written[] = {"name", "namespace", "labels", "annotations", "ownerReferences"};
+    uint64_t sum = kube_digest_type(JSON_OBJECT);
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
+        const json_t *value = json_object_get(metadata, written[i]);
+        if (value)
+            sum += kube_digest_member(written[i], strlen(written[i]), kube_digest(value));
+    }
+    return kube_digest_stir(sum);
+}
+
+static int skim_object(struct reader *r, json_t *head, uint64_t *sum)
+{
+    const char *key;
+    size_t len;
+    do {
+        uint64_t value = 0;
+        if (!skim_key(r, &key, &len))
+            return 0;
+        if (len == 8 && !memcmp(key, "metadata", len)) {
+            json_t *metadata = next(r) == '{' ? read_value(r, 1, 1) : NULL;
+            if (!metadata || json_object_get(head, "metadata"))
+                return json_decref(metadata), 0;
+            json_object_set_new(head, "metadata", metadata);
+            value = metadata_digest(metadata);
+        } else if (!skim_value(r, 1, &value)) {
+            return 0;
+        }
+        int is_said =
+            (len == 10 && !memcmp(key, "apiVersion", len)) || (len == 4 && !memcmp(key, "kind", len));
+        if (!is_said && (len != 6 || memcmp(key, "status", len) != 0))
+            *sum += kube_digest_member(key, len, value);
+    } while (take(r, ','));
+    return take(r, '}') && json_object_get(head, "metadata");
+}
+
+int kube_skim(const char *text, size_t len, const char *api, const char *kind, json_t **head,
+              uint64_t *digest)
+{
+    struct reader r = {.at = text, .end = text + len};
+    uint64_t sum = kube_digest_type(JSON_OBJECT);
+    json_t *made = json_object();
+    json_object_set_new(made, "apiVersion", json_string(api));
+    json_object_set_new(made, "kind", json_string(kind));
+    sum += kube_digest_member("apiVersion", 10, kube_digest_string(api, strlen(api)));
+    sum += kube_digest_member("kind", 4, kube_digest_string(kind, strlen(kind)));
+    int plain = len <= IST_JSON_MAX_SIZE && take(&r, '{') && skim_object(&r, made, &sum);
+    plain = plain && (next(&r), r.at == r.end);
+    ist_free(r.scratch);
+    if (!plain) {
+        json_decref(made);
+        return 0;
+    }
+    *head = made;
+    *digest = kube_digest_stir(sum);
+    return 1;
 }
 
 int32_t kube_parse_slim(const char *text, size_t len, const char *where, json_t **json, ist_error *err)
 {
-    struct cut cut = {.text = text, .len = len};
-    size_t from = 0, to = 0;
-    if (len > IST_JSON_MAX_SIZE || !find(&cut, &from, &to))
+    struct reader r = {.at = text, .end = text + len};
+    json_t *made = len <= IST_JSON_MAX_SIZE && next(&r) == '{' ? read_value(&r, 0, 0) : NULL;
+    if (made && (next(&r), r.at != r.end)) { // something behind it
+        json_decref(made);
+        made = NULL;
+    }
+    ist_free(r.scratch);
+    if (!made)
         return ist_json_parse(text, len, where, json, err);
-    char *rest = ist_malloc(len);
-    memcpy(rest, text, from);
-    memcpy(rest + from, text + to, len - to);
-    int32_t rc = ist_json_parse(rest, from + len - to, where, json, err);
-    ist_free(rest);
-    return rc;
+    *json = made;
+    return IST_OK;
 }

@@ -29,6 +29,7 @@ writes() {
 
 # daemon PLUGIN NAMESPACE-OF-STATE: `watch` of the plugin with $TMP/inputs.yaml, in the background
 daemon() {
+    : >"$TMP/daemon.log" # not what the one before has said
     "$ISTHMUS" plugin run --inputs "$TMP/inputs.yaml" --state "$TMP/state.$1" "$1" watch >"$TMP/daemon.log" 2>&1 &
     DAEMON=$!
 }
