@@ -60,8 +60,10 @@ static void decide_first(struct ist_reconciler *run, const char *key)
     struct due **link = &run->due;
     while (*link && strcmp((*link)->key, key) != 0)
         link = &(*link)->next;
-    assert_non_null(*link);
     struct due *due = *link;
+    assert_non_null(due);
+    if (!due)
+        return;
     *link = due->next;
     due->next = run->due;
     due->urgent = 1;

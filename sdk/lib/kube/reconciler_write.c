@@ -32,8 +32,10 @@ static void next_stage(struct rec_job *job);
 static int64_t rival_wait(const struct rec_key *key)
 {
     int over = key->rivals - RIVAL_FREE - 1;
-    int64_t wait = RIVAL_MS << (over < 6 ? over : 6);
-    return over < 0 ? 0 : wait < RIVAL_CAP ? wait : RIVAL_CAP;
+    if (over < 0)
+        return 0;
+    int64_t wait = (int64_t)RIVAL_MS << (over < 6 ? over : 6);
+    return wait < RIVAL_CAP ? wait : RIVAL_CAP;
 }
 
 static int64_t rival_until(const struct rec_key *key)
