@@ -32,7 +32,7 @@ static void compute(const struct world *world, uint32_t mode)
 
 static void companions(const struct world *world)
 {
-    const struct companion_options options = {.ports_by_number = 1, .shard_peers = 3};
+    const struct companion_options options = {.is_vpc = 1, .shard_peers = 3};
     for (size_t c = 0; c < world_cluster_count(world); c++)
         for (const struct namespace *ns = world_cluster(world, c)->namespaces; ns; ns = ns->next)
             for (const struct policy *policy = ns->policies; policy; policy = policy->next) {
