@@ -24,6 +24,7 @@ static struct run_options options_of(const struct cli *cli, enum run_kind kind, 
                                   .trace = cli_has(cli, OPT_TRACE),
                                   .plan_out = cli_value(cli, OPT_OUT)};
     options.only = cli_values(cli, OPT_ONLY, &options.only_count);
+    options.dir = cli_value(cli, OPT_DIR);
     options.forget = cli_values(cli, OPT_FORGET, &options.forget_count);
     return options;
 }

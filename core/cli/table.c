@@ -14,8 +14,9 @@ const struct cli_option cli_options[OPT_COUNT] = {
     [OPT_YES] = {"--yes", 'y', NULL, "do not ask", false},
     [OPT_JOBS] = {"--jobs", 'j', "N", "steps at the same time, 1 to 64", false},
     [OPT_ONLY] = {"--only", 0, "STEP", "change this step alone; what it needs is read, not changed", true},
-    [OPT_FORGET] = {"--forget", 0, "STEP",
-                    "let go of what this step made, because its system cannot be reached", true},
+    [OPT_FORGET] =
+        {"--forget", 0, "STEP|SYSTEM",
+         "let go of what this step made, or of what all made in this cluster, as it cannot be reached", true},
     [OPT_OUT] = {"--out", 'o', "FILE", "write the plan to FILE, for `isthmus apply FILE`", false},
     [OPT_DETAILED_EXITCODE] = {"--detailed-exitcode", 0, NULL, "exit 2 when there are changes", false},
     [OPT_ALLOW_DEFERRED] = {"--allow-deferred", 0, NULL,

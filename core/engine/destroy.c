@@ -6,21 +6,20 @@
 #include <isthmus/json.h>
 #include <string.h>
 
-json_t *destroy_changes(const struct task *task)
+json_t *destroy_changes(const struct run *run, const struct task *task)
 {
     json_t *changes = json_array(), *resource;
     const char *name;
-    json_object_foreach(json_object_get(task->record, "resources"), name, resource) json_array_append_new(
-        changes, json_pack("{s:s, s:s, s:[]}", "action", "delete", "resource", name, "fields"));
+    json_object_foreach(json_object_get(task->record, "resources"), name,
+                        resource) if (!forget_resource(run, resource))
+        json_array_append_new(changes,
+                              json_pack("{s:s, s:s, s:[]}", "action", "delete", "resource", name, "fields"));
     return changes;
 }
 
 bool destroy_forgets(const struct run *run, const struct task *task)
 {
-    for (size_t i = 0; i < run->options->forget_count; i++)
-        if (strcmp(run->options->forget[i], task->name) == 0)
-            return true;
-    return false;
+    return forget_step(run, task) || forget_all(run, task);
 }
 
 void destroy_read(struct run *run, struct task *task)
@@ -30,7 +29,7 @@ void destroy_read(struct run *run, struct task *task)
     json_decref(task->outputs);
     task->outputs = recorded ? json_deep_copy(recorded) : json_object();
     // The edges of this pass go to those that need it.
-    if (!task->unblock_count || destroy_forgets(run, task))
+    if (!task->unblock_count || forget_step(run, task))
         task_finish(run, task, RESULT_OK);
     else if (step_recall_inputs(run, task, &err) == IST_OK)
         step_ask(run, task, IST_OP_OBSERVE);
@@ -57,7 +56,7 @@ void destroy_was_read(struct run *run, struct task *task, const ist_error *err)
 static void recall_begin(struct run *run, struct task *task)
 {
     json_decref(task->changes);
-    task->changes = destroy_forgets(run, task) ? json_array() : destroy_changes(task);
+    task->changes = destroy_forgets(run, task) ? json_array() : destroy_changes(run, task);
     destroy_read(run, task);
 }
 
@@ -113,7 +112,9 @@ void destroy_ask(struct run *run, struct task *task)
 {
     ist_error err = {0};
     task->removing = true;
-    int rc = step_recall_inputs(run, task, &err);
+    int rc = forget_resources(run, task, &err);
+    if (rc == IST_OK)
+        rc = step_recall_inputs(run, task, &err);
     if (rc == IST_OK)
         rc = journal_begin(run, task, "destroying", &err);
     if (rc == IST_OK)
@@ -144,23 +145,12 @@ static void destroy_begin(struct run *run, struct task *task)
         destroy_ask(run, task);
 }
 
-// What to type when a system is gone for good: this step, and those that could not be read either.
-static void forget_hint(const struct run *run, const struct task *task, ist_error *err)
-{
-    ist_buf names = {0};
-    ist_buf_printf(&names, "--forget %s", task->name);
-    for (size_t i = 0; i < run->count; i++)
-        if (run->tasks[i].unreadable && &run->tasks[i] != task)
-            ist_buf_printf(&names, " --forget %s", run->tasks[i].name);
-    ist_hint(err, "if its system is gone for good: isthmus destroy %s %s", run->pipeline->name, names.data);
-    ist_buf_free(&names);
-}
-
 static void destroy_done(struct run *run, struct task *task, const ist_error *err)
 {
     if (err->code != IST_OK) {
         ist_error said = *err;
-        if (!*said.hint && (said.code == IST_ERR_NETWORK || said.code == IST_ERR_TIMEOUT))
+        if (said.code == IST_ERR_QUESTION ||
+            (!*said.hint && (said.code == IST_ERR_NETWORK || said.code == IST_ERR_TIMEOUT)))
             forget_hint(run, task, &said);
         task_fail(run, task, &said);
     } else if (task->operation == IST_OP_OBSERVE) {

@@ -27,8 +27,9 @@ struct run_options {
     int jobs;
     const char *const *only; // --only STEP (and what it needs is observed, not changed)
     size_t only_count;
-    const char *const *forget; // --forget STEP: its system cannot be reached; state lets go of it
+    const char *const *forget; // --forget STEP or SYSTEM: it cannot be reached; state lets go of it
     size_t forget_count;
+    const char *dir; // -C DIR as it was given, for commands that are told; NULL: none was
     bool yes, allow_deferred, trace;
     bool detailed;        // apply: EXIT_CHANGES when something was changed
     const char *plan_out; // plan -o FILE

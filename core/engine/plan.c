@@ -86,7 +86,7 @@ static bool is_needed(const struct task *task)
 
 static void begin_gone(struct run *run, struct task *task)
 {
-    task->changes = destroy_changes(task);
+    task->changes = destroy_changes(run, task);
     ist_error err;
     if (task->selected && ist_json_bool(task->record, "prevent_destroy", 0)) {
         ist_fail(&err, IST_ERR_CONFLICT, "prevent_destroy",

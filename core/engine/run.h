@@ -168,6 +168,8 @@ void step_deadline(struct run *run, struct task *task); // called when a deadlin
 void step_release(struct run *run, struct task *task, bool clean);
 bool step_resolve_inputs(struct run *run, struct task *task); // false: it failed, or is not all known
 int step_recall_inputs(struct run *run, struct task *task, ist_error *err); // from the record
+bool step_can_recall(struct run *run, const struct task *task,
+                     ist_error *err); // could it, with what is known now?
 
 // The passes.
 extern const struct pass plan_pass, apply_pass, recall_pass, destroy_pass, verify_pass, watch_pass;
@@ -176,12 +178,24 @@ void plan_merge_outputs(struct task *task);           // after a plan without ch
 bool plan_refuses(struct task *task, ist_error *err); // prevent_destroy, or an interrupted create as replace
 int destroy_check(struct run *run);                   // before anything is removed: 0 or an exit code
 void destroy_ask(struct run *run, struct task *task); // from the record
-json_t *destroy_changes(const struct task *task);     // what it would remove
-bool destroy_forgets(const struct run *run, const struct task *task); // --forget names it
+json_t *destroy_changes(const struct run *run, const struct task *task); // what it would remove
+bool destroy_forgets(const struct run *run,
+                     const struct task *task); // --forget leaves nothing of it to remove
 // Reads what a step that is going gave, when another one that is going needs it; asks or finishes.
 void destroy_read(struct run *run, struct task *task);
 void destroy_was_read(struct run *run, struct task *task, const ist_error *err);
 int watch_run(struct run *run);
+
+// forget.c: --forget
+bool forget_step(const struct run *run, const struct task *task);    // it names this step
+bool forget_resource(const struct run *run, const json_t *resource); // it names the system of this resource
+bool forget_all(const struct run *run, const struct task *task);     // of all that this step has recorded
+int forget_resources(struct run *run, struct task *task,
+                     ist_error *err); // state lets go of those of a system
+json_t *
+forget_systems(const json_t *records); // what the resources of all steps are in: name -> true; new reference
+// A system could not be reached: the hint of `err` becomes the one command that goes on past it.
+void forget_hint(struct run *run, struct task *task, ist_error *err);
 
 // journal.c: the records of steps.
 int journal_begin(struct run *run, struct task *task, const char *status, ist_error *err);

@@ -470,8 +470,36 @@ bool step_resolve_inputs(struct run *run, struct task *task)
     return ok && task->inputs.inputs;
 }
 
+// The inputs of a record, with what others give now. IST_OK: `inputs` is the caller's to take or free.
+static int recall(struct run *run, const struct task *task, struct resolved *inputs, ist_error *err)
+{
+    struct diags *diags = diags_new();
+    struct output_source source = {known_output, run};
+    int rc =
+        inputs_from_record(run->pipeline, json_object_get(task->record, "inputs"), &source, diags, inputs);
+    if (rc != 0 || diags_errors(diags)) {
+        rc = diags_error(diags, err);
+    } else if (!inputs->inputs) {
+        rc = ist_fail(err, IST_ERR_NOT_FOUND, "", "%s cannot be had any more",
+                      inputs->unknown_count ? inputs->unknown[0] : "an input");
+        resolved_free(inputs);
+    }
+    diags_free(diags);
+    return rc;
+}
+
+bool step_can_recall(struct run *run, const struct task *task, ist_error *err)
+{
+    struct resolved inputs = {0};
+    if (!task->old || recall(run, task, &inputs, err) != IST_OK)
+        return false;
+    resolved_free(&inputs);
+    return true;
+}
+
 int step_recall_inputs(struct run *run, struct task *task, ist_error *err)
 {
+    struct resolved inputs = {0};
     if (!task->old) {
         ist_fail(err, IST_ERR_NOT_FOUND, "", "its plugin %s cannot be found",
                  ist_json_str_or(task->record, "plugin", "?"));
@@ -479,22 +507,10 @@ int step_recall_inputs(struct run *run, struct task *task, ist_error *err)
                  run->pipeline->name, task->name);
         return IST_ERR_NOT_FOUND;
     }
-    struct diags *diags = diags_new();
-    struct resolved inputs = {0};
-    struct output_source source = {known_output, run};
-    int rc =
-        inputs_from_record(run->pipeline, json_object_get(task->record, "inputs"), &source, diags, &inputs);
-    if (rc != 0 || diags_errors(diags)) {
-        rc = diags_error(diags, err);
-    } else if (!inputs.inputs) {
-        rc = ist_fail(err, IST_ERR_NOT_FOUND, "", "%s cannot be had any more",
-                      inputs.unknown_count ? inputs.unknown[0] : "an input");
-        ist_hint(err, "if its system is gone, `isthmus destroy %s --forget %s` lets go of what it made",
-                 run->pipeline->name, task->name);
-        resolved_free(&inputs);
-    } else {
+    int rc = recall(run, task, &inputs, err);
+    if (rc == IST_OK)
         took_inputs(run, task, &inputs);
-    }
-    diags_free(diags);
+    else if (rc == IST_ERR_NOT_FOUND) // what gave it is gone, or could not be read
+        forget_hint(run, task, err);
     return rc;
 }

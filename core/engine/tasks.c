@@ -70,9 +70,10 @@ static int check_names(struct run *run, const json_t *records, const char *const
     size_t i;
     const json_t *record;
     json_array_foreach(records, i, record) words[known++] = ist_json_str_or(record, "step", "");
+    json_t *systems = strcmp(option, "--forget") == 0 ? forget_systems(records) : json_object();
     int rc = IST_OK;
     for (i = 0; i < count && rc == IST_OK; i++) {
-        if (named(words, known, names[i]))
+        if (named(words, known, names[i]) || json_object_get(systems, names[i]))
             continue;
         const char *near = nearest(names[i], words, known);
         ist_error err;
@@ -82,6 +83,7 @@ static int check_names(struct run *run, const json_t *records, const char *const
             ist_hint(&err, "did you mean `%s`?", near);
         report_error(run, &err);
     }
+    json_decref(systems);
     ist_free(words);
     return rc;
 }

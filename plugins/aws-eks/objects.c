@@ -278,6 +278,12 @@ static int32_t wait_all(struct step *s, const json_t *wanted, ist_error *err)
     return rc;
 }
 
+// With the name of the cluster, by which `destroy --forget` lets go of what is in it.
+static json_t *record_data(const struct step *s, json_t *ids)
+{
+    return json_pack("{s:s, s:O}", "cluster", ist_json_str_or(s->inputs, "name", ""), "objects", ids);
+}
+
 int32_t objects_apply(struct step *s, const json_t *wanted, ist_error *err)
 {
     json_t *ids = all_identities(s, wanted), *entry;
@@ -288,7 +294,7 @@ int32_t objects_apply(struct step *s, const json_t *wanted, ist_error *err)
         goto out;
     owner = ist_kube_owner(&s->env);
     // Names are ours to choose: one intent for all, and the mark finds them again.
-    rc = ist_intent(&s->env, RESOURCE_MANIFESTS, json_pack("{s:O}", "objects", ids), token, err);
+    rc = ist_intent(&s->env, RESOURCE_MANIFESTS, record_data(s, ids), token, err);
     json_array_foreach((json_t *)wanted, i, entry)
     {
         if (rc == IST_OK)
@@ -303,8 +309,8 @@ int32_t objects_apply(struct step *s, const json_t *wanted, ist_error *err)
         {
             json_array_append_new(ids, identity(json_object_get(entry, "object")));
         }
-        rc = ist_outcome(&s->env, RESOURCE_MANIFESTS,
-                         json_array_size(ids) > 0 ? json_pack("{s:O}", "objects", ids) : NULL, err);
+        rc = ist_outcome(&s->env, RESOURCE_MANIFESTS, json_array_size(ids) > 0 ? record_data(s, ids) : NULL,
+                         err);
     }
     if (rc == IST_OK)
         rc = wait_all(s, wanted, err);

@@ -2,6 +2,7 @@
 #include "eks.h"
 #include "made.h"
 
+#include <isthmus/kube_clusters.h>
 #include <isthmus/file.h>
 
 #include <string.h>
@@ -148,10 +149,18 @@ static int32_t forget(struct step *s, ist_error *err)
     return rc;
 }
 
+// What could not be done because the cluster is out of reach says so by its name.
+static int32_t in_cluster(const struct step *s, int32_t rc, const ist_error *fault, ist_error *err)
+{
+    if (rc != IST_OK)
+        ist_clusters_failed(err, ist_json_str_or(s->inputs, "name", ""), fault);
+    return rc;
+}
+
 int32_t eks_destroy(const ist_host *host, ist_call *call)
 {
     struct step s;
-    ist_error err = {0};
+    ist_error err = {0}, fault = {0};
     int32_t rc = begin(&s, host, call, &err);
     // One that this step made and that never came up holds nothing either.
     if (rc == IST_OK && (s.cluster == NULL || (creates(&s) && s.kube == NULL))) {
@@ -159,9 +168,9 @@ int32_t eks_destroy(const ist_host *host, ist_call *call)
     } else if (rc == IST_OK) {
         rc = cluster_check(&s, &err);
         if (rc == IST_OK)
-            rc = objects_destroy(&s, &err);
+            rc = in_cluster(&s, objects_destroy(&s, &fault), &fault, &err);
         if (rc == IST_OK)
-            rc = snat_destroy(&s, &err);
+            rc = in_cluster(&s, snat_destroy(&s, &fault), &fault, &err);
     }
     if (rc == IST_OK)
         rc = made_destroy(&s, &err);

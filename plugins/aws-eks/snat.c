@@ -257,9 +257,10 @@ static int32_t restore(struct step *s, const json_t *record, ist_error *err)
     return rc;
 }
 
-static json_t *record_data(const struct snat *wanted, const char *before)
+static json_t *record_data(const struct step *s, const struct snat *wanted, const char *before)
 {
-    json_t *data = json_pack("{s:s, s:s}", "variable", wanted->variable, "value", wanted->value);
+    json_t *data = json_pack("{s:s, s:s, s:s}", "cluster", ist_json_str_or(s->inputs, "name", ""), "variable",
+                             wanted->variable, "value", wanted->value);
     json_object_set_new(data, "before", before != NULL ? json_string(before) : json_null());
     return data;
 }
@@ -278,12 +279,12 @@ static int32_t set_wanted(struct step *s, const struct snat *wanted, const json_
     }
     // What was there before the first of our tries, not what an interrupted one left.
     const char *before = record != NULL ? ist_json_str(record, "before") : now.value;
-    rc = ist_intent(&s->env, RESOURCE_SNAT, record_data(wanted, before), token, err);
+    rc = ist_intent(&s->env, RESOURCE_SNAT, record_data(s, wanted, before), token, err);
     if (rc == IST_OK)
         rc = same ? wait_rollout(s, err)
                   : set_value(s, now.addon, wanted->variable, wanted->value, token, err);
     if (rc == IST_OK)
-        rc = ist_outcome(&s->env, RESOURCE_SNAT, record_data(wanted, before), err);
+        rc = ist_outcome(&s->env, RESOURCE_SNAT, record_data(s, wanted, before), err);
     current_free(&now);
     return rc;
 }

@@ -164,22 +164,22 @@ static int32_t remove_cluster(struct work *work, const char *name, const json_t 
 
 int32_t remove_recorded(struct work *work, ist_error *err)
 {
-    int32_t first = IST_OK;
+    ist_error first = {0};
     const char *resource;
     json_t *record;
     json_object_foreach(work->recorded, resource, record)
     {
         const char *name = ist_json_str(record, "data.cluster");
         ist_error fault = {0};
-        int32_t rc = name && first != IST_ERR_CANCELLED
+        int32_t rc = name && first.code != IST_ERR_CANCELLED
                          ? remove_cluster(work, name, ist_json_at(record, "data.objects"), &fault)
                          : IST_OK;
         if (rc == IST_OK)
             continue;
         ist_log(&work->env, IST_LOG_WARN, "not removed from %s: %s", name, fault.text);
-        if (first == IST_OK && err)
-            *err = fault;
-        first = first == IST_OK ? rc : first;
+        ist_clusters_failed(&first, name, &fault);
     }
-    return first;
+    if (first.code != IST_OK && err)
+        *err = first;
+    return first.code;
 }

@@ -70,13 +70,32 @@ if command -v aws >/dev/null; then
 fi
 
 # ---- one cluster out of reach ----
+# The command that the last output tells to type, as it stands there.
+told() { sed -n 's/^ *hint: .*: \(isthmus .*\)$/\1/p' "$TMP/out" | tail -1; }
+typed() { # in a shell of its own, where `isthmus` is the one that was built
+    (PATH=$BUILD/core:$PATH timeout 300 bash -c "$1")
+}
 lab faults add service='^kube/ccp$' effect=cut-before times=1000000 >/dev/null
 exits 3 "destroy stops at a cluster that cannot be reached" isthmus destroy stars --yes
-says "ccp" "and names it"
-forget=()
-for step in federation policies services app; do forget+=(--forget "$step"); done
-ok "and goes on past it when told" isthmus destroy stars --yes "${forget[@]}"
+says "error: federation: ccp: " "and names it"
+says "(app, services, policies, federation have something there)" "and all that is there"
+COMMAND=$(told)
+ok "with one command that goes on: $COMMAND" test "$COMMAND" = "isthmus -C $CONF destroy stars --yes --forget ccp"
+exits 1 "a name that nothing has is none to forget" isthmus destroy stars --yes --forget cpp
+ok "that command, as it stands, takes the rest away" typed "$COMMAND"
 lab faults clear >/dev/null
 ok "what is not Isthmus's is still there" onprem -n stars get configmap stranger
+ok "so is what was let go of" onprem -n stars get deployment frontend
 ok "state holds nothing more" sh -c "! '$ISTHMUS' -C '$CONF' state list stars | grep -q ."
+onprem delete namespace stars client management-ui >/dev/null
+
+# ---- the container platform too, which alone knows the way to the cluster ----
+ok "all of it again" isthmus apply stars --yes
+lab faults add service='^ccp$' effect=cut-before times=1000000 >/dev/null
+lab faults add service='^kube/ccp$' effect=cut-before times=1000000 >/dev/null
+exits 1 "nobody tells the way to the clusters" isthmus destroy stars --yes
+COMMAND=$(told)
+ok "one command goes on past that too" typed "$COMMAND"
+lab faults clear >/dev/null
+ok "and leaves nothing in the state" sh -c "! '$ISTHMUS' -C '$CONF' state list stars | grep -q ."
 finish

@@ -37,6 +37,9 @@ IST_EXPORT int32_t ist_clusters_open_one(const ist_env *env, const json_t *input
                                          const json_t *recorded, ist_clusters **clusters, ist_error *err);
 // The uid that an earlier run recorded for this cluster; borrowed from `recorded`, NULL when there is none.
 IST_EXPORT const char *ist_clusters_recorded_uid(const json_t *recorded, const char *name);
+// The failures of several clusters as one: the first of them; where they are out of reach, or not the ones that they
+// were, its place is the names of all that are, "ccp, aws", which is how the core knows what `--forget` helps with.
+IST_EXPORT void ist_clusters_failed(ist_error *sum, const char *cluster, const ist_error *fault);
 IST_EXPORT void ist_clusters_free(ist_clusters *clusters);
 IST_EXPORT ist_cluster *ist_clusters_find(const ist_clusters *clusters,
                                           const char *name); // borrowed, or NULL

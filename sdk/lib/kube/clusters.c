@@ -2,6 +2,7 @@
 #include <isthmus/alloc.h>
 #include <isthmus/kube_clusters.h>
 
+#include <stdio.h>
 #include <string.h>
 
 static int32_t read_cidrs(ist_cluster *cluster, const json_t *cidrs, ist_error *err)
@@ -50,6 +51,31 @@ static int32_t identify(const ist_clusters *clusters, ist_cluster *cluster, cons
     }
     cluster->uid = ist_strdup(uid);
     return IST_OK;
+}
+
+static int is_away(const ist_error *fault)
+{
+    return fault->code == IST_ERR_NETWORK || fault->code == IST_ERR_TIMEOUT ||
+           fault->code == IST_ERR_QUESTION;
+}
+
+void ist_clusters_failed(ist_error *sum, const char *cluster, const ist_error *fault)
+{
+    if (sum->code == IST_OK) {
+        *sum = *fault;
+        if (!is_away(fault))
+            return;
+        char *text = strcmp(fault->where, cluster) != 0 ? ist_printf("%s: %s", fault->where, fault->text)
+                                                        : ist_strdup(fault->text);
+        ist_fail(sum, fault->code, cluster, "%s", text);
+        if (fault->hint[0])
+            ist_hint(sum, "%s", fault->hint);
+        ist_free(text);
+    } else if (is_away(sum) && is_away(fault)) {
+        char *where = ist_printf("%s, %s", sum->where, cluster);
+        snprintf(sum->where, sizeof sum->where, "%s", where);
+        ist_free(where);
+    }
 }
 
 static void cluster_clear(ist_cluster *cluster)

@@ -456,14 +456,14 @@ int32_t ist_reconciler_destroy(const ist_env *env, const ist_reconciler_plugin *
     json_object_foreach(recorded, resource, record)
     {
         ist_error err = {0};
+        const char *cluster = ist_json_str_or(record, "data.cluster", "");
         if (first.code == IST_ERR_CANCELLED)
             break;
-        if (destroy_in(env, plugin, resource, ist_json_str_or(record, "data.cluster", ""), &err) == IST_OK)
+        if (destroy_in(env, plugin, resource, cluster, &err) == IST_OK)
             continue;
         if (first.code != IST_OK)
             ist_log(env, IST_LOG_WARN, "%s: %s", err.where, err.text);
-        else
-            first = err;
+        ist_clusters_failed(&first, cluster, &err);
     }
     json_decref(recorded);
     return first.code == IST_OK ? IST_OK : ist_report(env, &first);
