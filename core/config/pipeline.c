@@ -448,7 +448,8 @@ struct place step_nearest_place(const struct step *step, const char *path, bool 
     for (size_t i = 0; *path && step->info && i < step->info->input_count; i++) {
         const ist_field *field = &step->info->inputs[i];
         // A kubeconfig that is named by its path is none; one that is written there is found by its text.
-        if ((field->flags & IST_SECRET && !strstr(field->type, "kubeconfig")) || strstr(field->type, "secret"))
+        if ((field->flags & IST_SECRET && !strstr(field->type, "kubeconfig")) ||
+            strstr(field->type, "secret"))
             *secret = *secret || row_holds(field->name, path);
     }
     step_input_place(step, path, &place);

@@ -13,11 +13,11 @@ struct solo_report {
     json_t *outputs;  // object: name -> value
     json_t *
         changes; // array of {action: "create", resource, reason?, fields: [{field, before?, after?, secret}]}
-    json_t *checks;  // array of {name, result: "pass", evidence}
+    json_t *checks;   // array of {name, result: "pass", evidence}
     json_t *problems; // array of {level: "error"|"warning", path, text, hint}
-    json_t *journal; // array of {type: "intent"|"outcome", resource, data?, token?}
-    json_t *logs;    // array of {level, text}, progress lines with level 0
-    json_t *secrets; // array of strings
+    json_t *journal;  // array of {type: "intent"|"outcome", resource, data?, token?}
+    json_t *logs;     // array of {level, text}, progress lines with level 0
+    json_t *secrets;  // array of strings
     char *printed; // what a command printed, "" for nothing; empty where solo.tell is told of it as it comes
 };
 void solo_report_init(struct solo_report *report);

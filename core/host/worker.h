@@ -26,7 +26,7 @@ struct worker_request {
     const char *step;
     const json_t *inputs;                             // object
     const json_t *observed, *recorded, *last_outputs; // may be NULL
-    const json_t *unknown; // of check: array of paths; NULL: all inputs are known
+    const json_t *unknown;                            // of check: array of paths; NULL: all inputs are known
     const char *run_dir;                              // made by the worker when the plugin asks for it
     int64_t timeout_ms;
     const char *command_word, *command_name; // of a command
