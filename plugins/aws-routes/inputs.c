@@ -11,7 +11,7 @@ int32_t routes_check(const ist_host *host, ist_call *call)
     static const char *const why =
         "networks on both sides of the tunnel must be apart: nothing could be routed "
         "between them";
-    char paths[66][32] = {"onPremCidr", "onPremPodCidr"};
+    char paths[66][40] = {"onPremCidr", "onPremPodCidr"};
     ist_checking *c = ist_checking_new(&(ist_env){host, call});
     size_t count = 2;
     for (size_t i = 0; i < json_array_size(ist_checking_at(c, "extra_cidrs")) && count < 66; i++)
