@@ -8,4 +8,5 @@ include plugins/aws-eks/local.mk
 include plugins/k8s-probe/local.mk
 include plugins/aws-vpc/local.mk
 include plugins/csr-dmvpn/local.mk
+include plugins/frr-dmvpn/local.mk
 include plugins/aws-routes/local.mk

@@ -60,6 +60,21 @@ IST_EXPORT int32_t ist_ssh_send(ist_ssh *ssh, const char *bytes, size_t len, ist
 IST_EXPORT int32_t ist_ssh_receive(ist_ssh *ssh, char *buf, size_t room, int64_t wait_ms, size_t *got,
                                    ist_error *err);
 
+// How a command ended.
+typedef struct ist_ssh_result {
+    int32_t status; // exit status; -1: killed by a signal
+    char *out;      // standard output, NUL-terminated; owned
+    char *err;      // standard error; owned
+    size_t out_len;
+} ist_ssh_result;
+
+// Runs one command without a terminal, on a channel of its own beside a shell's. `input` (may be NULL) is its standard
+// input, so that secrets are in nobody's list of processes. IST_OK whatever the status is; at most 4 MiB of output
+// (IST_ERR_LIMIT). timeout_ms 0: the operation's deadline only. *result is untouched on failure.
+IST_EXPORT int32_t ist_ssh_exec(ist_ssh *ssh, const char *command, const char *input, size_t len,
+                                int64_t timeout_ms, ist_ssh_result *result, ist_error *err);
+IST_EXPORT void ist_ssh_result_free(ist_ssh_result *result); // frees what it holds
+
 // The fingerprint of an OpenSSH public key line or known_hosts key ("ssh-rsa AAAA..."). For tests and
 // messages.
 IST_EXPORT int32_t ist_ssh_fingerprint(const char *public_key, ist_ssh_host_key *key, ist_error *err);

@@ -1,0 +1,200 @@
+// observe, plan, apply and destroy.
+#include "frr.h"
+
+#include <string.h>
+
+static int32_t end(struct frr *f, int32_t rc, const ist_error *err)
+{
+    if (rc != IST_OK)
+        ist_report(&f->env, err);
+    frr_close(f);
+    return rc;
+}
+
+// What this plugin does not do is refused: silence would be a lie.
+static int32_t check(const json_t *inputs, ist_error *err)
+{
+    uint32_t wild = 0;
+    int32_t rc = IST_OK;
+    if (strcmp(ist_dmvpn_where(inputs), "vpc") == 0) {
+        rc = ist_fail(err, IST_ERR_INPUT, "where", "frr-dmvpn does not launch a machine in a VPC yet");
+        ist_hint(err, "`where: existing` with `ssh.host` configures one that is there; `where: render` "
+                      "prints the files");
+        return rc;
+    }
+    rc = ist_dmvpn_check(inputs, err);
+    ist_ipv4_parse(ist_json_str_or(inputs, "ospf.tunnelWildcard", "0.0.0.0"), &wild);
+    if (rc == IST_OK && (wild & (wild + 1)))
+        rc = ist_fail(err, IST_ERR_INPUT, "ospf.tunnelWildcard",
+                      "%s is not the wildcard of one network, which FRR needs",
+                      ist_json_str_or(inputs, "ospf.tunnelWildcard", ""));
+    return rc;
+}
+
+static void tell(const struct frr *f)
+{
+    const char *outside = frr_input(f, "ike_profile.local_identity");
+    ist_dmvpn_tell(&f->env, f->inputs);
+    ist_log(&f->env, IST_LOG_INFO,
+            "nothing is forwarded in or out of the outside interface but through the tunnel, at no time");
+    if (!outside)
+        ist_log(&f->env, IST_LOG_INFO,
+                "the IKE identity is the outside interface's own address, private behind NAT "
+                "(`ike_profile.local_identity` sets another)");
+}
+
+static void set_outputs(const struct frr *f, const frr_facts *facts)
+{
+    const char *seen_as = frr_input(f, "nbma_address");
+    ist_set_output(&f->env, "tunnel_address", json_string(ist_json_str_or(f->inputs, "DmvpnIp", "")));
+    ist_set_output(&f->env, "nbma_address", json_string(seen_as ? seen_as : facts->outside_address));
+    ist_set_output(&f->env, "next_hop", json_pack("{ss ss}", "kind", "ip", "id", facts->inside_address));
+    ist_set_output(&f->env, "security_group", json_string(""));
+}
+
+// ---- observe ----
+
+static json_t *cause_of(const ist_error *err)
+{
+    json_t *out = json_pack("{si ss ss ss}", "code", err->code, "where", err->where, "unknown", err->text,
+                            "hint", err->hint);
+    // Words of a host that are no UTF-8 have no place in JSON.
+    return out ? out : json_pack("{si ss}", "code", err->code, "unknown", "what it answers is no text");
+}
+
+static int32_t look(struct frr *f, json_t **out, frr_facts *facts, ist_error *err)
+{
+    struct host h;
+    frr_files files = {.count = 0};
+    json_t *seen = NULL;
+    int32_t rc = frr_connect(f, &h, err);
+    if (rc == IST_OK)
+        rc = frr_look(f, &h, &seen, err);
+    if (rc == IST_OK)
+        rc = frr_facts_found(f->inputs, json_object_get(seen, "addresses"), json_object_get(seen, "routes"),
+                             facts, err);
+    if (rc == IST_OK) {
+        frr_generate(f->inputs, facts, &files);
+        // The texts of its files stay here: there are keys in them.
+        *out = json_pack("{so ss ss ss}", "differences", frr_differences(f, seen, &files), "pending",
+                         ist_json_str_or(seen, "pending", ""), "frr", ist_json_str_or(seen, "frr", ""),
+                         "outside", facts->outside);
+        frr_files_free(&files);
+    }
+    frr_hang_up(&h);
+    json_decref(seen);
+    return rc;
+}
+
+int32_t frr_observe(const ist_host *host, ist_call *call)
+{
+    struct frr f;
+    ist_error err = {0}, why = {0};
+    frr_facts facts;
+    json_t *seen = NULL;
+    int32_t rc = frr_open(&f, host, call, &err);
+    if (rc == IST_OK && f.existing && f.address) {
+        if (look(&f, &seen, &facts, &why) == IST_OK)
+            set_outputs(&f, &facts);
+        else
+            seen = cause_of(&why);
+        ist_set_observed(&f.env, seen);
+    } else if (rc == IST_OK && strcmp(ist_dmvpn_where(f.inputs), "render") == 0) {
+        if (frr_facts_given(f.inputs, &facts, NULL) == IST_OK)
+            set_outputs(&f, &facts);
+    }
+    return end(&f, rc, &err);
+}
+
+// ---- plan ----
+
+static void plan_differences(const struct frr *f, const json_t *differences)
+{
+    json_t *one, *field;
+    size_t i, k;
+    json_array_foreach((json_t *)differences, i, one)
+    {
+        const char *resource = ist_json_str_or(one, "resource", "?");
+        ist_change(&f->env, (uint32_t)ist_json_int(one, "action", IST_UPDATE), resource,
+                   ist_json_str(one, "reason"));
+        json_array_foreach(json_object_get(one, "fields"), k, field)
+        {
+            json_t *before = json_object_get(field, "before"), *after = json_object_get(field, "after");
+            ist_change_field(&f->env, resource, ist_json_str_or(field, "field", "?"),
+                             before ? json_incref(before) : NULL, after ? json_incref(after) : NULL);
+        }
+    }
+}
+
+static int32_t plan_host(const struct frr *f, const json_t *observed, ist_error *err)
+{
+    const char *unknown = ist_json_str(observed, "unknown");
+    const json_t *differences = json_object_get(observed, "differences");
+    if (unknown || !differences) {
+        int32_t rc =
+            ist_fail(err, (int32_t)ist_json_int(observed, "code", IST_ERR_NETWORK),
+                     ist_json_str_or(observed, "where", "host"), "%s", unknown ? unknown : "it was not seen");
+        ist_hint(err, "%s", ist_json_str_or(observed, "hint", ""));
+        return rc;
+    }
+    plan_differences(f, differences);
+    if (json_array_size(differences) == 0 && (frr_is_unsettled(f, R_CONFIG) || !frr_record(f, R_CONFIG)))
+        ist_change(&f->env, IST_UPDATE, R_CONFIG, "an earlier run ended before it was confirmed");
+    else if (json_array_size(differences) == 0 && *ist_json_str_or(observed, "pending", ""))
+        ist_change(&f->env, IST_UPDATE, R_CONFIG, "a change of somebody else is not confirmed");
+    return IST_OK;
+}
+
+int32_t frr_plan(const ist_host *host, ist_call *call)
+{
+    struct frr f;
+    ist_error err = {0};
+    frr_facts facts;
+    int32_t rc = frr_open(&f, host, call, &err);
+    if (rc == IST_OK)
+        rc = check(f.inputs, &err);
+    if (rc == IST_OK) {
+        json_t *observed = ist_observed(&f.env);
+        tell(&f);
+        if (f.existing)
+            rc = plan_host(&f, observed, &err);
+        else if ((rc = frr_facts_given(f.inputs, &facts, &err)) == IST_OK)
+            set_outputs(&f, &facts); // nothing is made anywhere: `isthmus dmvpn render` prints it
+        json_decref(observed);
+    }
+    return end(&f, rc, &err);
+}
+
+// ---- apply and destroy ----
+
+int32_t frr_apply(const ist_host *host, ist_call *call)
+{
+    struct frr f;
+    ist_error err = {0};
+    frr_facts facts;
+    json_t *seen = NULL;
+    int32_t rc = frr_open(&f, host, call, &err);
+    if (rc == IST_OK)
+        rc = check(f.inputs, &err);
+    if (rc == IST_OK && f.existing) {
+        rc = frr_change(&f, &err);
+        if (rc == IST_OK)
+            rc = look(&f, &seen, &facts, &err);
+    } else if (rc == IST_OK) {
+        rc = frr_facts_given(f.inputs, &facts, &err);
+    }
+    if (rc == IST_OK)
+        set_outputs(&f, &facts);
+    json_decref(seen);
+    return end(&f, rc, &err);
+}
+
+int32_t frr_destroy(const ist_host *host, ist_call *call)
+{
+    struct frr f;
+    ist_error err = {0};
+    int32_t rc = frr_open(&f, host, call, &err);
+    if (rc == IST_OK)
+        rc = frr_remove(&f, &err);
+    return end(&f, rc, &err);
+}
