@@ -3,6 +3,7 @@
 #define FRR_DMVPN_FRR_H
 
 #include <isthmus/alloc.h>
+#include <isthmus/check.h>
 #include <isthmus/crypto.h>
 #include <isthmus/dmvpn.h>
 #include <isthmus/json.h>
@@ -122,6 +123,7 @@ int32_t frr_remove(struct frr *f, ist_error *err);
 // packets_in, packets_out}]}]. New reference; IST_ERR_REMOTE when it is nothing of the kind.
 int32_t frr_parse_sas(const char *text, json_t **sas, ist_error *err);
 
+int32_t frr_check(const ist_host *host, ist_call *call);
 int32_t frr_observe(const ist_host *host, ist_call *call);
 int32_t frr_plan(const ist_host *host, ist_call *call);
 int32_t frr_apply(const ist_host *host, ist_call *call);

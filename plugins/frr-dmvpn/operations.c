@@ -11,24 +11,29 @@ static int32_t end(struct frr *f, int32_t rc, const ist_error *err)
     return rc;
 }
 
-// What this plugin does not do is refused: silence would be a lie.
-static int32_t check(const json_t *inputs, ist_error *err)
+int32_t frr_check(const ist_host *host, ist_call *call)
 {
-    uint32_t wild = 0;
-    int32_t rc = IST_OK;
-    if (strcmp(ist_dmvpn_where(inputs), "vpc") == 0) {
-        rc = ist_fail(err, IST_ERR_INPUT, "where", "frr-dmvpn does not launch a machine in a VPC yet");
-        ist_hint(err, "`where: existing` with `ssh.host` configures one that is there; `where: render` "
-                      "prints the files");
-        return rc;
+    static const char *const render_needs[] = {"outside_interface", "public_address", "inside_interface",
+                                               "private_address", "inside_network"};
+    ist_checking *c = ist_checking_new(&(ist_env){host, call});
+    const char *where = ist_dmvpn_where(ist_checking_inputs(c));
+    ist_dmvpn_register_secrets(ist_checking_env(c), ist_checking_inputs(c));
+    // What this plugin does not do is refused: silence would be a lie.
+    if (ist_is_known(c, "where") && strcmp(where, "vpc") == 0)
+        ist_wrong_hint(c, "where",
+                       "`where: existing` with `ssh.host` configures a host that is there; `where: render` "
+                       "prints the files",
+                       "frr-dmvpn does not launch a machine in a VPC yet");
+    else
+        ist_dmvpn_check(c);
+    for (size_t i = 0; strcmp(where, "render") == 0 && i < sizeof render_needs / sizeof *render_needs; i++) {
+        if (ist_is_known(c, render_needs[i]) && !ist_checking_at(c, render_needs[i]))
+            ist_wrong(c, render_needs[i],
+                      "is missing: `where: render` asks no machine, so that all has to be said");
     }
-    rc = ist_dmvpn_check(inputs, err);
-    ist_ipv4_parse(ist_json_str_or(inputs, "ospf.tunnelWildcard", "0.0.0.0"), &wild);
-    if (rc == IST_OK && (wild & (wild + 1)))
-        rc = ist_fail(err, IST_ERR_INPUT, "ospf.tunnelWildcard",
-                      "%s is not the wildcard of one network, which FRR needs",
-                      ist_json_str_or(inputs, "ospf.tunnelWildcard", ""));
-    return rc;
+    ist_check_line(c, "outside_interface");
+    ist_check_line(c, "inside_interface");
+    return ist_checking_end(c);
 }
 
 static void tell(const struct frr *f)
@@ -151,8 +156,6 @@ int32_t frr_plan(const ist_host *host, ist_call *call)
     ist_error err = {0};
     frr_facts facts;
     int32_t rc = frr_open(&f, host, call, &err);
-    if (rc == IST_OK)
-        rc = check(f.inputs, &err);
     if (rc == IST_OK) {
         json_t *observed = ist_observed(&f.env);
         tell(&f);
@@ -174,8 +177,6 @@ int32_t frr_apply(const ist_host *host, ist_call *call)
     frr_facts facts;
     json_t *seen = NULL;
     int32_t rc = frr_open(&f, host, call, &err);
-    if (rc == IST_OK)
-        rc = check(f.inputs, &err);
     if (rc == IST_OK && f.existing) {
         rc = frr_change(&f, &err);
         if (rc == IST_OK)

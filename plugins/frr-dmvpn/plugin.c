@@ -30,9 +30,10 @@ static int32_t render(const ist_host *host, ist_call *call, const ist_value *arg
     frr_facts facts;
     frr_files files = {.count = 0};
     (void)args;
-    int32_t rc = frr_open(&f, host, call, &err);
-    if (rc == IST_OK)
-        rc = ist_dmvpn_check(f.inputs, &err);
+    int32_t rc = frr_check(host, call);
+    if (rc != IST_OK)
+        return rc;
+    rc = frr_open(&f, host, call, &err);
     if (rc == IST_OK)
         rc = frr_facts_given(f.inputs, &facts, &err);
     if (rc == IST_OK)
@@ -56,8 +57,12 @@ static const ist_command commands[] = {
      sizeof(ist_option), render},
 };
 
+IST_CHECKED_PLAN(checked_plan, frr_check, frr_plan)
+IST_CHECKED_PLAN(checked_apply, frr_check, frr_apply)
+
 IST_PLUGIN(.name = "frr-dmvpn", .version = "0.1.0",
            .doc = "A Linux host with FRR and strongSwan as hub or spoke of a DMVPN",
            .role = IST_ROLE_DMVPN_ENDPOINT, .role_version = IST_ROLE_DMVPN_ENDPOINT_VERSION,
            IST_INPUTS(inputs), IST_OUTPUTS(outputs), IST_COMMANDS(commands), .observe = frr_observe,
-           .plan = frr_plan, .apply = frr_apply, .destroy = frr_destroy, .verify = frr_verify);
+           .plan = checked_plan, .apply = checked_apply, .destroy = frr_destroy, .verify = frr_verify,
+           .check = frr_check);

