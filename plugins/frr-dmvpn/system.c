@@ -128,7 +128,7 @@ static const char firewall_unit[] =
 
 static const char tunnel_unit[] =
     HEAD "[Unit]\nDescription=Tunnel interface of the DMVPN\nRequires=isthmus-dmvpn-firewall.service\n"
-         "After=isthmus-dmvpn-firewall.service network.target\nBefore=strongswan.service frr.service\n"
+         "After=isthmus-dmvpn-firewall.service network-pre.target\nBefore=strongswan.service frr.service\n"
          "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/usr/local/lib/isthmus-dmvpn/tunnel up\n"
          "ExecStop=/usr/local/lib/isthmus-dmvpn/tunnel down\n"
          "[Install]\nWantedBy=multi-user.target\n";
@@ -139,9 +139,11 @@ static const char strongswan_dropin[] =
          "[Service]\nRestart=always\nRestartSec=1\n"
          "ExecStartPre=-/usr/sbin/ip xfrm state flush\nExecStartPre=-/usr/sbin/ip xfrm policy flush\n";
 
-static const char frr_dropin[] = HEAD "[Unit]\nWants=isthmus-dmvpn.service\nAfter=isthmus-dmvpn.service "
-                                      "strongswan.service\nStartLimitIntervalSec=0\n"
-                                      "[Service]\nRestart=always\nRestartSec=1\n";
+// FRR comes before network.target and charon after network-online.target: to order one behind the other would be a cycle,
+// which systemd breaks by starting less. It is not needed: without a policy GRE is dropped, and NHRP tries again.
+static const char frr_dropin[] =
+    HEAD "[Unit]\nWants=isthmus-dmvpn.service\nAfter=isthmus-dmvpn.service\nStartLimitIntervalSec=0\n"
+         "[Service]\nRestart=always\nRestartSec=1\n";
 
 static void add(frr_files *files, const char *path, const char *owner, unsigned mode, unsigned then,
                 char *text)

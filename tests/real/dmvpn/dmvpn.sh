@@ -130,6 +130,7 @@ machine_down spoke
 start=$SECONDS
 ok "the spoke loses its power and starts" machine_up spoke
 ok "and is in the DMVPN by itself" until_so both_ways
+ok "its units have an order" refuses on spoke 'journalctl -b -o cat --no-pager | grep "ordering cycle"'
 echo "# a power cycle of the spoke: $((SECONDS - start)) s"
 
 # ---- what differs is named ----
