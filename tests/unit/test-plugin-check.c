@@ -283,9 +283,9 @@ static void check_reaches_nothing(void **state)
 
 static void no_plugin_speaks_of_what_it_does_not_know(void **state)
 {
-    static const char *const plugins[] = {"ccp",        "aws-eks",       "aws-vpc",
-                                          "aws-routes", "csr-dmvpn",     "k8s-apply",
-                                          "k8s-probe",  "k8s-svcmirror", "k8s-netpol"};
+    static const char *const plugins[] = {"ccp",        "aws-eks",   "aws-vpc",   "aws-routes",
+                                          "csr-dmvpn",  "k8s-apply", "k8s-probe", "k8s-svcmirror",
+                                          "k8s-netpol", "frr-dmvpn"};
     (void)state;
     for (size_t i = 0; i < sizeof(plugins) / sizeof(*plugins); i++) {
         struct fakehost *host = fakehost_load(plugins[i]);
@@ -315,9 +315,9 @@ static void no_plugin_speaks_of_what_it_does_not_know(void **state)
 // Inputs of any shape at all, which a reference to a whole may bring: no plugin's check falls over them.
 static void no_plugin_falls_over_odd_shapes(void **state)
 {
-    static const char *const plugins[] = {"ccp",        "aws-eks",       "aws-vpc",
-                                          "aws-routes", "csr-dmvpn",     "k8s-apply",
-                                          "k8s-probe",  "k8s-svcmirror", "k8s-netpol"};
+    static const char *const plugins[] = {"ccp",        "aws-eks",   "aws-vpc",   "aws-routes",
+                                          "csr-dmvpn",  "k8s-apply", "k8s-probe", "k8s-svcmirror",
+                                          "k8s-netpol", "frr-dmvpn"};
     static const char *const shapes[] = {
         "null",          "7",    "\"x\"",         "[]",        "{}",
         "[null, 7, []]", "[{}]", "{\"a\": null}", "[[\"x\"]]", "{\"a\": [{\"b\": 1}]}"};
