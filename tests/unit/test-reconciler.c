@@ -25,6 +25,7 @@ struct world {
     struct fakehost *host;
     pthread_t thread;
     int watching;
+    int renewing;      // somebody else holds the lease of b, and lives
     char kept[8][300]; // what the watch logged last
     json_t *status;
     pthread_mutex_t lock;
@@ -827,7 +828,8 @@ static void what_loses_its_mark_while_it_is_written_gets_it_back(void **state)
     held(&world->b, "one.a");
     source(world, "one", "2");
     eventually(is(world, "one.a", "2") && world->b.held == 1);
-    store_put(&world->b, "configmaps", "shop", "one.a", NULL, "theirs"); // with nothing that says where it belongs
+    store_put(&world->b, "configmaps", "shop", "one.a", NULL,
+              "theirs"); // with nothing that says where it belongs
     eventually(told_all(world));
     store_release(&world->b);
     eventually(is(world, "one.a", "2") && store_count(&world->b, "configmaps") == 1);
@@ -900,6 +902,58 @@ static void put_lease(struct world *world, const char *holder, int seconds)
     (void)before;
     json_object_set_new(world->b.objects, "leases/kube-system/isthmus-step", lease);
     pthread_mutex_unlock(&world->b.lock);
+}
+
+static json_t *lease_of(struct world *world)
+{
+    return store_get(&world->b, "leases", "kube-system", "isthmus-step");
+}
+
+static void an_apply_holds_the_lease_and_a_destroy_removes_it(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    assert_int_equal(fakehost_converge(world->host), IST_OK);
+    json_t *lease = lease_of(world);
+    assert_string_equal(ist_json_str(lease, "spec.holderIdentity"), ""); // given back
+    json_decref(lease);
+    assert_int_equal(fakehost_run(world->host, IST_OP_DESTROY), IST_OK);
+    assert_int_equal(store_count(&world->b, "configmaps"), 0);
+    assert_null(lease_of(world));
+}
+
+// A daemon somewhere else, as far as can be seen of it.
+static void *renew(void *arg)
+{
+    struct world *world = arg;
+    while (__atomic_load_n(&world->renewing, __ATOMIC_SEQ_CST)) {
+        put_lease(world, "another", 10);
+        usleep(200000);
+    }
+    return NULL;
+}
+
+static void nothing_is_written_beside_a_daemon_that_lives(void **state)
+{
+    struct world *world = *state;
+    pthread_t thread;
+    source(world, "one", "1");
+    assert_int_equal(fakehost_converge(world->host), IST_OK);
+    source(world, "two", "2");
+    assert_int_equal(fakehost_changes(world->host), 2);
+    int writes = store_writes(&world->b);
+    world->renewing = 1;
+    put_lease(world, "another", 10);
+    assert_int_equal(pthread_create(&thread, NULL, renew, world), 0);
+    assert_int_equal(fakehost_run(world->host, IST_OP_APPLY), IST_ERR_CONFLICT);
+    assert_non_null(strstr(world->host->solo->report.error.text, "another holds the lease"));
+    assert_int_equal(fakehost_run(world->host, IST_OP_DESTROY), IST_ERR_CONFLICT);
+    assert_int_equal(store_writes(&world->b), writes);
+    __atomic_store_n(&world->renewing, 0, __ATOMIC_SEQ_CST);
+    pthread_join(thread, NULL);
+    put_lease(world, "another", 1); // it is dead: its time runs out, and it is taken over
+    assert_int_equal(fakehost_run(world->host, IST_OP_APPLY), IST_OK);
+    assert_true(is(world, "two.a", "2"));
 }
 
 static void waits_for_the_lease_and_takes_it_over(void **state)
@@ -1026,6 +1080,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(what_a_creation_ran_into_is_never_taken_over, setup, teardown),
         cmocka_unit_test_setup_teardown(two_keys_for_one_name_are_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(one_in_waiting_gathers_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_apply_holds_the_lease_and_a_destroy_removes_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_written_beside_a_daemon_that_lives, setup, teardown),
         cmocka_unit_test_setup_teardown(waits_for_the_lease_and_takes_it_over, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stolen_lease_stops_the_writing, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_renew_stops_in_time, setup, teardown),

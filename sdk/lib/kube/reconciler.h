@@ -180,6 +180,7 @@ struct rec_lease {
     char *acquired; // since when, in the holder's words
     struct rec_request *request;
     int held, denied, must_look;
+    int waived; // one reading: it may not be used, so that writing goes on without
 };
 
 struct rec_cluster {
@@ -201,6 +202,7 @@ struct rec_cluster {
     int renew;               // they are to be
     int64_t generation;      // of the inputs that it is as they say
     int stopping;            // a question stands
+    int left;                // one reading: the writing there is left to him who holds the Lease
     ist_error fault;         // the last one; code 0: none
     ist_error unwritten;     // one reading: the first write that failed
     struct rec_request *active, *waiting, *waiting_tail, *urgent, *urgent_tail;
@@ -264,6 +266,7 @@ struct ist_reconciler {
 int32_t rec_open(const ist_env *env, const ist_reconciler_plugin *plugin, int watching, char *identity,
                  ist_reconciler **run, ist_error *err);
 void rec_close(ist_reconciler *run);
+char *rec_identity(void); // who we are among those who may hold a Lease; the caller's
 // Drives everything until `done` says so or the call is cancelled.
 typedef int rec_done(ist_reconciler *run);
 // IST_AGAIN: the run has to be opened anew with other inputs.
@@ -437,6 +440,11 @@ void rec_lease_open(struct rec_cluster *cluster);
 void rec_lease_release(struct rec_cluster *cluster);
 void rec_lease_close(struct rec_cluster *cluster);
 void rec_lease_step(struct rec_cluster *cluster, int64_t now, int64_t *until);
+// For a destruction: waits until nobody who lives holds it (IST_ERR_CONFLICT: somebody does), and takes it. *taken: its
+// uid, the caller's; NULL when it may not be used. Then it is removed.
+int32_t rec_lease_seize(const ist_env *env, ist_kube *kube, const char *cluster, const char *ns,
+                        const char *owner, char **taken, ist_error *err);
+void rec_lease_remove(const ist_env *env, ist_kube *kube, const char *ns, const char *owner, const char *uid);
 int rec_may_write(const struct rec_cluster *cluster, int64_t now);
 
 // ---- status

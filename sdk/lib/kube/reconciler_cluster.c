@@ -472,8 +472,7 @@ void rec_cluster_step(struct rec_cluster *cluster, int64_t now, int64_t *until)
         ask_again(cluster, now, until);
         probe(cluster, now, until);
     }
-    if (run->watching)
-        rec_lease_step(cluster, now, until);
+    rec_lease_step(cluster, now, until);
     if (run->writing && run->settled && rec_cluster_live(cluster) && rec_write_due(cluster, now))
         *until = now;
     if (run->writing && cluster->keys.due && cluster->keys.heap[0]->due < *until &&

@@ -16,7 +16,8 @@
 #define MARGIN_MS   1500 // nothing is sent in the last of its time: what is under way has to arrive within it
 #define LIMIT_MS    4000
 #define DENIED_MS   15000
-#define BUSY_MS     500 // after an answer that says: not now
+#define SEIZED_MS   180000 // of a destruction, which does not renew it and takes it away at its end
+#define BUSY_MS     500    // after an answer that says: not now
 
 // ---- names and times ----
 
@@ -58,7 +59,8 @@ static char *micro_time(int64_t ms)
 
 int rec_may_write(const struct rec_cluster *cluster, int64_t now)
 {
-    return !cluster->run->watching || now < cluster->lease.valid_until;
+    const struct rec_lease *lease = &cluster->lease;
+    return lease->waived || (!cluster->run->watching && !lease->name) || now < lease->valid_until;
 }
 
 static void set(char **text, const char *value)
@@ -115,24 +117,62 @@ static void ask(struct rec_cluster *cluster, const char *method, char *path, cha
 }
 
 // What another one needs to know, and what it must not change in between (resourceVersion).
-static char *claim(const struct rec_cluster *cluster, const char *holder)
+static json_t *claim_of(const struct rec_lease *lease, const ist_env *env, const char *owner,
+                        const char *holder, int ours, int64_t duration_ms)
 {
-    const struct rec_lease *lease = &cluster->lease;
-    const ist_reconciler *run = cluster->run;
-    char *now = micro_time(ist_clock_ms(&run->env));
-    int ours = lease->holder && !strcmp(lease->holder, run->identity);
+    char *now = micro_time(ist_clock_ms(env));
     const json_int_t transitions = lease->transitions + (lease->version && !ours);
     json_t *body =
         json_pack("{s:s, s:s, s:{s:s, s:s, s:{s:s, s:s}, s:s*}, s:{s:s, s:i, s:s, s:s, s:I}}", "apiVersion",
                   "coordination.k8s.io/v1", "kind", "Lease", "metadata", "name", lease->name, "namespace",
-                  lease->ns, "labels", IST_LABEL_MANAGED_BY, "isthmus", "isthmus.dev/lease-of", run->owner,
+                  lease->ns, "labels", IST_LABEL_MANAGED_BY, "isthmus", "isthmus.dev/lease-of", owner,
                   "resourceVersion", lease->version, "spec", "holderIdentity", holder, "leaseDurationSeconds",
-                  DURATION_MS / 1000, "renewTime", now, "acquireTime",
+                  (int)(duration_ms / 1000), "renewTime", now, "acquireTime",
                   ours && lease->acquired ? lease->acquired : now, "leaseTransitions", transitions);
+    ist_free(now);
+    return body;
+}
+
+static char *claim(const struct rec_cluster *cluster, const char *holder)
+{
+    const struct rec_lease *lease = &cluster->lease;
+    const ist_reconciler *run = cluster->run;
+    int ours = lease->holder && !strcmp(lease->holder, run->identity);
+    json_t *body = claim_of(lease, &run->env, run->owner, holder, ours, DURATION_MS);
     char *text = ist_json_text(body);
     json_decref(body);
-    ist_free(now);
     return text;
+}
+
+// ---- one reading ----
+
+// An apply that may not see the Lease, or not take it: whoever runs a daemon with the same rights cannot either.
+static int waive(struct rec_cluster *cluster, const ist_error *err)
+{
+    if (cluster->run->watching)
+        return 0;
+    cluster->lease.waived = 1;
+    cluster->lease.next_at = REC_NEVER;
+    ist_log(&cluster->run->env, IST_LOG_WARN,
+            "cluster %s: whether a daemon writes there too cannot be seen: %s", cluster->item->name,
+            err->text);
+    return 1;
+}
+
+static void tell_holder(ist_error *err, const char *cluster, const struct rec_lease *lease)
+{
+    ist_fail(err, IST_ERR_CONFLICT, cluster,
+             "%s holds the lease %s/%s: an isthmus watch that runs keeps what is here", lease->holder,
+             lease->ns, lease->name);
+    ist_hint(err, "it may run with other inputs: have it read them anew (SIGHUP), or stop it");
+}
+
+// He who holds it lives: an apply leaves the writing to him.
+static void leave(struct rec_cluster *cluster)
+{
+    tell_holder(&cluster->fault, cluster->item->name, &cluster->lease);
+    cluster->left = 1;
+    cluster->lease.next_at = REC_NEVER;
 }
 
 static void on_claimed(struct rec_request *request, int status, const json_t *answer, const ist_error *err)
@@ -167,7 +207,7 @@ static void on_claimed(struct rec_request *request, int status, const json_t *an
     } else if (rec_passing(status)) {
         lease->next_at = busy_until(request, now);
         rec_cluster_fault(cluster, err);
-    } else if (status != 0) {
+    } else if (status != 0 && !waive(cluster, err)) {
         lease->next_at = now + DENIED_MS;
         lease->denied = 1;
         rec_cluster_fault(cluster, err);
@@ -196,6 +236,8 @@ static void on_looked(struct rec_request *request, int status, const json_t *ans
         take(cluster);
         return;
     }
+    if (status != 200 && status != 0 && !rec_passing(status) && waive(cluster, err))
+        return;
     if (status != 200) {
         lease->denied = status != 0 && !rec_passing(status);
         if (status) {
@@ -207,8 +249,9 @@ static void on_looked(struct rec_request *request, int status, const json_t *ans
     lease->must_look = 0;
     const char *version = ist_json_str_or(answer, "metadata.resourceVersion", "");
     const char *holder = ist_json_str_or(answer, "spec.holderIdentity", "");
-    if (!lease->version || strcmp(lease->version, version) != 0)
-        lease->seen_at = now; // it moved: its time begins again, by our clock
+    int moved = lease->version && strcmp(lease->version, version) != 0;
+    if (!lease->version || moved)
+        lease->seen_at = now; // its time begins again, by our clock
     set(&lease->version, version);
     set(&lease->holder, holder);
     set(&lease->acquired, ist_json_str(answer, "spec.acquireTime"));
@@ -219,6 +262,8 @@ static void on_looked(struct rec_request *request, int status, const json_t *ans
         lose(cluster, *holder ? "another one holds the lease" : "the lease was given back");
     if (ours || !*holder || now >= lease->seen_at + lease->duration_ms)
         take(cluster);
+    else if (moved && !cluster->run->watching)
+        leave(cluster);
     else if (lease->seen_at + lease->duration_ms < lease->next_at)
         lease->next_at = lease->seen_at + lease->duration_ms + 1;
 }
@@ -277,6 +322,99 @@ void rec_lease_open(struct rec_cluster *cluster)
     cluster->lease.must_look = 1;
 }
 
+// ---- destroying ----
+
+static void lease_clear(struct rec_lease *lease)
+{
+    ist_free(lease->name);
+    ist_free(lease->ns);
+    ist_free(lease->version);
+    ist_free(lease->holder);
+    ist_free(lease->acquired);
+    *lease = (struct rec_lease){0};
+}
+
+static int32_t lease_call(ist_kube *kube, const char *method, const struct rec_lease *lease,
+                          const json_t *body, int *status, json_t **answer, ist_error *err)
+{
+    char *path = path_of(lease, strcmp(method, "POST") != 0);
+    int32_t rc = ist_kube_raw(kube, method, path, body, status, answer, err);
+    ist_free(path);
+    return rc;
+}
+
+// What it says. 1: it may be taken; 0: it is to be looked at again; below: an error.
+static int32_t may_seize(struct rec_lease *lease, const json_t *said, const char *cluster, int64_t now,
+                         ist_error *err)
+{
+    const char *version = ist_json_str_or(said, "metadata.resourceVersion", "");
+    int moved = lease->version && strcmp(lease->version, version) != 0;
+    if (!lease->version || moved)
+        lease->seen_at = now;
+    set(&lease->version, version);
+    set(&lease->holder, ist_json_str_or(said, "spec.holderIdentity", ""));
+    lease->transitions = ist_json_int(said, "spec.leaseTransitions", 0);
+    lease->duration_ms = ist_json_int(said, "spec.leaseDurationSeconds", DURATION_MS / 1000) * 1000;
+    if (*lease->holder && moved) {
+        tell_holder(err, cluster, lease);
+        return err->code;
+    }
+    return !*lease->holder || now >= lease->seen_at + lease->duration_ms;
+}
+
+int32_t rec_lease_seize(const ist_env *env, ist_kube *kube, const char *cluster, const char *ns,
+                        const char *owner, char **taken, ist_error *err)
+{
+    struct rec_lease lease = {.name = lease_name(owner), .ns = ist_strdup(ns)};
+    char *identity = rec_identity();
+    int32_t rc = 0;
+    int status = 0;
+    json_t *said = NULL;
+    while (rc == 0) {
+        rc = lease_call(kube, "GET", &lease, NULL, &status, &said, err);
+        if (rc == IST_OK)
+            rc = status == 404   ? 1
+                 : status != 200 ? 2
+                                 : may_seize(&lease, said, cluster, ist_now_ms(env), err);
+        json_decref(said);
+        said = NULL;
+        if (rc == 0 && ist_sleep_ms(env, LOOK_MS / 2) != IST_OK)
+            rc = ist_fail(err, IST_ERR_CANCELLED, cluster, "cancelled");
+    }
+    if (rc == 1) {
+        json_t *body = claim_of(&lease, env, owner, identity, 0, SEIZED_MS);
+        rc = lease_call(kube, lease.version ? "PUT" : "POST", &lease, body, &status, &said, err);
+        json_decref(body);
+        if (rc == IST_OK && status == 409)
+            rc = ist_fail(err, IST_ERR_CONFLICT, cluster, "somebody else has just taken the lease %s/%s", ns,
+                          lease.name);
+        if (rc == IST_OK && status < 300)
+            *taken = ist_strdup(ist_json_str_or(said, "metadata.uid", ""));
+    }
+    if (rc >= 0 && !*taken)
+        ist_log(env, IST_LOG_WARN, "cluster %s: whether a daemon writes there too cannot be seen: %d",
+                cluster, status);
+    json_decref(said);
+    ist_free(identity);
+    lease_clear(&lease);
+    return rc < 0 ? rc : IST_OK;
+}
+
+void rec_lease_remove(const ist_env *env, ist_kube *kube, const char *ns, const char *owner, const char *uid)
+{
+    struct rec_lease lease = {.name = lease_name(owner), .ns = ist_strdup(ns)};
+    ist_error err = {0};
+    int status = 0;
+    json_t *body = json_pack("{s:s, s:s, s:{s:s}}", "kind", "DeleteOptions", "apiVersion", "v1",
+                             "preconditions", "uid", uid);
+    if (lease_call(kube, "DELETE", &lease, body, &status, NULL, &err) != IST_OK ||
+        (status >= 300 && status != 404))
+        ist_log(env, IST_LOG_WARN, "the lease %s/%s in %s is left: %d", ns, lease.name, ist_kube_name(kube),
+                status);
+    json_decref(body);
+    lease_clear(&lease);
+}
+
 void rec_lease_release(struct rec_cluster *cluster)
 {
     struct rec_lease *lease = &cluster->lease;
@@ -290,11 +428,5 @@ void rec_lease_release(struct rec_cluster *cluster)
 
 void rec_lease_close(struct rec_cluster *cluster)
 {
-    struct rec_lease *lease = &cluster->lease;
-    ist_free(lease->name);
-    ist_free(lease->ns);
-    ist_free(lease->version);
-    ist_free(lease->holder);
-    ist_free(lease->acquired);
-    *lease = (struct rec_lease){0};
+    lease_clear(&cluster->lease);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define FIELDS_MAX (4u << 20) // of what differs, told in full
+#define FOLLOW_MS 10000      // a daemon has to write what was planned
 
 // ---- one reading ----
 
@@ -21,7 +22,7 @@ static int all_written(ist_reconciler *run)
 {
     for (size_t i = 0; i < run->clusters->count; i++) {
         const struct rec_cluster *cluster = &run->items[i];
-        if (!cluster->failed && (cluster->jobs || cluster->keys.due))
+        if (!cluster->failed && !cluster->left && (cluster->jobs || cluster->keys.due))
             return 0;
     }
     return 1;
@@ -334,7 +335,7 @@ static int32_t intend(ist_reconciler *run, int done, ist_error *err)
         char token[65], *resource = ist_printf("%s in %s", run->plugin->what, cluster->item->name);
         if (cluster->compared && !done)
             rc = ist_intent(&run->env, resource, record_of(cluster, 0), token, err);
-        else if (cluster->compared && !cluster->failed)
+        else if (cluster->compared && !cluster->failed && !cluster->left)
             rc = ist_outcome(&run->env, resource, record_of(cluster, 1), err);
         ist_free(resource);
     }
@@ -346,7 +347,7 @@ static int32_t shortfall(const ist_reconciler *run, ist_error *err)
 {
     for (size_t i = 0; i < run->clusters->count; i++) {
         const struct rec_cluster *cluster = &run->items[i];
-        if (cluster->failed || !cluster->compared) {
+        if (cluster->failed || cluster->left || !cluster->compared) {
             *err = cluster->fault;
             if (err->code == IST_OK)
                 ist_fail(err, IST_ERR_NETWORK, cluster->item->name, "it did not answer");
@@ -358,6 +359,55 @@ static int32_t shortfall(const ist_reconciler *run, ist_error *err)
         }
     }
     return no_clash(run, err);
+}
+
+// Is there something to write in a cluster? Without a plan there may be.
+static int writes_in(const ist_reconciler *run, const struct rec_cluster *cluster)
+{
+    return cluster->compared &&
+           (!run->planned || json_object_size(json_object_get(run->planned, cluster->item->name)));
+}
+
+// Does all that was left to others stand there as it should by now?
+static int32_t is_followed(const ist_reconciler *run, int *all, ist_error *err)
+{
+    ist_reconciler *again = NULL;
+    int32_t rc = read_once(&run->env, run->plugin, &again, err);
+    if (rc != IST_OK)
+        return rc;
+    json_t *todo = todo_all(again, 0);
+    *all = 1;
+    for (size_t i = 0; i < run->clusters->count; i++) {
+        const json_t *part = json_object_get(todo, run->items[i].item->name);
+        if (run->items[i].left &&
+            (!json_object_get(part, "actions") || json_array_size(json_object_get(part, "actions"))))
+            *all = 0;
+    }
+    json_decref(todo);
+    rec_close(again);
+    return IST_OK;
+}
+
+// A daemon of this step writes in some cluster, and this one does not: it is given the time to do so.
+static int32_t follow(ist_reconciler *run, ist_error *err)
+{
+    int64_t until = ist_now_ms(&run->env) + FOLLOW_MS;
+    int left = 0, all = 0;
+    int32_t rc = IST_OK;
+    for (size_t i = 0; i < run->clusters->count; i++)
+        if (run->items[i].left) {
+            left = 1;
+            ist_progress(&run->env, "%s: %s writes there", run->items[i].item->name,
+                         run->items[i].lease.holder);
+        }
+    while (left && rc == IST_OK && !all && ist_now_ms(&run->env) < until) {
+        rc = is_followed(run, &all, err);
+        if (rc == IST_OK && !all && ist_sleep_ms(&run->env, 1000) != IST_OK)
+            rc = ist_fail(err, IST_ERR_CANCELLED, run->plugin->what, "cancelled");
+    }
+    for (size_t i = 0; i < run->clusters->count && all; i++)
+        run->items[i].left = 0;
+    return rc;
 }
 
 static int32_t write_planned(ist_reconciler *run, const json_t *observed, ist_error *err)
@@ -377,9 +427,13 @@ static int32_t write_planned(ist_reconciler *run, const json_t *observed, ist_er
         for (size_t k = 0; k < count && cluster->compared; k++)
             rec_key_due(cluster, keys[k], 1);
         ist_free(keys);
+        if (writes_in(run, cluster))
+            rec_lease_open(cluster);
     }
     ist_progress(&run->env, "writing %s", run->plugin->what);
     rc = rec_drive(run, all_written, err);
+    if (rc == IST_OK)
+        rc = follow(run, err);
     if (rc == IST_OK)
         rc = shortfall(run, err);
     ist_error why = {0};
@@ -406,6 +460,8 @@ int32_t ist_reconciler_apply(const ist_env *env, const ist_reconciler_plugin *pl
         set_outputs(env, outputs);
         json_decref(outputs);
     }
+    if (run)
+        rec_hand_over(run);
     rec_close(run);
     json_decref(observed);
     return rc == IST_OK ? rc : ist_report(env, &err);
@@ -434,11 +490,18 @@ static int32_t destroy_in(const ist_env *env, const ist_reconciler_plugin *plugi
     rec_made_read(&made, rec_made_recorded(recorded, cluster));
     ist_progress(env, "taking away %s", resource);
     int32_t rc = ist_clusters_open_one(env, inputs, cluster, recorded, &clusters, err);
+    const char *lease_ns = ist_json_str_or(inputs, "lease_namespace", "kube-system");
+    char *lease = NULL;
+    if (rc == IST_OK)
+        rc = rec_lease_seize(env, clusters->items[0].kube, cluster, lease_ns, owner, &lease, err);
     if (rc == IST_OK)
         rc =
             kube_set_delete(clusters->items[0].kube, owner, kinds, made.count ? made_here : NULL, &made, err);
     if (rc == IST_OK)
         rc = ist_outcome(env, resource, NULL, err);
+    if (rc == IST_OK && lease)
+        rec_lease_remove(env, clusters->items[0].kube, lease_ns, owner, lease);
+    ist_free(lease);
     rec_made_free(&made);
     ist_clusters_free(clusters);
     ist_free(owner);

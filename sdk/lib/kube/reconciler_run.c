@@ -13,7 +13,7 @@
 // ---- opening and closing ----
 
 // Who we are among those who may hold a Lease: another process is another holder.
-static char *make_identity(void)
+char *rec_identity(void)
 {
     char host[128] = "";
     uint32_t bits = 0;
@@ -35,7 +35,7 @@ int32_t rec_open(const ist_env *env, const ist_reconciler_plugin *plugin, int wa
     made->inputs = ist_inputs(env);
     made->recorded = ist_recorded(env);
     made->owner = ist_kube_owner(env);
-    made->identity = identity ? identity : make_identity();
+    made->identity = identity ? identity : rec_identity();
     made->generation = 1;
     made->fields = json_object();
     made->pool = json_object();

@@ -537,7 +537,7 @@ static int review(struct rec_cluster *cluster, int64_t now)
 int rec_write_due(struct rec_cluster *cluster, int64_t now)
 {
     if (!rec_may_write(cluster, now))
-        return review(cluster, now);
+        return cluster->run->watching && review(cluster, now);
     for (int i = 0; i < BATCH && cluster->queued + cluster->flight < AHEAD; i++) {
         struct rec_key *key = rec_key_next_due(cluster, now);
         if (!key)
