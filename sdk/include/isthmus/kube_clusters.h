@@ -43,8 +43,6 @@ IST_EXPORT void ist_clusters_failed(ist_error *sum, const char *cluster, const i
 IST_EXPORT void ist_clusters_free(ist_clusters *clusters);
 IST_EXPORT ist_cluster *ist_clusters_find(const ist_clusters *clusters,
                                           const char *name); // borrowed, or NULL
-// Is this address, IPv4 or IPv6, one of the cluster's pods? Always, where no CIDR is declared.
-IST_EXPORT int ist_cluster_has_pod(const ist_cluster *cluster, const char *address);
 
 #ifdef __cplusplus
 }

@@ -93,7 +93,7 @@ typedef struct ist_reconciler_plugin {
     // Told after the reconciler's own part; each may be NULL.
     void (*outputs)(void *model, json_t *outputs); // object of output name -> value
     // In plan, after the changes were told, and in apply before the first write. `actions`: object of cluster
-    // name -> array as of ist_kube_set_compare(). An error refuses the apply; in plan it is a warning. The
+    // name -> array as of ist_kube_set_report(). An error refuses the apply; in plan it is a warning. The
     // model has seen everything in both.
     int32_t (*admit)(void *model, const ist_env *env, const json_t *actions, ist_error *err);
     int32_t (*verify)(void *model, const ist_env *env, ist_error *err); // adds its checks

@@ -27,28 +27,13 @@ IST_EXPORT int ist_kube_is_ours(const json_t *object);
 // alone. Lists are compared whole, in order.
 IST_EXPORT json_t *ist_kube_diff(const json_t *wanted, const json_t *live, const char *const *server_set);
 
-// What would have to be done in one cluster so that exactly `wanted` (array; borrowed) exists of `kinds`
-// ({api, kind} pairs, ended by NULL; in the order of creation) under `owner`. *actions: array of {action:
-// "create"| "update"|"delete", object (wanted, or the live one's identity for delete), fields, uid},
-// creations in the order of kinds, deletions last and reversed. An object of that name which is not ours is
-// left alone and told in *refused: array of {object: "Service stars/frontend", reason}. A kind that the
-// cluster does not serve is an error only when something of it is wanted. Reads only.
 typedef struct ist_kube_kind_name {
     const char *api, *kind;
     const char *const *server_set; // fields that the server fills in: not a difference
 } ist_kube_kind_name;
-IST_EXPORT int32_t ist_kube_set_compare(ist_kube *kube, const char *owner, const json_t *wanted,
-                                        const ist_kube_kind_name *kinds, json_t **actions, json_t **refused,
-                                        ist_error *err);
-// Tells the actions as changes of a plan: "Service stars/frontend in aws".
+// Tells what is to be done in a cluster as changes of a plan ("Service stars/frontend in aws"). `actions`: array of
+// {action: "create"|"update"|"delete", object (what is wanted, or who it is), fields (as of ist_kube_diff()), uid}.
 IST_EXPORT void ist_kube_set_report(const ist_env *env, const char *cluster, const json_t *actions);
-// Carries them out: server-side apply, forced, for what is ours; deletes by uid. Stops at the first error;
-// what was done stays done. `finish` (may be NULL) may change an object just before it is applied: an
-// ownerReference whose uid is known only now. `applied`: object of "Kind namespace/name" -> what the server
-// answered so far; borrowed.
-typedef void ist_kube_finish(void *arg, json_t *object, const json_t *applied);
-IST_EXPORT int32_t ist_kube_set_apply(ist_kube *kube, const json_t *actions, ist_kube_finish *finish,
-                                      void *arg, ist_error *err);
 // Waits until an object is gone, its finalizers run, with progress; the operation's deadline ends it.
 IST_EXPORT int32_t ist_kube_wait_gone(ist_kube *kube, const char *api, const char *kind, const char *ns,
                                       const char *name, ist_error *err);

@@ -38,6 +38,10 @@ int http_stream_fresh(const ist_http_stream *stream);
 // What the answer's Retry-After says, in milliseconds; 0: nothing.
 int64_t http_stream_retry_after(const ist_http_stream *stream);
 
+// As ist_http_stream_wait(), and IST_AGAIN once `wake` is readable (-1: never).
+int32_t http_stream_wait(const ist_env *env, int wake, ist_http_stream *const *streams, size_t count,
+                         int64_t ms, ist_error *err);
+
 void http_hub_free(struct http_hub *hub); // NULL is fine; its streams are closed before
 
 // One exchange, no retries, no redirects followed. Sets session->fate. `where` names it in errors.

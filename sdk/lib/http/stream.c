@@ -345,9 +345,9 @@ static size_t hubs_of(ist_http_stream *const *streams, size_t count, struct http
 }
 
 // One poll over everything: IST_OK when something happened or a timer of curl's is due.
-static int32_t wait_once(const ist_env *env, struct http_hub *const *hubs, size_t n, int64_t until)
+static int32_t wait_once(const ist_env *env, int wake, struct http_hub *const *hubs, size_t n, int64_t until)
 {
-    size_t total = 1;
+    size_t total = 2;
     for (size_t i = 0; i < n; i++) {
         total += hubs[i]->count;
         if (hubs[i]->timer_at >= 0 && hubs[i]->timer_at < until)
@@ -355,7 +355,8 @@ static int32_t wait_once(const ist_env *env, struct http_hub *const *hubs, size_
     }
     struct pollfd *fds = ist_calloc(total, sizeof *fds);
     fds[0] = (struct pollfd){.fd = env && env->host ? env->host->cancel_fd(env->call) : -1, .events = POLLIN};
-    size_t at = 1;
+    fds[1] = (struct pollfd){.fd = wake, .events = POLLIN};
+    size_t at = 2;
     for (size_t i = 0; i < n; i++) {
         if (hubs[i]->count)
             memcpy(fds + at, hubs[i]->fds, hubs[i]->count * sizeof *fds);
@@ -363,13 +364,19 @@ static int32_t wait_once(const ist_env *env, struct http_hub *const *hubs, size_
     }
     int64_t left = until - ist_now_ms(NULL);
     int got = poll(fds, total, left <= 0 ? 0 : left > 60000 ? 60000 : (int)left);
-    int stop = got > 0 && fds[0].revents;
+    int stop = got > 0 && fds[0].revents, woken = got > 0 && fds[1].revents;
     ist_free(fds);
-    return stop ? IST_ERR_CANCELLED : IST_OK;
+    return stop ? IST_ERR_CANCELLED : woken ? IST_AGAIN : IST_OK;
 }
 
 int32_t ist_http_stream_wait(const ist_env *env, ist_http_stream *const *streams, size_t count, int64_t ms,
                              ist_error *err)
+{
+    return http_stream_wait(env, -1, streams, count, ms, err);
+}
+
+int32_t http_stream_wait(const ist_env *env, int wake, ist_http_stream *const *streams, size_t count,
+                         int64_t ms, ist_error *err)
 {
     int64_t until = ist_now_ms(NULL) + (ms < 0 ? INT32_MAX : ms);
     int64_t left = ist_remaining_ms(env);
@@ -385,8 +392,10 @@ int32_t ist_http_stream_wait(const ist_env *env, ist_http_stream *const *streams
             rc = ist_fail(err, IST_ERR_TIMEOUT, "watch", "the deadline of this operation has passed");
         else if (now >= until)
             rc = IST_AGAIN;
-        else if (wait_once(env, hubs, n, until < deadline ? until : deadline) != IST_OK)
-            rc = ist_fail(err, IST_ERR_CANCELLED, "watch", "cancelled");
+        else
+            rc = wait_once(env, wake, hubs, n, until < deadline ? until : deadline);
+        if (rc == IST_ERR_CANCELLED)
+            ist_fail(err, rc, "watch", "cancelled");
         for (size_t i = 0; i < n && rc == IST_OK; i++)
             hub_pump(hubs[i]);
     }

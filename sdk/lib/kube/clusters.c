@@ -194,14 +194,3 @@ ist_cluster *ist_clusters_find(const ist_clusters *clusters, const char *name)
             return &clusters->items[i];
     return NULL;
 }
-
-int ist_cluster_has_pod(const ist_cluster *cluster, const char *address)
-{
-    uint8_t ip[16];
-    if (ist_ip_parse(address, ip) != IST_OK)
-        return 0;
-    for (size_t i = 0; i < cluster->pod_cidr_count; i++)
-        if (ist_net_contains(&cluster->pod_cidrs[i], ip))
-            return 1;
-    return cluster->pod_cidr_count == 0;
-}

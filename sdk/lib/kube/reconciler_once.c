@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define FIELDS_MAX (4u << 20) // of what differs, told in full
-#define FOLLOW_MS 10000      // a daemon has to write what was planned
+#define FOLLOW_MS  10000      // a daemon has to write what was planned
 
 // ---- one reading ----
 
@@ -38,7 +38,7 @@ static json_t *fields_of(const struct rec_cluster *cluster, const struct rec_act
     return fields ? json_incref(fields) : json_array();
 }
 
-// As of ist_kube_set_compare(); `whole`: with the documents, else with what names them.
+// As of ist_kube_set_report(); `whole`: with the documents, else with what names them.
 static json_t *told(const struct rec_cluster *cluster, const struct rec_action *action, int whole)
 {
     const ist_reconciler_kind *kind = &cluster->run->plugin->kinds[action->kind];

@@ -115,7 +115,8 @@ static int32_t wait(ist_reconciler *run, int64_t until, ist_error *err)
             streams[count++] = at->stream;
     }
     int64_t left = until - ist_now_ms(&run->env);
-    int32_t rc = ist_http_stream_wait(&run->env, streams, count, left < 0 ? 0 : left, err);
+    int wake = run->watching ? ist_wake_fd(&run->env) : -1; // which the next turn asks for what is new
+    int32_t rc = http_stream_wait(&run->env, wake, streams, count, left < 0 ? 0 : left, err);
     ist_free(streams);
     return rc == IST_AGAIN ? IST_OK : rc;
 }

@@ -73,26 +73,6 @@ static char *name_of(const json_t *object)
                       ist_json_str_or(object, "metadata.name", "?"));
 }
 
-static const ist_kube_kind_name *kind_named(const ist_kube_kind_name *kinds, const char *kind)
-{
-    for (; kinds->kind; kinds++)
-        if (kind && !strcmp(kinds->kind, kind))
-            return kinds;
-    return NULL;
-}
-
-static int any_of(const json_t *objects, const char *kind)
-{
-    size_t i;
-    json_t *object;
-    json_array_foreach(objects, i, object)
-    {
-        if (!strcmp(ist_json_str_or(object, "kind", ""), kind))
-            return 1;
-    }
-    return 0;
-}
-
 // Every object of one kind that carries `owner`, by name_of(), into *live.
 static int32_t list_owned(ist_kube *kube, const ist_kube_kind_name *kind, const char *owner, json_t *live,
                           ist_error *err)
@@ -117,66 +97,20 @@ static int32_t list_owned(ist_kube *kube, const ist_kube_kind_name *kind, const 
     return IST_OK;
 }
 
-static json_t *action_new(const char *action, const json_t *object, json_t *fields, const char *uid)
-{
-    return json_pack("{s:s, s:O, s:o, s:s*}", "action", action, "object", object, "fields", fields, "uid",
-                     uid);
-}
-
-static void refuse(json_t *refused, const char *name, const char *reason)
-{
-    json_array_append_new(refused, json_pack("{s:s, s:s}", "object", name, "reason", reason));
-}
-
-// Everything that carries `owner`. A kind that this cluster does not serve holds nothing, and only matters when
-// something of it is wanted (`wanted` may be NULL).
+// Everything that carries `owner`. A kind that this cluster does not serve holds nothing.
 static int32_t list_all_owned(ist_kube *kube, const ist_kube_kind_name *kinds, const char *owner,
-                              const json_t *wanted, json_t *live, ist_error *err)
+                              json_t *live, ist_error *err)
 {
     for (const ist_kube_kind_name *kind = kinds; kind->kind; kind++) {
         ist_error why;
         int32_t rc = list_owned(kube, kind, owner, live, &why);
-        if (rc == IST_OK || (rc == IST_ERR_NOT_FOUND && !any_of(wanted, kind->kind)))
+        if (rc == IST_OK || rc == IST_ERR_NOT_FOUND)
             continue;
         if (err)
             *err = why;
         return rc;
     }
     return IST_OK;
-}
-
-// What one wanted object needs: nothing, an update, a creation, or to be left alone.
-static int32_t compare_one(ist_kube *kube, const json_t *wanted, const ist_kube_kind_name *kind, json_t *live,
-                           json_t *actions, json_t *refused, ist_error *err)
-{
-    char *name = name_of(wanted);
-    json_t *owned = json_object_get(live, name), *other = NULL;
-    int32_t rc = IST_OK;
-    if (owned) {
-        json_t *fields = ist_kube_diff(wanted, owned, kind->server_set);
-        if (json_array_size(fields))
-            json_array_append_new(actions,
-                                  action_new("update", wanted, fields, ist_json_str(owned, "metadata.uid")));
-        else
-            json_decref(fields);
-        json_object_del(live, name);
-        goto out;
-    }
-    rc = ist_kube_get(kube, kind->api, kind->kind, ist_json_str(wanted, "metadata.namespace"),
-                      ist_json_str(wanted, "metadata.name"), &other, err);
-    if (rc == IST_ERR_NOT_FOUND) {
-        rc = IST_OK;
-        json_array_append_new(actions, action_new("create", wanted, json_array(), NULL));
-    } else if (rc == IST_OK && strcmp(kind->kind, "Namespace") != 0) {
-        // A namespace that is there already serves as it is; any other name that is taken is somebody else's.
-        refuse(refused, name,
-               label_of(other, IST_LABEL_OWNER) ? "another step of Isthmus keeps it"
-                                                : "it exists and is not Isthmus's");
-    }
-out:
-    json_decref(other);
-    ist_free(name);
-    return rc;
 }
 
 // Whatever is left in `live` is wanted no more. Deletions run against the order of kinds.
@@ -196,36 +130,10 @@ static void delete_rest(const ist_kube_kind_name *kinds, const json_t *live, jso
                 json_pack("{s:s, s:s, s:{s:s, s:s*}}", "apiVersion", kinds[count].api, "kind",
                           kinds[count].kind, "metadata", "name", ist_json_str_or(object, "metadata.name", ""),
                           "namespace", ist_json_str(object, "metadata.namespace"));
-            json_array_append_new(
-                actions, action_new("delete", identity, json_array(), ist_json_str(object, "metadata.uid")));
-            json_decref(identity);
+            json_array_append_new(actions, json_pack("{s:o, s:s*}", "object", identity, "uid",
+                                                     ist_json_str(object, "metadata.uid")));
         }
     }
-}
-
-int32_t ist_kube_set_compare(ist_kube *kube, const char *owner, const json_t *wanted,
-                             const ist_kube_kind_name *kinds, json_t **actions, json_t **refused,
-                             ist_error *err)
-{
-    json_t *live = json_object(), *todo = json_array(), *left_alone = json_array(), *object;
-    size_t i;
-    int32_t rc = list_all_owned(kube, kinds, owner, wanted, live, err);
-    for (const ist_kube_kind_name *kind = kinds; kind->kind && rc == IST_OK; kind++) {
-        json_array_foreach(wanted, i, object)
-        {
-            if (rc == IST_OK && kind_named(kinds, ist_json_str(object, "kind")) == kind)
-                rc = compare_one(kube, object, kind, live, todo, left_alone, err);
-        }
-    }
-    if (rc == IST_OK) {
-        delete_rest(kinds, live, todo);
-        *actions = json_incref(todo);
-        *refused = json_incref(left_alone);
-    }
-    json_decref(live);
-    json_decref(todo);
-    json_decref(left_alone);
-    return rc;
 }
 
 void ist_kube_set_report(const ist_env *env, const char *cluster, const json_t *actions)
@@ -251,39 +159,6 @@ void ist_kube_set_report(const ist_env *env, const char *cluster, const json_t *
         ist_free(resource);
         ist_free(name);
     }
-}
-
-int32_t ist_kube_set_apply(ist_kube *kube, const json_t *actions, ist_kube_finish *finish, void *arg,
-                           ist_error *err)
-{
-    json_t *applied = json_object(), *action;
-    size_t i;
-    int32_t rc = IST_OK;
-    json_array_foreach(actions, i, action)
-    {
-        json_t *object = json_object_get(action, "object");
-        if (rc != IST_OK)
-            break;
-        if (!strcmp(ist_json_str_or(action, "action", ""), "delete")) {
-            rc = ist_kube_delete(kube, ist_json_str(object, "apiVersion"), ist_json_str(object, "kind"),
-                                 ist_json_str(object, "metadata.namespace"),
-                                 ist_json_str(object, "metadata.name"), ist_json_str(action, "uid"), NULL,
-                                 err);
-            continue;
-        }
-        json_t *copy = json_deep_copy(object), *answer = NULL;
-        if (finish)
-            finish(arg, copy, applied);
-        rc = ist_kube_apply(kube, copy, 1, &answer, err);
-        if (rc == IST_OK) {
-            char *name = name_of(object);
-            json_object_set_new(applied, name, answer);
-            ist_free(name);
-        }
-        json_decref(copy);
-    }
-    json_decref(applied);
-    return rc;
 }
 
 // What every namespace gets by itself.
@@ -438,7 +313,7 @@ int32_t kube_set_delete(ist_kube *kube, const char *owner, const ist_kube_kind_n
 {
     json_t *live = json_object(), *actions = json_array(), *action;
     size_t i;
-    int32_t rc = list_all_owned(kube, kinds, owner, NULL, live, err);
+    int32_t rc = list_all_owned(kube, kinds, owner, live, err);
     if (rc == IST_OK && ours)
         rc = list_unmarked(kube, kinds, ours, arg, live, err);
     if (rc == IST_OK)
