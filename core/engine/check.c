@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define CHECK_MS     60000 // of one step: a check reads what it was given, and a few files
 #define SIDE_BY_SIDE 16
@@ -18,6 +19,7 @@
 struct job { // the check of one step
     const struct step *step;
     struct resolved known;
+    json_t *shown;              // owned: of known.inputs, what the plugin is shown; NULL: all
     json_t *unknown, *problems; // owned
     struct redactor *redactor;
     char *broke; // owned: what became of a check that told nothing more; NULL: it came to its end
@@ -91,10 +93,78 @@ static void add_job(struct checking *c, const struct pipeline *pipeline, const s
     c->jobs[c->job_count++] = job;
 }
 
+// ---- files that a step will write
+
+// The files that the steps before one are given as paths, and that are not there: one of those may write it.
+static json_t *files_to_come(const struct checking *c, size_t before)
+{
+    json_t *files = json_object();
+    for (size_t i = 0; i < before; i++) {
+        const struct plugin_info *info = c->jobs[i].step->info;
+        for (size_t k = 0; k < info->input_count; k++) {
+            const char *path =
+                json_string_value(json_object_get(c->jobs[i].known.inputs, info->inputs[k].name));
+            if (path && strcmp(info->inputs[k].type, "path") == 0 && access(path, F_OK) != 0)
+                json_object_set_new(files, path, json_true());
+        }
+    }
+    return files;
+}
+
+static bool is_to_come(const json_t *files, const json_t *value)
+{
+    return json_is_string(value) && json_object_get(files, json_string_value(value));
+}
+
+// Takes what names such a file out of the inputs: it is not known yet.
+static void take_out(json_t *json, const char *path, const json_t *files, json_t *unknown)
+{
+    size_t i;
+    const char *key;
+    json_t *child;
+    void *next;
+    json_array_foreach(json, i, child)
+    {
+        char *inner = ist_printf("%s[%zu]", path, i);
+        take_out(child, inner, files, unknown);
+        if (is_to_come(files, child)) {
+            json_array_append_new(unknown, json_string(inner));
+            json_array_set_new(json, i, json_null());
+        }
+        ist_free(inner);
+    }
+    json_object_foreach_safe(json, next, key, child)
+    {
+        char *inner = strpbrk(key, ".[]") ? ist_printf("%s['%s']", path, key)
+                                          : ist_printf("%s%s%s", path, *path ? "." : "", key);
+        take_out(child, inner, files, unknown);
+        if (is_to_come(files, child)) {
+            json_array_append_new(unknown, json_string(inner));
+            json_object_del(json, key);
+        }
+        ist_free(inner);
+    }
+}
+
+static void forget_files_to_come(struct checking *c)
+{
+    for (size_t i = 1; i < c->job_count; i++) {
+        json_t *files = files_to_come(c, i);
+        if (json_object_size(files)) {
+            json_t *inputs = json_deep_copy(c->jobs[i].known.inputs);
+            take_out(inputs, "", files, c->jobs[i].unknown);
+            json_decref(c->jobs[i].shown);
+            c->jobs[i].shown = inputs;
+        }
+        json_decref(files);
+    }
+}
+
 static void jobs_free(struct checking *c)
 {
     for (size_t i = 0; i < c->job_count; i++) {
         resolved_free(&c->jobs[i].known);
+        json_decref(c->jobs[i].shown);
         json_decref(c->jobs[i].unknown);
         json_decref(c->jobs[i].problems);
         redactor_free(c->jobs[i].redactor);
@@ -128,7 +198,7 @@ static void lane_ask(struct checking *c, struct lane *lane)
         timeout = CHECK_MS;
     struct worker_request request = {.operation = IST_OP_CHECK,
                                      .step = job->step->name,
-                                     .inputs = job->known.inputs,
+                                     .inputs = job->shown ? job->shown : job->known.inputs,
                                      .unknown = job->unknown,
                                      .timeout_ms = timeout};
     ist_error err;
@@ -319,6 +389,7 @@ void checker_run(void *arg, struct pipeline *pipeline, struct diags *diags)
         struct worker_options options = {.lock_fd = -1};
         c.checker->pool = worker_pool_new(&options, SIDE_BY_SIDE);
     }
+    forget_files_to_come(&c);
     if (c.job_count)
         run_lanes(&c);
     for (size_t i = 0; i < c.job_count; i++)

@@ -152,6 +152,19 @@ Y
 exits 0 "a warning in the log refuses nothing" run validate p
 says "warning: step \`one\`: talks instead of telling" "and is shown"
 
+steps <<'Y'
+one: {plugin: test-check, with: {writes: made-here}}
+two: {plugin: test-check, needs: [one], with: {reads: {a: made-here, b: not-made}}}
+Y
+exits 1 "a file that no step writes has to be there" run validate p
+says "p.yaml:5:79: error: \`reads.b\`: is not there" "and is named"
+lacks "reads.a" "one that a step before may write is not known yet"
+steps <<'Y'
+one: {plugin: test-check, needs: [two], with: {writes: made-here}}
+two: {plugin: test-check, with: {reads: {a: made-here}}}
+Y
+exits 1 "one that only a later step writes has to be there as well" run validate p
+
 # ---- alone
 exits 1 "plugin run NAME check" "$ISTHMUS" plugin run test-check check --set text=bad --set other=x
 says "error: text: is bad" "tells of what is wrong"

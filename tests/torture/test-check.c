@@ -17,6 +17,8 @@ static const ist_field inputs[] = {
     {"parts[].name", "string", NULL, IST_REQUIRED, "0.1.0", "The same of each."},
     {"named", "map(object)", NULL, 0, "0.1.0", "Parts by name."},
     {"named{}.text", "string", NULL, 0, "0.1.0", "The same of each."},
+    {"writes", "path", NULL, 0, "0.1.0", "A file that it would write."},
+    {"reads", "map(path)", NULL, 0, "0.1.0", "Files that have to be there."},
     {"token", "secret", NULL, 0, "0.1.0", "Wrong when it is over 8 characters."},
 };
 static const ist_field outputs[] = {
@@ -85,6 +87,14 @@ static int32_t look(const ist_host *host, ist_call *call)
     for (size_t i = 0; i < host->count(named); i++) {
         snprintf(path, sizeof(path), "named.%s.text", host->key_at(named, i));
         look_at(&l, host->get(host->at(named, i), "text"), path);
+    }
+    const ist_value *reads = host->get(in, "reads");
+    for (size_t i = 0; i < host->count(reads); i++) {
+        snprintf(path, sizeof(path), "reads.%.40s", host->key_at(reads, i));
+        if (access(host->get_bytes(host->at(reads, i), NULL), R_OK) != 0) {
+            host->problem(call, IST_LOG_ERROR, path, "is not there", NULL);
+            l.wrong = 1;
+        }
     }
     look_at_token(&l, in);
     return l.wrong ? IST_ERR_INPUT : IST_OK;
