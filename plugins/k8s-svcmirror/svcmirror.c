@@ -47,7 +47,8 @@ static const char *const namespace_defaults[] = {"finalizers", NULL};
 static const ist_reconciler_kind kinds[] = {
     {"v1", "Namespace", IST_KIND_WRITTEN, namespace_defaults},
     {"v1", "Service", IST_KIND_WRITTEN, service_defaults},
-    {"discovery.k8s.io/v1", "EndpointSlice", IST_KIND_WRITTEN | IST_KIND_OPTIONAL | IST_KIND_BY_METADATA, NULL},
+    {"discovery.k8s.io/v1", "EndpointSlice", IST_KIND_WRITTEN | IST_KIND_OPTIONAL | IST_KIND_BY_METADATA,
+     NULL},
     {"v1", "Endpoints", IST_KIND_WRITTEN | IST_KIND_FALLBACK, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -95,4 +96,5 @@ IST_CHECKED_PLAN(checked_plan, mirror_check, plan)
 IST_PLUGIN(.name = "k8s-svcmirror", .version = "0.2.0", .flags = IST_PLUGIN_RECONFIGURES,
            .doc = "Mirrors the services of each cluster into the others, with the addresses of their pods",
            IST_INPUTS(input_table), IST_OUTPUTS(output_table), .observe = observe, .plan = checked_plan,
-           .apply = apply, .destroy = destroy, .verify = verify, .watch = watch, .permissions = permissions, .check = mirror_check);
+           .apply = apply, .destroy = destroy, .verify = verify, .watch = watch, .permissions = permissions,
+           .check = mirror_check);
