@@ -26,7 +26,7 @@ static void next_stage(struct rec_job *job);
 
 #define RIVAL_FREE 3 // times that are put back at once
 #define RIVAL_MS   1000
-#define RIVAL_CAP  60000
+#define RIVAL_CAP  10000  // seldom enough for the API server, often enough for what has to be withdrawn
 #define RIVAL_REST 120000 // without another: it was not the same one again
 
 static int64_t rival_wait(const struct rec_key *key)
