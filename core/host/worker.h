@@ -13,6 +13,7 @@ struct worker_options {
     bool trace;
     bool input;        // what is piped into this process is for the worker: commands for people
     size_t memory_max; // RLIMIT_AS; 0: 4 GiB
+    size_t talk_max;   // lines of log, progress and print in a second, more is a flood; 0: 20000
 };
 
 int worker_start(const struct plugin_info *plugin, const struct worker_options *options,

@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STALL_MS       20000               // a worker that reads nothing for so long is dead
+#define STALL_MS       5000                // a worker that reads nothing for so long is dead
 #define GRACE_MS       2000                // to end after its wire is closed
 #define HELLO_S        60                  // to load the plugin and say what it is
 #define TALK_PER_S     20000u              // lines of log, progress and print in a second
@@ -41,7 +41,7 @@ struct worker {
     json_t *descriptor; // what it said of itself, once greeted
     bool trace, greeted, broken, output_ended;
     int64_t second; // that is counted, and what was in it
-    size_t talk, talk_bytes, told;
+    size_t talk, talk_max, talk_bytes, told;
     char line[LINE_MAX_BYTES + 1]; // of stray output, not whole yet
     size_t line_len;
     char last_line[256]; // the last whole one: often the reason of a crash
@@ -62,6 +62,7 @@ int worker_start(const struct plugin_info *plugin, const struct worker_options *
     struct worker *w = ist_calloc(1, sizeof(*w));
     w->plugin = ist_strdup(plugin->name);
     w->trace = options->trace;
+    w->talk_max = options->talk_max ? options->talk_max : TALK_PER_S;
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
     w->more = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     char *program = options->worker_path ? ist_strdup(options->worker_path) : worker_program();
@@ -242,7 +243,7 @@ static int count(struct worker *w, bool talk, size_t bytes, ist_error *err)
     }
     w->talk++;
     w->talk_bytes += bytes;
-    if (w->talk <= TALK_PER_S && w->talk_bytes <= TALK_BYTES_S)
+    if (w->talk <= w->talk_max && w->talk_bytes <= TALK_BYTES_S)
         return 0;
     ist_fail(err, IST_ERR_LIMIT, w->plugin, "flooded: %zu lines of log, %zu KiB, within a second", w->talk,
              w->talk_bytes >> 10);
