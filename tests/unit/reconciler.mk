@@ -7,9 +7,20 @@ tests_unit_configmirror_la_LDFLAGS = $(module_LDFLAGS) -rpath /nowhere
 
 check_PROGRAMS += tests/unit/test-reconciler
 UNIT_TESTS += tests/unit/test-reconciler
-tests_unit_test_reconciler_SOURCES = %D%/test-reconciler.c %D%/configmirror.c %D%/kube-store.c %D%/kube-store.h \
+tests_unit_test_reconciler_SOURCES = %D%/test-reconciler.c %D%/reconciler-world.c \
+	%D%/reconciler-world.h %D%/configmirror.c %D%/kube-store.c %D%/kube-store.h \
 	%D%/httpd.c %D%/httpd.h
 tests_unit_test_reconciler_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(top_srcdir)/tests/unit
 tests_unit_test_reconciler_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_reconciler_LDADD = tests/unit/libfakehost.la sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) \
+	$(CRYPTO_LIBS)
+
+check_PROGRAMS += tests/unit/test-reconciler-watch
+UNIT_TESTS += tests/unit/test-reconciler-watch
+tests_unit_test_reconciler_watch_SOURCES = %D%/test-reconciler-watch.c %D%/reconciler-world.c \
+	%D%/reconciler-world.h %D%/configmirror.c %D%/kube-store.c %D%/kube-store.h \
+	%D%/httpd.c %D%/httpd.h
+tests_unit_test_reconciler_watch_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(top_srcdir)/tests/unit
+tests_unit_test_reconciler_watch_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_test_reconciler_watch_LDADD = tests/unit/libfakehost.la sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) \
 	$(CRYPTO_LIBS)

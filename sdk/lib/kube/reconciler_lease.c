@@ -352,14 +352,15 @@ static int32_t may_seize(struct rec_lease *lease, const json_t *said, const char
     if (!lease->version || moved)
         lease->seen_at = now;
     set(&lease->version, version);
-    set(&lease->holder, ist_json_str_or(said, "spec.holderIdentity", ""));
+    const char *holder = ist_json_str_or(said, "spec.holderIdentity", "");
+    set(&lease->holder, holder);
     lease->transitions = ist_json_int(said, "spec.leaseTransitions", 0);
     lease->duration_ms = ist_json_int(said, "spec.leaseDurationSeconds", DURATION_MS / 1000) * 1000;
-    if (*lease->holder && moved) {
+    if (*holder && moved) {
         tell_holder(err, cluster, lease);
         return err->code;
     }
-    return !*lease->holder || now >= lease->seen_at + lease->duration_ms;
+    return !*holder || now >= lease->seen_at + lease->duration_ms;
 }
 
 int32_t rec_lease_seize(const ist_env *env, ist_kube *kube, const char *cluster, const char *ns,
