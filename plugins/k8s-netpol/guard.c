@@ -12,7 +12,7 @@
 
 // ---- what is refused always ----
 
-static int32_t refuse_overlaps(const struct model *model, ist_error *err)
+int32_t model_refuse_overlaps(const struct model *model, ist_error *err)
 {
     for (size_t i = 0; i < model->clusters->count; i++)
         for (size_t k = i + 1; k < model->clusters->count; k++) {
@@ -251,7 +251,7 @@ int32_t model_admit(void *opened, const ist_env *env, const json_t *actions, ist
 {
     struct model *model = opened;
     int guarded = strcmp(ist_json_str_or(model->inputs, "guard", "off"), "no-new-paths") == 0;
-    int32_t rc = refuse_overlaps(model, err);
+    int32_t rc = model_refuse_overlaps(model, err);
     if (rc == IST_OK)
         rc = refuse_mesh(model, err);
     if (rc == IST_OK && guarded)

@@ -128,6 +128,7 @@ void policy_addresses(const json_t *object, struct ip_set *addresses);
 void model_outputs(void *model, json_t *outputs);
 void model_status(void *model, size_t cluster, json_t *status);
 int32_t model_admit(void *model, const ist_env *env, const json_t *actions, ist_error *err);
+int32_t model_refuse_overlaps(const struct model *model, ist_error *err); // of pod CIDRs
 int32_t model_verify(void *model, const ist_env *env, ist_error *err);
 
 #endif

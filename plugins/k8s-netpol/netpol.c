@@ -45,10 +45,25 @@ static const ist_reconciler_kind kinds[] = {
     {NULL, NULL, 0, NULL},
 };
 
+// What apply refuses before it writes is not begun by what keeps writing either.
+static int32_t open_model(ist_reconciler *run, const json_t *inputs, const ist_clusters *clusters,
+                          void **model, ist_error *err)
+{
+    void *opened = NULL;
+    int32_t rc = model_open(run, inputs, clusters, &opened, err);
+    if (rc == IST_OK && ist_operation_of(ist_reconciler_env(run)) == IST_OP_WATCH)
+        rc = model_refuse_overlaps(opened, err);
+    if (rc == IST_OK)
+        *model = opened;
+    else
+        model_close(opened);
+    return rc;
+}
+
 static const ist_reconciler_plugin reconciler = {.size = sizeof(reconciler),
                                                  .what = "network policies",
                                                  .kinds = kinds,
-                                                 .open = model_open,
+                                                 .open = open_model,
                                                  .close = model_close,
                                                  .see = model_see,
                                                  .state = model_state,
