@@ -29,6 +29,7 @@ struct csr {
     json_t *network; // {public_subnet, private_subnet, public_address, private_address, inside[]}
     const char *inside[18];
     char *stack, *user_data, *ami, *user_data_base64;
+    char *product; // code of the image in the AWS Marketplace, "" without one; NULL: it was not looked for
 };
 
 int32_t csr_open(struct csr *c, const ist_host *host, ist_call *call, ist_error *err);

@@ -42,6 +42,11 @@ int32_t csr_check(const ist_host *host, ist_call *call)
 void csr_tell(const ist_env *env, const json_t *inputs)
 {
     ist_dmvpn_tell(env, inputs);
+    if (strcmp(ist_json_str_or(inputs, "InboundSSH", ""), "0.0.0.0/0") == 0)
+        ist_log(
+            env, IST_LOG_WARN,
+            "SSH to the router is open to everybody (`InboundSSH: 0.0.0.0/0`): the network from which it is "
+            "configured is enough");
     if (ist_json_bool(inputs, "ospf.filter", 1))
         ist_log(env, IST_LOG_INFO,
                 "only the VPC's own static routes are redistributed, by a route-map "

@@ -43,10 +43,11 @@ static void forget_vm(struct csr *c)
     json_decref(c->network);
     ist_free(c->stack);
     ist_free(c->ami);
+    ist_free(c->product);
     ist_free(c->user_data);
     ist_free(c->user_data_base64);
     c->seen = c->network = NULL;
-    c->stack = c->ami = c->user_data = c->user_data_base64 = NULL;
+    c->stack = c->ami = c->product = c->user_data = c->user_data_base64 = NULL;
 }
 
 void csr_close(struct csr *c)
@@ -93,16 +94,40 @@ static const char *kept_image(const struct csr *c)
     return !wanted || strcmp(wanted, running) == 0 ? running : NULL;
 }
 
-// Fills c->ami, and *name with the image's (the caller's). ami: of which the name is asked; NULL: of the Marketplace.
+// The image's id, as a parameter of Systems Manager has it. The caller's.
+static int32_t read_parameter(struct csr *c, const char *name, char **ami, ist_error *err)
+{
+    json_t *body = json_pack("{ss}", "Name", name), *answer = NULL;
+    int32_t rc = ist_aws_json(c->aws, "ssm", "AmazonSSM.GetParameter", body, &answer, err);
+    const char *value = ist_json_str_or(answer, "Parameter.Value", "");
+    if (rc == IST_OK && strncmp(value, "ami-", 4) != 0)
+        rc = ist_fail(err, IST_ERR_INPUT, "image_parameter", "%s holds \"%s\", which is no image", name,
+                      value);
+    if (rc == IST_OK)
+        *ami = ist_strdup(value);
+    json_decref(body);
+    json_decref(answer);
+    return rc;
+}
+
+static void remember_image(struct csr *c, const char *id, const json_t *image)
+{
+    c->ami = ist_strdup(id);
+    c->product = ist_strdup(ist_json_str_or(ist_json_at(image, "productCodes[0]"), "productCode", ""));
+}
+
+// Fills c->ami, and *name with the image's (the caller's). ami: of which the name is asked; NULL: the newest of its
+// owner that fits.
 static int32_t find_image(struct csr *c, const char *ami, char **name, ist_error *err)
 {
     json_t *params, *images = NULL, *image, *best = NULL;
+    const char *owner = ist_json_str_or(c->inputs, "image_owner", "aws-marketplace"),
+               *pattern = ist_json_str_or(c->inputs, "image", "");
     size_t i;
     if (ami)
         params = json_pack("{s[s]}", "ImageId", ami);
     else
-        params = json_pack("{s[s] s[{ss s[s]}]}", "Owner", "aws-marketplace", "Filter", "Name", "name",
-                           "Value", ist_json_str_or(c->inputs, "image", ""));
+        params = json_pack("{s[s] s[{ss s[s]}]}", "Owner", owner, "Filter", "Name", "name", "Value", pattern);
     int32_t rc = ist_aws_query_all(c->aws, "ec2", "DescribeImages", params, "imagesSet", &images, err);
     json_decref(params);
     json_array_foreach(images, i, image)
@@ -112,12 +137,13 @@ static int32_t find_image(struct csr *c, const char *ami, char **name, ist_error
             best = image;
     }
     if (rc == IST_OK && !best && !ami) {
-        rc = ist_fail(err, IST_ERR_NOT_FOUND, "image", "no image of the AWS Marketplace is named %s in %s",
-                      ist_json_str_or(c->inputs, "image", ""), ist_aws_region(c->aws));
-        ist_hint(err, "set `ami`, or another `image`: Cisco-C8K-* is the Catalyst 8000V");
+        rc = ist_fail(err, IST_ERR_NOT_FOUND, "image", "no image of %s is named %s in %s", owner, pattern,
+                      ist_aws_region(c->aws));
+        ist_hint(err,
+                 "set `ami` or `image_parameter`, or another `image`: Cisco-C8K-* is the Catalyst 8000V");
     }
     if (rc == IST_OK) {
-        c->ami = ist_strdup(best ? ist_json_str_or(best, "imageId", "") : ami);
+        remember_image(c, best ? ist_json_str_or(best, "imageId", "") : ami, best);
         *name = ist_strdup(best ? ist_json_str_or(best, "name", "") : "");
     }
     json_decref(images);
@@ -128,18 +154,24 @@ static int32_t find_image(struct csr *c, const char *ami, char **name, ist_error
 // start the machine for nothing, so that it stays as long as the image does.
 static int32_t choose_image(struct csr *c, ist_error *err)
 {
-    const char *kept = kept_image(c),
+    const char *kept = kept_image(c), *given = csr_input(c, "ami"),
+               *parameter = csr_input(c, "image_parameter"),
                *data = ist_json_str(c->seen, "template.Resources.Router.Properties.UserData");
-    char *name = NULL;
+    char *name = NULL, *read = NULL;
+    int32_t rc = IST_OK;
     if (kept && data) {
         c->ami = ist_strdup(kept);
         c->user_data_base64 = ist_strdup(data);
         return IST_OK;
     }
-    int32_t rc = find_image(c, kept ? kept : csr_input(c, "ami"), &name, err);
+    if (!kept && !given && parameter)
+        rc = read_parameter(c, parameter, &read, err);
+    if (rc == IST_OK)
+        rc = find_image(c, kept ? kept : given ? given : read, &name, err);
     if (rc == IST_OK)
         c->user_data = bootstrap(c, name);
     ist_free(name);
+    ist_free(read);
     return rc;
 }
 
@@ -297,8 +329,16 @@ static int32_t make_stack(struct csr *c, ist_error *err)
         memcpy(token, known, strnlen(known, 64) + 1);
     else if (rc == IST_OK)
         rc = ist_intent(&c->env, R_STACK, json_incref(data), token, err);
-    if (rc == IST_OK)
+    if (rc == IST_OK) {
         rc = ist_router_vm_apply(&c->env, c->aws, &c->vm, c->seen, token, &id, err);
+        // Unless the refusal says itself where.
+        if (rc != IST_OK && err && strstr(err->text, "OptInRequired") && !strstr(err->text, "https://") &&
+            c->product && *c->product)
+            ist_hint(err,
+                     "subscribe to the router's image with this account first: "
+                     "https://aws.amazon.com/marketplace/pp?sku=%s",
+                     c->product);
+    }
     if (rc == IST_OK) {
         json_object_set_new(data, "id", json_string(id));
         json_object_set_new(data, "token", json_string(token));
@@ -331,27 +371,29 @@ static int32_t release(struct csr *c, ist_error *err)
 
 static int32_t start_instance(struct csr *c, ist_error *err)
 {
-    const char *id = ist_json_str_or(c->seen, "instance.id", "");
+    char *id = ist_strdup(ist_json_str_or(c->seen, "instance.id", "")); // what was seen is looked at anew
     json_t *params = json_pack("{s[s]}", "InstanceId", id);
     int64_t until = ist_now_ms(&c->env) + WAIT_STATE_MS;
     int32_t rc = IST_OK;
     if (!*id)
         rc = ist_fail(err, IST_ERR_QUESTION, c->stack, "the stack is complete and tells of no instance");
-    while (rc == IST_OK) {
+    // Until it runs; of one that is gone meanwhile the caller knows what to do.
+    while (rc == IST_OK && strcmp(csr_vm_state(c), "stopped") == 0) {
         const char *state = ist_json_str_or(c->seen, "instance.state", "");
-        if (strcmp(state, "running") == 0)
-            break;
         if (strcmp(state, "stopped") == 0)
             rc = ist_aws_query(c->aws, "ec2", "StartInstances", params, NULL, err);
+        if (rc == IST_ERR_NETWORK)
+            rc = IST_OK; // whether a lost call was done shows at once
         ist_progress(&c->env, "instance %s: %s", id, state);
         if (rc == IST_OK && ist_now_ms(&c->env) > until)
             rc = ist_fail(err, IST_ERR_TIMEOUT, id, "the instance is still %s", state);
         if (rc == IST_OK && (rc = ist_sleep_ms(&c->env, 1000)) != IST_OK)
-            return ist_fail(err, rc, id, "waiting for the instance was %s", ist_code_name(rc));
+            ist_fail(err, rc, id, "waiting for the instance was %s", ist_code_name(rc));
         if (rc == IST_OK)
             rc = csr_prepare_vm(c, err);
     }
     json_decref(params);
+    ist_free(id);
     return rc;
 }
 
@@ -369,6 +411,8 @@ static int32_t advance(struct csr *c, const char *state, ist_error *err)
 {
     if (strcmp(state, "busy") == 0)
         return wait_for_stack(c, err);
+    if (strcmp(state, "halfway") == 0)
+        return ist_stack_roll_back(&c->env, c->aws, ist_json_str_or(c->seen, "stack.id", c->stack), 0, err);
     if (strcmp(state, "lost") == 0 || strcmp(state, "replaced") == 0)
         return release(c, err);
     if (strcmp(state, "stopped") == 0)

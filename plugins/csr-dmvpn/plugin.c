@@ -9,7 +9,12 @@
 
 static const ist_field inputs[] = {
     IST_DMVPN_ENDPOINT_INPUTS(IST_REQUIRED, IST_REQUIRED, "ec2-user"),
-    IN("image", "string", "cisco_CSR-*-BYOL-*", 0, "Name pattern of the image in the AWS Marketplace."),
+    IN("image", "string", "cisco_CSR-*-BYOL-*", 0,
+       "Name pattern of the image; the newest that fits is taken."),
+    IN("image_owner", "string", "aws-marketplace", 0,
+       "Whose image: an account, `self`, `amazon` or `aws-marketplace`."),
+    IN("image_parameter", "string", NULL, 0,
+       "Parameter of Systems Manager that holds the image's id, instead of `ami` and `image`."),
     IN("archive_path", "string", "bootflash:isthmus", 0,
        "Where the router keeps what it may revert to, unless set."),
 };
@@ -37,6 +42,7 @@ static const char *const permissions[] = {
     "cloudformation:GetTemplate",
     "cloudformation:DeleteStack",
     "ec2:DescribeImages",
+    "ssm:GetParameter",
     "ec2:DescribeInstances",
     "ec2:DescribeNetworkInterfaces",
     "ec2:DescribeSubnets",

@@ -45,3 +45,11 @@ tests_unit_test_frr_dmvpn_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/frr-
 tests_unit_test_frr_dmvpn_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_frr_dmvpn_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
 EXTRA_DIST += tests/unit/frr-dmvpn/spoke.txt tests/unit/frr-dmvpn/hub.txt tests/unit/frr-dmvpn/static.txt
+
+# The router's stack, from the inside.
+check_PROGRAMS += tests/unit/test-router-vm
+UNIT_TESTS += tests/unit/test-router-vm
+tests_unit_test_router_vm_SOURCES = %D%/test-router-vm.c sdk/lib/router/rules.c sdk/lib/router/changes.c
+tests_unit_test_router_vm_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/sdk/lib/router
+tests_unit_test_router_vm_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_router_vm_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)

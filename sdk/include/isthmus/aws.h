@@ -42,6 +42,10 @@ IST_EXPORT int32_t ist_aws_query_all(ist_aws *aws, const char *service, const ch
 // One REST JSON call, e.g. ("eks", "GET", "/clusters/aws", NULL).
 IST_EXPORT int32_t ist_aws_rest(ist_aws *aws, const char *service, const char *method, const char *path,
                                 const json_t *body, json_t **answer, ist_error *err);
+// One call of a service that speaks JSON 1.1, e.g. ("ssm", "AmazonSSM.GetParameter", {"Name": "/x"}). What the word after
+// the dot says is a read, by Describe, Get or List.
+IST_EXPORT int32_t ist_aws_json(ist_aws *aws, const char *service, const char *target, const json_t *body,
+                                json_t **answer, ist_error *err);
 // The code of the last AWS error of this client ("RouteAlreadyExists"), "" when there was none. Borrowed.
 IST_EXPORT const char *ist_aws_error_code(const ist_aws *aws);
 

@@ -43,6 +43,10 @@ IST_EXPORT int32_t ist_stack_wait(const ist_env *env, ist_aws *aws, const char *
 // lets expect is IST_ERR_CONFLICT, and nothing is done. *id is the caller's.
 IST_EXPORT int32_t ist_stack_apply(const ist_env *env, ist_aws *aws, const ist_stack_change *change,
                                    char **id, ist_error *err);
+// An update that could neither be made nor taken back (UPDATE_ROLLBACK_FAILED): continues its rollback and waits. The
+// stack's template is then the one of before the update.
+IST_EXPORT int32_t ist_stack_roll_back(const ist_env *env, ist_aws *aws, const char *name_or_id,
+                                       int64_t timeout_ms, ist_error *err);
 // Deletes and waits; one that is gone is success.
 IST_EXPORT int32_t ist_stack_delete(const ist_env *env, ist_aws *aws, const char *name_or_id,
                                     int64_t timeout_ms, ist_error *err);

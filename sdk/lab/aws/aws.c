@@ -127,7 +127,7 @@ static void reply_refusal(const struct lab_request *rq, struct aws_call *c, stru
     const struct aws_service *service = service_of(name);
     if (service == &aws_ec2)
         ec2_words(c);
-    if (service || !aws_eks_handles(rq->path)) {
+    if (service || (!aws_eks_handles(rq->path) && !aws_ssm_handles(rq))) {
         reply_error(service ? service : &aws_sts, c, reply);
     } else {
         static const char *const names[][2] = {
@@ -155,7 +155,8 @@ static json_t *parameters_of(const struct lab_request *rq)
 // A web identity proves itself by its token: the one call that is not signed.
 static bool needs_no_key(const struct lab_request *rq)
 {
-    json_t *p = lab_header(rq, "Authorization") || aws_eks_handles(rq->path) ? NULL : parameters_of(rq);
+    bool json = aws_eks_handles(rq->path) || aws_ssm_handles(rq);
+    json_t *p = lab_header(rq, "Authorization") || json ? NULL : parameters_of(rq);
     bool web = aws_is(p, "Action", "AssumeRoleWithWebIdentity");
     json_decref(p);
     return web;
@@ -166,6 +167,10 @@ static void identify(struct lab *lab, void *self, struct lab_request *rq)
     (void)lab, (void)self;
     if (aws_eks_handles(rq->path)) {
         aws_eks_identify(rq);
+        return;
+    }
+    if (aws_ssm_handles(rq)) {
+        aws_ssm_identify(rq);
         return;
     }
     char *name = needs_no_key(rq) ? lab_strdup("sts") : aws_scope_service(rq);
@@ -240,6 +245,8 @@ static void act(struct lab *lab, void *self, struct lab_request *rq, struct lab_
             if (rq->write)
                 keep_view(lab);
             aws_eks_act(&c, rq, reply);
+        } else if (aws_ssm_handles(rq)) {
+            aws_ssm_act(&c, rq, reply);
         } else {
             act_query(&c, by.service, rq, reply);
         }
@@ -289,6 +296,7 @@ int lab_aws_start(struct lab *lab)
         json_object_set_new(aws->store, t->name, json_object());
     json_object_set_new(aws->store, "cluster", json_object());
     json_object_set_new(aws->store, "stack", json_object());
+    json_object_set_new(aws->store, "parameter", json_object());
     aws->keys = json_object();
     aws->client_tokens = json_object();
     aws->cooling = json_object();

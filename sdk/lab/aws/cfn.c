@@ -118,7 +118,12 @@ void cfn_begin_update(struct aws_call *c, json_t *stack, const char *body, json_
                                   json_object_get(stack, "_template"), "_parameters",
                                   json_object_get(stack, "_parameters")));
     json_object_set_new(stack, "LastUpdatedTime", json_string(now));
+    json_t *tags = json_incref(json_object_get(stack, "Tags")), *record;
+    const char *logical;
     cfn_lay(c, stack, body, template, values);
+    json_object_foreach(json_object_get(stack, "_resources"), logical, record)
+        cfn_retag(c->lab, record, tags, json_object_get(stack, "Tags"));
+    json_decref(tags);
     cfn_set_status(stack, "UPDATE_IN_PROGRESS", "User Initiated");
     cfn_run(c->lab, stack);
     free(now);
@@ -148,6 +153,20 @@ static json_t *update_stack(struct aws_call *c)
     cfn_begin_update(c, stack, copy, template, values);
     free(copy);
     return json_pack("{sO}", "StackId", json_object_get(stack, "StackId"));
+}
+
+static json_t *continue_rollback(struct aws_call *c)
+{
+    json_t *stack = call_stack(c);
+    if (!stack)
+        return NULL;
+    if (!aws_is(stack, "StackStatus", "UPDATE_ROLLBACK_FAILED"))
+        return aws_fail(c, 400, "ValidationError",
+                        "Stack:%s is in %s state and can not continue its rollback.",
+                        aws_text(stack, "StackId"), aws_text(stack, "StackStatus"));
+    cfn_set_status(stack, "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated");
+    cfn_resume(c->lab, stack);
+    return json_object();
 }
 
 static json_t *delete_stack(struct aws_call *c)
@@ -298,6 +317,7 @@ static json_t *validate_template(struct aws_call *c)
 
 static const struct aws_action actions[] = {{"CreateStack", create_stack, true},
                                             {"UpdateStack", update_stack, true},
+                                            {"ContinueUpdateRollback", continue_rollback, true},
                                             {"DeleteStack", delete_stack, true},
                                             {"DescribeStacks", describe_stacks, false},
                                             {"ListStacks", list_stacks, false},

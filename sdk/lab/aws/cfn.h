@@ -28,6 +28,10 @@ json_t *cfn_needs(const json_t *resource);
 
 // ---- cfn_resource.c ----
 bool cfn_known(const char *type);
+bool cfn_taggable(const char *type);
+bool cfn_replaces(const char *type, const char *property); // is a resource made anew when it changes?
+// The stack's tags on what it has made, those of before taken away.
+void cfn_retag(struct lab *lab, const json_t *record, const json_t *before, const json_t *after);
 // Begins to make a resource: its physical id (malloc'd), or NULL with *why (malloc'd).
 char *cfn_create(struct lab *lab, const json_t *stack, const char *logical, const char *type,
                  const json_t *props, char **why);
@@ -45,7 +49,8 @@ json_t *cfn_attribute(struct lab *lab, const json_t *record,
 json_t *cfn_stack(const struct aws_call *c, const char *name);
 json_t *cfn_new_stack(struct aws_call *c, const char *name, const char *status); // borrowed
 void cfn_set_status(json_t *stack, const char *status, const char *reason);      // and an event
-void cfn_run(struct lab *lab, json_t *stack); // goes on with whatever its status says is in progress
+void cfn_run(struct lab *lab, json_t *stack);    // goes on with whatever its status says is in progress
+void cfn_resume(struct lab *lab, json_t *stack); // goes on with what had failed half-way
 bool cfn_busy(const json_t *stack);
 
 // ---- cfn.c ----

@@ -33,8 +33,40 @@ static json_t *find(struct aws_call *c, json_t **stack)
     return aws_fail(c, 404, "ChangeSetNotFound", "ChangeSet [%s] does not exist", name);
 }
 
-static void add_change(json_t *changes, const char *action, const char *logical, const json_t *resource,
-                       const json_t *record)
+// One property of a resource that is changed.
+static void add_detail(json_t *change, const char *type, const char *name)
+{
+    bool again = cfn_replaces(type, name);
+    json_t *scope = json_object_get(change, "Scope");
+    json_array_append_new(json_object_get(change, "Details"),
+                          json_pack("{s{ss ss ss} ss ss}", "Target", "Attribute", "Properties", "Name", name,
+                                    "RequiresRecreation", again ? "Always" : "Never", "Evaluation", "Static",
+                                    "ChangeSource", "DirectModification"));
+    if (again)
+        json_object_set_new(change, "Replacement", json_string("True"));
+    if (!json_array_size(scope))
+        json_array_append_new(scope, json_string("Properties"));
+}
+
+static void add_details(json_t *change, const json_t *before, const json_t *after)
+{
+    json_t *was = json_object_get(before, "Properties"), *is = json_object_get(after, "Properties"), *value;
+    const char *name, *type = aws_text(after, "Type");
+    json_object_foreach(is, name, value)
+    {
+        if (!json_equal(json_object_get(was, name), value))
+            add_detail(change, type, name);
+    }
+    json_object_foreach(was, name, value)
+    {
+        if (!json_object_get(is, name))
+            add_detail(change, type, name);
+    }
+}
+
+// The new change, borrowed from the list.
+static json_t *add_change(json_t *changes, const char *action, const char *logical, const json_t *resource,
+                          const json_t *record)
 {
     json_t *change = json_pack(
         "{ss ss ss s[] s[]}", "Action", action, "LogicalResourceId", logical, "ResourceType",
@@ -42,11 +74,19 @@ static void add_change(json_t *changes, const char *action, const char *logical,
     if (record)
         json_object_set(change, "PhysicalResourceId", json_object_get(record, "PhysicalResourceId"));
     if (!strcmp(action, "Modify"))
-        json_object_set_new(change, "Replacement", json_string("Conditional"));
+        json_object_set_new(change, "Replacement", json_string("False"));
     json_array_append_new(changes, json_pack("{ssso}", "Type", "Resource", "ResourceChange", change));
+    return change;
 }
 
-static json_t *changes_of(const json_t *stack, const json_t *template, const json_t *values)
+static bool same_tags(const json_t *stack, const json_t *tags)
+{
+    return !tags || json_equal(tags, json_object_get(stack, "Tags"));
+}
+
+// tags: of the call, NULL: it says nothing of them.
+static json_t *changes_of(const json_t *stack, const json_t *template, const json_t *values,
+                          const json_t *tags)
 {
     json_t *changes = json_array(), *resource,
            *old = json_object_get(json_object_get(stack, "_template"), "Resources");
@@ -56,11 +96,19 @@ static json_t *changes_of(const json_t *stack, const json_t *template, const jso
     json_object_foreach(json_object_get(template, "Resources"), logical, resource)
     {
         const json_t *before = json_object_get(old, logical), *record = json_object_get(records, logical);
-        if (!record)
+        if (!record) {
             add_change(changes, "Add", logical, resource, NULL);
-        else if (other_values ||
-                 !json_equal(json_object_get(before, "Properties"), json_object_get(resource, "Properties")))
-            add_change(changes, "Modify", logical, resource, record);
+        } else if (other_values || !json_equal(json_object_get(before, "Properties"),
+                                               json_object_get(resource, "Properties"))) {
+            add_details(add_change(changes, "Modify", logical, resource, record), before, resource);
+        } else if (!same_tags(stack, tags) && cfn_taggable(aws_text(resource, "Type"))) {
+            json_t *change = add_change(changes, "Modify", logical, resource, record);
+            json_array_append_new(json_object_get(change, "Scope"), json_string("Tags"));
+            json_array_append_new(json_object_get(change, "Details"),
+                                  json_pack("{s{ss ss} ss ss}", "Target", "Attribute", "Tags",
+                                            "RequiresRecreation", "Never", "Evaluation", "Static",
+                                            "ChangeSource", "DirectModification"));
+        }
     }
     json_object_foreach(old, logical, resource)
     {
@@ -151,12 +199,13 @@ static json_t *create(struct aws_call *c)
     char *id = lab_format("arn:aws:cloudformation:" AWS_REGION ":" AWS_ACCOUNT
                           ":changeSet/%s/%.8s-%.4s-4%.3s-%.4s-%.12s",
                           name, hex, hex + 8, hex + 13, hex + 16, hex + 20);
-    json_t *set = json_pack(
-        "{ss ss sO sO ss ss ss so so ss so so}", "ChangeSetId", id, "ChangeSetName", name, "StackId",
-        json_object_get(stack, "StackId"), "StackName", json_object_get(stack, "StackName"), "Status",
-        "CREATE_IN_PROGRESS", "ExecutionStatus", "UNAVAILABLE", "CreationTime", now, "Parameters",
-        cfn_shown_parameters(template, values), "Changes", changes_of(stack, template, values), "_body", body,
-        "_template", template, "_values", values);
+    json_t *set =
+        json_pack("{ss ss sO sO ss ss ss so so ss so so}", "ChangeSetId", id, "ChangeSetName", name,
+                  "StackId", json_object_get(stack, "StackId"), "StackName",
+                  json_object_get(stack, "StackName"), "Status", "CREATE_IN_PROGRESS", "ExecutionStatus",
+                  "UNAVAILABLE", "CreationTime", now, "Parameters", cfn_shown_parameters(template, values),
+                  "Changes", changes_of(stack, template, values, aws_list(c, "Tags")), "_body", body,
+                  "_template", template, "_values", values);
     json_object_set_new(set, "_token",
                         json_string(aws_str(c, "ClientToken") ? aws_str(c, "ClientToken") : ""));
     json_object_set_new(set, "Tags",

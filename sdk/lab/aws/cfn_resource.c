@@ -434,12 +434,46 @@ static void update_instance(struct lab *lab, const char *physical, const json_t 
     }
 }
 
+static const char *const of_group[] = {"SecurityGroupIngress", "Tags", NULL};
+static const char *const of_eni[] = {"SourceDestCheck", "GroupSet", "Description", "Tags", NULL};
+static const char *const of_instance[] = {"UserData", "InstanceType", "Tags", NULL};
+static const char *const of_address[] = {"Tags", NULL};
+
+static const char *const *changeable(const char *create)
+{
+    static const char *const none[] = {NULL};
+    return !strcmp(create, "CreateSecurityGroup")      ? of_group
+           : !strcmp(create, "CreateNetworkInterface") ? of_eni
+           : !strcmp(create, "RunInstances")           ? of_instance
+           : !strcmp(create, "AllocateAddress")        ? of_address
+                                                       : none;
+}
+
+bool cfn_replaces(const char *type_name, const char *property)
+{
+    const struct type *type = type_of(type_name);
+    const char *const *p = type ? changeable(type->create) : NULL;
+    while (p && *p && strcmp(*p, property) != 0)
+        p++;
+    return p && !*p;
+}
+
+bool cfn_taggable(const char *type_name)
+{
+    const struct type *type = type_of(type_name);
+    return type && type->tags;
+}
+
+void cfn_retag(struct lab *lab, const json_t *record, const json_t *before, const json_t *after)
+{
+    const struct type *type = type_of(aws_text(record, "ResourceType"));
+    json_t *object = type && type->tags ? object_of(lab, type, aws_text(record, "PhysicalResourceId")) : NULL;
+    if (object)
+        retag(object, before, after);
+}
+
 bool cfn_update(struct lab *lab, const json_t *record, const json_t *props, char **why)
 {
-    static const char *const of_group[] = {"SecurityGroupIngress", "Tags", NULL};
-    static const char *const of_eni[] = {"SourceDestCheck", "GroupSet", "Description", "Tags", NULL};
-    static const char *const of_instance[] = {"UserData", "InstanceType", "Tags", NULL};
-    static const char *const of_address[] = {"Tags", NULL};
     const struct type *type = type_of(aws_text(record, "ResourceType"));
     const json_t *old = json_object_get(record, "_props");
     const char *physical = aws_text(record, "PhysicalResourceId");

@@ -396,6 +396,14 @@ static void step(struct lab *lab, void *arg)
     free(arg);
 }
 
+void cfn_resume(struct lab *lab, json_t *stack)
+{
+    if (json_is_true(json_object_get(stack, "_running")))
+        return;
+    json_object_set_new(stack, "_running", json_true());
+    lab_after(lab, STEP_MS, step, lab_strdup(aws_text(stack, "StackId")));
+}
+
 void cfn_run(struct lab *lab, json_t *stack)
 {
     const char *logical;
@@ -404,8 +412,5 @@ void cfn_run(struct lab *lab, json_t *stack)
         json_object_set_new(stack, "_settled", json_object());
     json_object_foreach(json_object_get(stack, "_resources"), logical, record)
         json_object_del(record, "_fresh");
-    if (json_is_true(json_object_get(stack, "_running")))
-        return; // a deletion takes over from the step that comes anyway
-    json_object_set_new(stack, "_running", json_true());
-    lab_after(lab, STEP_MS, step, lab_strdup(aws_text(stack, "StackId")));
+    cfn_resume(lab, stack); // a deletion takes over from the step that comes anyway
 }

@@ -172,6 +172,8 @@ static int32_t exchange(ist_aws *aws, const struct aws_call *call, const char *w
     add_line(&lines, ist_printf("Host: %s", endpoint.host));
     if (call->content_type != NULL)
         add_line(&lines, ist_printf("Content-Type: %s", call->content_type));
+    if (call->target != NULL)
+        add_line(&lines, ist_printf("X-Amz-Target: %s", call->target));
     if (c != NULL)
         add_signature(aws, call, &endpoint, path, c, &lines);
     const ist_http_request request = {.size = sizeof(request),

@@ -29,6 +29,7 @@ static const struct service services[] = {
     {"sts", "STS", "AWS_ENDPOINT_URL_STS", 0},
     {"eks", "EKS", "AWS_ENDPOINT_URL_EKS", 0},
     {"cloudformation", "CloudFormation", "AWS_ENDPOINT_URL_CLOUDFORMATION", 0},
+    {"ssm", "SSM", "AWS_ENDPOINT_URL_SSM", 0},
     {"elasticloadbalancing", "ELB", "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING", 0},
     {"autoscaling", "AutoScaling", "AWS_ENDPOINT_URL_AUTO_SCALING", 0},
 };

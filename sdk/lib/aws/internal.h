@@ -113,6 +113,7 @@ struct aws_call {
     const char *body;  // NULL: none
     size_t body_len;
     const char *content_type; // of the body
+    const char *target;       // X-Amz-Target, or NULL
     int read;                 // changes nothing
     int repeatable;           // reads, and writes that carry a token: may be sent again after a lost answer
     int secret;               // the answer holds credentials

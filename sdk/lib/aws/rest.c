@@ -1,7 +1,25 @@
-// REST JSON: what EKS speaks.
+// JSON: REST as EKS speaks it, and JSON 1.1 with the action in a header, as SSM does.
 #include "internal.h"
 
 #include <string.h>
+
+// Sends it and parses what comes back; an empty answer is an empty object.
+static int32_t send_json(ist_aws *aws, const struct aws_call *call, json_t **answer, ist_error *err)
+{
+    ist_http_response response = {0};
+    json_t *tree = NULL;
+    int32_t rc = aws_send(aws, call, &response, err);
+    if (rc == IST_OK && response.body_len > 0)
+        rc = ist_json_parse(response.body, response.body_len, call->action, &tree, err);
+    if (rc == IST_OK) {
+        if (answer != NULL)
+            *answer = tree != NULL ? tree : json_object();
+        else
+            json_decref(tree);
+    }
+    ist_http_response_free(&response);
+    return rc;
+}
 
 int32_t ist_aws_rest(ist_aws *aws, const char *service, const char *method, const char *path,
                      const json_t *body, json_t **answer, ist_error *err)
@@ -25,20 +43,33 @@ int32_t ist_aws_rest(ist_aws *aws, const char *service, const char *method, cons
                       json_object_get(body, "clientRequestToken") != NULL ||
                       json_object_get(body, "clientToken") != NULL,
     };
-    ist_http_response response = {0};
-    json_t *tree = NULL;
-    int32_t rc = aws_send(aws, &call, &response, err);
-    if (rc == IST_OK && response.body_len > 0)
-        rc = ist_json_parse(response.body, response.body_len, action, &tree, err);
-    if (rc == IST_OK) {
-        if (answer != NULL)
-            *answer = tree != NULL ? tree : json_object();
-        else
-            json_decref(tree);
-    }
-    ist_http_response_free(&response);
+    int32_t rc = send_json(aws, &call, answer, err);
     ist_free(action);
     ist_free(bare);
+    ist_free_secret(text);
+    return rc;
+}
+
+int32_t ist_aws_json(ist_aws *aws, const char *service, const char *target, const json_t *body,
+                     json_t **answer, ist_error *err)
+{
+    static const char *const reads[] = {"Describe", "Get", "List"};
+    const char *dot = strrchr(target, '.'), *action = dot != NULL ? dot + 1 : target;
+    char *text = body != NULL ? ist_json_text(body) : ist_strdup("{}");
+    int read = 0;
+    for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++)
+        read = read || strncmp(action, reads[i], strlen(reads[i])) == 0;
+    const struct aws_call call = {.service = service,
+                                  .action = action,
+                                  .method = "POST",
+                                  .path = "/",
+                                  .body = text,
+                                  .body_len = strlen(text),
+                                  .content_type = "application/x-amz-json-1.1",
+                                  .target = target,
+                                  .read = read,
+                                  .repeatable = read};
+    const int32_t rc = send_json(aws, &call, answer, err);
     ist_free_secret(text);
     return rc;
 }

@@ -197,22 +197,20 @@ static bool never_worked(const char *status)
            strcmp(status, "ROLLBACK_FAILED") == 0 || strcmp(status, "DELETE_FAILED") == 0;
 }
 
-// An update that could neither be made nor taken back: the way back is tried once more.
-static int32_t roll_back(struct change *ch, json_t **stack, ist_error *err)
+int32_t ist_stack_roll_back(const ist_env *env, ist_aws *aws, const char *name, int64_t timeout_ms,
+                            ist_error *err)
 {
-    json_t *params = json_pack("{ss}", "StackName", ch->c->name);
-    ist_log(ch->env, IST_LOG_WARN, "stack %s is UPDATE_ROLLBACK_FAILED: its rollback is continued",
-            ch->c->name);
-    int32_t rc = ist_aws_query(ch->aws, "cloudformation", "ContinueUpdateRollback", params, NULL, err);
+    json_t *params = json_pack("{ss}", "StackName", name), *stack = NULL;
+    ist_log(env, IST_LOG_WARN, "stack %s is UPDATE_ROLLBACK_FAILED: its rollback is continued", name);
+    int32_t rc = ist_aws_query(aws, "cloudformation", "ContinueUpdateRollback", params, NULL, err);
     json_decref(params);
-    json_decref(*stack);
-    *stack = NULL;
     if (rc == IST_OK || rc == IST_ERR_NETWORK) // whether a lost call was done shows at once
-        rc = ist_stack_wait(ch->env, ch->aws, ch->c->name, ch->c->timeout_ms, stack, err);
-    if (rc == IST_OK && strcmp(stack_status(*stack), "UPDATE_ROLLBACK_FAILED") == 0) {
-        rc = stack_tell_failure(ch->aws, ch->c->name, "UPDATE_ROLLBACK_FAILED", err);
+        rc = ist_stack_wait(env, aws, name, timeout_ms, &stack, err);
+    if (rc == IST_OK && strcmp(stack_status(stack), "UPDATE_ROLLBACK_FAILED") == 0) {
+        rc = stack_tell_failure(aws, name, "UPDATE_ROLLBACK_FAILED", err);
         ist_hint(err, "mend what it names and apply again, or `destroy`, which removes the stack as it is");
     }
+    json_decref(stack);
     return rc;
 }
 
@@ -231,8 +229,12 @@ static int32_t prepare(struct change *ch, json_t **stack, ist_error *err)
         ch->create = true; // its change set is ours by name, or it has none: making one again does no harm
         return IST_OK;
     }
-    if (strcmp(status, "UPDATE_ROLLBACK_FAILED") == 0)
-        return roll_back(ch, stack, err);
+    if (strcmp(status, "UPDATE_ROLLBACK_FAILED") == 0) {
+        rc = ist_stack_roll_back(ch->env, ch->aws, ch->c->name, ch->c->timeout_ms, err);
+        json_decref(*stack);
+        *stack = NULL;
+        return rc == IST_OK ? ist_stack_find(ch->aws, ch->c->name, stack, err) : rc;
+    }
     if (!never_worked(status))
         return IST_OK;
     ist_log(ch->env, IST_LOG_WARN, "stack %s is %s and never worked: it is removed and made anew",

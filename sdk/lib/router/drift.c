@@ -296,7 +296,8 @@ int32_t ist_router_vm_mend(const ist_env *env, ist_aws *aws, const json_t *seen,
         if (rc == IST_OK) {
             rc = ist_aws_query(aws, "ec2", ist_json_str_or(mend, "action", ""),
                                json_object_get(mend, "params"), NULL, &failed);
-            if (rc != IST_OK && is_done_already(ist_aws_error_code(aws)))
+            // A lost answer: what is still to be done shows when the caller looks again.
+            if (rc == IST_ERR_NETWORK || (rc != IST_OK && is_done_already(ist_aws_error_code(aws))))
                 rc = IST_OK;
         }
         if (rc != IST_OK) {

@@ -39,20 +39,30 @@ static int port_of(const json_t *value)
     return text ? (int)strtol(text, NULL, 10) : value ? (int)json_integer_value(value) : -1;
 }
 
+// EC2 clears the host's bits of what it is given. text: 32 bytes; left alone when `cidr` is none.
+static const char *network_of(const char *cidr, char text[32])
+{
+    const char *slash = strchr(cidr, '/');
+    char *address = ist_printf("%.*s", (int)(slash ? slash - cidr : 0), cidr), shown[16];
+    long prefix = slash ? strtol(slash + 1, NULL, 10) : -1;
+    uint32_t ip = 0;
+    bool good = ist_ipv4_parse(address, &ip) == IST_OK && prefix >= 0 && prefix <= 32;
+    ist_free(address);
+    if (!good)
+        return cidr;
+    ist_ipv4_text(prefix ? ip & (0xffffffffu << (32 - prefix)) : 0, shown);
+    (void)snprintf(text, 32, "%s/%ld", shown, prefix);
+    return text;
+}
+
 static json_t *one_rule(const char *protocol, const json_t *from, const json_t *to,
                         const struct peer_kind *kind, const char *peer)
 {
     char network[32];
-    ist_net4 net;
     const char *name = protocol_of(protocol);
     bool ports = strcmp(name, "tcp") == 0 || strcmp(name, "udp") == 0 || strncmp(name, "icmp", 4) == 0;
-    // EC2 clears the host's bits of what it is given.
-    if (strcmp(kind->sent, "IpRanges") == 0 && ist_net4_parse(peer, &net, NULL) == IST_OK) {
-        char text[16];
-        ist_ipv4_text(net.prefix ? net.address & (0xffffffffu << (32 - net.prefix)) : 0, text);
-        (void)snprintf(network, sizeof network, "%s/%d", text, net.prefix);
-        peer = network;
-    }
+    if (strcmp(kind->sent, "IpRanges") == 0)
+        peer = network_of(peer, network);
     return json_pack("{ss si si ss ss}", "protocol", name, "from", ports ? port_of(from) : -1, "to",
                      ports ? port_of(to) : -1, "kind", kind->sent, "peer", peer);
 }

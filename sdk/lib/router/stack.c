@@ -175,6 +175,9 @@ int32_t ist_stack_wait(const ist_env *env, ist_aws *aws, const char *name, int64
         if (rc != IST_OK)
             break;
         if (!ist_stack_is_busy(stack_status(now))) {
+            // What happened since the last look, where there was one.
+            if (last)
+                tell_events(env, aws, ist_json_str_or(now, "StackId", name), &last);
             *stack = now;
             break;
         }
