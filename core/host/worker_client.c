@@ -22,14 +22,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STALL_MS       5000                // a worker that reads nothing for so long is dead
-#define GRACE_MS       2000                // to end after its wire is closed
-#define HELLO_S        60                  // to load the plugin and say what it is
-#define TALK_PER_S     20000u              // lines of log, progress and print in a second
-#define TALK_BYTES_S   ((size_t)64 << 20)  // and bytes of them
-#define TOLD_MAX       ((size_t)256 << 20) // bytes of results in one operation
-#define LINE_MAX_BYTES 4096u               // of stray output
-#define MEMORY_DEFAULT ((size_t)4 << 30)
+#define STALL_MS        5000                // a worker that reads nothing for so long is dead
+#define GRACE_MS        2000                // to end after its wire is closed
+#define HELLO_S         60                  // to load the plugin and say what it is
+#define TALK_PER_S      20000u              // lines of log, progress and print in a second
+#define SAME_PER_MINUTE 5000u               // times one line is said in a row, without another between
+#define TALK_BYTES_S    ((size_t)64 << 20)  // and bytes of them
+#define TOLD_MAX        ((size_t)256 << 20) // bytes of results in one operation
+#define LINE_MAX_BYTES  4096u               // of stray output
+#define MEMORY_DEFAULT  ((size_t)4 << 30)
 
 struct worker {
     struct process process;
@@ -42,6 +43,9 @@ struct worker {
     bool trace, greeted, broken, output_ended;
     int64_t second; // that is counted, and what was in it
     size_t talk, talk_max, talk_bytes, told;
+    uint64_t said; // a digest of the line said last
+    int64_t said_since;
+    unsigned said_times;
     char line[LINE_MAX_BYTES + 1]; // of stray output, not whole yet
     size_t line_len;
     char last_line[256]; // the last whole one: often the reason of a crash
@@ -226,10 +230,27 @@ static size_t rough_size(const json_t *message)
     return size + 8;
 }
 
-// Counts what was said; -1 with *err once it is too much.
-static int count(struct worker *w, bool talk, size_t bytes, ist_error *err)
+// A plugin that says one thing for ever floods also where the machine is too busy for a flood's pace.
+static bool repeats_itself(struct worker *w, const char *text)
 {
-    if (!talk) {
+    if (!*text)
+        return false;                      // a status, a sign of life: no line
+    uint64_t said = 14695981039346656037u; // FNV-1a
+    for (; *text; text++)
+        said = (said ^ (unsigned char)*text) * 1099511628211u;
+    int64_t second = now_s();
+    if (said != w->said || second - w->said_since >= 60) {
+        w->said = said;
+        w->said_since = second;
+        w->said_times = 0;
+    }
+    return ++w->said_times > SAME_PER_MINUTE;
+}
+
+// Counts what was said (`text`: to people; NULL: as a result); -1 with *err once it is too much.
+static int count(struct worker *w, const char *text, size_t bytes, ist_error *err)
+{
+    if (!text) {
         w->told += bytes;
         if (w->told <= TOLD_MAX)
             return 0;
@@ -240,6 +261,11 @@ static int count(struct worker *w, bool talk, size_t bytes, ist_error *err)
     if (second != w->second) {
         w->second = second;
         w->talk = w->talk_bytes = 0;
+    }
+    if (repeats_itself(w, text)) {
+        ist_fail(err, IST_ERR_LIMIT, w->plugin, "flooded: the same line %u times within a minute",
+                 SAME_PER_MINUTE);
+        return -1;
     }
     w->talk++;
     w->talk_bytes += bytes;
@@ -261,7 +287,8 @@ static int take_message(struct worker *w, json_t *message, struct worker_event *
         json_decref(message);
         return -1;
     }
-    if (count(w, event_types[i].talk, rough_size(message), err) < 0) {
+    const char *said = event_types[i].talk ? ist_json_str_or(message, "text", "") : NULL;
+    if (count(w, said, rough_size(message), err) < 0) {
         json_decref(message);
         return -1;
     }
@@ -311,7 +338,7 @@ static int take_output(struct worker *w, struct worker_event *event, ist_error *
             *event = (struct worker_event){.type = WORKER_LOG,
                                            .body = json_pack("{s:s,s:i,s:o,s:b}", "type", "log", "level",
                                                              (int)IST_LOG_WARN, "text", text, "output", 1)};
-            if (count(w, true, len, err) == 0)
+            if (count(w, w->last_line, len, err) == 0)
                 return 1;
             worker_event_free(event);
             return -1;

@@ -422,6 +422,16 @@ static void a_flood_of_log_is_ended(void **state)
     expect_loss(b, "flooded");
 }
 
+static void one_that_repeats_itself_floods_however_slowly(void **state)
+{
+    struct bench *b = *state;
+    const struct worker_options options = {.lock_fd = -1, .talk_max = 1u << 30};
+    start(b, &options);
+    go_wrong(b, "flood", "observe");
+    ask(b, IST_OP_OBSERVE);
+    expect_loss(b, "flooded: the same line 5000 times within a minute");
+}
+
 static void a_flood_of_stray_output_is_ended(void **state)
 {
     struct bench *b = *state;
@@ -643,6 +653,7 @@ int main(void)
         CASE(junk_on_the_wire_is_named),
         CASE(a_closed_wire_is_named),
         CASE(a_flood_of_log_is_ended),
+        CASE(one_that_repeats_itself_floods_however_slowly),
         CASE(a_flood_of_stray_output_is_ended),
         CASE(one_that_eats_memory_ends_itself),
         CASE(what_it_forked_ends_with_it),
