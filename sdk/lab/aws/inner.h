@@ -146,7 +146,7 @@ void aws_iam_start(struct lab *lab);
 void aws_image_start(struct lab *lab);
 const char *aws_node_image(struct lab *lab); // id of Amazon's newest for EKS; "" when there is none
 void aws_cluster_begin(struct lab *lab,
-                       const char *name); // the cluster in the store becomes ACTIVE in its time
+                       const char *name);           // the cluster in the store becomes ACTIVE in its time
 bool aws_ssm_handles(const struct lab_request *rq); // ssm.c
 void aws_ssm_identify(struct lab_request *rq);
 void aws_ssm_act(struct aws_call *c, const struct lab_request *rq, struct lab_reply *reply);
