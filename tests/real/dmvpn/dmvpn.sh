@@ -56,7 +56,7 @@ no_loss() { pings "$1" "$2" "$3" 100 >"$TMP/ping" && grep -q ' 0% packet loss' "
 what_is_there() { # of a machine, as one would notice it
     on "$1" 'find /etc /usr/local /var/lib/isthmus-dmvpn -xdev \( -type f -o -type l \) ! -name "*.cache" ! -path "/etc/machine-id" \
         -exec sh -c "for f; do stat -c \"%N %a %U:%G\" \"\$f\"; [ -L \"\$f\" ] || md5sum \"\$f\"; done" sh {} + 2>/dev/null | sort
-        cat /proc/sys/net/ipv4/ip_forward; ip -o link | cut -d: -f2 | grep -v gre; iptables-legacy-save | grep -v "^[#:]"
+        cat /proc/sys/net/ipv4/ip_forward; ip -o link | cut -d: -f2 | grep -v "gre\|erspan"; iptables-legacy-save | grep "^-"
         dpkg-query -W -f "\${Package} \${Version}\n"; ip xfrm policy | grep -v "socket\|src 0.0.0.0/0\|priority\|src ::/0"; for u in frr strongswan; do systemctl is-enabled $u; systemctl is-active $u; done; :' 2>&1
 }
 
@@ -177,8 +177,11 @@ seen() { in_ns inet chroot "$IMAGE/root" tcpdump -nr - "$2" <"$TMP/$1.pcap" 2>/d
 for link in hub spoke; do
     echo "# towards the $link: $(seen $link esp) ESP, $(seen $link 'udp port 500 or udp port 4500') IKE"
     ok "ESP went to the $link" test "$(seen $link esp)" -gt 400
-    ok "and nothing but ESP, IKE, ARP and our SSH" \
-        test "$(seen $link 'not esp and not udp port 500 and not udp port 4500 and not arp and not tcp port 22 and not ip6')" = 0
+    # What answers for a machine that is off, or has not begun to listen, quotes ESP and IKE alone.
+    ok "and nothing but ESP, IKE, ARP, our SSH and that somebody cannot be reached" \
+        test "$(seen $link 'not esp and not udp port 500 and not udp port 4500 and not arp and not tcp port 22 and not ip6 and not icmp[icmptype] == icmp-unreach')" = 0
+    ok "nothing of a pod, and no GRE in clear text" \
+        test "$(seen $link 'host 192.168.1.184 or host 10.0.110.197 or proto gre')" = 0
 done
 
 # ---- bare again ----
