@@ -87,4 +87,6 @@ for plugin in "${endpoints[@]:1}"; do
             <(jq -S 'sort_by(.name)' "$TMP/ours") <(jq -S 'sort_by(.name)' "$TMP/theirs")
     done
 done
+"$SRC/plugins/frr-dmvpn/host/embed.sh" "$TMP/scripts.c"
+ok "frr-dmvpn carries its scripts as they are" diff "$TMP/scripts.c" "$SRC/plugins/frr-dmvpn/scripts.c"
 finish

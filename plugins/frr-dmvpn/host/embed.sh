@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes ../scripts.c: the two scripts as C has them. tests/unit/frr-dmvpn.sh says when that was forgotten.
+# Writes ../scripts.c: the two scripts as C has them. tests/integration/dmvpn-role.sh says when that was forgotten.
 cd "$(dirname "$0")" || exit 1
 {
     echo '// Made by host/embed.sh out of host/*.sh: edit those.'
