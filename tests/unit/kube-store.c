@@ -269,8 +269,8 @@ static void count_write(struct kube_store *store, const struct target *at, int *
     snprintf(store->last_write, sizeof store->last_write, "%.30s %.100s", at->resource, at->name);
 }
 
-static void apply(struct kube_store *store, const struct target *at, const char *body,
-                  struct httpd_reply *reply)
+static __attribute__((nonnull)) void apply(struct kube_store *store, const struct target *at,
+                                           const char *body, struct httpd_reply *reply)
 {
     char *id = id_of(at->resource, at->ns, at->name);
     json_t *wanted = json_loads(body, 0, NULL), *before = json_object_get(store->objects, id);

@@ -531,12 +531,13 @@ static void source_profiles_in_a_circle_are_an_error(void **state)
 // A helper of the user's that prints what `body` says; its profile is "made".
 static void write_helper(const struct fixture *f, const char *body)
 {
-    char text[4096], command[1024];
+    char text[4096], command[1024], path[128];
+    snprintf(path, sizeof(path), "%s/my helper", f->dir);
     snprintf(text, sizeof(text), "#!/bin/sh\n%s\n", body);
-    write_file(f, "my helper", "HELPER", text);
-    assert_int_equal(chmod(getenv("HELPER"), 0700), 0);
+    write_file(f, "my helper", NULL, text);
+    assert_int_equal(chmod(path, 0700), 0);
     snprintf(command, sizeof(command), "[profile made]\ncredential_process = '%s' --for \"a b\" it\\'s\n",
-             getenv("HELPER"));
+             path);
     write_file(f, "config", "AWS_CONFIG_FILE", command);
     setenv("AWS_PROFILE", "made", 1);
 }
