@@ -441,10 +441,13 @@ void rec_lease_release(struct rec_cluster *cluster);
 void rec_lease_close(struct rec_cluster *cluster);
 void rec_lease_step(struct rec_cluster *cluster, int64_t now, int64_t *until);
 // For a destruction: waits until nobody who lives holds it (IST_ERR_CONFLICT: somebody does), and takes it. *taken: its
-// uid, the caller's; NULL when it may not be used. Then it is removed.
+// uid, the caller's; NULL when it may not be used. Then it is removed, or given back where it cannot be.
 int32_t rec_lease_seize(const ist_env *env, ist_kube *kube, const char *cluster, const char *ns,
                         const char *owner, char **taken, ist_error *err);
 void rec_lease_remove(const ist_env *env, ist_kube *kube, const char *ns, const char *owner, const char *uid);
+// Where the destruction failed: the next one need not wait for its end.
+void rec_lease_hand_back(const ist_env *env, ist_kube *kube, const char *ns, const char *owner,
+                         const char *uid);
 int rec_may_write(const struct rec_cluster *cluster, int64_t now);
 
 // ---- status

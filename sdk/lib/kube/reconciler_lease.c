@@ -401,6 +401,32 @@ int32_t rec_lease_seize(const ist_env *env, ist_kube *kube, const char *cluster,
     return rc < 0 ? rc : IST_OK;
 }
 
+// Without a holder nobody has to wait until it would have ended.
+static void hand_back(const ist_env *env, ist_kube *kube, struct rec_lease *lease, const char *owner,
+                      const char *uid)
+{
+    json_t *said = NULL;
+    int status = 0;
+    if (lease_call(kube, "GET", lease, NULL, &status, &said, NULL) == IST_OK && status == 200 &&
+        !strcmp(ist_json_str_or(said, "metadata.uid", ""), uid)) {
+        set(&lease->version, ist_json_str_or(said, "metadata.resourceVersion", ""));
+        lease->transitions = ist_json_int(said, "spec.leaseTransitions", 0);
+        json_t *body = claim_of(lease, env, owner, "", 1, DURATION_MS);
+        (void)lease_call(kube, "PUT", lease, body, &status, NULL,
+                         NULL); // else it ends by itself, in its time
+        json_decref(body);
+    }
+    json_decref(said);
+}
+
+void rec_lease_hand_back(const ist_env *env, ist_kube *kube, const char *ns, const char *owner,
+                         const char *uid)
+{
+    struct rec_lease lease = {.name = lease_name(owner), .ns = ist_strdup(ns)};
+    hand_back(env, kube, &lease, owner, uid);
+    lease_clear(&lease);
+}
+
 void rec_lease_remove(const ist_env *env, ist_kube *kube, const char *ns, const char *owner, const char *uid)
 {
     struct rec_lease lease = {.name = lease_name(owner), .ns = ist_strdup(ns)};
@@ -409,9 +435,11 @@ void rec_lease_remove(const ist_env *env, ist_kube *kube, const char *ns, const 
     json_t *body = json_pack("{s:s, s:s, s:{s:s}}", "kind", "DeleteOptions", "apiVersion", "v1",
                              "preconditions", "uid", uid);
     if (lease_call(kube, "DELETE", &lease, body, &status, NULL, &err) != IST_OK ||
-        (status >= 300 && status != 404))
+        (status >= 300 && status != 404)) {
         ist_log(env, IST_LOG_WARN, "the lease %s/%s in %s is left: %d", ns, lease.name, ist_kube_name(kube),
                 status);
+        hand_back(env, kube, &lease, owner, uid);
+    }
     json_decref(body);
     lease_clear(&lease);
 }

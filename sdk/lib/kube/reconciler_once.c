@@ -501,6 +501,8 @@ static int32_t destroy_in(const ist_env *env, const ist_reconciler_plugin *plugi
         rc = ist_outcome(env, resource, NULL, err);
     if (rc == IST_OK && lease)
         rec_lease_remove(env, clusters->items[0].kube, lease_ns, owner, lease);
+    else if (lease)
+        rec_lease_hand_back(env, clusters->items[0].kube, lease_ns, owner, lease);
     ist_free(lease);
     rec_made_free(&made);
     ist_clusters_free(clusters);
