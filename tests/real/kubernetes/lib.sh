@@ -10,7 +10,13 @@ export BUILD
 [ -n "${KUBEBUILDER_ASSETS:-}" ] || skip_all "KUBEBUILDER_ASSETS is not set: no control planes here"
 [ -n "${ISTHMUS_K8S_START:-}" ] || skip_all "ISTHMUS_K8S_START is not set: nothing starts a control plane here"
 export KUBEBUILDER_ASSETS
-PORT=${ISTHMUS_TEST_PORT:-$((21000 + RANDOM % 300 * 20))}
+# Forty ports that no other test of this build has: its file is locked as long as this test, or a server of it, lives.
+take_ports() {
+    local slot
+    until slot=$((RANDOM % 150)) && exec 9>"$BUILD/ports.$slot" && flock -n 9; do :; done
+    PORT=$((21000 + slot * 40))
+}
+if [ -n "${ISTHMUS_TEST_PORT:-}" ]; then PORT=$ISTHMUS_TEST_PORT; else take_ports; fi
 
 stop_clusters() {
     local pid

@@ -16,3 +16,4 @@ EXTRA_DIST += %D%/lib.sh %D%/daemon.sh %D%/bad-road.py
 # The plugins that span clusters, between real API servers.
 REAL_TESTS += %D%/faults.sh %D%/mirror.sh %D%/mirror-rbac.sh %D%/mirror-names.sh %D%/netpol.sh %D%/rbac.sh
 REAL_TESTS += %D%/road.sh %D%/credentials.sh %D%/netpol-rbac.sh %D%/changes.sh %D%/netpol-limits.sh %D%/kills.sh %D%/stars.sh
+CLEANFILES += ports.*
