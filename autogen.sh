@@ -67,6 +67,7 @@ check() {
 }
 
 demo() {
+    export CFLAGS=${CFLAGS:--O1 -g1} # somebody waits for it: a quarter less to build
     build
     DEMO_DIR=${DEMO_DIR:-$PWD/.demo} BUILD=$BUILD bash tests/demo.sh
 }
