@@ -130,6 +130,14 @@ int status_is(struct world *world, const char *path, const char *value)
     return !strcmp(text, value);
 }
 
+int flag_is(struct world *world, const char *path, int value)
+{
+    pthread_mutex_lock(&world->lock);
+    const int same = ist_json_bool(world->status, path, -1) == value;
+    pthread_mutex_unlock(&world->lock);
+    return same;
+}
+
 int number_is(struct world *world, const char *path, json_int_t value)
 {
     pthread_mutex_lock(&world->lock);

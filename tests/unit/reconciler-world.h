@@ -50,6 +50,7 @@ int told(struct world *world, const char *text);
 int noted(struct world *world, const char *text);
 int status_is(struct world *world, const char *path, const char *value);
 int number_is(struct world *world, const char *path, json_int_t value);
+int flag_is(struct world *world, const char *path, int value);
 
 // Waits until it is so; how long only bounds a test that fails.
 #define within(seconds, condition)                                                                           \
