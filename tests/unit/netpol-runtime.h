@@ -28,7 +28,7 @@ struct ist_reconciler {
     struct model *model;
     int64_t grace;
     int lacks_slices; // discovery.k8s.io/v1 is not served
-    int shuffled; // due keys are taken in any order; else those touched with 0 first
+    int shuffled;     // due keys are taken in any order; else those touched with 0 first
     uint32_t random;
     // Called before each write: our object of that name there becomes `after` (NULL: goes), on behalf of `key`.
     void (*before_write)(struct ist_reconciler *run, size_t cluster, const char *key, const json_t *before,
