@@ -49,7 +49,7 @@ one_replace() {
 }
 ok "other subnets are planned as a replacement" one_replace
 sed 's/10.0.1.0/10.9.1.0/' "$TMP/made.yaml" >"$TMP/outside.yaml"
-ok "a subnet outside of the VPC is refused" refuses "is not within 10.0.0.0/16" aws-vpc plan "$TMP/outside.yaml" "$TMP/vpc.state"
+ok "a subnet outside of the VPC is refused" refuses "is not within the VPC's 10.0.0.0/16" aws-vpc plan "$TMP/outside.yaml" "$TMP/vpc.state"
 cp "$TMP/made.yaml" "$TMP/stranger.yaml"
 ok "a stack of that name that is somebody else's is refused" refuses "did not make" aws-vpc plan "$TMP/stranger.yaml" "$TMP/none.state"
 
