@@ -1,6 +1,8 @@
 // Does the tunnel work? Each fact by itself, from the router's own words.
 #include "csr.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct facts {
@@ -239,12 +241,68 @@ static bool tell_obstacles(struct csr *c, struct device *d)
     return found;
 }
 
-// Why the tunnel may not work: what of the configuration differs, line by line.
-static void explain(struct csr *c, struct device *d)
+// Does a static route of somebody else's come before the way to `cidr`? One that is narrower does, and one of the same
+// width unless its distance is behind OSPF's; not one that leads into the tunnel itself.
+static bool overrides(const struct csr *c, const char *line, const char *cidr)
 {
-    size_t told = 0;
-    if (csr_compare(c, d, NULL) != IST_OK)
-        return;
+    char network[20], mask[20], rest[3][40] = {"", "", ""};
+    const char *hub = ist_json_str_or(c->inputs, "nhrp.HubTunnelIP", "");
+    uint32_t address, bits;
+    ist_net4 net;
+    if (sscanf(line, "ip route %19s %19s %39s %39s %39s", network, mask, rest[0], rest[1], rest[2]) < 3 ||
+        ist_net4_parse(cidr, &net, NULL) != IST_OK || ist_ipv4_parse(network, &address) != IST_OK ||
+        ist_ipv4_parse(mask, &bits) != IST_OK)
+        return false;
+    int width = __builtin_popcount(bits);
+    long distance = 1;
+    for (size_t i = 1; i < 3; i++) {
+        if (*rest[i] && strspn(rest[i], "0123456789") == strlen(rest[i]))
+            distance = strtol(rest[i], NULL, 10);
+    }
+    return ist_net4_contains(net, address) && strncmp(rest[0], "Tunnel", 6) != 0 &&
+           strcmp(rest[0], hub) != 0 &&
+           (width > (int)net.prefix ? distance < 255 : width == (int)net.prefix && distance <= 110);
+}
+
+// Static routes that others configured and that take packets from the way: named, not removed.
+static bool tell_routes(struct csr *c, struct device *d)
+{
+    json_t *cidrs = json_pack("[s, s]", ist_json_str_or(c->inputs, "onPremCidr", ""),
+                              ist_json_str_or(c->inputs, "onPremPodCidr", "")),
+           *own = csr_static_routes(c->inputs), *item;
+    char *text = ist_ios_config_text(d->running, 1), *save = NULL;
+    bool found = false;
+    size_t i;
+    json_array_foreach(json_object_get(c->inputs, "private_subnets"), i, item)
+    {
+        json_array_append_new(cidrs, json_string(ist_json_str_or(item, "cidr", "")));
+    }
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        bool mine = false;
+        json_array_foreach(own, i, item)
+        {
+            mine = mine || strcmp(line, json_string_value(item)) == 0;
+        }
+        json_array_foreach(cidrs, i, item)
+        {
+            if (mine || !overrides(c, line, json_string_value(item)))
+                continue;
+            found = true;
+            ist_check(&c->env, "nothing on the router is in the way", IST_FAIL,
+                      "%s: it comes before the route to %s", line, json_string_value(item));
+            break;
+        }
+    }
+    ist_free(text);
+    json_decref(cidrs);
+    json_decref(own);
+    return found;
+}
+
+// Why the tunnel may not work: what of the configuration differs, line by line.
+static void explain(struct csr *c, struct device *d, bool told_routes)
+{
+    size_t told = told_routes;
     for (size_t i = 0; i < d->diff.count && told < 10; i++) {
         const ist_ios_step *step = &d->diff.steps[i];
         if (step->kind == IST_IOS_ENTER || step->kind == IST_IOS_EXIT)
@@ -315,8 +373,9 @@ int32_t csr_verify(const ist_host *host, ist_call *call)
     for (size_t i = 0; i < CHECKS; i++)
         good = good && (!checks[i].name || checks[i].good);
     if (rc == IST_OK && d.ios) {
-        if (!good)
-            explain(&c, &d);
+        bool compared = csr_compare(&c, &d, NULL) == IST_OK, told = compared && tell_routes(&c, &d);
+        if (compared && !good)
+            explain(&c, &d, told);
         check_settled(&c, &d);
         check_throughput(&c, &d);
     }

@@ -76,6 +76,21 @@ IN=$TMP/soon.yaml csr verify >"$TMP/out" 2>&1
 ok "verify fails and names it" check_is fail "nothing on the router is in the way" "interface GigabitEthernet1: ip access-group 160 in"
 configure 'interface GigabitEthernet1' 'no ip access-group 160 in' 'no access-list 160 deny udp any any eq 4500' >"$TMP/typed"
 ok "without it all is well" csr verify
+# A route of somebody's that is narrower than what OSPF learns, or as wide and nearer, takes the packets.
+astray() { # astray ROUTE "what": verify names the line, and plan leaves it alone
+    configure "ip route $1" >"$TMP/typed"
+    IN=$TMP/soon.yaml csr verify >"$TMP/out" 2>&1
+    ok "$2: verify fails and names it" check_is fail "nothing on the router is in the way" "ip route $1: it comes before"
+    ok "$2: it is no drift" changes 0
+    configure "no ip route $1" >"$TMP/typed"
+}
+astray "192.168.7.0 255.255.255.0 Null0" "a part of the pods' addresses led to nowhere"
+astray "192.168.0.0 255.255.0.0 Null0" "all of them led to nowhere"
+ok "then OSPF's route is not in the table" check_is fail "route to the pods on premises" "192.168.0.0/16 is in no route"
+astray "10.0.111.0 255.255.255.128 Null0" "a part of a subnet in the VPC led to nowhere"
+configure 'ip route 192.168.0.0 255.255.0.0 Null0 250' >"$TMP/typed"
+ok "a floating route to nowhere waits behind OSPF's" csr verify
+configure 'no ip route 192.168.0.0 255.255.0.0 Null0 250' >"$TMP/typed"
 # ---- what a run before has made under another name goes ----
 other() { # other "what" "from" "to" LINE-GONE LINE-THERE: an input changes, and changes back
     sed "s|$2|$3|" "$TMP/in.yaml" >"$TMP/renamed.yaml"

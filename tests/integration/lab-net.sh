@@ -80,6 +80,23 @@ if [ -n "${assoc:-}" ] && [ "$assoc" != None ]; then
     undone "the router's Elastic IP" "tunnel: " aws ccp ec2 disassociate-address --association-id "$assoc" \
         -- ec2 associate-address --allocation-id "$alloc" --network-interface-id "$outside"
 fi
+# The router's table: the longest prefix wins, then the least administrative distance.
+router=$(ec2 describe-addresses --query "Addresses[?NetworkInterfaceId=='$outside'].PublicIp|[0]")
+router() {
+    printf '%s\n' 'configure terminal' "$@" end exit | timeout 30 ssh -tt -o BatchMode=yes -o StrictHostKeyChecking=no \
+        -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -i "$ISTHMUS_ROUTER_KEY" -p "$ISTHMUS_ROUTER_PORT" "ec2-user@$router"
+}
+null0() { router "$1ip route $2 Null0"; }
+undone "the way to the pods, by a route to nowhere" "192.168.0.0/16 by Null0" aws ccp null0 "" "192.168.0.0 255.255.0.0" \
+    -- null0 "no " "192.168.0.0 255.255.0.0"
+listener=$(address aws listener)
+undone "the way to one pod in the VPC, by a narrower one" "$listener/32 by Null0" ccp aws null0 "" "$listener 255.255.255.255" \
+    -- null0 "no " "$listener 255.255.255.255"
+null0 "" "192.168.0.0 255.255.128.0" >"$TMP/out" 2>&1
+exits 1 "with a route to nowhere for half of the pods verify fails" isthmus verify stars
+says "ip route 192.168.0.0 255.255.128.0 Null0" "and names the line"
+null0 "no " "192.168.0.0 255.255.128.0" >"$TMP/out" 2>&1
+
 undone "an egress policy" "Egress of pod default/client" ccp aws on ccp apply -f - -- on ccp delete networkpolicy no-way-out -n default <<EOF
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy

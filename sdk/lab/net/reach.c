@@ -161,8 +161,12 @@ static bool cloud_to_premises(const struct packet *p)
         return false;
     if (!lab_router_spoke_routes(p->lab, p->dst, why, sizeof why))
         return fail(p, "router: %s", why);
+    if (!lab_router_hub_delivers(p->lab, p->dst, why, sizeof why))
+        return fail(p, "hub: %s", why);
     if (!lab_router_hub_routes(p->lab, p->seen, why, sizeof why))
         return fail(p, "hub, for the answers: %s", why);
+    if (!lab_router_spoke_delivers(p->lab, p->seen, why, sizeof why))
+        return fail(p, "router, for the answers: %s", why);
     return true;
 }
 
@@ -173,12 +177,16 @@ static bool premises_to_cloud(const struct packet *p)
         return fail(p, "hub: %s", why);
     if (!tunnel(p))
         return false;
+    if (!lab_router_spoke_delivers(p->lab, p->dst, why, sizeof why))
+        return fail(p, "router: %s", why);
     if (!lab_aws_path_in(p->lab, p->seen, p->dst, p->proto, p->port, why, sizeof why))
         return fail(p, "VPC: %s", why);
     if (!lab_aws_path_out(p->lab, p->dst, p->seen, p->proto, p->port, why, sizeof why))
         return fail(p, "VPC, for the answers: %s", why);
     if (!lab_router_spoke_routes(p->lab, p->seen, why, sizeof why))
         return fail(p, "router, for the answers: %s", why);
+    if (!lab_router_hub_delivers(p->lab, p->seen, why, sizeof why))
+        return fail(p, "hub, for the answers: %s", why);
     return true;
 }
 

@@ -179,11 +179,13 @@ const char *router_ospf_area(const struct router *router, uint32_t address);
 struct route {
     uint32_t network;
     int prefix;
+    int distance; // administrative
     char code[8]; // "C", "L", "S", "S*", "O", "O IA", "O E2"
-    uint32_t via;
+    uint32_t via; // 0: the interface alone
     char interface[32];
 };
-// The routing table; returns how many of at most `room`.
-size_t router_routes(struct router *router, struct route *routes, size_t room);
+enum { ROUTES_MAX = 128 };
+// The routing table: of each prefix the routes of the least administrative distance; returns how many.
+size_t router_routes(struct router *router, struct route routes[ROUTES_MAX]);
 
 #endif

@@ -24,9 +24,11 @@ void lab_router_stop(struct lab *lab);
 // identities, transform, NHRP key and NHS, tunnel key, OSPF area and timers ...)? False with the first piece
 // that does not fit in why, in the field's words.
 bool lab_router_tunnel_up(struct lab *lab, char *why, size_t size);
-// Where the launched router, and the hub, would send `dst`: true if over the tunnel (the route is there by
-// OSPF).
+// Where the launched router, and the hub, would send `dst`, by their routing tables: true if over the tunnel; and, for
+// what has come through it, if into the network behind them. False with where else it goes in why.
 bool lab_router_spoke_routes(struct lab *lab, uint32_t dst, char *why, size_t size);
 bool lab_router_hub_routes(struct lab *lab, uint32_t dst, char *why, size_t size);
+bool lab_router_spoke_delivers(struct lab *lab, uint32_t dst, char *why, size_t size);
+bool lab_router_hub_delivers(struct lab *lab, uint32_t dst, char *why, size_t size);
 
 #endif

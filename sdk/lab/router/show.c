@@ -336,7 +336,7 @@ static void print_route(const struct route *route, bool indented, int64_t age, F
     if (!route->via) {
         fprintf(out, "is directly connected, %s\n", route->interface);
     } else if (*route->code == 'S') {
-        fprintf(out, "[1/0] via %s\n", via);
+        fprintf(out, "[%d/0] via %s\n", route->distance, via);
     } else {
         fprintf(out, "[110/%d] via %s, ", strstr(route->code, "E2") ? 20 : 1001, via);
         print_age(out, age);
@@ -348,9 +348,9 @@ static void print_route(const struct route *route, bool indented, int64_t age, F
 
 static void ip_route(struct router *router, bool ospf, FILE *out)
 {
-    struct route routes[128];
+    struct route routes[ROUTES_MAX];
     struct peer peer;
-    size_t count = router_routes(router, routes, 128);
+    size_t count = router_routes(router, routes);
     uint32_t last_major = 1, gateway = 0;
     look_at_peer(router, &peer);
     qsort(routes, count, sizeof *routes, order);
