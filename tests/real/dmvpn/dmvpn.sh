@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../../integration/lib.sh"
 [ "$(id -u)" = 0 ] || skip_all "not root"
 [ -n "${ISTHMUS_CACHE:-}" ] || skip_all "ISTHMUS_CACHE is unset: a Debian machine of 1 GB would be kept there"
-for tool in ip unshare ssh ssh-keygen apt-get jq; do
+for tool in ip unshare setpriv ssh ssh-keygen apt-get jq; do
     command -v $tool >/dev/null || skip_all "$tool is missing"
 done
 [ -c /dev/net/tun ] || skip_all "there is no /dev/net/tun"
@@ -81,10 +81,11 @@ pass_or_fail $? "and a plan has changed nothing"
 # ---- made, under the eyes of who listens in between ----
 CAPTURES=
 for link in hub spoke; do
-    in_ns inet chroot "$IMAGE/root" tcpdump -Uni $link -w - 2>/dev/null >"$TMP/$link.pcap" &
+    beside inet chroot "$IMAGE/root" tcpdump -Uni $link -w - 2>/dev/null >"$TMP/$link.pcap"
     CAPTURES="$CAPTURES $!"
 done
-from vpc ping -q -n -i 0.2 -I 10.0.110.197 192.168.1.184 >/dev/null & # from before there is a tunnel, until the end
+# From before there is a tunnel, until the end.
+beside vpc chroot "$IMAGE/root" ping -q -n -i 0.2 -I 10.0.110.197 192.168.1.184 >/dev/null
 CAPTURES="$CAPTURES $!"
 start=$SECONDS
 ok "one apply makes both" isthmus apply dmvpn --yes
@@ -97,7 +98,7 @@ says "pass  OSPF neighbour is full" "and tells of OSPF"
 exits 0 "a second plan is empty" isthmus plan dmvpn --detailed-exitcode
 head -c 10000000 /dev/urandom >"$IMAGE/root/tmp/sent.$$"
 rm -f "$IMAGE/root/tmp/got.$$"
-timeout 120 ip netns exec "$WORLD-onprem" chroot "$IMAGE/root" socat -u TCP-LISTEN:9000,bind=192.168.1.184,reuseaddr "CREATE:/tmp/got.$$" &
+beside onprem chroot "$IMAGE/root" socat -T 120 -u TCP-LISTEN:9000,bind=192.168.1.184,reuseaddr,accept-timeout=120 "CREATE:/tmp/got.$$"
 listener=$!
 until_so sh -c "ip netns exec $WORLD-onprem grep -q ':2328 ' /proc/net/tcp || ip netns exec $WORLD-onprem cat /proc/net/tcp | grep -q ':2328 '"
 from vpc timeout 120 socat -u "OPEN:/tmp/sent.$$" TCP:192.168.1.184:9000,bind=10.0.110.197
@@ -154,9 +155,9 @@ ok "and works" until_so both_ways
 
 # ---- a change that nobody confirms ----
 # Not by a function: what is started here is the program itself, and its process id is.
-ip netns exec "$WORLD-inet" "$ISTHMUS" -C "$TMP/conf.d" apply dmvpn --yes --only spoke \
+beside inet "$ISTHMUS" -C "$TMP/conf.d" apply dmvpn --yes --only spoke \
     --set pipelines.dmvpn.steps.spoke.with.nhrp.key=another0 \
-    --set pipelines.dmvpn.steps.spoke.with.revert_minutes=1 >"$TMP/killed" 2>&1 &
+    --set pipelines.dmvpn.steps.spoke.with.revert_minutes=1 >"$TMP/killed" 2>&1
 killed=$!
 until_so on spoke 'test -e /var/lib/isthmus-dmvpn/pending && ! cmp -s /etc/frr/frr.conf /var/lib/isthmus-dmvpn/backup/tree/etc/frr/frr.conf'
 kill -KILL $killed

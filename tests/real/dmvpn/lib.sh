@@ -5,9 +5,15 @@
 #   vpc     the router 10.0.109.1 of a VPC that carries the pod 10.0.110.197; the spoke's inside is 10.0.109.10/24
 WORLD=ist$$ # prefix of the namespaces: several runs do not meet
 in_ns() { local ns=$1; shift; ip netns exec "$WORLD-$ns" "$@"; }
+# beside NS COMMAND...: in the background; $! is the program's own. It ends with this shell, however that ends.
+beside() { setpriv --pdeathsig KILL ip netns exec "$WORLD-$1" "${@:2}" & }
 
 world_up() {
     local ns
+    # What a run that was killed has left behind: names alone, for its programs ended with it.
+    for ns in $(ip netns list | grep -oE '^ist[0-9]+-(inet|onprem|vpc)'); do
+        ended "$(echo "$ns" | grep -oE '[0-9]+')" && ip netns del "$ns"
+    done
     for ns in inet onprem vpc; do
         ip netns add "$WORLD-$ns" && ip -n "$WORLD-$ns" link set lo up || return 1
     done
@@ -34,15 +40,16 @@ machine_up() {
     spoke) wan=198.51.100.9/28 gw=198.51.100.1 lan=10.0.109.10/24 ns=vpc near=10.0.109.1/24 far=10.0.109.10 pod=10.0.110.197 ;;
     esac
     in_ns inet ip tuntap add dev "$inside" mode tap && in_ns inet ip link set "$inside" up || return 1
-    # A pid namespace of its own, so that its helpers (which hold the lock of its disk) end with it.
-    ip netns exec "$WORLD-inet" unshare -m -p --fork --kill-child sh -c '
+    # A pid namespace of its own, so that its helpers (which hold the lock of its disk) end with it: as its first
+    # process does when unshare goes, and unshare when this shell does.
+    beside inet unshare -m -p --fork --kill-child sh -c '
         mount --make-rprivate / && mount -t proc proc "$1/proc" && mount --bind /dev "$1/dev" &&
         mount --bind /dev/shm "$1/dev/shm" && mount --bind "$2" "$1/mnt" && mount --bind "$3" "$1/media" || exit 1
         root=$1; shift 3
         exec chroot "$root" /usr/bin/linux.uml "$@"' sh "$IMAGE/root" "$IMAGE" "$TMP" \
         mem=256M "ubd0=/media/$name.cow,/mnt/disk.ext4" root=/dev/ubda rw con=null con0=null,fd:1 quiet \
         "vec0:transport=tap,ifname=$name,depth=128" "vec1:transport=tap,ifname=$inside,depth=128" \
-        "host=$name" "wan=$wan" "gw=$gw" "lan=$lan" systemd.show_status=0 </dev/null >>"$TMP/$name.console" 2>&1 &
+        "host=$name" "wan=$wan" "gw=$gw" "lan=$lan" systemd.show_status=0 </dev/null >>"$TMP/$name.console" 2>&1
     MACHINE[$name]=$!
     until on "$name" true 2>/dev/null; do
         kill -0 "${MACHINE[$name]}" 2>/dev/null || { tail -5 "$TMP/$name.console" | sed 's/^/# /'; return 1; }
