@@ -24,13 +24,13 @@ static void defer(struct run *run, struct task *task, const char *what, const ch
 // Why a step must wait because of one that it needs; NULL when it need not.
 static const char *why_wait(const struct task *need)
 {
-    if (need->deferred)
+    bool applied = need->record && !need->resume;
+    if (need->deferred && !(need->put_off && applied))
         return "is deferred";
     if (need->replaced)
         return "is replaced first";
     if (task_has_action(need->changes, "replace"))
         return "replaces something first";
-    bool applied = need->record && !need->resume;
     if (task_has_action(need->changes, "create") && !applied)
         return need->record ? "creates something first" : "is created first";
     if (!need->record && json_array_size(need->changes))
@@ -249,8 +249,11 @@ static void plan_done(struct run *run, struct task *task, const ist_error *err)
     if (!task->step) {
         destroy_was_read(run, task, err);
     } else if (elsewhere && task->mending) {
-        report_log(run, task->name, "info", "cannot be planned yet: %s", err->text);
-        defer(run, task, mending_need(run, task)->name, "mends something first");
+        const struct task *first = task->stirred_by ? task->stirred_by : mending_need(run, task);
+        char *why = ist_printf("mends something first (%s)", err->text);
+        task->put_off = true;
+        defer(run, task, first->name, why);
+        ist_free(why);
     } else if (err->code != IST_OK) {
         task_fail(run, task, err);
     } else if (task->operation == IST_OP_OBSERVE) {

@@ -59,6 +59,7 @@ struct task {
     bool
         derives; // apply: what it needs has changed the world since it was planned, and its inputs are the same
     bool mending;    // one that it needs, or that needs in turn, creates a part of it anew
+    bool put_off;    // plan: deferred for that alone; those after it are planned all the same
     bool resume;     // its last apply or destroy was interrupted
     bool changed;    // this run changed something of it
     bool reported;   // its failure has been told

@@ -96,9 +96,10 @@ static int32_t compare_missing(struct work *work, const ist_cluster *cluster, co
         int comes = wanted_of(work, home) != NULL;
         json_decref(home);
         if (!comes) {
-            ist_fail(err, IST_ERR_INPUT, from, "namespace %s does not exist in %s", ns, cluster->name);
+            // Not found, and no wrong input: a step before this one may be about to make it again.
+            ist_fail(err, IST_ERR_NOT_FOUND, from, "namespace %s does not exist in %s", ns, cluster->name);
             ist_hint(err, "put it in a manifest, or set create_namespaces");
-            return IST_ERR_INPUT;
+            return IST_ERR_NOT_FOUND;
         }
         rc = IST_OK;
     }

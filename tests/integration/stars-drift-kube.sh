@@ -14,6 +14,29 @@ drift "a mirrored service is deleted" "frontend" - cloud -n stars delete service
 drift "a deployment is scaled" "backend" - onprem -n stars scale deployment backend --replicas=0
 drift "a deployment is scaled up" "frontend" - onprem -n stars scale deployment frontend --replicas=3
 
+# ---- a namespace is deleted, with all that several steps put into it ----
+# What was there is made again in one go, and nobody is asked: the plan told it, or why it cannot tell it yet.
+namespace_again() { # namespace_again onprem|cloud NAMESPACE "text that the plan shows"...
+    local what="namespace $2 ($1) is deleted" in=$1 ns=$2 text
+    shift 2
+    "$in" delete ns "$ns" >/dev/null
+    exits 2 "$what: plan sees it" isthmus plan stars --detailed-exitcode
+    for text; do says "$text" "$what: and tells: $text"; done
+    ok "$what: apply makes all of it again" isthmus apply stars --yes
+    ok "$what: and nothing else" mended
+    exits 0 "$what: nothing is left" isthmus plan stars --detailed-exitcode
+}
+mended() { lab snapshot >"$TMP/now" && diff "$TMP/applied" "$TMP/now"; }
+namespace_again onprem stars "create  Namespace stars in ccp" "create  Deployment stars/backend in ccp" \
+    "policies (k8s-apply): deferred: app mends something first (namespace stars does not exist in ccp)" \
+    "create  NetworkPolicy stars/frontend-policy in ccp"
+namespace_again cloud client "create  Deployment client/client in aws" \
+    "policies (k8s-apply): deferred: app mends something first (namespace client does not exist in aws)"
+namespace_again cloud management-ui "create  Deployment management-ui/management-ui in aws"
+namespace_again onprem client "create  Namespace client in ccp" "create  Service client/client in ccp"
+namespace_again onprem management-ui "create  Service management-ui/management-ui in ccp"
+namespace_again cloud stars "create  Service stars/frontend in aws" "create  Service stars/backend in aws"
+
 # ---- pods that end, while apply runs ----
 scaled() { [ "$(onprem -n stars get deployment frontend -o 'jsonpath={.status.readyReplicas}')" = "$1" ]; }
 mirrored() { [ "$(cloud -n stars get endpointslices -l kubernetes.io/service-name=frontend -o 'jsonpath={.items[*].endpoints[*].addresses[0]}' | wc -w)" = "$1" ]; }
