@@ -249,6 +249,33 @@ static struct value from_var(struct scope *scope, const struct node *node, const
     return value;
 }
 
+const struct node *node_meant(const struct scope *scope, const struct node *node, char **path)
+{
+    struct text parsed;
+    size_t offset;
+    char why[400];
+    for (int hops = 0; node->kind == NODE_STRING && text_has_reference(node->text) && hops < 16; hops++) {
+        if (text_parse(scope->config->arena, node->text, &parsed, &offset, why, sizeof(why)) ||
+            parsed.count != 1 || parsed.parts[0].literal)
+            break;
+        const struct part *part = &parsed.parts[0];
+        const struct node *found = NULL;
+        if (part->kind == REF_VAR && scope->vars)
+            found = path_node(scope->vars, part->name);
+        else if (part->kind == REF_EACH && scope->step && scope->step->each_key && *part->path)
+            found = path_node(scope->step->each_value, part->path);
+        else if (part->kind == REF_EACH && scope->step && scope->step->each_key &&
+                 strcmp(part->name, "value") == 0)
+            found = scope->step->each_value;
+        if (!found || found->kind == NODE_NULL)
+            break;
+        ist_free(*path);
+        *path = part->kind == REF_VAR ? variable_path(scope, part->name) : NULL;
+        node = found;
+    }
+    return node;
+}
+
 static struct value from_each(struct scope *scope, const struct node *node, const struct part *part,
                               const char *type, bool secret)
 {
@@ -269,27 +296,14 @@ static struct value from_each(struct scope *scope, const struct node *node, cons
 
 // ---- outputs of steps
 
-// The type of a part of an output: list(cidr) and "[0]" -> cidr. "" when it cannot be told.
-static void type_at(const char *type, const char *path, char *out, size_t size)
-{
-    char key[128], item[128];
-    long index;
-    snprintf(out, size, "%s", type);
-    while (path_next(&path, key, sizeof(key), &index) > 0) {
-        if (!ist_type_item(out, item, sizeof(item))) {
-            *out = '\0';
-            return;
-        }
-        snprintf(out, size, "%s", item);
-    }
-}
-
 static struct value from_one(struct scope *scope, const struct node *node, const struct part *part,
                              const struct step *step, const ist_field *field)
 {
-    char type[128] = "";
-    if (field)
-        type_at(field->type, part->path, type, sizeof(type));
+    char type[128] = "", why[400];
+    if (field && !output_type(step->info, part, type, sizeof(type), why, sizeof(why))) {
+        diag_error(scope->diags, node->place, "%s", why);
+        return failed();
+    }
     bool is_known = false;
     const json_t *whole = NULL;
     if (scope->outputs)
@@ -459,6 +473,11 @@ static struct value joined(struct scope *scope, const struct node *node, const s
         sum.failed = one.failed;
         sum.secret = sum.secret || one.secret;
         open = open || (!one.json && !one.failed);
+        if (!one.json && !one.failed && !type_joins_text(one.type)) {
+            diag_error(scope->diags, node->place, "${%s} will be %s: it cannot stand within text",
+                       part->inner, one.type);
+            sum.failed = true;
+        }
         if (one.json && append(&text, one.json)) {
             diag_error(scope->diags, node->place, "${%s} is %s: it cannot stand within text", part->inner,
                        json_is_array(one.json) ? "a list" : "a map");
@@ -539,6 +558,15 @@ static struct value scalar(struct scope *scope, const struct node *node, const c
 
 // ---- lists and maps
 
+void value_forgive(const struct scope *scope, struct value *value)
+{
+    if (!scope->partial || !value->failed)
+        return;
+    json_decref(value->json);
+    json_decref(value->record);
+    *value = (struct value){.record = json_pack("{s:s}", "$unknown", ""), .open = true};
+}
+
 static void put(struct value *sum, struct value *one, const char *key, bool partial)
 {
     sum->secret = sum->secret || one->secret;
@@ -573,6 +601,9 @@ struct value evaluate(struct scope *scope, const struct node *node, const char *
         if (config_path)
             path = map ? path_join(config_path, node->items[i]->key) : ist_printf("%s[%zu]", config_path, i);
         struct value one = evaluate(scope, node->items[i], item, secret, path);
+        if (!one.json && *one.type && !check_coming(scope, node->items[i], path, item, one.type))
+            one.failed = true;
+        value_forgive(scope, &one);
         put(&sum, &one, map ? node->items[i]->key : NULL, scope->partial);
         ist_free(path);
     }

@@ -31,7 +31,7 @@ static int values_in(struct scope *scope, struct resolved *resolved)
     size_t errors = diags_errors(diags);
     struct value value = table_values(scope, step->info->inputs, step->info->input_count, step->with,
                                       step->with ? step->with->key_place : step->place, what, path);
-    int rc = value.failed || diags_errors(diags) > errors ? -1 : 0;
+    int rc = value.failed || (!scope->partial && diags_errors(diags) > errors) ? -1 : 0;
     if (value.failed && !diags_errors(diags)) // never fail without a word
         diag_error(diags, step->place, "the inputs of step `%s` cannot be made out", step->name);
     if (!rc)
@@ -84,7 +84,8 @@ static void find_unknown(const json_t *record, const char *path, json_t *paths)
 int step_known(const struct pipeline *pipeline, const struct step *step, struct resolved *resolved,
                json_t **unknown)
 {
-    struct diags *diags = diags_new(); // all that it could say has been said
+    struct diags *diags =
+        diags_new(); // all that it could say has been said; what is wrong counts as not known
     struct scope scope = {.config = pipeline->config,
                           .diags = diags,
                           .vars = pipeline->vars,

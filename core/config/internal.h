@@ -57,6 +57,7 @@ struct scope {
     bool checking;                       // validate: commands are not run
     bool partial;                        // what is not known is left out, and the rest kept
     struct uses *uses;                   // NULL: not wanted
+    const char *field, *field_path;      // of the table's row that is being filled, for messages; NULL: none
     const char *pending[16];             // variables being evaluated: a cycle is an error
     size_t pending_count;
     struct strings unknown, secrets;
@@ -73,6 +74,24 @@ struct value {
     char type[128]; // while unknown: the type of the output it will be, or ""
 };
 void value_clear(struct value *value);
+// Of one that failed, where the rest is wanted all the same (partial): it counts as not known, and has been told.
+void value_forgive(const struct scope *scope, struct value *value);
+
+// The type of the part of an output that a reference names, or "" when it cannot be told. False when there can be no
+// such part, with why.
+bool output_type(const struct plugin_info *info, const struct part *part, char *type, size_t size, char *why,
+                 size_t why_size);
+// May a value of the type `coming` stand where `wanted` is expected? Where that depends on the value, it may.
+bool type_fits(const char *wanted, const char *coming);
+bool type_is_text(const char *type);    // what is written as one scalar, and no number
+bool type_joins_text(const char *type); // may such a value stand within a longer text?
+// Tells when what `node` stands for will be of a type that cannot stand at `path` of the configuration; false then.
+bool check_coming(const struct scope *scope, const struct node *node, const char *path, const char *wanted,
+                  const char *coming);
+
+// The node that a lone ${var.X} or ${each.value} stands for, so that it is looked at where it is written; `node`
+// itself when it is none. *path is where it is found again: owned, replaced; may become NULL.
+const struct node *node_meant(const struct scope *scope, const struct node *node, char **path);
 
 // `secret`: the field says so. config_path: where a literal is found again ("vars.x"), or NULL.
 struct value evaluate(struct scope *scope, const struct node *node, const char *type, bool secret,

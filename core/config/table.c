@@ -69,8 +69,9 @@ static size_t known_words(const struct table *table, const char *prefix, char *w
 
 // ---- messages
 
-static void say_unknown_key(const struct table *table, const struct node *node, char *const *words,
-                            size_t count)
+// Returns the one that may have been meant, or NULL.
+static const char *say_unknown_key(const struct table *table, const struct node *node, char *const *words,
+                                   size_t count)
 {
     const char *near = nearest(node->key, (const char *const *)words, count);
     if (near)
@@ -80,13 +81,14 @@ static void say_unknown_key(const struct table *table, const struct node *node, 
         diag_error(table->scope->diags, node->key_place, "unknown key `%s` of %s", node->key, table->what);
     diag_hide_after_key(table->scope->diags);
     if (near || !count)
-        return;
+        return near;
     ist_buf list = {0};
     for (size_t i = 0; i < count; i++)
         ist_buf_printf(&list, "%s%s", i ? ", " : "", words[i]);
     char *text = ist_buf_take(&list);
     diag_hint(table->scope->diags, "there are: %.400s%s", text, strlen(text) > 400 ? "..." : "");
     ist_free(text);
+    return NULL;
 }
 
 static void say_missing(const struct table *table, struct place place, const char *name)
@@ -113,32 +115,6 @@ static void say_invalid(const struct table *table, const ist_field *field, const
         diag_hide_value(table->scope->diags);
     else if (err->hint[0])
         diag_hint(table->scope->diags, "%s", err->hint);
-}
-
-// ---- the type of an output that is not known yet
-
-enum class { CLASS_ANY, CLASS_TEXT, CLASS_NUMBER, CLASS_BOOL, CLASS_LIST, CLASS_MAP };
-
-static enum class class_of(const char *type) {
-    static const char *const either[] = {"any", "next-hop", "kubeconfig", "real"};
-    for (size_t i = 0; i < 4; i++) if (strcmp(type, either[i]) == 0) return CLASS_ANY;
-    if (!*type) return CLASS_ANY;
-    if (strcmp(type, "int") == 0) return CLASS_NUMBER;
-    if (strcmp(type, "bool") == 0) return CLASS_BOOL;
-    if (strncmp(type, "list(", 5) == 0 || strncmp(type, "set(", 4) == 0) return CLASS_LIST;
-    if (strncmp(type, "map(", 4) == 0 || strcmp(type, "object") == 0) return CLASS_MAP;
-    return CLASS_TEXT;
-}
-
-static void check_coming(const struct table *table, const ist_field *field, const struct node *node,
-                         const char *type)
-{
-    enum class wanted = class_of(field->type), coming = class_of(type);
-    if (wanted == CLASS_ANY || coming == CLASS_ANY || wanted == coming ||
-        (wanted == CLASS_TEXT && coming == CLASS_NUMBER))
-        return;
-    diag_error(table->scope->diags, node->place, "`%s` is %s, but %s will be %s", field->name, field->type,
-               node->text ? node->text : "the value", type);
 }
 
 // ---- leaves
@@ -187,7 +163,8 @@ static void say_overlap(const struct table *table, const ist_field *field, const
     }
 }
 
-// A list or a map of which a part is not known: the rest is made what its type says.
+// A list or a map of which a part is not known: the rest is made what its type says. What is wrong in it has been told,
+// and counts as not known.
 static void normal_where_known(const char *type, struct value *value)
 {
     char item[128];
@@ -199,14 +176,68 @@ static void normal_where_known(const char *type, struct value *value)
         return;
     for (i = 0; i < json_array_size(value->json); i++) {
         child = json_array_get(value->json, i);
-        if (!json_is_null(child) && ist_type_normalise(item, child, &normal, NULL) == IST_OK)
-            json_array_set_new(value->json, i, normal);
+        if (json_is_null(child))
+            continue;
+        const bool good = ist_type_normalise(item, child, &normal, NULL) == IST_OK;
+        json_array_set_new(value->json, i, good ? normal : json_null());
+        if (!good)
+            json_array_set_new(value->record, i, json_pack("{s:s}", "$unknown", ""));
     }
     json_object_foreach_safe(value->json, next, key, child)
     {
-        if (ist_type_normalise(item, child, &normal, NULL) == IST_OK)
+        if (ist_type_normalise(item, child, &normal, NULL) == IST_OK) {
             json_object_set_new(value->json, key, normal);
+            continue;
+        }
+        json_object_set_new(value->record, key, json_pack("{s:s}", "$unknown", ""));
+        json_object_del(value->json, key);
     }
+}
+
+static bool stands_for_another(const json_t *record)
+{
+    static const char *const marks[] = {"$unknown", "$ref", "$text", "$config", "$secret"};
+    for (size_t i = 0; i < 5 && json_object_size(record) == 1; i++)
+        if (json_object_get(record, marks[i]))
+            return true;
+    return false;
+}
+
+// Of a list or a map with something in it that is not known yet, the rest. False, and told, when it is wrong.
+static bool check_rest(const struct table *table, const ist_field *field, const struct node *node,
+                       const char *type, const json_t *record, const char *where)
+{
+    char item[128];
+    size_t i;
+    const char *key;
+    json_t *child, *normal = NULL;
+    bool good = true;
+    ist_error err = {0};
+    if (stands_for_another(record))
+        return true;
+    const bool contains = ist_type_item(type, item, sizeof(item));
+    if (contains && json_is_array(record) && strncmp(type, "map(", 4) != 0) {
+        json_array_foreach(record, i, child)
+        {
+            char *inner = ist_printf("%s[%zu]", where, i);
+            good &= check_rest(table, field, node, item, child, inner);
+            ist_free(inner);
+        }
+    } else if (contains && json_is_object(record) && strncmp(type, "map(", 4) == 0) {
+        json_object_foreach((json_t *)(uintptr_t)record, key, child)
+        {
+            char *inner = strpbrk(key, ".[]") ? path_join(where, key) : ist_printf("%s.%s", where, key);
+            good &= check_rest(table, field, node, item, child, inner);
+            ist_free(inner);
+        }
+    } else if (ist_type_normalise(type, record, &normal, &err) != IST_OK) {
+        ist_error whole = err;
+        snprintf(whole.where, sizeof(whole.where), "%s%s", where, err.where);
+        say_invalid(table, field, node, &whole);
+        good = false;
+    }
+    json_decref(normal);
+    return good;
 }
 
 static struct value leaf(const struct table *table, const ist_field *field, const struct node *node,
@@ -216,15 +247,19 @@ static struct value leaf(const struct table *table, const ist_field *field, cons
     // A set within types says secret too: list(secret).
     bool secret = field->flags & IST_SECRET || strstr(field->type, "secret");
     size_t errors = diags_errors(scope->diags);
+    scope->field = field->name;
+    scope->field_path = config_path;
     struct value value = evaluate(scope, node, field->type, secret, config_path);
+    if (!value.json && *value.type && !check_coming(scope, node, config_path, field->type, value.type))
+        value.failed = true;
+    scope->field = scope->field_path = NULL;
     if (value.failed) {
         if (diags_errors(scope->diags) == errors && !scope->pipeline)
             diag_error(scope->diags, node->place, "`%s` cannot be evaluated", field->name);
         return value;
     }
     if (!value.json) {
-        if (*value.type)
-            check_coming(table, field, node, value.type);
+        value.failed = !check_rest(table, field, node, field->type, value.record, "");
         return value;
     }
     if (json_is_null(value.json))
@@ -257,7 +292,7 @@ static struct value default_of(const struct table *table, const ist_field *field
     if (ist_yaml_parse(field->def, strlen(field->def), "default", &json, NULL) == IST_OK &&
         !json_is_null(json)) {
         // A default of text is text, whatever it looks like.
-        if (class_of(field->type) == CLASS_TEXT && json_is_number(json)) {
+        if (type_is_text(field->type) && json_is_number(json)) {
             json_decref(json);
             json = json_string(field->def);
         }
@@ -276,8 +311,10 @@ static struct value default_of(const struct table *table, const ist_field *field
 static struct value object(const struct table *table, const char *prefix, const struct node *map,
                            struct place place, const char *config_path, bool optional);
 
-static void take(struct value *sum, struct value *one, const char *key, bool partial)
+static void take(const struct table *table, struct value *sum, struct value *one, const char *key)
 {
+    const bool partial = table->scope->partial;
+    value_forgive(table->scope, one);
     sum->secret = sum->secret || one->secret;
     sum->failed = sum->failed || one->failed;
     sum->open = sum->open || one->open || (partial && !one->json);
@@ -296,15 +333,49 @@ static void take(struct value *sum, struct value *one, const char *key, bool par
     value_clear(one);
 }
 
+// A reference that stands for the whole of a map or a list of maps; its parts are checked by the plugin.
+static struct value whole(const struct table *table, const struct node *node, const char *name,
+                          const char *type, const char *config_path)
+{
+    struct scope *scope = table->scope;
+    scope->field = name;
+    scope->field_path = config_path;
+    struct value value = evaluate(scope, node, "any", false, config_path);
+    if (!value.json && *value.type && !check_coming(scope, node, config_path, type, value.type))
+        value.failed = true;
+    scope->field = scope->field_path = NULL;
+    const bool fits = strncmp(type, "list", 4) == 0 ? json_is_array(value.json) : json_is_object(value.json);
+    if (value.json && !json_is_null(value.json) && !fits) {
+        diag_error(scope->diags, node->place, "`%s`: expected %s, found %s", name,
+                   strncmp(type, "list", 4) == 0 ? "a list" : "a map",
+                   json_is_array(value.json)    ? "a list"
+                   : json_is_object(value.json) ? "a map"
+                                                : "a value");
+        value_clear(&value);
+        value.failed = true;
+    }
+    return value;
+}
+
+// Where a part is found again; NULL where the whole is not.
+static char *below(const char *config_path, const char *key)
+{
+    return config_path ? path_join(config_path, key) : NULL;
+}
+
+static char *below_item(const char *config_path, size_t i)
+{
+    return config_path ? ist_printf("%s[%zu]", config_path, i) : NULL;
+}
+
 // list(object) and map(object).
-static struct value objects(const struct table *table, const char *prefix, const struct node *node,
-                            const char *name, const char *config_path)
+static struct value objects_at(const struct table *table, const char *prefix, const struct node *node,
+                               const char *name, const char *config_path)
 {
     bool map = strstr(prefix, "{}.") == prefix + strlen(prefix) - 3;
     if (node->kind != (map ? NODE_MAP : NODE_LIST)) {
-        // A reference may stand for the whole; its parts are checked by the plugin.
         if (node->kind == NODE_STRING && text_has_reference(node->text))
-            return evaluate(table->scope, node, "any", false, config_path);
+            return whole(table, node, name, map ? "map(object)" : "list(object)", config_path);
         diag_error(table->scope->diags, node->place, "`%s`: expected %s, found %s", name,
                    map ? "a map" : "a list", node_kind_name(node->kind));
         return (struct value){.failed = true};
@@ -313,12 +384,22 @@ static struct value objects(const struct table *table, const char *prefix, const
                         .record = map ? json_object() : json_array()};
     for (size_t i = 0; i < node->count; i++) {
         const struct node *item = node->items[i];
-        char *path = map ? path_join(config_path, item->key) : ist_printf("%s[%zu]", config_path, i);
+        char *path = map ? below(config_path, item->key) : below_item(config_path, i);
         struct value one = object(table, prefix, item, item->place, path, false);
-        take(&sum, &one, map ? item->key : NULL, table->scope->partial);
+        take(table, &sum, &one, map ? item->key : NULL);
         ist_free(path);
     }
     return sum;
+}
+
+static struct value objects(const struct table *table, const char *prefix, const struct node *node,
+                            const char *name, const char *config_path)
+{
+    char *path = config_path ? ist_strdup(config_path) : NULL;
+    const struct node *meant = node_meant(table->scope, node, &path);
+    struct value value = objects_at(table, prefix, meant, name, path);
+    ist_free(path);
+    return value;
 }
 
 static bool is_required(const struct table *table, const char *name, bool implied)
@@ -374,43 +455,40 @@ static struct value member(const struct table *table, const char *name, const st
 }
 
 // optional: an object that is not given; it is there when its defaults make it whole.
-static struct value object(const struct table *table, const char *prefix, const struct node *map,
-                           struct place place, const char *config_path, bool optional)
+static struct value object_at(const struct table *table, const char *prefix, const struct node *map,
+                              struct place place, const char *config_path, bool optional)
 {
     struct scope *scope = table->scope;
-    if (map && map->kind != NODE_MAP && map->kind != NODE_NULL) {
-        if (map->kind == NODE_STRING && text_has_reference(map->text))
-            return evaluate(scope, map, "any", false, config_path);
-        diag_error(scope->diags, map->place, "`%.*s`: expected a map, found %s",
-                   *prefix ? (int)strlen(prefix) - 1 : 4, *prefix ? prefix : "with",
-                   node_kind_name(map->kind));
-        return (struct value){.failed = true};
-    }
     struct value sum = {.json = json_object(), .record = json_object()};
     char *words[MAX_KEYS];
+    bool misspelt[MAX_KEYS] = {false};
     size_t count = known_words(table, prefix, words);
     for (size_t i = 0; map && i < map->count; i++) {
         bool found = false;
         for (size_t k = 0; k < count && !found; k++)
             found = strcmp(words[k], map->items[i]->key) == 0;
-        if (!found) {
-            say_unknown_key(table, map->items[i], words, count);
-            sum.failed = true;
-        }
+        if (found)
+            continue;
+        const char *near = say_unknown_key(table, map->items[i], words, count);
+        for (size_t k = 0; k < count && near && scope->partial; k++)
+            misspelt[k] = misspelt[k] || (strcmp(words[k], near) == 0 && !node_get(map, near));
+        sum.failed = !scope->partial;
     }
     bool incomplete = false;
     for (size_t k = 0; k < count; k++) {
         const struct node *node = map ? node_get(map, words[k]) : NULL;
-        char *name = ist_printf("%s%s", prefix, words[k]), *path = path_join(config_path, words[k]);
+        char *name = ist_printf("%s%s", prefix, words[k]), *path = below(config_path, words[k]);
         struct value one = member(table, name, node, node ? node->key_place : place, path);
         if (one.json && json_is_null(one.json) && !one.failed && is_required(table, name, false)) {
             incomplete = true;
             if (!optional) {
                 say_missing(table, node ? node->key_place : place, name);
-                sum.failed = true;
+                one.failed = true;
             }
         }
-        take(&sum, &one, words[k], scope->partial);
+        if (misspelt[k])
+            one.failed = true;
+        take(table, &sum, &one, words[k]);
         ist_free(name);
         ist_free(path);
         ist_free(words[k]);
@@ -421,6 +499,33 @@ static struct value object(const struct table *table, const char *prefix, const 
         return (struct value){.json = json_null(), .record = json_null()};
     }
     return sum;
+}
+
+static struct value no_object(const struct table *table, const char *prefix, const struct node *node,
+                              const char *config_path)
+{
+    char *name = *prefix ? ist_strndup(prefix, strlen(prefix) - 1) : ist_strdup("with");
+    struct value value = {.failed = true};
+    if (node->kind == NODE_STRING && text_has_reference(node->text))
+        value = whole(table, node, name, "object", config_path);
+    else
+        diag_error(table->scope->diags, node->place, "`%s`: expected a map, found %s", name,
+                   node_kind_name(node->kind));
+    ist_free(name);
+    return value;
+}
+
+static struct value object(const struct table *table, const char *prefix, const struct node *map,
+                           struct place place, const char *config_path, bool optional)
+{
+    char *path = config_path ? ist_strdup(config_path) : NULL;
+    if (map)
+        map = node_meant(table->scope, map, &path);
+    struct value value = map && map->kind != NODE_MAP && map->kind != NODE_NULL
+                             ? no_object(table, prefix, map, path)
+                             : object_at(table, prefix, map, place, path, optional);
+    ist_free(path);
+    return value;
 }
 
 struct value table_values(struct scope *scope, const ist_field *fields, size_t count, const struct node *map,

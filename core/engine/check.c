@@ -383,7 +383,7 @@ void checker_run(void *arg, struct pipeline *pipeline, struct diags *diags)
 {
     struct checking c = {.checker = arg};
     for (size_t i = 0; i < pipeline->count; i++)
-        if (!pipeline->steps[i].wrong && pipeline->steps[i].info->has_check)
+        if (pipeline->steps[i].info && pipeline->steps[i].info->has_check)
             add_job(&c, pipeline, &pipeline->steps[i]);
     if (c.job_count && !c.checker->pool) {
         struct worker_options options = {.lock_fd = -1};
