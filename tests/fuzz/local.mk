@@ -41,12 +41,11 @@ tests_fuzz_fuzz_wire_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_wire_LDADD = core/host/libhost.la sdk/lib/libistbase.la $(JANSSON_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/fuzz-config
-tests_fuzz_fuzz_config_SOURCES = %D%/fuzz-config.c tests/unit/fake_catalog.c tests/unit/fake_catalog.h $(CONFIG_SOURCES) \
-	$(FUZZ_DRIVER)
+tests_fuzz_fuzz_config_SOURCES = %D%/fuzz-config.c $(FUZZ_DRIVER)
 tests_fuzz_fuzz_config_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(top_srcdir)/tests/unit
 tests_fuzz_fuzz_config_CFLAGS = $(FUZZ_CFLAGS) $(CRYPTO_CFLAGS)
 tests_fuzz_fuzz_config_LDFLAGS = $(FUZZ_LINK)
-tests_fuzz_fuzz_config_LDADD = sdk/lib/libistbase.la $(JANSSON_LIBS) $(YAML_LIBS) $(CRYPTO_LIBS)
+tests_fuzz_fuzz_config_LDADD = tests/unit/libconfig.la sdk/lib/libistbase.la $(JANSSON_LIBS) $(YAML_LIBS) $(CRYPTO_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/fuzz-ios
 tests_fuzz_fuzz_ios_SOURCES = %D%/fuzz-ios.c $(FUZZ_DRIVER)
@@ -70,7 +69,7 @@ tests_fuzz_fuzz_aws_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_aws_LDADD = sdk/lib/libisthmus.la sdk/lib/libistbase.la $(JANSSON_LIBS) $(EXPAT_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/fuzz-policy
-tests_fuzz_fuzz_policy_SOURCES = %D%/fuzz-policy.c $(NETPOL_MODEL) $(NETPOL_MAP) plugins/k8s-netpol/cni.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_policy_SOURCES = %D%/fuzz-policy.c $(FUZZ_DRIVER)
 tests_fuzz_fuzz_policy_CFLAGS = $(FUZZ_CFLAGS)
 tests_fuzz_fuzz_policy_LDFLAGS = $(FUZZ_LINK)
-tests_fuzz_fuzz_policy_LDADD = sdk/lib/libisthmus.la $(JANSSON_LIBS)
+tests_fuzz_fuzz_policy_LDADD = tests/unit/libnetpol.la sdk/lib/libisthmus.la $(JANSSON_LIBS)

@@ -21,8 +21,7 @@ drift() {
         return
     }
     if [ "$verified" != - ]; then
-        exits 1 "$what: verify fails" isthmus verify stars
-        says "$verified" "$what: and names it"
+        ok "$what: verify fails and names it" verify_names "$verified" --set pipelines.stars.steps.router.with.settle=1s
     fi
     exits 2 "$what: plan sees it" isthmus plan stars --detailed-exitcode
     says "$shown" "$what: and names it"

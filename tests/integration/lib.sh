@@ -88,6 +88,14 @@ start_lab() { # start_lab [OPTIONS]
 }
 
 isthmus() { timeout 300 "$ISTHMUS" -C "${CONF:-$SRC/conf.d}" "$@"; }
+# verify_names "text" [OPTION...]: `verify stars` fails and says so; that it may yet come right is not waited for.
+verify_names() { eventually verify_fails "$@"; }
+verify_fails() {
+    isthmus verify stars --set pipelines.stars.steps.picture.with.picture.settle=1s "${@:2}" >"$TMP/verify" 2>&1
+    [ $? = 1 ] && grep -qF -- "$1" "$TMP/verify" && return 0
+    cat "$TMP/verify"
+    return 1
+}
 lab() { "$ISTHMUS" lab "$1" --dir "$TMP/lab" "${@:2}"; }
 # How many calls that change something the lab has seen so far.
 writes() { lab log --output jsonl | grep -c '"write": *true'; }

@@ -1,8 +1,8 @@
 # Configuration, in process, against made-up plugins; the types of the tables.
-CONFIG_TEST = %D%/config_fixture.c %D%/config_fixture.h %D%/fake_catalog.c %D%/fake_catalog.h $(CONFIG_SOURCES)
+CONFIG_TEST = %D%/config_fixture.c %D%/config_fixture.h
 CONFIG_TEST_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(top_srcdir)/tests/unit
 CONFIG_TEST_CFLAGS = $(UNIT_CFLAGS) $(YAML_CFLAGS) $(CRYPTO_CFLAGS)
-CONFIG_TEST_LIBS = sdk/lib/libistbase.la $(UNIT_LIBS) $(YAML_LIBS) $(CRYPTO_LIBS)
+CONFIG_TEST_LIBS = tests/unit/libconfig.la sdk/lib/libistbase.la $(UNIT_LIBS) $(YAML_LIBS) $(CRYPTO_LIBS)
 
 check_PROGRAMS += tests/unit/test-config tests/unit/test-config-junk tests/unit/test-schema
 UNIT_TESTS += tests/unit/test-config tests/unit/test-config-junk tests/unit/test-schema

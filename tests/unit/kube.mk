@@ -38,24 +38,27 @@ tests_unit_test_kube_namespaces_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test-netpol-sets
 UNIT_TESTS += tests/unit/test-netpol-sets
-tests_unit_test_netpol_sets_SOURCES = %D%/test-netpol-sets.c $(NETPOL_MODEL) $(NETPOL_MAP) plugins/k8s-netpol/cni.c \
-	sdk/lab/net/policy.c $(LAB_PURE)
+tests_unit_test_netpol_sets_SOURCES = %D%/test-netpol-sets.c sdk/lab/net/policy.c $(LAB_PURE)
 tests_unit_test_netpol_sets_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol -I$(top_srcdir)/sdk/lab
 tests_unit_test_netpol_sets_CFLAGS = $(UNIT_CFLAGS) $(YAML_CFLAGS)
-tests_unit_test_netpol_sets_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(YAML_LIBS)
+tests_unit_test_netpol_sets_LDADD = tests/unit/libnetpol.la sdk/lib/libisthmus.la $(UNIT_LIBS) $(YAML_LIBS)
 
-SVCMIRROR_TEST = $(SVCMIRROR_MODEL) tests/unit/svcmirror-fixture.c tests/unit/svcmirror-fixture.h \
+check_LTLIBRARIES += tests/unit/libsvcmirror.la
+tests_unit_libsvcmirror_la_SOURCES = $(SVCMIRROR_MODEL) tests/unit/svcmirror-fixture.c tests/unit/svcmirror-fixture.h \
 	tests/unit/fake-reconciler.c tests/unit/fake-reconciler.h
+tests_unit_libsvcmirror_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins
+tests_unit_libsvcmirror_la_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_libsvcmirror_la_LIBADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-svcmirror-model tests/unit/test-svcmirror-endpoints
 UNIT_TESTS += tests/unit/test-svcmirror-model tests/unit/test-svcmirror-endpoints
-tests_unit_test_svcmirror_model_SOURCES = tests/unit/test-svcmirror-model.c $(SVCMIRROR_TEST)
+tests_unit_test_svcmirror_model_SOURCES = tests/unit/test-svcmirror-model.c
 tests_unit_test_svcmirror_model_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins
 tests_unit_test_svcmirror_model_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_svcmirror_model_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
-tests_unit_test_svcmirror_endpoints_SOURCES = tests/unit/test-svcmirror-endpoints.c $(SVCMIRROR_TEST)
+tests_unit_test_svcmirror_model_LDADD = tests/unit/libsvcmirror.la sdk/lib/libisthmus.la $(UNIT_LIBS)
+tests_unit_test_svcmirror_endpoints_SOURCES = tests/unit/test-svcmirror-endpoints.c
 tests_unit_test_svcmirror_endpoints_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins
 tests_unit_test_svcmirror_endpoints_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_svcmirror_endpoints_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
+tests_unit_test_svcmirror_endpoints_LDADD = tests/unit/libsvcmirror.la sdk/lib/libisthmus.la $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test-kube-slim
 UNIT_TESTS += tests/unit/test-kube-slim
@@ -66,7 +69,7 @@ tests_unit_test_kube_slim_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test-netpol-map
 UNIT_TESTS += tests/unit/test-netpol-map
-tests_unit_test_netpol_map_SOURCES = %D%/test-netpol-map.c $(NETPOL_MODEL) $(NETPOL_MAP) plugins/k8s-netpol/cni.c
+tests_unit_test_netpol_map_SOURCES = %D%/test-netpol-map.c
 tests_unit_test_netpol_map_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol
 tests_unit_test_netpol_map_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_netpol_map_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
+tests_unit_test_netpol_map_LDADD = tests/unit/libnetpol.la sdk/lib/libisthmus.la $(UNIT_LIBS)

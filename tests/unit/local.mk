@@ -23,10 +23,10 @@ tests_unit_test_render_LDADD = sdk/lib/libistbase.la $(UNIT_LIBS) $(CRYPTO_LIBS)
 
 check_PROGRAMS += tests/unit/test-netpol
 UNIT_TESTS += tests/unit/test-netpol
-tests_unit_test_netpol_SOURCES = %D%/test-netpol.c $(NETPOL_MODEL) plugins/k8s-netpol/pipeline.c plugins/k8s-netpol/pipeline.h
+tests_unit_test_netpol_SOURCES = %D%/test-netpol.c
 tests_unit_test_netpol_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol
 tests_unit_test_netpol_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_netpol_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
+tests_unit_test_netpol_LDADD = tests/unit/libnetpol.la sdk/lib/libisthmus.la $(UNIT_LIBS)
 
 include tests/unit/router.mk
 include tests/unit/kube.mk
