@@ -7,12 +7,14 @@
 #include <isthmus/retry.h>
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -272,6 +274,43 @@ static void cancel_ends_a_back_off_too(void **state)
     env_end(&fake);
 }
 
+// A server that takes connections and says nothing: the second stream waits for the first one's connection, and nobody
+// but us looks at its time.
+static void a_stream_that_waits_for_a_connection_ends_at_its_limit(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(at);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+    const ist_http_options options = {.size = sizeof(options), .connect_ms = 600000};
+    assert_int_equal(ist_http_new(NULL, &options, &f->http, &f->err), IST_OK);
+    char url[64];
+    snprintf(url, sizeof(url), "https://127.0.0.1:%d/", ntohs(at.sin_port));
+    ist_http_request get = {.size = sizeof(get), .method = "GET", .url = url};
+    ist_http_stream *streams[2] = {0};
+    assert_int_equal(ist_http_stream_open(f->http, &get, &streams[0], &f->err), IST_OK);
+    get.request_ms = 200;
+    assert_int_equal(ist_http_stream_open(f->http, &get, &streams[1], &f->err), IST_OK);
+    const char *bytes;
+    size_t len;
+    int ended = 0;
+    int32_t rc = IST_OK;
+    for (const int64_t end = fake_now_ms() + 20000; !ended && fake_now_ms() < end;) {
+        (void)ist_http_stream_wait(NULL, streams, 2, 1000, &f->err);
+        rc = ist_http_stream_read(streams[1], &bytes, &len, &ended, &f->err);
+    }
+    assert_true(ended);
+    assert_int_equal(rc, IST_ERR_NETWORK);
+    assert_int_equal(ist_http_stream_read(streams[0], &bytes, &len, &ended, &f->err), IST_OK);
+    assert_false(ended);
+    ist_http_stream_close(streams[1]);
+    ist_http_stream_close(streams[0]);
+    close(fd);
+}
+
 static void an_answer_over_the_cap_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -436,6 +475,7 @@ int main(void)
         CASE(the_operations_deadline_cuts_a_slow_answer),
         CASE(cancel_ends_a_wait_at_once),
         CASE(cancel_ends_a_back_off_too),
+        CASE(a_stream_that_waits_for_a_connection_ends_at_its_limit),
         CASE(an_answer_over_the_cap_is_refused),
         CASE(redirects_keep_method_and_body_on_the_same_server),
         CASE(a_redirect_is_handed_back_unless_asked_to_follow),

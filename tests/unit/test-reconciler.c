@@ -2,6 +2,9 @@
 // well and when it is not.
 #include "reconciler-world.h"
 
+#include <sys/syscall.h>
+#include <time.h>
+
 // ---- one reading ----
 
 static void converges_and_stays(void **state)
@@ -317,6 +320,65 @@ static void a_refusal_for_good_hurts_its_key_alone(void **state)
     assert_true(is(world, "two.a", "2"));
 }
 
+// ---- what stands still ----
+
+static int64_t ahead; // how far the clock of this program is
+
+// In place of the C library's, so that a test need not wait for what takes long.
+int clock_gettime(clockid_t id, struct timespec *now)
+{
+    const int rc = (int)syscall(SYS_clock_gettime, id, now);
+    if (rc == 0 && id == CLOCK_MONOTONIC)
+        now->tv_sec += __atomic_load_n(&ahead, __ATOMIC_SEQ_CST);
+    return rc;
+}
+
+static void *run_observe(void *arg)
+{
+    struct world *world = arg;
+    return (void *)(intptr_t)fakehost_run(world->host, IST_OP_OBSERVE);
+}
+
+static int met_fault(struct kube_store *store, size_t i)
+{
+    pthread_mutex_lock(&store->lock);
+    const int met = store->faults[i].times == 0;
+    pthread_mutex_unlock(&store->lock);
+    return met;
+}
+
+static int held_by(struct kube_store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    const int held = store->held;
+    pthread_mutex_unlock(&store->lock);
+    return held;
+}
+
+// The answer to a list never comes: of what is not ours, or of what is.
+static void a_list_that_stands_still_is_asked_for_again(void **state)
+{
+    static const char *const stopped[] = {"/secrets?labelSelector=isthmus.dev%2Fowner%21%3Dstep",
+                                          "/secrets?labelSelector=isthmus.dev%2Fowner%3Dstep"};
+    struct world *world = *state;
+    void *code = NULL;
+    source(world, "one", "1");
+    for (size_t i = 0; i < sizeof stopped / sizeof *stopped; i++) {
+        struct store_fault fault = {.method = "GET", .contains = stopped[i], .times = 1, .hold = 1};
+        store_fail(&world->b, fault);
+        fault.hold = 0; // the next one is answered
+        store_fail(&world->b, fault);
+        pthread_create(&world->thread, NULL, run_observe, world);
+        within(20, held_by(&world->b) == 1);
+        __atomic_fetch_add(&ahead, 21, __ATOMIC_SEQ_CST);
+        within(20, met_fault(&world->b, 1)); // a whole request would have 39 s more
+        pthread_join(world->thread, &code);
+        store_release(&world->b);
+        assert_int_equal((intptr_t)code, IST_OK);
+        assert_int_equal(json_array_size(ist_json_at(world->host->solo->observed, "clusters.b.actions")), 2);
+    }
+}
+
 // A name, or a pattern with *, picks tests.
 int main(int argc, char **argv)
 {
@@ -341,6 +403,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(refusals_of_the_moment_are_sat_out, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lost_answer_is_asked_for_again, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refusal_for_good_hurts_its_key_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_list_that_stands_still_is_asked_for_again, setup, teardown),
     };
     return cmocka_run_group_tests_name("reconciler", tests, NULL, NULL);
 }

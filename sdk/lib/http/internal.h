@@ -42,6 +42,9 @@ int64_t http_stream_retry_after(const ist_http_stream *stream);
 int32_t http_stream_wait(const ist_env *env, int wake, ist_http_stream *const *streams, size_t count,
                          int64_t ms, ist_error *err);
 
+// What is opened from now on goes over a connection of its own, not over one that has fallen silent. The streams that
+// are open stay as they are, until they are closed: before the session is freed, as ever.
+void http_streams_anew(ist_http *session);
 void http_hub_free(struct http_hub *hub); // NULL is fine; its streams are closed before
 
 // One exchange, no retries, no redirects followed. Sets session->fate. `where` names it in errors.

@@ -11,6 +11,7 @@
     (80u << 20) // one unread event or page at most; a reader that falls behind is not waited for
 
 #define KEEP_ROOM (128u << 10)
+#define LATE_MS   500 // curl's own end of a transfer comes first, and says more
 
 struct http_hub {
     CURLM *multi;
@@ -18,12 +19,14 @@ struct http_hub {
     size_t count, room;
     int64_t timer_at; // monotonic; -1: none
     int single;       // the server speaks HTTP/1: a stream a connection
+    int left;         // no new stream comes here: it goes with its last one
     ist_http_stream *first;
 };
 
 struct ist_http_stream {
-    ist_http *session;
+    struct http_hub *hub;
     ist_http_stream *next; // of the same hub
+    int64_t until;         // monotonic; INT64_MAX: no end
     CURL *easy;
     struct curl_slist *list;
     char *upload; // what is sent; NULL: nothing
@@ -96,7 +99,7 @@ static size_t on_head(char *bytes, size_t size, size_t count, void *arg)
     if (size * count <= 2)
         stream->fresh = 1;
     if (size * count > 6 && memcmp(bytes, "HTTP/1", 6) == 0)
-        stream->session->hub->single = 1;
+        stream->hub->single = 1;
     return size * count;
 }
 
@@ -144,6 +147,16 @@ static struct http_hub *hub_of(ist_http *session)
     return hub;
 }
 
+void http_streams_anew(ist_http *session)
+{
+    struct http_hub *hub = session->hub;
+    session->hub = NULL;
+    if (hub && hub->first)
+        hub->left = 1;
+    else
+        http_hub_free(hub);
+}
+
 void http_hub_free(struct http_hub *hub)
 {
     if (!hub)
@@ -168,6 +181,19 @@ static void hub_settle(struct http_hub *hub)
     }
 }
 
+// curl has no eye on the time of a transfer that waits for a connection (libcurl 7.88: only of one that has it).
+static void hub_time_out(struct http_hub *hub)
+{
+    int64_t now = ist_now_ms(NULL);
+    for (ist_http_stream *stream = hub->first; stream; stream = stream->next) {
+        if (stream->ended || now < stream->until)
+            continue;
+        curl_multi_remove_handle(hub->multi, stream->easy);
+        stream->ended = stream->fresh = 1;
+        stream->result = CURLE_OPERATION_TIMEDOUT;
+    }
+}
+
 // Lets curl act on what its sockets are ready for, without waiting.
 static void hub_pump(struct http_hub *hub)
 {
@@ -189,6 +215,7 @@ static void hub_pump(struct http_hub *hub)
         curl_multi_socket_action(hub->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     }
     hub_settle(hub);
+    hub_time_out(hub);
 }
 
 // ---- streams ----
@@ -216,7 +243,7 @@ int32_t ist_http_stream_open(ist_http *session, const ist_http_request *request,
         ist_free(made);
         return rc;
     }
-    made->session = session;
+    made->hub = hub_of(session);
     made->body.max = STREAM_ROOM;
     made->easy = http_easy(session);
     for (size_t i = 0; request->headers && request->headers[i]; i++)
@@ -235,10 +262,13 @@ int32_t ist_http_stream_open(ist_http *session, const ist_http_request *request,
     // A peer that went away without a word is found by keep-alive probes, not by waiting for the next event.
     curl_easy_setopt(made->easy, CURLOPT_TCP_KEEPIDLE, 20L);
     curl_easy_setopt(made->easy, CURLOPT_TCP_KEEPINTVL, 5L);
-    if (request->request_ms > 0)
+    made->until = INT64_MAX;
+    if (request->request_ms > 0) {
         curl_easy_setopt(made->easy, CURLOPT_TIMEOUT_MS, (long)request->request_ms);
+        made->until = ist_now_ms(NULL) + request->request_ms + LATE_MS;
+    }
     http_trace_request(&session->env, request);
-    struct http_hub *hub = hub_of(session);
+    struct http_hub *hub = made->hub;
     // Rather share a connection than open another; but where none can be shared curl would wait for a watch to end.
     curl_easy_setopt(made->easy, CURLOPT_PIPEWAIT, hub->single ? 0L : 1L);
     made->next = hub->first;
@@ -252,7 +282,7 @@ void ist_http_stream_close(ist_http_stream *stream)
 {
     if (!stream)
         return;
-    struct http_hub *hub = stream->session->hub;
+    struct http_hub *hub = stream->hub;
     for (ist_http_stream **at = &hub->first; *at; at = &(*at)->next)
         if (*at == stream) {
             *at = stream->next;
@@ -264,6 +294,8 @@ void ist_http_stream_close(ist_http_stream *stream)
     ist_buf_free(&stream->body);
     ist_free(stream->upload);
     ist_free(stream);
+    if (hub->left && !hub->first)
+        http_hub_free(hub);
 }
 
 void http_stream_gate(ist_http_stream *stream, http_gate *gate, void *arg)
@@ -295,7 +327,7 @@ int32_t ist_http_stream_read(ist_http_stream *stream, const char **bytes, size_t
                              ist_error *err)
 {
     if (!stream->ended && !stream->fresh)
-        hub_pump(stream->session->hub);
+        hub_pump(stream->hub);
     stream->fresh = 0;
     *bytes = stream->body.data ? stream->body.data + stream->taken : "";
     *len = stream->body.len - stream->taken;
@@ -334,7 +366,7 @@ static size_t hubs_of(ist_http_stream *const *streams, size_t count, struct http
 {
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
-        struct http_hub *hub = streams[i] ? streams[i]->session->hub : NULL;
+        struct http_hub *hub = streams[i] ? streams[i]->hub : NULL;
         size_t k = 0;
         while (k < n && hubs[k] != hub)
             k++;
@@ -352,6 +384,9 @@ static int32_t wait_once(const ist_env *env, int wake, struct http_hub *const *h
         total += hubs[i]->count;
         if (hubs[i]->timer_at >= 0 && hubs[i]->timer_at < until)
             until = hubs[i]->timer_at;
+        for (const ist_http_stream *stream = hubs[i]->first; stream; stream = stream->next)
+            if (!stream->ended && stream->until < until)
+                until = stream->until;
     }
     struct pollfd *fds = ist_calloc(total, sizeof *fds);
     fds[0] = (struct pollfd){.fd = env && env->host ? env->host->cancel_fd(env->call) : -1, .events = POLLIN};

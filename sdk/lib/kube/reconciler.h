@@ -128,7 +128,7 @@ struct rec_feed {
     uint32_t minted; // the credentials that it was asked with, as kube->minted
     int failures;    // tries in a row
     int misses;      // how often in a row a watch could not go on from where it was
-    int64_t began, retry_at;
+    int64_t began, heard_at, retry_at;
     int64_t items, events;
 };
 

@@ -7,6 +7,7 @@
 
 #define DOWN_MS     2000  // without it for so long, and it is LOST
 #define SILENT_MS   10000 // nothing heard for so long: is it still there?
+#define DOUBT_MS    1000  // nor to the question
 #define PROBE_MS    5000
 #define RETRY_MS    250
 #define RETRY_CAP   4000
@@ -100,6 +101,8 @@ static void go_down(struct rec_cluster *cluster, const ist_error *err, int64_t w
     cluster->aborting = 1; // what is broken off here is one fault, not many
     rec_requests_abort(cluster, 0, err);
     cluster->aborting = 0;
+    if (cluster->kube->http) // a connection on which nothing comes any more is not tried again
+        http_streams_anew(cluster->kube->http);
 }
 
 static int is_network(const ist_error *err)
@@ -447,12 +450,13 @@ static void age(struct rec_cluster *cluster, int64_t now, int64_t *until)
 static void probe(struct rec_cluster *cluster, int64_t now, int64_t *until)
 {
     int64_t last = cluster->heard_at > cluster->probe_at ? cluster->heard_at : cluster->probe_at;
-    if (cluster->identity || !cluster->run->watching)
+    int64_t next = last + (cluster->faults ? DOUBT_MS : SILENT_MS);
+    if (cluster->identity || (!cluster->run->watching && cluster->compared)) // a reading is over then
         return;
-    if (now >= last + SILENT_MS)
+    if (now >= next)
         identify(cluster, now);
-    else if (last + SILENT_MS < *until)
-        *until = last + SILENT_MS;
+    else if (next < *until)
+        *until = next;
 }
 
 void rec_cluster_step(struct rec_cluster *cluster, int64_t now, int64_t *until)

@@ -15,6 +15,8 @@
 #define ONCE_TRIES  4 // one reading gives up
 #define LOST_TRIES  5
 #define ASKED_CAP   60000 // nobody is kept waiting for longer by a Retry-After
+#define SILENT_MS                                                                                            \
+    20000 // a list of which nothing comes for so long is asked for again; the next one has longer
 
 static const ist_reconciler_kind *kind_of(const struct rec_feed *feed)
 {
@@ -179,7 +181,7 @@ static void start(struct rec_feed *feed, int64_t now)
     }
     if (feed->limit == 0 && !listing(feed))
         feed->limit = PAGE;
-    feed->began = now;
+    feed->began = feed->heard_at = now;
     if (rc != IST_OK || open_stream(feed, &err) != IST_OK)
         failed(feed, &err);
 }
@@ -194,6 +196,22 @@ static int is_turn(const struct rec_feed *feed)
     return 1;
 }
 
+// A list that stands still would hold up everything: neither its stream nor its connection need be whole.
+static void watch_over(struct rec_feed *feed, int64_t now, int64_t *until)
+{
+    ist_error err = {0};
+    int64_t end = feed->heard_at + (int64_t)SILENT_MS * (feed->failures < 3 ? 1 + feed->failures : 3);
+    if (now < end) {
+        *until = end < *until ? end : *until;
+        return;
+    }
+    ist_fail(&err, IST_ERR_TIMEOUT, feed->cluster->item->name,
+             "nothing has come of the list of %s for %lld s", kind_of(feed)->kind,
+             (long long)(now - feed->heard_at) / 1000);
+    failed(feed, &err);
+    *until = now;
+}
+
 void rec_feed_step(struct rec_feed *feed, int64_t now, int64_t *until)
 {
     ist_reconciler *run = feed->cluster->run;
@@ -204,7 +222,9 @@ void rec_feed_step(struct rec_feed *feed, int64_t now, int64_t *until)
         if (feed->compared)
             rec_cluster_listed(feed->cluster);
     }
-    if (feed->stage == REC_OFF || feed->stage == REC_WAIT || feed->stream)
+    if (feed->stream && listing(feed))
+        watch_over(feed, now, until);
+    if (feed->stage == REC_OFF || feed->stage == REC_WAIT || feed->stream || feed->cluster->phase != REC_RUN)
         return;
     if ((feed->stage == REC_WATCH && !run->watching) ||
         (feed->stage == REC_OURS && (!synced || !is_turn(feed))))
@@ -322,8 +342,10 @@ static void read_list(struct rec_feed *feed)
     ist_error err = {0}, broken = {0};
     int32_t rc = ist_http_stream_read(feed->stream, &bytes, &len, &ended, &err);
     int status = ist_http_stream_status(feed->stream);
-    if (status)
+    if (status) {
         rec_cluster_heard(feed->cluster);
+        feed->heard_at = feed->cluster->heard_at;
+    }
     if (rc == IST_OK && status != 0 && status != 200) {
         if (ended)
             refused(feed, status, bytes, len);

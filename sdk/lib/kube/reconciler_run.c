@@ -8,7 +8,7 @@
 
 #define HAND_OVER_MS 4000
 #define TURN_MS      1000 // how often new inputs are asked for
-#define IDLE_MS      5000
+#define IDLE_MS      1000
 
 // ---- opening and closing ----
 
