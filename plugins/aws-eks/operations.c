@@ -28,6 +28,29 @@ int step_is_unsettled(const struct step *s, const char *resource)
     return strcmp(ist_json_str_or(json_object_get(s->recorded, resource), "status", ""), "intent") == 0;
 }
 
+static int creates(const struct step *s)
+{
+    return ist_json_bool(s->inputs, "create", 0);
+}
+
+// A cluster whose making was interrupted may let nobody in yet: until that is mended it is as one that is not up.
+static void leave_unfinished(struct step *s)
+{
+    ist_kube_kind kind;
+    const char *resource;
+    json_t *record;
+    int unsettled = 0;
+    json_object_foreach(s->recorded, resource, record)
+    {
+        unsettled |= ist_json_str(record, "data.noun") != NULL && step_is_unsettled(s, resource);
+    }
+    if (!creates(s) || s->kube == NULL || !unsettled ||
+        ist_kube_kind_of(s->kube, "v1", "Node", &kind, NULL) != IST_ERR_DENIED)
+        return;
+    ist_kube_free(s->kube);
+    s->kube = NULL;
+}
+
 static int32_t begin(struct step *s, const ist_host *host, ist_call *call, ist_error *err)
 {
     *s = (struct step){.env = {host, call}};
@@ -38,6 +61,8 @@ static int32_t begin(struct step *s, const ist_host *host, ist_call *call, ist_e
     int32_t rc = ist_aws_new(&s->env, &options, &s->aws, err);
     if (rc == IST_OK)
         rc = cluster_open(s, err);
+    if (rc == IST_OK)
+        leave_unfinished(s);
     return rc;
 }
 
@@ -82,11 +107,6 @@ struct parts {
     int32_t (*snat)(struct step *s, ist_error *err);
     int32_t (*objects)(struct step *s, const json_t *wanted, ist_error *err);
 };
-
-static int creates(const struct step *s)
-{
-    return ist_json_bool(s->inputs, "create", 0);
-}
 
 static int32_t reload(struct step *s, json_t **wanted, ist_error *err)
 {

@@ -65,7 +65,6 @@ static const char *const permissions[] = {
     "cloudformation:DescribeChangeSet",
     "cloudformation:DeleteChangeSet",
     "cloudformation:ExecuteChangeSet",
-    "cloudformation:ContinueUpdateRollback",
     "cloudformation:DeleteStack",
     "cloudformation:DescribeStacks",
     "cloudformation:DescribeStackEvents",

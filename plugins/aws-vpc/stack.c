@@ -138,6 +138,8 @@ static int32_t judge(ist_aws *aws, const json_t *inputs, const json_t *recorded,
                (is_unsettled(recorded) &&
                 !ist_stack_is_of(*stack, ist_json_str(record_of(recorded), "token")))) {
         rc = ist_fail(err, IST_ERR_CONFLICT, name, "a stack of this name exists that Isthmus did not make");
+    } else if (strcmp(status, "REVIEW_IN_PROGRESS") == 0) {
+        *reason = "an earlier run was interrupted here";
     } else if (ends_with(status, "_IN_PROGRESS")) {
         *reason = "it is under way: wait for it";
     } else if (!ends_with(status, "CREATE_COMPLETE") || network == NULL) {

@@ -22,8 +22,8 @@ struct lab_faults {
     struct rule *first, **last;
 };
 
-static const char *const effects[] = {"status",   "delay", "cut-before",    "cut-after",
-                                      "throttle", "stale", "expired-token", "reload"};
+static const char *const effects[] = {"status", "delay",         "cut-before", "cut-after", "throttle",
+                                      "stale",  "expired-token", "reload",     "deny"};
 
 void lab_faults_open(struct lab *lab)
 {
@@ -69,7 +69,7 @@ static char *set_key(struct rule *rule, const char **patterns, const char *key, 
         if (!rule->fault.effect)
             why =
                 lab_format("effect=%s: wanted one of status, delay, cut-before, cut-after, throttle, stale, "
-                           "expired-token, reload",
+                           "expired-token, reload, deny",
                            value);
     } else {
         why = lab_format(
@@ -143,7 +143,7 @@ bool lab_fault_waits(struct lab *lab, const char *effect)
     return false;
 }
 
-// Only a router reloads, and only what speaks HTTP throttles, serves stale answers and has tokens.
+// Only a router reloads, and only what speaks HTTP throttles, serves stale answers, has tokens and roles.
 static bool fits(const struct rule *rule, const char *service)
 {
     const char *effect = rule->fault.effect;
@@ -151,7 +151,7 @@ static bool fits(const struct rule *rule, const char *service)
     if (!strcmp(effect, "reload"))
         return router;
     return !router || (strcmp(effect, "throttle") != 0 && strcmp(effect, "stale") != 0 &&
-                       strcmp(effect, "expired-token") != 0);
+                       strcmp(effect, "expired-token") != 0 && strcmp(effect, "deny") != 0);
 }
 
 const struct lab_fault *lab_fault_take(struct lab *lab, const char *service, const char *action)

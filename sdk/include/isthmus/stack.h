@@ -31,7 +31,8 @@ IST_EXPORT int32_t ist_stack_replaces(const char *type, const char *property);
 
 // The stack (DescribeStacks' member, a new reference). IST_ERR_NOT_FOUND: none, or deleted.
 IST_EXPORT int32_t ist_stack_find(ist_aws *aws, const char *name_or_id, json_t **stack, ist_error *err);
-IST_EXPORT int32_t ist_stack_is_of(const json_t *stack, const char *token);    // 1: its tag says so
+// 1: its tag says so, or it has none yet, since its creation was begun and never executed.
+IST_EXPORT int32_t ist_stack_is_of(const json_t *stack, const char *token);
 IST_EXPORT const char *ist_stack_output(const json_t *stack, const char *key); // borrowed, NULL when absent
 // Waits until nothing is under way, and tells the stack's events as progress. IST_ERR_NOT_FOUND when it is gone.
 // *stack is a new reference.

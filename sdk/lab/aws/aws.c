@@ -272,6 +272,10 @@ static void refuse(struct lab *lab, void *self, struct lab_request *rq, struct l
         status = 403;
         code = "ExpiredToken";
         text = "The security token included in the request is expired";
+    } else if (!strcmp(fault->effect, "deny")) {
+        aws_deny(&c, rq->action);
+        reply_refusal(rq, &c, reply);
+        return;
     }
     aws_fail(&c, status, fault->code ? fault->code : code, "%s", text);
     reply_refusal(rq, &c, reply);

@@ -10,6 +10,7 @@ struct type {
     const char *name;
     const char *create, *id; // EC2 action, and where its answer holds the physical id
     const char *remove, *by; // EC2 action, and the parameter that takes the id
+    const char *look;        // EC2 action by which CloudFormation sees how it is; NULL: that of another type
     const char *tags;        // resource type of TagSpecifications; NULL: no tags
     const char *properties;  // "Property=Parameter ..."; a bare name means itself, "Name=" is handled apart
     const char *store, *attributes; // where the object is, and "Attribute=path ..." of it
@@ -21,6 +22,7 @@ static const struct type types[] = {
      .create = "CreateNetworkInterface",
      .id = "networkInterface.networkInterfaceId",
      .remove = "DeleteNetworkInterface",
+     .look = "DescribeNetworkInterfaces",
      .by = "NetworkInterfaceId",
      .tags = "network-interface",
      .properties = "SubnetId GroupSet=SecurityGroupId PrivateIpAddress Description SourceDestCheck= Tags=",
@@ -30,6 +32,7 @@ static const struct type types[] = {
      .create = "CreateSecurityGroup",
      .id = "groupId",
      .remove = "DeleteSecurityGroup",
+     .look = "DescribeSecurityGroups",
      .by = "GroupId",
      .tags = "security-group",
      .properties = "GroupName GroupDescription VpcId SecurityGroupIngress= SecurityGroupEgress= Tags=",
@@ -39,6 +42,7 @@ static const struct type types[] = {
      .create = "AuthorizeSecurityGroupIngress",
      .id = "securityGroupRuleSet.0.securityGroupRuleId",
      .remove = "RevokeSecurityGroupIngress",
+     .look = "DescribeSecurityGroups",
      .by = "SecurityGroupRuleId",
      .properties = "GroupId IpProtocol FromPort ToPort CidrIp SourceSecurityGroupId Description",
      .store = "security-group-rule",
@@ -46,6 +50,7 @@ static const struct type types[] = {
     {.name = "AWS::EC2::Route",
      .create = "CreateRoute",
      .remove = "DeleteRoute",
+     .look = "DescribeRouteTables",
      .pair = {"RouteTableId", "DestinationCidrBlock"},
      .properties = "RouteTableId DestinationCidrBlock NetworkInterfaceId GatewayId NatGatewayId",
      .attributes = ""},
@@ -53,6 +58,7 @@ static const struct type types[] = {
      .create = "RunInstances",
      .id = "instancesSet.0.instanceId",
      .remove = "TerminateInstances",
+     .look = "DescribeInstances",
      .by = "InstanceId",
      .tags = "instance",
      .properties = "ImageId InstanceType KeyName UserData SubnetId SecurityGroupIds=SecurityGroupId "
@@ -65,6 +71,7 @@ static const struct type types[] = {
      .create = "AllocateAddress",
      .id = "publicIp",
      .remove = "ReleaseAddress",
+     .look = "DescribeAddresses",
      .by = "AllocationId",
      .tags = "elastic-ip",
      .properties = "Domain Tags=",
@@ -74,6 +81,7 @@ static const struct type types[] = {
      .create = "AssociateAddress",
      .id = "associationId",
      .remove = "DisassociateAddress",
+     .look = "DescribeAddresses",
      .by = "AssociationId",
      .properties = "AllocationId EIP=PublicIp NetworkInterfaceId InstanceId",
      .store = "elastic-ip",
@@ -82,6 +90,7 @@ static const struct type types[] = {
      .create = "CreateVpc",
      .id = "vpc.vpcId",
      .remove = "DeleteVpc",
+     .look = "DescribeVpcs",
      .by = "VpcId",
      .tags = "vpc",
      .properties = "CidrBlock EnableDnsSupport= EnableDnsHostnames= Tags=",
@@ -91,6 +100,7 @@ static const struct type types[] = {
      .create = "CreateInternetGateway",
      .id = "internetGateway.internetGatewayId",
      .remove = "DeleteInternetGateway",
+     .look = "DescribeInternetGateways",
      .by = "InternetGatewayId",
      .tags = "internet-gateway",
      .properties = "Tags=",
@@ -106,6 +116,7 @@ static const struct type types[] = {
      .create = "CreateNatGateway",
      .id = "natGateway.natGatewayId",
      .remove = "DeleteNatGateway",
+     .look = "DescribeNatGateways",
      .by = "NatGatewayId",
      .tags = "natgateway",
      .properties = "AllocationId SubnetId Tags=",
@@ -115,6 +126,7 @@ static const struct type types[] = {
      .create = "CreateRouteTable",
      .id = "routeTable.routeTableId",
      .remove = "DeleteRouteTable",
+     .look = "DescribeRouteTables",
      .by = "RouteTableId",
      .tags = "route-table",
      .properties = "VpcId Tags=",
@@ -124,6 +136,7 @@ static const struct type types[] = {
      .create = "CreateSubnet",
      .id = "subnet.subnetId",
      .remove = "DeleteSubnet",
+     .look = "DescribeSubnets",
      .by = "SubnetId",
      .tags = "subnet",
      .properties = "VpcId CidrBlock AvailabilityZone MapPublicIpOnLaunch= Tags=",
@@ -164,14 +177,23 @@ static char *mapped(const char *table, const char *name)
     return NULL;
 }
 
-// A call of EC2 for a stack: fault rules of effect "status" strike here as well.
+// A call of EC2 for a stack, in the name of whoever made the stack.
+static bool may(struct lab *lab, const char *action, char **why)
+{
+    char *name = lab_format("EC2:%s", action);
+    const struct lab_fault *fault = aws_asks(lab, "CloudFormation", name);
+    if (fault && !strcmp(fault->effect, "deny"))
+        *why = lab_format("API: ec2:%s You are not authorized to perform this operation.", action);
+    else if (fault)
+        *why = lab_format("%s: refused by a fault rule", fault->code ? fault->code : "InternalError");
+    free(name);
+    return !fault;
+}
+
 static json_t *do_ec2(struct lab *lab, const char *action, json_t *p, char **why)
 {
-    char *name = lab_format("CloudFormation/EC2:%s", action);
-    const struct lab_fault *fault = lab_fault_take(lab, "aws", name);
-    free(name);
-    if (fault && !strcmp(fault->effect, "status")) {
-        *why = lab_format("%s: refused by a fault rule", fault->code ? fault->code : "InternalError");
+    // Tags in the same call are a permission of their own.
+    if (!may(lab, action, why) || (json_object_get(p, "TagSpecification") && !may(lab, "CreateTags", why))) {
         json_decref(p);
         return NULL;
     }
@@ -344,7 +366,8 @@ char *cfn_create(struct lab *lab, const json_t *stack, const char *logical, cons
         type->id ? lab_strdup(path_text(answer, type->id))
                  : lab_format("%s|%s", aws_text(props, type->pair[0]), aws_text(props, type->pair[1]));
     json_decref(answer);
-    finish(lab, physical, props, why);
+    if (!type->look || may(lab, type->look, why))
+        finish(lab, physical, props, why);
     return physical;
 }
 
@@ -421,10 +444,13 @@ static void update_eni(struct lab *lab, const char *physical, const json_t *prop
 }
 
 // User data and size of an instance: it keeps what it has on its disk, and user data applies at first boot only.
-static void update_instance(struct lab *lab, const char *physical, const json_t *props)
+static void update_instance(struct lab *lab, const char *physical, const json_t *props, char **why)
 {
     struct aws_call c = aws_self(lab);
     json_t *instance = aws_get(&c, "instance", physical);
+    if (!may(lab, "StopInstances", why) || !may(lab, "ModifyInstanceAttribute", why) ||
+        !may(lab, "StartInstances", why))
+        return;
     if (json_object_get(props, "UserData"))
         json_object_set(instance, "_userData", json_object_get(props, "UserData"));
     if (json_object_get(props, "InstanceType") &&
@@ -483,7 +509,7 @@ bool cfn_update(struct lab *lab, const json_t *record, const json_t *props, char
     else if (!strcmp(type->create, "CreateNetworkInterface") && same_but(old, props, of_eni))
         update_eni(lab, physical, props, why);
     else if (!strcmp(type->create, "RunInstances") && same_but(old, props, of_instance))
-        update_instance(lab, physical, props);
+        update_instance(lab, physical, props, why);
     else if (strcmp(type->create, "AllocateAddress") != 0 || !same_but(old, props, of_address))
         return false;
     if (object && !*why && json_object_get(props, "Tags"))

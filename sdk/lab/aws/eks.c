@@ -270,6 +270,19 @@ void aws_eks_identify(struct lab_request *rq)
     free_parts(&p);
 }
 
+// A role that is handed to EKS is passed, and what is made with tags is tagged: permissions of their own.
+static bool may(struct aws_call *c, const struct eks_parts *p, int route)
+{
+    static const char *const roles[] = {"roleArn", "nodeRole", "serviceAccountRoleArn"};
+    const bool makes = routes[route].write && !strncmp(routes[route].action, "Create", 6);
+    for (size_t i = 0; makes && i < sizeof roles / sizeof *roles; i++) {
+        if (*aws_text(p->body, roles[i]) && !aws_may(c, "EKS", "IAM:PassRole"))
+            return false;
+    }
+    return !makes || !json_object_size(json_object_get(p->body, "tags")) ||
+           aws_may(c, "EKS", "EKS:TagResource");
+}
+
 void aws_eks_act(struct aws_call *c, const struct lab_request *rq, struct lab_reply *reply)
 {
     struct eks_parts p = {.rq = rq};
@@ -280,7 +293,7 @@ void aws_eks_act(struct aws_call *c, const struct lab_request *rq, struct lab_re
         aws_fail(c, 404, "UnknownOperationException", "The lab does not serve %s %s", rq->method, rq->path);
     else if (!json_is_object(p.body))
         aws_fail(c, 400, "SerializationException", "The request body is not a JSON object");
-    else
+    else if (may(c, &p, route))
         answer = routes[route].fn(c, &p);
     if (answer)
         lab_reply_json(reply, 200, answer);

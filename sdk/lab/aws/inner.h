@@ -111,6 +111,16 @@ json_t *aws_first(const struct aws_call *c, const char *type, const char *key, c
 // The page [MaxResults, NextToken] of a list: {set: [...], nextToken?}; steals all.
 json_t *aws_page(struct aws_call *c, const char *set, json_t *all, const char *limit, const char *token);
 
+// ---- permission.c: what a caller may do ----
+// AWS's own words for a caller without permission of "EC2:CreateRoute", in the form of the service that says it
+// ("CloudFormation/EC2:..." and "EKS/IAM:..." are told by the one before the slash).
+void aws_deny(struct aws_call *c, const char *action);
+// What service `by` asks in the caller's name while it serves a call: a line of the journal, and the rule that strikes
+// at "BY/ACTION" ("EKS/IAM:PassRole"), or NULL.
+const struct lab_fault *aws_asks(struct lab *lab, const char *by, const char *action);
+// The same; false after aws_deny() where a rule denies it.
+bool aws_may(struct aws_call *c, const char *by, const char *action);
+
 // ---- query.c, xml.c ----
 json_t *aws_form_parse(const char *form); // nested parameters; new reference
 char *aws_encode(const char *text);       // RFC 3986 unreserved kept; malloc'd

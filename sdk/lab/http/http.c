@@ -166,6 +166,11 @@ static void drop_reply(struct lab_reply *reply)
 
 // ---- one call ----
 
+static bool is(const struct lab_fault *fault, const char *effect)
+{
+    return fault && !strcmp(fault->effect, effect);
+}
+
 static void refuse(struct listener *l, struct lab_request *rq, struct lab_reply *reply,
                    const struct lab_fault *fault)
 {
@@ -176,13 +181,9 @@ static void refuse(struct listener *l, struct lab_request *rq, struct lab_reply 
     int status = fault->status           ? fault->status
                  : *fault->effect == 't' ? 429
                  : *fault->effect == 'e' ? 401
+                 : is(fault, "deny")     ? 403
                                          : 500;
     lab_reply_json(reply, status, json_pack("{ss}", "message", fault->code ? fault->code : fault->effect));
-}
-
-static bool is(const struct lab_fault *fault, const char *effect)
-{
-    return fault && !strcmp(fault->effect, effect);
 }
 
 // With the lock held. False: the connection is cut.
@@ -203,7 +204,7 @@ static bool call(struct listener *l, struct lab_request *rq, struct lab_reply *r
     }
     if (is(fault, "stale"))
         rq->stale = fault;
-    if (is(fault, "status") || is(fault, "throttle") || is(fault, "expired-token")) {
+    if (is(fault, "status") || is(fault, "throttle") || is(fault, "expired-token") || is(fault, "deny")) {
         refuse(l, rq, reply, fault);
     } else if (!cut) {
         l->service.act(lab, l->service.self, rq, reply);

@@ -164,8 +164,8 @@ void kube_refuse(struct lab *lab, void *self, struct lab_request *http, struct l
     (void)self;
     (void)http;
     bool throttle = strcmp(fault->effect, "throttle") == 0,
-         expired = strcmp(fault->effect, "expired-token") == 0;
-    int status = fault->status ? fault->status : throttle ? 429 : expired ? 401 : 500;
+         expired = strcmp(fault->effect, "expired-token") == 0, denied = strcmp(fault->effect, "deny") == 0;
+    int status = fault->status ? fault->status : throttle ? 429 : expired ? 401 : denied ? 403 : 500;
     const char *reason = fault->code     ? fault->code
                          : status == 429 ? "TooManyRequests"
                          : status == 401 ? "Unauthorized"

@@ -221,8 +221,8 @@ static int32_t prepare(struct change *ch, json_t **stack, ist_error *err)
     ch->create = rc == IST_ERR_NOT_FOUND;
     if (rc != IST_OK)
         return rc == IST_ERR_NOT_FOUND ? IST_OK : rc;
-    const char *status = stack_status(*stack), *tag = ist_aws_tag(*stack, IST_STACK_TOKEN_TAG);
-    if (!ist_stack_is_of(*stack, ch->c->token) && !(tag == NULL && strcmp(status, "REVIEW_IN_PROGRESS") == 0))
+    const char *status = stack_status(*stack);
+    if (!ist_stack_is_of(*stack, ch->c->token))
         return ist_fail(err, IST_ERR_CONFLICT, ch->c->name,
                         "a stack of this name exists that this step did not make");
     if (strcmp(status, "REVIEW_IN_PROGRESS") == 0) {

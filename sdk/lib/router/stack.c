@@ -42,6 +42,9 @@ int32_t ist_stack_find(ist_aws *aws, const char *name, json_t **stack, ist_error
 int32_t ist_stack_is_of(const json_t *stack, const char *token)
 {
     const char *tag = stack ? ist_aws_tag(stack, IST_STACK_TOKEN_TAG) : NULL;
+    // Its tags come with the execution of its first change set: until then it holds nothing, and has nobody's mark.
+    if (stack && !tag && strcmp(ist_json_str_or(stack, "StackStatus", ""), "REVIEW_IN_PROGRESS") == 0)
+        return token != NULL;
     return token && tag && strcmp(tag, token) == 0;
 }
 
@@ -59,11 +62,12 @@ const char *ist_stack_output(const json_t *stack, const char *key)
 
 // ---- events ----
 
-static json_t *events_of(ist_aws *aws, const char *name)
+// New reference; NULL after a failure.
+static json_t *events_of(ist_aws *aws, const char *name, ist_error *err)
 {
     json_t *params = json_pack("{ss}", "StackName", name), *events = NULL;
     if (ist_aws_query_all(aws, "cloudformation", "DescribeStackEvents", params, "StackEvents", &events,
-                          NULL) != IST_OK)
+                          err) != IST_OK)
         events = NULL;
     json_decref(params);
     return events;
@@ -80,7 +84,7 @@ static bool begins_work(const json_t *event)
 // Tells what has happened since the event `*last` (owned by the caller; NULL: since the work began).
 static void tell_events(const ist_env *env, ist_aws *aws, const char *name, char **last)
 {
-    json_t *events = events_of(aws, name), *event;
+    json_t *events = events_of(aws, name, NULL), *event;
     size_t i, fresh = 0;
     json_array_foreach(events, i, event)
     {
@@ -120,7 +124,8 @@ static void hint_of(const char *reason, ist_error *err)
 
 int32_t stack_tell_failure(ist_aws *aws, const char *name, const char *status, ist_error *err)
 {
-    json_t *events = events_of(aws, name), *event;
+    ist_error unread = {0};
+    json_t *events = events_of(aws, name, &unread), *event;
     const json_t *first = NULL;
     size_t i;
     json_array_foreach(events, i, event)
@@ -134,12 +139,16 @@ int32_t stack_tell_failure(ist_aws *aws, const char *name, const char *status, i
             break;
     }
     const char *reason = ist_json_str_or(first, "ResourceStatusReason", "no reason given");
-    int32_t rc = first ? ist_fail(err, IST_ERR_REMOTE, name, "%s: %s (%s): %s", status,
-                                  ist_json_str_or(first, "LogicalResourceId", "?"),
-                                  ist_json_str_or(first, "ResourceType", "?"), reason)
-                       : ist_fail(err, IST_ERR_REMOTE, name, "%s", status);
+    int32_t rc = first    ? ist_fail(err, IST_ERR_REMOTE, name, "%s: %s (%s): %s", status,
+                                     ist_json_str_or(first, "LogicalResourceId", "?"),
+                                     ist_json_str_or(first, "ResourceType", "?"), reason)
+                 : events ? ist_fail(err, IST_ERR_REMOTE, name, "%s", status)
+                          : ist_fail(err, IST_ERR_REMOTE, name, "%s, and why could not be read: %s", status,
+                                     unread.text);
     if (first)
         hint_of(reason, err);
+    else if (!events)
+        ist_hint(err, "%s", unread.hint);
     json_decref(events);
     return rc;
 }

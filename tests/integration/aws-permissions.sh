@@ -1,0 +1,191 @@
+#!/usr/bin/env bash
+# The least that each plugin may do in AWS: it begins with nothing allowed, and what a refusal names is allowed from then
+# on. What has been allowed when all is done is what `isthmus plugin show NAME --iam-policy` prints: nothing more, and
+# nothing less; and so each action's refusal has named it.
+# shellcheck disable=SC1091
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lab-lib.sh"
+. "$(dirname "$0")/plugin-lib.sh"
+. "$(dirname "$0")/router-lib.sh"
+command -v jq >/dev/null && command -v aws >/dev/null || skip_all "jq or aws is missing"
+start_lab
+
+policy() { "$ISTHMUS" plugin show "$1" --iam-policy | jq -r '.Statement[].Action[]' | sort; }
+begin() { # begin NAME: nothing is allowed
+    policy "$1" >"$TMP/policy"
+    : >"$TMP/allowed"
+}
+# What takes away is refused in its turn only: what failed to be made has to be taken back.
+TAKES_AWAY=':(Delete|Release|Detach|Disassociate|Terminate|Revoke)'
+# What the lab refuses, as it writes it: EC2:, IAM:, STS:, SSM: and CloudFormation:, alone or within another service's call.
+denied() {
+    sort "$TMP/allowed" | comm -13 - "$TMP/policy" | grep -E "$1" | grep -vE "$2" |
+        sed 's/^ec2:/EC2:/; s/^iam:/IAM:/; s/^sts:/STS:/; s/^ssm:/SSM:/; s/^cloudformation:/CloudFormation:/; s/^eks:/(eks|EKS):/' | paste -sd'|'
+}
+# named: the action that the last refusal tells of
+named() {
+    sed -nE 's/.*(not authorized to perform: |API: )([a-z0-9]+:[A-Za-z]+).*/\2/p' "$TMP/ran" | head -1
+}
+# walk WHAT WHICH BUT command...: the command, from refusal to refusal, until it comes through
+walk() {
+    local which=$1 but=$2 pattern action rounds=0
+    shift 2
+    while [ $((rounds += 1)) -lt 60 ]; do
+        pattern=$(denied "$which" "$but")
+        lab faults clear
+        [ -z "$pattern" ] || lab faults add service='^aws$' effect=deny times=0 "action=^([A-Za-z]+/)?($pattern)\$"
+        "$@" && break
+        action=$(named)
+        [ -n "$action" ] && ! grep -qx -- "$action" "$TMP/allowed" && grep -qx -- "$action" "$TMP/policy" || {
+            echo "the refusal names ${action:-nothing}, which is allowed or not in the policy"
+            return 1
+        }
+        echo "$action" >>"$TMP/allowed"
+    done
+    lab faults clear
+    [ $rounds -lt 60 ]
+}
+makes() { walk . "$TAKES_AWAY" "$@"; }
+takes_away() { walk . '^$' "$@"; }
+router_run() { # a router plugin's, with what it said where named looks
+    csr "$@"
+    local status=$?
+    cat "$TMP/$1.json" "$TMP/$1.err" >"$TMP/ran"
+    return $status
+}
+# whole NAME [EXCEPT...]: all of the policy has been asked for, except for what these lines tell
+whole() {
+    local name=$1 left
+    shift
+    left=$(sort -u "$TMP/allowed" | comm -13 - "$TMP/policy" | grep -vxF -e "" "${@/#/-e}")
+    [ -z "$left" ] || echo "$name: never asked for: $left"
+    [ -z "$left" ]
+}
+
+# ---- aws-vpc ----
+cat >"$TMP/aws-vpc.yaml" <<END
+create: true
+name: own
+cidr: 10.77.0.0/16
+public_cidrs: [10.77.1.0/24, 10.77.2.0/24]
+private_cidrs: [10.77.11.0/24, 10.77.12.0/24]
+END
+begin aws-vpc
+ok "aws-vpc: plan asks for one permission after another" makes run aws-vpc plan
+ok "aws-vpc: so does apply" makes run aws-vpc apply
+jq -c .outputs "$TMP/json" >"$TMP/vpc"
+ok "aws-vpc: and verify" makes run aws-vpc verify
+cp "$TMP/allowed" "$TMP/vpc.allowed"
+
+# ---- aws-routes ----
+of_vpc() { jq -rc "$1" "$TMP/vpc"; }
+ec2 CreateNetworkInterface "SubnetId=$(of_vpc .private_subnets[0].id)" >/dev/null && ENI=$(value networkInterfaceId)
+ec2 CreateSecurityGroup "VpcId=$(of_vpc .vpc_id)" GroupName=workers GroupDescription=workers >/dev/null && GROUP=$(value groupId)
+TABLE=$(of_vpc .private_route_tables[0])
+cat >"$TMP/aws-routes.yaml" <<END
+vpc_id: $(of_vpc .vpc_id)
+route_tables: [$TABLE]
+security_groups: [$GROUP]
+next_hop: {kind: ip, id: $(ec2 DescribeNetworkInterfaces "NetworkInterfaceId.1=$ENI" >/dev/null && value privateIpAddress)}
+onPremCidr: 10.1.0.0/16
+END
+begin aws-routes
+ok "aws-routes: plan" makes run aws-routes plan
+ok "aws-routes: apply" makes run aws-routes apply
+NAT=$(ec2 DescribeNatGateways >/dev/null && value natGatewayId)
+ec2 ReplaceRoute "RouteTableId=$TABLE" DestinationCidrBlock=10.1.0.0/16 "NatGatewayId=$NAT" >/dev/null
+ok "aws-routes: what was bent is mended" makes run aws-routes apply
+verify_routes() { run aws-routes verify || grep -q '"result": "fail"' "$TMP/json"; } # no router holds the interface
+ok "aws-routes: verify" makes verify_routes
+ok "aws-routes: destroy" takes_away run aws-routes destroy
+# It is asked where a rule that is there is said not to be, because somebody has written it in another form.
+ok "aws-routes: nothing more than that is in the policy" whole aws-routes ec2:DescribeSecurityGroupRules
+ec2 DeleteNetworkInterface "NetworkInterfaceId=$ENI" >/dev/null
+ec2 DeleteSecurityGroup "GroupId=$GROUP" >/dev/null
+
+# ---- aws-eks ----
+eks() { # eks COUNT CIDRS VERSION
+    cat <<END
+create: true
+name: own
+version: "$3"
+role_arn_name: k8s-ccp-user
+cluster_role: AWSServiceRoleForAmazonEKS
+subnets: $(of_vpc '[.private_subnets[].id]')
+public_access_cidrs: $2
+tags: {team: network}
+access_entries:
+  - {principal: k8s-ccp-user, policy: AmazonEKSClusterAdminPolicy}
+node_groups:
+  - {name: workers, role: k8s-node-instance-role, count: $1, max: 5}
+addons:
+  - {name: vpc-cni}
+END
+}
+eks 1 '[198.51.100.0/24]' 1.29 >"$TMP/aws-eks.yaml"
+begin aws-eks
+ok "aws-eks: plan" makes run aws-eks plan
+ok "aws-eks: apply" makes run aws-eks apply
+ok "aws-eks: verify" makes run aws-eks verify
+eks 2 '[198.51.100.0/24, 203.0.113.0/24]' 1.30 | sed 's/team: network/team: cloud/' >"$TMP/aws-eks.yaml"
+ok "aws-eks: another count, version, access and tag" makes run aws-eks apply
+ok "aws-eks: destroy" takes_away run aws-eks destroy
+# It looks whether what still stands in the way is a load balancer's or a pod's only where something does.
+ok "aws-eks: nothing more than that is in the policy" whole aws-eks
+
+# ---- aws-vpc, the end ----
+policy aws-vpc >"$TMP/policy"
+cp "$TMP/vpc.allowed" "$TMP/allowed"
+ok "aws-vpc: destroy" takes_away run aws-vpc destroy
+# Of a change set that could not be made, or is not what was planned; that it stays is nobody's failure.
+ok "aws-vpc: nothing more than that is in the policy" whole aws-vpc cloudformation:DeleteChangeSet
+
+# ---- csr-dmvpn ----
+ok "a VPC for the router" make_vpc
+begin csr-dmvpn
+AMI=$(aws ec2 describe-images --filters 'Name=name,Values=Cisco-C8K-*' --query 'Images[0].ImageId' --output text)
+aws ssm put-parameter --name /router/image --type String --value "$AMI" >"$TMP/out"
+echo "image_parameter: /router/image" >>"$TMP/in.yaml"
+ok "csr-dmvpn: its image by a parameter" makes router_run plan
+sed -i '/^image_parameter/d' "$TMP/in.yaml"
+ok "csr-dmvpn: plan" makes router_run plan
+ok "csr-dmvpn: apply" makes router_run apply
+ok "csr-dmvpn: verify" makes router_run verify
+bend() { # what stack and instance do not have as they should
+    local id inside group
+    id=$(tr -d ' ",' <"$TMP/rec.json" | sed -n 's/^instance_id://p' | head -1)
+    inside=$(aws ec2 describe-network-interfaces --query "NetworkInterfaces[?Description=='DMVPN router, inside']|[0].Attachment.AttachmentId" --output text)
+    group=$(aws ec2 describe-security-groups --filters Name=description,Values='DMVPN router' --query 'SecurityGroups[0].GroupId' --output text)
+    aws ec2 detach-network-interface --attachment-id "$inside"
+    aws ec2 stop-instances --instance-ids "$id" && aws ec2 wait instance-stopped --instance-ids "$id"
+    aws ec2 authorize-security-group-ingress --group-id "$group" --ip-permissions 'IpProtocol=47,IpRanges=[{CidrIp=0.0.0.0/0}]'
+    aws ec2 authorize-security-group-egress --group-id "$group" --ip-permissions 'IpProtocol=47,IpRanges=[{CidrIp=10.0.0.0/8}]'
+    aws ec2 revoke-security-group-egress --group-id "$group" --ip-permissions 'IpProtocol=-1,IpRanges=[{CidrIp=0.0.0.0/0}]'
+}
+ok "csr-dmvpn: it is stopped, without an interface, and with a rule more" bend
+ok "csr-dmvpn: which is mended" takes_away router_run apply
+sed -i 's/^InstanceType: .*/InstanceType: t3.medium/' "$TMP/in.yaml"
+ok "csr-dmvpn: another size" takes_away router_run apply
+ok "csr-dmvpn: destroy" takes_away router_run destroy
+# The first as with aws-vpc; the second gets out of UPDATE_ROLLBACK_FAILED, which csr-stack.sh does.
+ok "csr-dmvpn: nothing more than that is in the policy" whole csr-dmvpn cloudformation:DeleteChangeSet cloudformation:ContinueUpdateRollback
+
+# ---- ccp ----
+cat >"$TMP/ccp.yaml" <<END
+url: $ISTHMUS_CCP_URL
+username: $ISTHMUS_CCP_USERNAME
+password: $ISTHMUS_CCP_PASSWORD
+ca_file: $ISTHMUS_LAB_CA
+provider: myAwsProv
+name: aws
+subnet: {cidr: 10.88.0.0/16, publicCidrs: [10.88.1.0/24, 10.88.2.0/24, 10.88.3.0/24], privateCidrs: [10.88.11.0/24, 10.88.12.0/24, 10.88.13.0/24]}
+role_arn_name: k8s-ccp-user
+ssh_keys: [my-key]
+END
+begin ccp
+ok "ccp: plan" makes run ccp plan
+ok "ccp: apply" makes run ccp apply
+ok "ccp: verify" makes run ccp verify
+ok "ccp: destroy" takes_away run ccp destroy
+ok "ccp: nothing more than that is in the policy" whole ccp
+finish
