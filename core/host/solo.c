@@ -346,6 +346,7 @@ int32_t solo_run(struct solo *solo, const ist_plugin *plugin, uint32_t operation
                                      .last_outputs = solo->outputs,
                                      .run_dir = run_dir,
                                      .unknown = solo->unknown,
+                                     .renewal = solo->renewal,
                                      .trace = trace};
     struct runner_sink sink = {.event = sink_event, .journal = sink_journal, .arg = solo};
     // The operation reads the record as it was, while it writes to the journal.

@@ -36,6 +36,7 @@ struct solo {
     // Told every event as it comes, or NULL; borrowed.
     void (*tell)(void *arg, const json_t *event);
     void *tell_arg;
+    struct renewal *renewal; // of a watch, borrowed (renewal.h), or NULL
     // The journal answers this instead, when it is not IST_OK: for tests of plugins.
     int32_t journal_fails;
 };

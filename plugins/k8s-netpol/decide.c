@@ -95,11 +95,20 @@ static int kept_for_ever(const struct model *model, size_t cluster)
     return 0;
 }
 
-// Do its addresses count? 1; 0: it has been away for too long; -1: it is not known, so that what stands stays.
-static int counts(const struct model *model, size_t cluster, ist_wanted *wanted)
+// Do its addresses count for `target`? 1; 0: it has been away for too long; -1: it is not known, or may not, so that what
+// stands stays.
+static int counts(struct model *model, size_t target, size_t cluster, ist_wanted *wanted)
 {
     uint32_t state = ist_reconciler_state(model->run, cluster);
     const char *name = model->clusters->items[cluster].name;
+    if (model->watching && target != cluster && model_meshed(model, target, cluster)) {
+        ist_wanted_note(
+            wanted,
+            "nothing is written for %s: it is in one Cilium ClusterMesh with %s, and no ipBlock matches "
+            "pods that Cilium knows",
+            name, model->clusters->items[target].name);
+        return -1;
+    }
     if (state == IST_CLUSTER_SYNCED)
         return 1;
     int kept = state == IST_CLUSTER_EXPIRED && kept_for_ever(model, cluster);
@@ -119,14 +128,14 @@ static int counts(const struct model *model, size_t cluster, ist_wanted *wanted)
 static void want_companions(struct asking *asking, struct companion_options *options, ist_wanted *wanted,
                             json_t *notes)
 {
-    const struct model *model = asking->model;
+    struct model *model = asking->model;
     size_t count = model->clusters->count, i;
     json_t *object;
     uint8_t *written = ist_calloc(count + 1, sizeof(*written));
     for (size_t remote = 0; remote < count; remote++) {
         if (!asking->entry->policy || !policy_reaches(model->world, asking->entry->policy, remote))
             continue;
-        int counted = counts(model, remote, wanted);
+        int counted = counts(model, asking->entry->cluster, remote, wanted);
         if (counted < 0) {
             ist_wanted_keep(wanted, model->clusters->items[remote].name);
             asking->entry->keeps = 1;
@@ -158,13 +167,13 @@ static int speaks_of(const struct policy *policy, const char *cluster)
 static void want_given(struct asking *asking, const struct companion_options *options, ist_wanted *wanted,
                        json_t *notes)
 {
-    const struct model *model = asking->model;
+    struct model *model = asking->model;
     struct entry *entry = asking->entry;
     uint8_t *absent = ist_calloc(model->clusters->count + 1, sizeof(*absent));
     for (size_t remote = 0; remote < model->clusters->count && !entry->keeps; remote++) {
         int counted = 1;
         if (speaks_of(entry->policy, model->clusters->items[remote].name))
-            counted = counts(model, remote, wanted);
+            counted = counts(model, entry->cluster, remote, wanted);
         absent[remote] = counted == 0;
         entry->keeps = counted < 0;
     }

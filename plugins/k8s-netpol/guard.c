@@ -27,27 +27,6 @@ int32_t model_refuse_overlaps(const struct model *model, ist_error *err)
     return IST_OK;
 }
 
-static int32_t refuse_mesh(const struct model *model, ist_error *err)
-{
-    struct snat_facts *facts = ist_calloc(model->clusters->count + 1, sizeof(*facts));
-    int32_t rc = IST_OK;
-    for (size_t i = 0; i < model->clusters->count && rc == IST_OK; i++)
-        if (cni_is_cilium(&model->facts[i].cni) && ist_reconciler_state(model->run, i) == IST_CLUSTER_SYNCED)
-            rc = snat_read(model->clusters->items[i].kube, &facts[i], err);
-    for (size_t i = 0; i < model->clusters->count && rc == IST_OK; i++)
-        for (size_t k = i + 1; k < model->clusters->count && rc == IST_OK; k++)
-            if (snat_meshed(&facts[i], &facts[k])) {
-                rc = ist_fail(err, IST_ERR_CONFLICT, "Cilium ClusterMesh",
-                              "%s and %s are in one: no ipBlock matches pods that Cilium knows",
-                              model->clusters->items[i].name, model->clusters->items[k].name);
-                ist_hint(err, "in a mesh Cilium's own policies select pods of both clusters by their labels");
-            }
-    for (size_t i = 0; i < model->clusters->count; i++)
-        snat_free(&facts[i]);
-    ist_free(facts);
-    return rc;
-}
-
 static int32_t refuse_unmodelled(const struct model *model, ist_error *err)
 {
     for (size_t i = 0; i < model->clusters->count; i++) {
@@ -253,7 +232,7 @@ int32_t model_admit(void *opened, const ist_env *env, const json_t *actions, ist
     int guarded = strcmp(ist_json_str_or(model->inputs, "guard", "off"), "no-new-paths") == 0;
     int32_t rc = model_refuse_overlaps(model, err);
     if (rc == IST_OK)
-        rc = refuse_mesh(model, err);
+        rc = model_refuse_mesh(model, err);
     if (rc == IST_OK && guarded)
         rc = refuse_unmodelled(model, err);
     if (rc == IST_OK && has_actions(actions))

@@ -8,7 +8,7 @@ NETPOL_MODEL = plugins/k8s-netpol/table.c plugins/k8s-netpol/table.h plugins/k8s
 	plugins/k8s-netpol/meaning.c plugins/k8s-netpol/companion.c plugins/k8s-netpol/companion.h \
 	plugins/k8s-netpol/shards.c plugins/k8s-netpol/shards.h plugins/k8s-netpol/flat.c plugins/k8s-netpol/flat.h plugins/k8s-netpol/ipset.c plugins/k8s-netpol/ipset.h
 # What writes: the daemon's model and what it judges before.
-NETPOL_WRITE = plugins/k8s-netpol/model.c plugins/k8s-netpol/model.h plugins/k8s-netpol/moves.c plugins/k8s-netpol/decide.c \
+NETPOL_WRITE = plugins/k8s-netpol/model.c plugins/k8s-netpol/model.h plugins/k8s-netpol/moves.c plugins/k8s-netpol/decide.c plugins/k8s-netpol/mesh.c \
 	plugins/k8s-netpol/tell.c plugins/k8s-netpol/mirrored.c plugins/k8s-netpol/mirrored.h \
 	plugins/k8s-netpol/pipeline.c plugins/k8s-netpol/pipeline.h plugins/k8s-netpol/cni.c plugins/k8s-netpol/cni.h \
 	plugins/k8s-netpol/snat.c plugins/k8s-netpol/snat.h plugins/k8s-netpol/snat_read.c

@@ -290,6 +290,8 @@ void model_close(void *opened)
     mirrored_free(model->mirrored);
     world_free(model->world);
     ist_namespaces_free(model->namespaces);
+    for (size_t i = 0; model->facts && i < model->clusters->count; i++)
+        ist_free(model->facts[i].mesh_id);
     ist_free(model->facts);
     json_decref(model->inputs);
     ist_free(model);
@@ -310,6 +312,10 @@ static void see_daemonset(struct model *model, size_t cluster, const json_t *obj
     cni_see(cni, object, gone);
     if (cni_is_vpc(cni) != cni_is_vpc(&before))
         touch_cluster(model, cluster);
+    if (cni_is_cilium(cni) != cni_is_cilium(&before)) { // it may be in a mesh, with any of the others
+        model->facts[cluster].mesh_read = 0;
+        touch_all(model, 0);
+    }
 }
 
 void model_see(void *opened, size_t cluster, size_t kind, const json_t *object, int gone)
@@ -339,6 +345,7 @@ void model_state(void *opened, size_t cluster, uint32_t state)
     uint32_t before = model->facts[cluster].state;
     model->facts[cluster].state = state;
     model->facts[cluster].listed |= state == IST_CLUSTER_SYNCED;
+    model->facts[cluster].mesh_read = 0;
     // Pods that came and went while it did not count were passed over: what they leave behind is withdrawn first.
     if (state == IST_CLUSTER_SYNCED && before != IST_CLUSTER_LOST)
         for (struct entry *entry = model->entries; entry; entry = entry->next)

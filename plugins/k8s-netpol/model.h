@@ -70,6 +70,8 @@ struct cluster_facts {
     uint32_t state; // IST_CLUSTER_..., as told last
     int listed;     // it was listed whole in this run
     int late;       // an alarm stands
+    int mesh_read;  // where Cilium runs: its id in a ClusterMesh was asked for
+    char *mesh_id;  // owned; NULL: it is in none
 };
 
 struct model {
@@ -124,11 +126,15 @@ char *policy_key(const json_t *object);
 // Every ipBlock address of a NetworkPolicy that was written here; not sealed.
 void policy_addresses(const json_t *object, struct ip_set *addresses);
 
-// tell.c, guard.c
+// tell.c, guard.c, mesh.c
 void model_outputs(void *model, json_t *outputs);
 void model_status(void *model, size_t cluster, json_t *status);
 int32_t model_admit(void *model, const ist_env *env, const json_t *actions, ist_error *err);
 int32_t model_refuse_overlaps(const struct model *model, ist_error *err); // of pod CIDRs
+int32_t model_refuse_mesh(struct model *model, ist_error *err);
+// Are two clusters joined by Cilium's ClusterMesh? Asks both once, until one comes back or changes its network plugin. What
+// a daemon that was started without an apply has to find out by itself.
+int model_meshed(struct model *model, size_t a, size_t b);
 int32_t model_verify(void *model, const ist_env *env, ist_error *err);
 
 #endif

@@ -308,7 +308,7 @@ char *snat_overlap(const ist_cluster *a, const ist_cluster *b)
     return text.len ? ist_buf_take(&text) : NULL;
 }
 
-static const char *mesh_id(const struct snat_facts *facts)
+const char *snat_mesh_id(const struct snat_facts *facts)
 {
     const char *id = json_string_value(json_object_get(json_object_get(facts->cilium, "data"), "cluster-id"));
     return facts->mesh && id && strcmp(id, "0") != 0 && *id ? id : NULL;
@@ -316,6 +316,6 @@ static const char *mesh_id(const struct snat_facts *facts)
 
 int snat_meshed(const struct snat_facts *a, const struct snat_facts *b)
 {
-    const char *left = mesh_id(a), *right = mesh_id(b);
+    const char *left = snat_mesh_id(a), *right = snat_mesh_id(b);
     return left && right && strcmp(left, right) != 0; // ids are unique within one mesh
 }

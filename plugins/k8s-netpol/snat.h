@@ -22,6 +22,8 @@ struct snat_facts {
 };
 int32_t snat_read(ist_kube *kube, struct snat_facts *facts, ist_error *err);
 void snat_free(struct snat_facts *facts);
+// That alone of a cluster with Cilium which says whether it is in a ClusterMesh: its id there, the caller's; NULL: in none.
+int32_t snat_read_mesh(ist_kube *kube, char **id, ist_error *err);
 
 // The findings of `cluster` towards the pods of `remote`: array of {ok: bool, text}; where nothing could translate,
 // one that is ok and says what was looked at. New reference.
@@ -32,5 +34,6 @@ char *snat_overlap(const ist_cluster *a, const ist_cluster *b);
 // policies and no ipBlock matches them. Source: https://docs.cilium.io/en/stable/security/policy/language/ (CIDR
 // rules do not apply to endpoints that Cilium manages).
 int snat_meshed(const struct snat_facts *a, const struct snat_facts *b);
+const char *snat_mesh_id(const struct snat_facts *facts); // borrowed; NULL: in none
 
 #endif

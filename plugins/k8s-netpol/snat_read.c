@@ -59,6 +59,19 @@ static int32_t read_mesh(ist_kube *kube, struct snat_facts *facts, ist_error *er
     return rc;
 }
 
+int32_t snat_read_mesh(ist_kube *kube, char **id, ist_error *err)
+{
+    struct snat_facts read = {0};
+    int32_t rc = get(kube, "v1", "ConfigMap", "cilium-config", &read.cilium, err);
+    if (rc == IST_OK && read.cilium)
+        rc = read_mesh(kube, &read, err);
+    const char *found = rc == IST_OK ? snat_mesh_id(&read) : NULL;
+    if (found)
+        *id = ist_strdup(found);
+    snat_free(&read);
+    return rc;
+}
+
 int32_t snat_read(ist_kube *kube, struct snat_facts *facts, ist_error *err)
 {
     struct snat_facts read = {0};

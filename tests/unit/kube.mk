@@ -45,7 +45,8 @@ tests_unit_test_netpol_sets_LDADD = tests/unit/libnetpol.la sdk/lib/libisthmus.l
 
 check_LTLIBRARIES += tests/unit/libsvcmirror.la
 tests_unit_libsvcmirror_la_SOURCES = $(SVCMIRROR_MODEL) tests/unit/svcmirror-fixture.c tests/unit/svcmirror-fixture.h \
-	tests/unit/fake-reconciler.c tests/unit/fake-reconciler.h
+	tests/unit/fake-reconciler.c tests/unit/fake-reconciler.h \
+	tests/unit/fake-wanted.c tests/unit/fake-wanted.h
 tests_unit_libsvcmirror_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins
 tests_unit_libsvcmirror_la_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_libsvcmirror_la_LIBADD = sdk/lib/libisthmus.la $(UNIT_LIBS)

@@ -1,6 +1,8 @@
 // A runtime of the reconciler for tests of k8s-netpol's model.
 #include "netpol-runtime.h"
 
+#include "fake-wanted.h"
+
 #include <isthmus/alloc.h>
 #include <isthmus/yaml.h>
 
@@ -9,11 +11,6 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <string.h>
-
-struct ist_wanted {
-    json_t *objects, *keep, *notes;
-    int keep_all, again;
-};
 
 struct job {
     size_t cluster;
@@ -69,37 +66,6 @@ void ist_reconciler_metric(ist_reconciler *run, size_t cluster, const char *name
     (void)counter;
     assert_true(value >= 0);
     assert_non_null(name);
-}
-
-void ist_wanted_add(ist_wanted *wanted, json_t *object, uint32_t flags)
-{
-    (void)flags;
-    json_array_append_new(wanted->objects, object);
-}
-
-void ist_wanted_keep(ist_wanted *wanted, const char *source)
-{
-    json_array_append_new(wanted->keep, json_string(source));
-}
-
-void ist_wanted_keep_all(ist_wanted *wanted)
-{
-    wanted->keep_all = 1;
-}
-
-void ist_wanted_again(ist_wanted *wanted)
-{
-    wanted->again = 1;
-}
-
-void ist_wanted_note(ist_wanted *wanted, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    char *text = ist_vprintf(format, args);
-    va_end(args);
-    json_array_append_new(wanted->notes, json_string(text));
-    ist_free(text);
 }
 
 // ---- the runtime
@@ -268,10 +234,12 @@ void runtime_restart(struct ist_reconciler *run)
 
 static struct ist_wanted ask(struct ist_reconciler *run, size_t cluster, const char *key)
 {
-    struct ist_wanted wanted = {json_array(), json_array(), json_array(), 0, 0};
+    struct ist_wanted wanted = {0};
+    fake_wanted_clear(&wanted);
     model_want(run->model, cluster, key, &wanted);
     json_decref(run->notes);
     run->notes = wanted.notes;
+    json_decref(wanted.if_absent);
     return wanted;
 }
 

@@ -13,7 +13,8 @@ tests_unit_test_netpol_companion_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugi
 tests_unit_test_netpol_companion_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_netpol_companion_LDADD = tests/unit/libnetpol.la sdk/lib/libisthmus.la $(UNIT_LIBS)
 
-NETPOL_RUNTIME = tests/unit/netpol-runtime.c tests/unit/netpol-runtime.h
+NETPOL_RUNTIME = tests/unit/netpol-runtime.c tests/unit/netpol-runtime.h \
+	tests/unit/fake-wanted.c tests/unit/fake-wanted.h
 
 check_PROGRAMS += tests/unit/test-netpol-model
 UNIT_TESTS += tests/unit/test-netpol-model

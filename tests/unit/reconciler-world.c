@@ -14,16 +14,22 @@ void tell(void *arg, const json_t *event)
         json_decref(world->status);
         world->status = json_deep_copy(json_object_get(event, "value"));
     }
+    world->alive += !strcmp(ist_json_str_or(event, "type", ""), "alive");
     pthread_mutex_unlock(&world->lock);
 }
 
-void set_inputs(struct world *world, json_t *more)
+json_t *inputs_of(const struct world *world, json_t *more)
 {
     json_t *inputs =
         json_pack("{s:{s:s, s:s}}", "kubeconfigs", "a", world->a.kubeconfig, "b", world->b.kubeconfig);
     json_object_update(inputs, more);
     json_decref(more);
-    fakehost_inputs(world->host, inputs);
+    return inputs;
+}
+
+void set_inputs(struct world *world, json_t *more)
+{
+    fakehost_inputs(world->host, inputs_of(world, more));
 }
 
 int setup(void **state)
@@ -35,6 +41,8 @@ int setup(void **state)
     world->host = fakehost_new(ist_plugin_entry(runner_host()));
     world->host->solo->tell = tell;
     world->host->solo->tell_arg = world;
+    assert_int_equal(renewal_init(&world->renewal), 0);
+    world->host->solo->renewal = &world->renewal;
     set_inputs(world, json_object());
     *state = world;
     return 0;
@@ -55,6 +63,7 @@ int teardown(void **state)
     struct world *world = *state;
     stop_watch(world);
     fakehost_free(world->host);
+    renewal_close(&world->renewal);
     store_stop(&world->a);
     store_stop(&world->b);
     json_decref(world->status);

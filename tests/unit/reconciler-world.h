@@ -3,6 +3,7 @@
 #define TEST_RECONCILER_WORLD_H
 
 #include "fakehost.h"
+#include "host/renewal.h"
 #include "kube-store.h"
 
 #include <isthmus/alloc.h>
@@ -26,8 +27,10 @@ struct world {
     struct fakehost *host;
     pthread_t thread;
     int watching;
-    int renewing;      // somebody else holds the lease of b, and lives
-    char kept[8][300]; // what the watch logged last
+    struct renewal renewal; // of the watch
+    int alive;              // how often the watch said that it lives
+    int renewing;           // somebody else holds the lease of b, and lives
+    char kept[8][300];      // what the watch logged last
     json_t *status;
     pthread_mutex_t lock;
 };
@@ -36,7 +39,9 @@ struct world {
 void tell(void *arg, const json_t *event);
 int setup(void **state);
 int teardown(void **state);
-// The two clusters, and `more` (stolen).
+// The two clusters, and `more` (stolen). New reference.
+json_t *inputs_of(const struct world *world, json_t *more);
+// The next operation has those.
 void set_inputs(struct world *world, json_t *more);
 void start_watch(struct world *world);
 void stop_watch(struct world *world);

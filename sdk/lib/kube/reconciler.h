@@ -63,8 +63,10 @@ struct rec_key {
     size_t heap;         // place in the heap of due keys, from 1; 0: not in it
     uint32_t hash;
     int failures;
-    int rivals;        // how often somebody else undid what was written, a time after the other
-    int64_t rival_at;  // the last time; monotonic
+    int rivals;       // how often somebody else undid what was written, a time after the other
+    int64_t rival_at; // the last time; monotonic
+    uint16_t
+        jitter; // of the wait that follows, in thousandths: two that give way to each other fall out of step
     uint16_t said;     // how many objects want() said when one was compared last; 0: it was touched since
     uint8_t contested; // that happened while it was written
     uint8_t undone;    // and since it was written last: counted once

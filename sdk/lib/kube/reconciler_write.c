@@ -40,7 +40,7 @@ static int64_t rival_wait(const struct rec_key *key)
 
 static int64_t rival_until(const struct rec_key *key)
 {
-    return key->rival_at + rival_wait(key);
+    return key->rival_at + rival_wait(key) * (1000 + key->jitter) / 1000;
 }
 
 int64_t rec_key_rival(struct rec_cluster *cluster, struct rec_key *key, int64_t now)
@@ -52,6 +52,7 @@ int64_t rec_key_rival(struct rec_cluster *cluster, struct rec_key *key, int64_t 
     cluster->rivals++;
     key->rivals++;
     key->rival_at = now;
+    key->jitter = (uint16_t)rec_backoff(0, 500, 500);
     key->undone = 1;
     if (key->rivals == RIVAL_FREE + 1)
         ist_log(&cluster->run->env, IST_LOG_WARN,

@@ -66,6 +66,12 @@ mesh west 2
 exits 1 "two clusters of one Cilium ClusterMesh: apply refuses" once observe plan apply
 says "no ipBlock matches pods that Cilium knows" "and says why"
 ok "nothing is written" nothing
+PLUGIN_TOOL_TELL=1 "$PLUGIN_TOOL" k8s-netpol "$TMP/daemon.state" "$TMP/in.json" watch >"$TMP/daemon.log" 2>&1 &
+daemon=$!
+ok "a daemon that nobody applied before says so too" within 60 grep -q "it is in one Cilium ClusterMesh with" "$TMP/daemon.log"
+kill "$daemon"
+wait "$daemon"
+ok "and writes nothing" nothing
 west -n kube-system delete deployment clustermesh-apiserver >/dev/null
 west -n kube-system delete daemonset cilium >/dev/null
 ok "without the mesh it is done" once observe plan apply
