@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # clang-tidy over the whole tree, or over the files named, on all cores. What was clean and has not changed (its text
-# with all that it includes, the checks, the tool) is not asked again: build/tidy remembers.
+# with all that it includes, the checks, the tool) is not asked again: the user's cache remembers, for every clone.
 # The path analyser is nearly all of the cost, and most of that goes to a few functions with very many paths: it stops
 # at TIDY_NODES states a function (20000: a tenth of the time). TIDY_NODES=225000 is the tool's own depth.
 set -uo pipefail
@@ -21,7 +21,7 @@ FLAGS="-std=c17 -D_GNU_SOURCE -Isdk/include -Icore -Isdk/lab -Itests/unit -I$BUI
 FLAGS+=" -Xclang -analyzer-config -Xclang max-nodes=${TIDY_NODES:-20000}"
 for dir in plugins sdk/lib plugins/*/ sdk/lib/*/ sdk/lab/*/; do FLAGS+=" -iquote $dir"; done
 export FLAGS
-export STAMPS=$BUILD/tidy
+export STAMPS=${XDG_CACHE_HOME:-$HOME/.cache}/isthmus/tidy
 mkdir -p "$STAMPS"
 rules=$(clang-tidy --version | cat - .clang-tidy | sha256sum)
 export rules

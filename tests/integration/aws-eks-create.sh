@@ -4,6 +4,7 @@
 . "$(dirname "$0")/plugin-lib.sh"
 command -v kubectl >/dev/null && command -v aws >/dev/null && command -v jq >/dev/null || skip_all "kubectl, aws or jq is missing"
 start_lab
+serve_aws
 lab snapshot >"$TMP/before"
 
 plan() { # plan NAME CHANGES: "create cluster own, update SNAT setting"

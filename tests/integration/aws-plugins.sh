@@ -4,6 +4,7 @@
 . "$(dirname "$0")/plugin-lib.sh"
 command -v kubectl >/dev/null && command -v aws >/dev/null && command -v jq >/dev/null || skip_all "kubectl, aws or jq is missing"
 start_lab
+serve_aws
 
 plan() { # plan NAME ACTIONS: the actions of the changes, in order: "create create"
     run "$1" plan && [ "$(jq -r '[.changes[].action] | join(" ")' "$TMP/json")" = "$2" ] && return

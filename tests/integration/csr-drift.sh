@@ -7,6 +7,7 @@
 . "$(dirname "$0")/router-lib.sh"
 command -v aws >/dev/null || skip_all "the aws command is not installed"
 start_lab
+serve_aws
 ok "there is a VPC with the walk-through's subnets" make_vpc
 sed -i 's/^settle: .*/settle: 3s\ntags: {team: network}/' "$TMP/in.yaml"
 sed 's/^settle: .*/settle: 100ms/' "$TMP/in.yaml" >"$TMP/soon.yaml"

@@ -7,6 +7,7 @@
 . "$(dirname "$0")/router-lib.sh"
 command -v aws >/dev/null || skip_all "the aws command is not installed"
 start_lab
+serve_aws
 ok "there is a VPC with the walk-through's subnets" make_vpc
 cp "$TMP/in.yaml" "$TMP/plain.yaml"
 output() { tr -d ' ",' <"$TMP/rec.json" | sed -n "s/^$1://p" | head -1; }

@@ -3,6 +3,7 @@
 command -v kubectl >/dev/null || skip_all "kubectl is not installed"
 command -v aws >/dev/null || skip_all "the aws command is not installed"
 start_lab
+serve_aws
 isthmus apply stars --yes >"$TMP/out" 2>&1
 pass_or_fail $? "apply"
 lab snapshot >"$TMP/applied"

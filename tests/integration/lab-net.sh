@@ -5,6 +5,7 @@
 command -v kubectl >/dev/null || skip_all "kubectl is not installed"
 command -v aws >/dev/null || skip_all "the aws command is not installed"
 start_lab
+serve_aws
 isthmus apply stars --yes >"$TMP/out" 2>&1
 pass_or_fail $? "a pipeline makes the way between the clusters"
 

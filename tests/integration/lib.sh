@@ -13,6 +13,7 @@ CASES=0
 FAILED=0
 
 cleanup() {
+    [ -z "${AWS_SERVED:-}" ] || kill "$AWS_SERVED" 2>/dev/null
     [ ! -d "$TMP/lab" ] || "$ISTHMUS" lab down --dir "$TMP/lab" >/dev/null 2>&1
     rm -rf "$TMP"
 }
@@ -85,6 +86,20 @@ start_lab() { # start_lab [OPTIONS]
     # shellcheck disable=SC1091
     . "$TMP/lab/env"
     export HOME=$TMP
+}
+
+# From here on the aws command, where it is the one written in Python, is loaded once and not for each call.
+serve_aws() {
+    local real python
+    real=$(pyenv which aws 2>/dev/null || command -v aws) python=$(head -c 200 "$real" | tr -d '\0' | sed -n '1s/^#! *//p')
+    case $python in */python*) ;; *) return ;; esac
+    "$python" "$SRC/tests/integration/aws-served.py" "$TMP/aws.served" >"$TMP/aws.log" 2>&1 &
+    AWS_SERVED=$!
+    disown
+    mkdir "$TMP/bin"
+    printf '#!/bin/sh\nexec %s -SE %s %s %s "$@"\n' "$python" "$SRC/tests/integration/aws-served.py" "$TMP/aws.served" "$real" >"$TMP/bin/aws"
+    chmod 755 "$TMP/bin/aws"
+    PATH=$TMP/bin:$PATH
 }
 
 isthmus() { timeout 300 "$ISTHMUS" -C "${CONF:-$SRC/conf.d}" "$@"; }

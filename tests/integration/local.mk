@@ -7,7 +7,7 @@ TORTURE_TESTS += %D%/stars-kills.sh %D%/stars-faults.sh
 
 # The lab itself, by real clients.
 INTEGRATION_TESTS += %D%/lab-up.sh %D%/lab-ccp.sh %D%/lab-aws.sh %D%/lab-cfn.sh %D%/lab-faults.sh %D%/lab-kube.sh %D%/lab-kube-net.sh %D%/lab-net.sh
-EXTRA_DIST += %D%/lib.sh %D%/drift-lib.sh %D%/plugin-lib.sh %D%/lab-lib.sh
+EXTRA_DIST += %D%/lib.sh %D%/aws-served.py %D%/drift-lib.sh %D%/plugin-lib.sh %D%/lab-lib.sh
 
 INTEGRATION_TESTS += %D%/bad-config.sh %D%/check.sh %D%/cli.sh %D%/dmvpn-role.sh %D%/shipped.sh %D%/headers.sh %D%/out-of-tree.sh %D%/plugin.sh %D%/policy.sh
 EXTRA_DIST += %D%/bad-config
