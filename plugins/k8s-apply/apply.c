@@ -10,7 +10,9 @@ static const ist_field input_table[] = {
     {"kubeconfigs", "map(kubeconfig)", NULL, IST_REQUIRED | IST_SECRET, "0.1", "Kubeconfigs by cluster name"},
     {"clusters", "list(string)", "[]", 0, "0.1",
      "Where manifests go that name no clusters; none: all of them"},
-    {"manifests", "list(object)", NULL, IST_REQUIRED, "0.1", "What is applied, in this order"},
+    {"manifests", "list(object)", NULL, IST_REQUIRED, "0.1",
+     "What is applied, in this order; what kubectl puts by hand into lists that it writes goes again, what "
+     "others put there stays"},
     {"manifests[].file", "path", NULL, 0, "0.1", "A file of YAML or JSON documents"},
     {"manifests[].url", "url", NULL, 0, "0.1", "The same from a URL"},
     {"manifests[].inline", "text", NULL, 0, "0.1", "The same as text"},

@@ -32,8 +32,8 @@ int32_t manifests_load(const ist_env *env, const json_t *inputs, json_t **wanted
 int32_t manifests_resolve(struct work *work, ist_error *err);
 
 // compare.c: what is to do, as array of {action: create|update|replace|adopt|delete, cluster, apiVersion,
-// kind, namespace?, name, uid?, reason?, secret?, fields: [{field, before?, after?}]}, in the order of doing.
-// New reference.
+// kind, namespace?, name, uid?, reason?, secret?, mend?, fields: [{field, before?, after?}]}, in the order of doing.
+// `mend`: true where lists hold what a person put there (ist_manifest_dry()). New reference.
 int32_t compare_all(struct work *work, json_t **actions, ist_error *err);
 void compare_report(const ist_env *env, const json_t *actions);
 

@@ -58,16 +58,19 @@ static int namespace_serves(const json_t *wanted, const json_t *live)
 static int32_t compare_live(const ist_cluster *cluster, const json_t *object, const json_t *id,
                             const json_t *live, const char *verb, json_t *actions, ist_error *err)
 {
-    json_t *after = NULL;
+    json_t *fields = NULL;
+    int by_hand = 0;
     ist_error fault = {0};
-    int32_t rc = ist_kube_apply_dry(cluster->kube, object, &after, &fault);
+    int32_t rc = ist_manifest_dry(cluster->kube, object, live, &fields, &by_hand, &fault);
+    if (rc == IST_OK && json_array_size(fields)) {
+        json_t *action = action_new(verb, id, live, NULL, fields);
+        if (by_hand)
+            json_object_set_new(action, "mend", json_true());
+        json_array_append_new(actions, action);
+        return IST_OK;
+    }
     if (rc == IST_OK) {
-        json_t *fields = ist_manifest_compare(live, after);
-        if (json_array_size(fields))
-            json_array_append_new(actions, action_new(verb, id, live, NULL, fields));
-        else
-            json_decref(fields);
-        json_decref(after);
+        json_decref(fields);
         return IST_OK;
     }
     if (rc == IST_ERR_REMOTE && strstr(fault.text, "immutable") && strcmp(verb, "update") == 0) {

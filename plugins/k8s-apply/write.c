@@ -166,6 +166,8 @@ static int32_t do_action(struct work *work, ist_cluster *cluster, const json_t *
         rc = check_free(work, action, err);
     if (rc == IST_OK)
         rc = mark_adopted(cluster, action, err);
+    if (rc == IST_OK && ist_json_bool(action, "mend", 0))
+        rc = ist_manifest_mend(cluster->kube, json_object_get(entry, "object"), err);
     if (rc == IST_OK) {
         ist_progress(&work->env, "%s: %s", text, ist_json_str_or(action, "action", ""));
         rc = ist_kube_apply(cluster->kube, json_object_get(entry, "object"), 1, &applied, err);

@@ -27,9 +27,9 @@ static void read_manifests(const char *text)
     if (inputs && manifests_load(&env, inputs, &wanted, NULL) == IST_OK)
         for (size_t i = 0; i + 1 < json_array_size(wanted) && i < 8; i++) {
             const json_t *a = json_object_get(json_array_get(wanted, i), "object");
-            json_t *fields =
-                ist_manifest_compare(a, json_object_get(json_array_get(wanted, i + 1), "object"));
-            json_decref(fields);
+            const json_t *b = json_object_get(json_array_get(wanted, i + 1), "object");
+            json_decref(ist_manifest_compare(a, b));
+            json_decref(ist_manifest_by_hand(a, b));
         }
     json_decref(wanted);
     json_decref(inputs);

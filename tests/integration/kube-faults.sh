@@ -44,6 +44,35 @@ print("\n".join("\t".join(c) for c in sorted(calls)))
 X
 ok "its calls are in the journal" test -s "$TMP/calls"
 
+# ---- what people put by hand into lists ----
+# shellcheck source=SCRIPTDIR/hands-lib.sh
+. "$SRC/tests/integration/hands-lib.sh"
+kubectl() { command kubectl --kubeconfig "$TMP/lab/ccp.kubeconfig" "$@"; }
+hand_step() {
+    printf '{"kubeconfigs":{"x":"%s"},"manifests":[{"file":"%s"}]}' "$TMP/lab/ccp.kubeconfig" "$TMP/hands.yaml" >"$TMP/hands.json"
+    timeout 60 "$TOOL" k8s-apply "$TMP/hands" "$TMP/hands.json" "$@"
+}
+hands() {
+    hands_services NodePort
+    hands_workloads
+    ok "Services and a Deployment, for people to change" hand_step observe plan apply
+    hands_on_services
+    hands_on_workloads
+    # Their mending fails half-way: the next run makes it whole.
+    hand_specs >"$TMP/specs"
+    kubectl -n hands patch svc one --type=json -p '[{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]' >/dev/null
+    hand_step observe plan >/dev/null
+    lab faults add "action=^patch services\$" effect=cut-after skip=3 times=1 >/dev/null
+    hand_step observe plan apply >"$TMP/out" 2>&1 || grep -q '"where":"kubernetes x: ' "$TMP/out"
+    pass_or_fail $? "an answer that is lost over a mending: recovers, or names the call"
+    lab faults clear >/dev/null
+    ok "the next run comes through" hand_step observe plan apply
+    ok "and leaves what the manifest says" hands_mended
+    ok "they go again" hand_step destroy
+    ok "and leave nothing" gone
+}
+if command -v kubectl >/dev/null; then hands; else echo "# kubectl is not installed: nobody's hand is in it"; fi
+
 effects=(status delay cut-before cut-after throttle stale)
 mapfile -t calls <"$TMP/calls"
 tries=()

@@ -11,6 +11,9 @@ drift "a policy is deleted" "frontend-policy" "client -> frontend" onprem -n sta
 drift "a policy that lets nobody in is opened" "spec.ingress" "backend -> frontend" \
     onprem -n stars patch networkpolicy default-deny --type merge -p '{"spec":{"ingress":[{}]}}'
 drift "a mirrored service is deleted" "frontend" - cloud -n stars delete service frontend
+# In the server's eyes another port than the manifest's, of the same name: an apply is refused.
+drift "the port of a service is changed" "spec.ports[0].port: 81 -> 80" "Service stars/frontend" \
+    onprem -n stars patch service frontend --type=json -p '[{"op":"replace","path":"/spec/ports/0/port","value":81}]'
 drift "a deployment is scaled" "backend" - onprem -n stars scale deployment backend --replicas=0
 drift "a deployment is scaled up" "frontend" - onprem -n stars scale deployment frontend --replicas=3
 

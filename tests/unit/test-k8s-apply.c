@@ -241,6 +241,95 @@ static void an_object_is_the_same_in_another_version_of_its_group(void **state)
     json_decref(b);
 }
 
+// Live ports 80 (the manifest's) and 81, with these managers of 81's entry.
+static json_t *with_managers(const char *managers)
+{
+    char *text = ist_printf(
+        "{\"apiVersion\": \"v1\", \"kind\": \"Service\", \"metadata\": {\"name\": \"s\", \"managedFields\": ["
+        "{\"manager\": \"isthmus\", \"operation\": \"Apply\", \"fieldsV1\": {\"f:spec\": {\"f:ports\": {"
+        "\"k:{\\\"port\\\":80,\\\"protocol\\\":\\\"TCP\\\"}\": {\".\": {}}}}}}%s]},"
+        "\"spec\": {\"ports\": [{\"port\": 80, \"protocol\": \"TCP\", \"nodePort\": 1},"
+        "{\"port\": 81, \"protocol\": \"TCP\", \"nodePort\": 2}]}}",
+        managers);
+    json_t *live = json_loads(text, 0, NULL);
+    ist_free(text);
+    assert_non_null(live);
+    return live;
+}
+
+#define ENTRY_81                                                                                             \
+    "{\"f:spec\": {\"f:ports\": {\"k:{\\\"port\\\":81,\\\"protocol\\\":\\\"TCP\\\"}\": {\".\": {}}}}}"
+#define HAS_81(manager, more)                                                                                \
+    ", {\"manager\": \"" manager "\", \"operation\": \"Update\"" more ", \"fieldsV1\": " ENTRY_81 "}"
+
+static void what_kubectl_put_into_a_list_is_by_hand(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *managers;
+        int by_hand;
+    } cases[] = {
+        {HAS_81("kubectl-edit", ""), 1},
+        {HAS_81("kubectl", ""), 1},
+        {HAS_81("isthmus-mend", ""), 1},
+        {HAS_81("kubectl-patch", "") HAS_81("kubectl-client-side-apply", ""), 1},
+        {HAS_81("kubectl-patch", "") HAS_81("a-controller", ""), 0}, // he wants it too
+        {HAS_81("a-controller", ""), 0},
+        {HAS_81("kubectlish", ""), 0},
+        {HAS_81("kubectl", ", \"subresource\": \"scale\""), 0},
+        {", {\"manager\": \"kubectl\"}, {\"manager\": 1, \"fieldsV1\": []}, 7", 0},
+        {"", 0},
+    };
+    json_t *wanted =
+        object_of("{kind: Service, apiVersion: v1, metadata: {name: s}, spec: {ports: [{port: 80}]}}");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *live = with_managers(cases[i].managers), *then = ist_manifest_by_hand(wanted, live);
+        assert_int_equal(then != NULL, cases[i].by_hand);
+        if (then)
+            assert_int_equal(json_array_size(ist_json_at(then, "spec.ports")), 1);
+        json_decref(then);
+        json_decref(live);
+    }
+    // Of what the manifest does not speak nothing is by hand.
+    json_t *silent = object_of("{kind: Service, apiVersion: v1, metadata: {name: s}, spec: {type: x}}");
+    json_t *live = with_managers(cases[0].managers);
+    assert_null(ist_manifest_by_hand(silent, live));
+    // What the list lacks comes back in its place, with the number that it had on the nodes.
+    json_t *renamed = object_of(
+        "{kind: Service, apiVersion: v1, metadata: {name: s}, spec: {ports: [{port: 79}, {port: 80}]}}");
+    json_t *then = ist_manifest_by_hand(renamed, live);
+    assert_int_equal(json_array_size(ist_json_at(then, "spec.ports")), 2);
+    assert_int_equal(ist_json_int(then, "spec.ports[0].port", 0), 79);
+    assert_int_equal(ist_json_int(then, "spec.ports[0].nodePort", 0), 2);
+    assert_int_equal(ist_json_int(then, "spec.ports[1].nodePort", 0), 1);
+    json_decref(then);
+    json_decref(renamed);
+    json_decref(silent);
+    json_decref(live);
+    json_decref(wanted);
+}
+
+static void of_a_list_the_entries_that_come_or_go_are_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *live, *after, *field;
+    } cases[] = {
+        {"{\"l\": [1, 2, 3]}", "{\"l\": [1, 3]}", "l[1]"}, {"{\"l\": [1, 3]}", "{\"l\": [1, 3, 4]}", "l[2]"},
+        {"{\"l\": [1, 2, 3]}", "{\"l\": [1, 4]}", "l"},    {"{\"l\": []}", "{\"l\": [1]}", "l"},
+        {"{\"l\": [1]}", "{\"l\": {\"a\": 1}}", "l"},      {"{\"l\": [1]}", "{\"l\": 1}", "l"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *live = json_loads(cases[i].live, 0, NULL), *after = json_loads(cases[i].after, 0, NULL);
+        json_t *fields = ist_manifest_compare(live, after);
+        assert_int_equal(json_array_size(fields), 1);
+        assert_string_equal(ist_json_str(json_array_get(fields, 0), "field"), cases[i].field);
+        json_decref(fields);
+        json_decref(live);
+        json_decref(after);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +342,8 @@ int main(void)
         cmocka_unit_test(of_a_secret_only_that_it_changes_is_told),
         cmocka_unit_test(a_definition_brings_its_kind_in_its_versions),
         cmocka_unit_test(an_object_is_the_same_in_another_version_of_its_group),
+        cmocka_unit_test(what_kubectl_put_into_a_list_is_by_hand),
+        cmocka_unit_test(of_a_list_the_entries_that_come_or_go_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

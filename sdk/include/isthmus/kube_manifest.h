@@ -55,6 +55,18 @@ IST_EXPORT const char *ist_manifest_step(const json_t *object);
 // kubectl leaves for itself: array of {field, before?, after?, secret?}, empty when nothing does. No `before`: comes;
 // no `after`: goes; `secret`: changes, and its values are not told (what a Secret holds). New reference.
 IST_EXPORT json_t *ist_manifest_compare(const json_t *live, const json_t *after);
+// What applying `wanted` to `live` would change: the answer of a dry run, less the entries that a person put by hand into
+// its lists (*by_hand is 1 where there are any), fields as of ist_manifest_compare() (new reference). By hand means: with
+// kubectl (its manager is kubectl or kubectl-...; not through a subresource), into a list that the manifest writes or
+// into a list in one of that list's entries, and nobody else has the entry too. What other managers put there
+// (controllers, injectors) is theirs and no difference, nor is a field of which the manifest says nothing.
+IST_EXPORT int32_t ist_manifest_dry(ist_kube *kube, const json_t *wanted, const json_t *live, json_t **fields,
+                                    int *by_hand, ist_error *err);
+// Takes those entries away, before an apply that would leave them, or be refused because of them.
+IST_EXPORT int32_t ist_manifest_mend(ist_kube *kube, const json_t *wanted, ist_error *err);
+// What `live` (with its managedFields) is without such entries; a list that loses one has those that it lacks. NULL: it
+// has none. New reference.
+IST_EXPORT json_t *ist_manifest_by_hand(const json_t *wanted, const json_t *live);
 // A new object in at most ten such fields: how many, of what image, on which ports, for whom. What is free text and may
 // hold anything (data, environment, arguments, annotations) is never among them. New reference.
 IST_EXPORT json_t *ist_manifest_outline(const json_t *object);

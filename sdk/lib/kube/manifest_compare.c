@@ -59,6 +59,30 @@ static void add_field(const char *path, const json_t *before, const json_t *afte
     json_array_append_new(fields, field);
 }
 
+// Where a list only lost entries, or only got some, those are told and not the list. 0: it is not so.
+static int compare_entries(const char *path, const json_t *live, const json_t *after, json_t *fields)
+{
+    int goes = json_array_size(live) > json_array_size(after);
+    const json_t *longer = goes ? live : after, *shorter = goes ? after : live, *entry;
+    json_t *found = json_array();
+    size_t i, same = 0;
+    json_array_foreach(longer, i, entry)
+    {
+        if (json_equal(entry, json_array_get(shorter, same))) {
+            same++;
+            continue;
+        }
+        char *child = ist_printf("%s[%zu]", path, i);
+        add_field(child, goes ? entry : NULL, goes ? NULL : entry, found);
+        ist_free(child);
+    }
+    int is_so = same > 0 && same == json_array_size(shorter);
+    if (is_so)
+        json_array_extend(fields, found);
+    json_decref(found);
+    return is_so;
+}
+
 static void compare(const char *path, const json_t *live, const json_t *after, json_t *fields)
 {
     if (is_stamped(path) || json_equal(live, after))
@@ -74,7 +98,7 @@ static void compare(const char *path, const json_t *live, const json_t *after, j
             compare(child, json_array_get(live, i), json_array_get(after, i), fields);
             ist_free(child);
         }
-    } else {
+    } else if (!json_is_array(live) || !json_is_array(after) || !compare_entries(path, live, after, fields)) {
         add_field(path, live, after, fields);
     }
 }

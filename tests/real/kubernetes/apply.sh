@@ -3,6 +3,8 @@
 . "$(dirname "$0")/lib.sh"
 CLUSTER=classic
 start_cluster classic classic
+# shellcheck source=SCRIPTDIR/../../integration/hands-lib.sh
+. "$SRC/tests/integration/hands-lib.sh"
 
 cat >"$TMP/app.yaml" <<'X'
 kind: List
@@ -115,6 +117,19 @@ exits 1 "extensions/v1beta1 is refused" step observe
 says "it serves Deployment as apps/v1" "with the version to use"
 cp "$TMP/keep.yaml" "$TMP/app.yaml"
 
+# ---- what people put by hand into lists ----
+hand_step() {
+    printf '{"kubeconfigs":{"x":"%s"},"wait":false,"manifests":[{"file":"%s"}]}' "$TMP/$CLUSTER/kubeconfig" \
+        "$TMP/hands.yaml" >"$TMP/hands.json"
+    plugin k8s-apply "$TMP/hands-$CLUSTER" "$TMP/hands.json" "$@"
+}
+hands_services NodePort
+hands_workloads
+ok "Services and a Deployment, for people to change" hand_step observe plan apply
+hands_on_services
+hands_on_workloads
+ok "they go again" hand_step destroy
+
 # ---- killed in the middle, at eight places ----
 inputs ',"adopt":true'
 step destroy >/dev/null
@@ -185,6 +200,12 @@ two "$TMP/modern/kubeconfig"
 ok "and when it is back, destroy goes on" step destroy
 CLUSTER=modern
 ok "until nothing is left" not_there
+# A server of today's machinery with little validation: it takes what the other one refuses, two ports of one name. So
+# what number the second one gets on the nodes is no question here.
+hands_services ClusterIP
+ok "Services for people to change there" hand_step observe plan apply
+hands_on_services
+ok "they go again there" hand_step destroy
 CLUSTER=classic
 sed "s#https://127.0.0.1:[0-9]*#https://127.0.0.1:1#" "$TMP/classic/kubeconfig" >"$TMP/classic/dead"
 sed -i 's#/kubeconfig#/dead#' "$TMP/in.json"
