@@ -112,7 +112,8 @@ ok "aws-eks: destroy" run aws-eks destroy
 ok "aws-eks: restores SNAT" test "$(snat AWS_VPC_K8S_CNI_EXTERNALSNAT)" = false
 ok "aws-eks: removes the kubeconfig" test ! -e "$TMP/cfg/aws.yaml"
 aws eks create-addon --cluster-name aws --addon-name vpc-cni --configuration-values '{"env":{"WARM_IP_TARGET":"3"}}' >/dev/null
-sleep 2
+active() { [ "$(aws eks describe-addon --cluster-name aws --addon-name vpc-cni --query addon.status --output text)" = ACTIVE ]; }
+eventually active
 values() { aws eks describe-addon --cluster-name aws --addon-name vpc-cni --query addon.configurationValues --output text; }
 ok "aws-eks: apply where the VPC CNI is an add-on" run aws-eks apply
 ok "aws-eks: sets SNAT there, and keeps the rest" test "$(values | jq -c .env)" = '{"AWS_VPC_K8S_CNI_EXTERNALSNAT":"true","WARM_IP_TARGET":"3"}'

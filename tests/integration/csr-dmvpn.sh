@@ -233,7 +233,7 @@ other() {
     local pid=$! rc
     exec 8>"$TMP/keys"
     printf 'configure terminal\n' >&8
-    within 5 eval 'router show configuration lock | grep -q EXCLUSIVE'
+    eventually eval 'router show configuration lock | grep -q EXCLUSIVE'
     sed 's|nhrp: {key|nhrp: {shortcut: false, key|' "$TMP/in.yaml" >"$TMP/change.yaml"
     IN=$TMP/change.yaml fails apply
     rc=$?

@@ -16,14 +16,14 @@ probe() { timeout 60 "$ISTHMUS" plugin run k8s-probe "$@" --inputs "$TMP/in.yaml
 pods() { kubectl --kubeconfig "$A" get pods -A -l isthmus.dev/probe -o name && kubectl --kubeconfig "$B" get pods -A -l isthmus.dev/probe -o name; }
 none() { [ -z "$(pods)" ]; }
 some() {
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         [ -z "$(pods)" ] || return 0
         sleep 0.1
     done
     return 1
 }
-finished() { # within 15 s
-    for _ in $(seq 75); do
+finished() { # within a minute
+    for _ in $(seq 300); do
         none && return 0
         sleep 0.2
     done

@@ -27,7 +27,7 @@ assumed() {
 ok "a role is assumed, its token needed" assumed
 
 # ---- the walk-through's cluster ----
-ccp_login && order && within 20 ready
+ccp_login && order && eventually ready
 id() { aws ec2 "describe-$1" --filters "Name=tag:Name,Values=$2" --query "$3" --output text; }
 VPC=$(id vpcs 'aws*' 'Vpcs[0].VpcId')
 PUB=$(id subnets '*public-subnet1' 'Subnets[0].SubnetId')

@@ -5,7 +5,7 @@
 start_lab --eks-seconds 0.2
 cfn() { query cloudformation "$@"; }
 
-ccp_login && order && within 20 ready
+ccp_login && order && eventually ready
 named() { ec2 "Describe$1" Filter.1.Name=tag:Name "Filter.1.Value.1=$2" >/dev/null && value "$3"; }
 VPC=$(named Vpcs aws-vpc vpcId)
 PUB=$(named Subnets aws-public-subnet1 subnetId)
@@ -14,7 +14,7 @@ TABLE=$(named RouteTables aws-private-route-table1 routeTableId)
 ec2 DescribeImages Filter.1.Name=name 'Filter.1.Value.1=Cisco-C8K-17.12*' >/dev/null
 AMI=$(value imageId)
 settled() { lab snapshot | grep -q '"state": "pending"' && return 1; kubectl --kubeconfig "$ISTHMUS_KUBECONFIG_AWS" get pods -A | grep -qE 'Pending|Creating' && return 1; return 0; }
-within 20 settled
+eventually settled
 lab snapshot >"$TMP/before"
 
 template() { # template IMAGE CIDR
@@ -59,10 +59,10 @@ ok "parameters without defaults are needed" missing_parameter
 
 ok "a change set makes the stack, for review" changeset one CREATE
 ok "which is REVIEW_IN_PROGRESS" stack_is REVIEW_IN_PROGRESS
-ok "and it becomes complete" within 5 changeset_is one CREATE_COMPLETE
+ok "and it becomes complete" eventually changeset_is one CREATE_COMPLETE
 ok "its name is taken" refused AlreadyExistsException changeset one CREATE
 ok "it is executed" cfn ExecuteChangeSet StackName=aws-csr ChangeSetName=one
-ok "the stack comes up" within 10 stack_is CREATE_COMPLETE
+ok "the stack comes up" eventually stack_is CREATE_COMPLETE
 public() { cfn DescribeStacks StackName=aws-csr | grep -q "<OutputValue>$ISTHMUS_ROUTER_ADDRESS</OutputValue>"; }
 ok "with its output" public
 router() { timeout 15 ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes -o ConnectTimeout=10 -i "$ISTHMUS_ROUTER_KEY" -p "$ISTHMUS_ROUTER_PORT" "ec2-user@$ISTHMUS_ROUTER_ADDRESS" 'show running-config' | grep -E '^hostname csr|^snmp-server location aws-csr' | wc -l | grep -qx 2; }
@@ -72,7 +72,7 @@ ok "every resource has its events" events
 ok "no second stack of the name" refused AlreadyExistsException cfn CreateStack StackName=aws-csr "TemplateBody=$(template "$AMI" 10.1.0.0/16)"
 ok "the template comes back" cfn GetTemplate StackName=aws-csr
 
-nothing() { changeset two UPDATE && within 5 changeset_is two FAILED && cfn DescribeChangeSet StackName=aws-csr ChangeSetName=two | grep -q "contain changes"; }
+nothing() { changeset two UPDATE && eventually changeset_is two FAILED && cfn DescribeChangeSet StackName=aws-csr ChangeSetName=two | grep -q "contain changes"; }
 ok "a change set without changes FAILS with AWS's text" nothing
 ok "and is not executed" refused InvalidChangeSetStatus cfn ExecuteChangeSet StackName=aws-csr ChangeSetName=two
 no_update() { refused ValidationError cfn UpdateStack StackName=aws-csr UsePreviousTemplate=true Parameters.member.1.ParameterKey=Vpc Parameters.member.1.UsePreviousValue=true; }
@@ -81,7 +81,7 @@ ec2 DeleteRoute "RouteTableId=$TABLE" DestinationCidrBlock=10.1.0.0/16 >/dev/nul
 ok "a route deleted by hand is not put back by one either" no_update
 ec2 DescribeNetworkInterfaces Filter.1.Name=addresses.private-ip-address Filter.1.Value.1=10.0.109.10 >/dev/null
 ec2 CreateRoute "RouteTableId=$TABLE" DestinationCidrBlock=10.1.0.0/16 "NetworkInterfaceId=$(value networkInterfaceId)" >/dev/null
-other_route() { changeset three UPDATE "$(template "$AMI" 10.2.0.0/16)" && within 5 changeset_is three CREATE_COMPLETE && cfn ExecuteChangeSet StackName=aws-csr ChangeSetName=three && within 10 stack_is UPDATE_COMPLETE; }
+other_route() { changeset three UPDATE "$(template "$AMI" 10.2.0.0/16)" && eventually changeset_is three CREATE_COMPLETE && cfn ExecuteChangeSet StackName=aws-csr ChangeSetName=three && eventually stack_is UPDATE_COMPLETE; }
 ok "an update replaces what changed" other_route
 replaced() { ec2 DescribeRouteTables "RouteTableId.1=$TABLE" | grep -q 10.2.0.0/16 && ! grep -q 10.1.0.0/16 "$TMP/answer"; }
 ok "and takes the old away" replaced
@@ -90,7 +90,7 @@ in_place() {
     ec2 DescribeNetworkInterfaces Filter.1.Name=addresses.private-ip-address Filter.1.Value.1=10.0.109.10 >/dev/null
     local before; before=$(value networkInterfaceId)
     changeset four UPDATE "$(template "$AMI" 10.2.0.0/16 | sed 's/"FromPort": 500, "ToPort": 500/"FromPort": 4500, "ToPort": 4500/; s/"SourceDestCheck": false/"SourceDestCheck": true/')" &&
-        within 5 changeset_is four CREATE_COMPLETE && cfn ExecuteChangeSet StackName=aws-csr ChangeSetName=four && within 10 stack_is UPDATE_COMPLETE &&
+        eventually changeset_is four CREATE_COMPLETE && cfn ExecuteChangeSet StackName=aws-csr ChangeSetName=four && eventually stack_is UPDATE_COMPLETE &&
         ec2 DescribeNetworkInterfaces Filter.1.Name=addresses.private-ip-address Filter.1.Value.1=10.0.109.10 | grep -q '<sourceDestCheck>true' &&
         [ "$(value networkInterfaceId)" = "$before" ] && ec2 DescribeSecurityGroupRules | grep -q '<fromPort>4500' && ! grep -q '<fromPort>500<' "$TMP/answer"
 }
@@ -98,7 +98,7 @@ ok "rules and checks change in place" in_place
 
 ok "the stack is deleted" cfn DeleteStack StackName=aws-csr
 gone() { refused ValidationError cfn DescribeStacks StackName=aws-csr; }
-ok "and goes whole" within 10 gone
+ok "and goes whole" eventually gone
 ok "the lab is as before" as_before
 ok "deleting it again is no error" cfn DeleteStack StackName=aws-csr
 
@@ -106,9 +106,9 @@ ok "deleting it again is no error" cfn DeleteStack StackName=aws-csr
 lab faults add action=CloudFormation/EC2:RunInstances effect=status code=OptInRequired >/dev/null
 start() { cfn CreateStack StackName=aws-csr "TemplateBody=$(template "$AMI" 10.1.0.0/16)" Parameters.member.1.ParameterKey=Vpc "Parameters.member.1.ParameterValue=$VPC"; }
 ok "a stack whose instance is refused" start
-ok "rolls back" within 10 stack_is ROLLBACK_COMPLETE
+ok "rolls back" eventually stack_is ROLLBACK_COMPLETE
 reason() { cfn DescribeStackEvents StackName=aws-csr | grep -q OptInRequired; }
 ok "says why in its events" reason
 ok "is deleted" cfn DeleteStack StackName=aws-csr
-ok "and leaves nothing" within 10 as_before
+ok "and leaves nothing" eventually as_before
 finish

@@ -43,17 +43,13 @@ ok "but it was done" one_more
 fault service=aws action=DescribeVpcs effect=delay delay=700 >/dev/null
 slow() { local start; start=$(date +%s%N); ec2 DescribeVpcs >/dev/null && [ $((($(date +%s%N) - start) / 1000000)) -ge 700 ]; }
 ok "delay: the call takes its time" slow
-fault service=aws action=DescribeVpcs effect=delay delay=3000 >/dev/null
+fault service=aws action=DescribeVpcs effect=delay delay=15000 >/dev/null
 others_go_on() {
     ec2 DescribeVpcs >/dev/null &
-    local start; start=$(date +%s%N)
     sleep 0.3
     TMP2=$(mktemp -d "$TMP/x.XXXX")
     ( TMP=$TMP2; query sts GetCallerIdentity >/dev/null ) || return 1
-    [ $((($(date +%s%N) - start) / 1000000)) -lt 2500 ]
-    local rc=$?
-    wait
-    return $rc
+    kill $! # which is not served yet
 }
 ok "and others are served meanwhile" others_go_on
 fault service=aws action=DescribeVpcs effect=stale times=2 >/dev/null

@@ -102,12 +102,15 @@ k create serviceaccount late -n default >/dev/null
 ok "later pages are of the first page's moment" is 0 sh -c "$(declare -f api); TMP=$TMP URL=$URL; api '/api/v1/serviceaccounts?continue=$token' | grep -c '\"late\"'"
 ok "selectors choose" is "default late" k get sa -n default -o 'jsonpath={.items[*].metadata.name}' -l 'nope notin (a,b),!other'
 exits 1 "an unknown field selector is refused" k get sa -n default --field-selector=spec.x=y
-(timeout 6 kubectl get configmaps -n t -w -o name >"$TMP/watched" 2>/dev/null &)
-sleep 0.7
+k create configmap there-before -n t >/dev/null
+timeout 120 kubectl get configmaps -n t -w -o name >"$TMP/watched" 2>/dev/null &
+watching=$!
+eventually grep -q configmap/there-before "$TMP/watched" # from here on it misses nothing
 k create configmap seen -n t >/dev/null
 k label configmap seen -n t x=y >/dev/null
 k delete configmap seen -n t >/dev/null
 ok "a watch sees an object come, change and go" eventually is 3 grep -c configmap/seen "$TMP/watched"
+kill "$watching"
 api "/api/v1/configmaps?watch=1&timeoutSeconds=1&allowWatchBookmarks=true" >"$TMP/out"
 says '"type":"BOOKMARK"' "a watch that ends says how far it came"
 for i in $(seq 220); do

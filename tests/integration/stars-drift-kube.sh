@@ -43,14 +43,9 @@ namespace_again cloud stars "create  Service stars/frontend in aws" "create  Ser
 # ---- pods that end, while apply runs ----
 scaled() { [ "$(onprem -n stars get deployment frontend -o 'jsonpath={.status.readyReplicas}')" = "$1" ]; }
 mirrored() { [ "$(cloud -n stars get endpointslices -l kubernetes.io/service-name=frontend -o 'jsonpath={.items[*].endpoints[*].addresses[0]}' | wc -w)" = "$1" ]; }
-until_true() { # until_true command...: 30 s at most
-    local i
-    for i in $(seq 300); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done
-    return 1
-}
 pods() { onprem -n stars get pods -l role=frontend -o name; }
 onprem -n stars scale deployment frontend --replicas=3 >/dev/null
-ok "a deployment is scaled up by hand" until_true scaled 3
+ok "a deployment is scaled up by hand" eventually scaled 3
 for pod in $(pods); do # so that none of them is gone before it is told to
     onprem -n stars patch "$pod" --type merge -p '{"metadata":{"finalizers":["example.org/hold"]}}' >/dev/null
 done
@@ -60,7 +55,7 @@ says "services (k8s-svcmirror): may change, app comes first; as things are now:"
 isthmus apply stars --yes --output jsonl >"$TMP/applying" 2>&1 &
 applying=$!
 waits() { grep -q "2 pods of it still ending" "$TMP/applying"; }
-ok "apply waits for the pods that end" until_true waits
+ok "apply waits for the pods that end" eventually waits
 running() { kill -0 $applying && mirrored 1; }
 ok "and nothing of them is mirrored" running
 for pod in $(pods); do

@@ -10,7 +10,7 @@ kubectl_of() { CLUSTER=$1 kubectl "${@:2}"; }
 
 # within SECONDS "says what" cmd...: it comes true in time
 within() {
-    local end=$((SECONDS + $1)) name=$2
+    local end=$((SECONDS + ($1 < 120 ? 120 : $1))) name=$2
     shift 2
     while ! "$@" >"$TMP/out" 2>&1; do
         [ $SECONDS -lt $end ] || {

@@ -60,8 +60,8 @@ END
 mirror() { plugin k8s-svcmirror "$TMP/state" "$TMP/in.json" "$@"; }
 addresses() { west -n shop get endpointslices -l kubernetes.io/service-name=web -o jsonpath='{.items[*].endpoints[*].addresses[0]}'; }
 has() { test "$(addresses)" = "$1"; }
-within() { # within SECONDS cmd...
-    local end=$((SECONDS + $1))
+within() { # within SECONDS (two minutes at least: a busy machine takes its time) cmd...
+    local end=$((SECONDS + ($1 < 120 ? 120 : $1)))
     shift
     until "$@" >/dev/null 2>&1; do
         [ $SECONDS -lt $end ] || return 1

@@ -8,8 +8,8 @@ DAEMON=
 
 east() { CLUSTER=$E kubectl "$@"; }
 west() { CLUSTER=$W kubectl "$@"; }
-within() { # within SECONDS cmd...: succeeds before that time
-    local end=$((SECONDS + $1))
+within() { # within SECONDS (two minutes at least: a busy machine takes its time) cmd...: succeeds before that time
+    local end=$((SECONDS + ($1 < 120 ? 120 : $1)))
     shift
     until "$@" >"$TMP/within" 2>&1; do
         [ $SECONDS -lt $end ] || { cat "$TMP/within"; return 1; }

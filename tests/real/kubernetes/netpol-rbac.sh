@@ -14,8 +14,8 @@ stop_everything() {
     stop_clusters
 }
 trap stop_everything EXIT
-within() { # within SECONDS "says what" cmd...
-    local end=$((SECONDS + $1)) name=$2
+within() { # within SECONDS (two minutes at least: a busy machine takes its time) "says what" cmd...
+    local end=$((SECONDS + ($1 < 120 ? 120 : $1))) name=$2
     shift 2
     while ! "$@" >"$TMP/out" 2>&1; do
         [ $SECONDS -lt $end ] || {
