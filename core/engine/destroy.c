@@ -41,8 +41,10 @@ void destroy_was_read(struct run *run, struct task *task, const ist_error *err)
 {
     bool stopped = err->code == IST_ERR_CANCELLED && run->cancelled;
     step_release(run, task, err->code == IST_OK);
-    if (err->code == IST_OK) {
+    // What it told before it failed still holds: the way to a cluster is known before the cluster is asked.
+    if (task->operation == IST_OP_OBSERVE && task->told)
         json_object_update(task->outputs, task->told);
+    if (err->code == IST_OK) {
         task->outputs_all = true;
     } else if (!stopped) {
         // Whoever needs a secret of it will say so; the others can still go.
@@ -112,9 +114,9 @@ void destroy_ask(struct run *run, struct task *task)
 {
     ist_error err = {0};
     task->removing = true;
-    int rc = forget_resources(run, task, &err);
+    int rc = step_recall_inputs(run, task, &err);
     if (rc == IST_OK)
-        rc = step_recall_inputs(run, task, &err);
+        rc = forget_resources(run, task, &err);
     if (rc == IST_OK)
         rc = journal_begin(run, task, "destroying", &err);
     if (rc == IST_OK)
@@ -135,12 +137,18 @@ static void let_go(struct run *run, struct task *task, const char *result)
     task_finish(run, task, RESULT_OK);
 }
 
+static void forget_whole(struct run *run, struct task *task)
+{
+    forget_tell(run, task);
+    let_go(run, task, "forgotten");
+}
+
 static void destroy_begin(struct run *run, struct task *task)
 {
     if (!task->selected)
         task_finish(run, task, RESULT_OK);
     else if (destroy_forgets(run, task))
-        let_go(run, task, "forgotten");
+        forget_whole(run, task);
     else
         destroy_ask(run, task);
 }

@@ -169,8 +169,8 @@ void step_deadline(struct run *run, struct task *task); // called when a deadlin
 void step_release(struct run *run, struct task *task, bool clean);
 bool step_resolve_inputs(struct run *run, struct task *task); // false: it failed, or is not all known
 int step_recall_inputs(struct run *run, struct task *task, ist_error *err); // from the record
-bool step_can_recall(struct run *run, const struct task *task,
-                     ist_error *err); // could it, with what is known now?
+// Could it, with what is known now, without what is about these systems (NULL: none) and those that are forgotten?
+bool step_can_recall(struct run *run, const struct task *task, const json_t *without);
 
 // The passes.
 extern const struct pass plan_pass, apply_pass, recall_pass, destroy_pass, verify_pass, watch_pass;
@@ -192,10 +192,15 @@ bool forget_step(const struct run *run, const struct task *task);    // it names
 bool forget_resource(const struct run *run, const json_t *resource); // it names the system of this resource
 bool forget_all(const struct run *run, const struct task *task);     // of all that this step has recorded
 int forget_resources(struct run *run, struct task *task,
-                     ist_error *err); // state lets go of those of a system
+                     ist_error *err);                       // state lets go of those of a system
+void forget_tell(struct run *run, const struct task *task); // of a whole step: what stays, by name
+// A copy of recorded inputs without what is about the systems that --forget names and those in `systems` (may be NULL):
+// the way to one that is gone may be lost with it. New reference; NULL when nothing was.
+json_t *forget_inputs(const struct run *run, const json_t *inputs, const json_t *systems);
 json_t *
 forget_systems(const json_t *records); // what the resources of all steps are in: name -> true; new reference
-// A system could not be reached: the hint of `err` becomes the one command that goes on past it.
+// A system could not be reached: the hint of `err` becomes the one command that goes on past it. When the way to it
+// is what is missing, its place becomes that system.
 void forget_hint(struct run *run, struct task *task, ist_error *err);
 
 // journal.c: the records of steps.

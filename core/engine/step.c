@@ -470,13 +470,11 @@ bool step_resolve_inputs(struct run *run, struct task *task)
     return ok && task->inputs.inputs;
 }
 
-// The inputs of a record, with what others give now. IST_OK: `inputs` is the caller's to take or free.
-static int recall(struct run *run, const struct task *task, struct resolved *inputs, ist_error *err)
+static int recall_from(struct run *run, const json_t *record, struct resolved *inputs, ist_error *err)
 {
     struct diags *diags = diags_new();
     struct output_source source = {known_output, run};
-    int rc =
-        inputs_from_record(run->pipeline, json_object_get(task->record, "inputs"), &source, diags, inputs);
+    int rc = inputs_from_record(run->pipeline, record, &source, diags, inputs);
     if (rc != 0 || diags_errors(diags)) {
         rc = diags_error(diags, err);
     } else if (!inputs->inputs) {
@@ -488,10 +486,25 @@ static int recall(struct run *run, const struct task *task, struct resolved *inp
     return rc;
 }
 
-bool step_can_recall(struct run *run, const struct task *task, ist_error *err)
+// The inputs of a record, with what others give now; what cannot be had may be about a system that is forgotten, or
+// one of `without` (may be NULL). IST_OK: `inputs` is the caller's to take or free.
+static int recall(struct run *run, const struct task *task, const json_t *without, struct resolved *inputs,
+                  ist_error *err)
+{
+    const json_t *record = json_object_get(task->record, "inputs");
+    int rc = recall_from(run, record, inputs, err);
+    json_t *lean = rc == IST_ERR_NOT_FOUND ? forget_inputs(run, record, without) : NULL;
+    if (lean)
+        rc = recall_from(run, lean, inputs, err);
+    json_decref(lean);
+    return rc;
+}
+
+bool step_can_recall(struct run *run, const struct task *task, const json_t *without)
 {
     struct resolved inputs = {0};
-    if (!task->old || recall(run, task, &inputs, err) != IST_OK)
+    ist_error err;
+    if (!task->old || recall(run, task, without, &inputs, &err) != IST_OK)
         return false;
     resolved_free(&inputs);
     return true;
@@ -507,7 +520,7 @@ int step_recall_inputs(struct run *run, struct task *task, ist_error *err)
                  run->pipeline->name, task->name);
         return IST_ERR_NOT_FOUND;
     }
-    int rc = recall(run, task, &inputs, err);
+    int rc = recall(run, task, NULL, &inputs, err);
     if (rc == IST_OK)
         took_inputs(run, task, &inputs);
     else if (rc == IST_ERR_NOT_FOUND) // what gave it is gone, or could not be read

@@ -70,15 +70,18 @@ static int check_names(struct run *run, const json_t *records, const char *const
     size_t i;
     const json_t *record;
     json_array_foreach(records, i, record) words[known++] = ist_json_str_or(record, "step", "");
-    json_t *systems = strcmp(option, "--forget") == 0 ? forget_systems(records) : json_object();
+    bool forgets = strcmp(option, "--forget") == 0;
+    json_t *systems = forgets ? forget_systems(records) : json_object();
     int rc = IST_OK;
     for (i = 0; i < count && rc == IST_OK; i++) {
         if (named(words, known, names[i]) || json_object_get(systems, names[i]))
             continue;
         const char *near = nearest(names[i], words, known);
         ist_error err;
-        rc = ist_fail(&err, IST_ERR_INPUT, option, "pipeline %s has no step `%s`", run->pipeline->name,
-                      names[i]);
+        rc = ist_fail(&err, IST_ERR_INPUT, option,
+                      forgets ? "pipeline %s has no step `%s`, nor anything recorded in a system of that name"
+                              : "pipeline %s has no step `%s`",
+                      run->pipeline->name, names[i]);
         if (near)
             ist_hint(&err, "did you mean `%s`?", near);
         report_error(run, &err);

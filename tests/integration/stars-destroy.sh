@@ -88,13 +88,35 @@ ok "so is what was let go of" onprem -n stars get deployment frontend
 ok "state holds nothing more" sh -c "! '$ISTHMUS' -C '$CONF' state list stars | grep -q ."
 onprem delete namespace stars client management-ui >/dev/null
 
-# ---- the container platform too, which alone knows the way to the cluster ----
+# ---- the other cluster out of reach: what gives the way to it is not, and what is in the first one goes ----
 ok "all of it again" isthmus apply stars --yes
+lab faults add service='^kube/aws$' effect=cut-before times=1000000 >/dev/null
+exits 3 "destroy stops at the EKS cluster that cannot be reached" isthmus destroy stars --yes
+says "error: federation: aws: " "and names it"
+COMMAND=$(told)
+ok "with one command that lets go of that cluster alone: $COMMAND" \
+    test "$COMMAND" = "isthmus -C $CONF destroy stars --yes --forget aws"
+recorded() { "$ISTHMUS" -C "$CONF" state list stars | grep -qE "^stars +$1 +.* $2 resource"; }
+ok "until then state keeps what is in it" recorded policies 2
+ok "that command, as it stands, takes the rest away" typed "$COMMAND"
+says "policies: objects in aws: forgotten, what is there stays: NetworkPolicy client/" "and lists what it lets go of"
+nothing_here() { ! onprem get namespace -o name | grep -xE 'namespace/(stars|client|management-ui)'; }
+ok "in the cluster that could be reached nothing is left" nothing_here
+ok "in the state neither" sh -c "! '$ISTHMUS' -C '$CONF' state list stars | grep -q ."
+lab faults clear >/dev/null
+
+# ---- the container platform too, which alone knows the way to the cluster ----
+ok "all of it once more" isthmus apply stars --yes
 lab faults add service='^ccp$' effect=cut-before times=1000000 >/dev/null
 lab faults add service='^kube/ccp$' effect=cut-before times=1000000 >/dev/null
 exits 1 "nobody tells the way to the clusters" isthmus destroy stars --yes
 COMMAND=$(told)
-ok "one command goes on past that too" typed "$COMMAND"
+ok "the command lets go of the platform's step and that cluster: $COMMAND" \
+    test "$COMMAND" = "isthmus -C $CONF destroy stars --yes --forget ccp --forget cluster"
+ok "it goes on past that too" typed "$COMMAND"
+says "objects in ccp: forgotten" "and lets go of what is in the one cluster"
+no_stars_there() { ! kubectl --kubeconfig "$TMP/lab/aws.kubeconfig" get namespace client management-ui --no-headers 2>/dev/null | grep -q .; }
+ok "and not of what is in the other" no_stars_there
 lab faults clear >/dev/null
 ok "and leaves nothing in the state" sh -c "! '$ISTHMUS' -C '$CONF' state list stars | grep -q ."
 finish
