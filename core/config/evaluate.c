@@ -460,6 +460,13 @@ static void append_template(ist_buf *out, const struct part *part, const struct 
     }
 }
 
+// Is it a variable that is there, and stands for nothing?
+static bool is_unset(const struct scope *scope, const struct part *part)
+{
+    const struct node *found = scope->vars ? path_node(scope->vars, part->name) : NULL;
+    return found && found->kind == NODE_NULL && !part->fallback;
+}
+
 static struct value joined(struct scope *scope, const struct node *node, const struct text *parsed,
                            const char *type, bool secret)
 {
@@ -478,7 +485,11 @@ static struct value joined(struct scope *scope, const struct node *node, const s
                        part->inner, one.type);
             sum.failed = true;
         }
-        if (one.json && append(&text, one.json)) {
+        if (json_is_null(one.json) && part->kind == REF_VAR && !part->literal && is_unset(scope, part)) {
+            diag_error(scope->diags, node->place, "${%s} has no value: it cannot stand within text",
+                       part->inner);
+            sum.failed = true;
+        } else if (one.json && append(&text, one.json)) {
             diag_error(scope->diags, node->place, "${%s} is %s: it cannot stand within text", part->inner,
                        json_is_array(one.json) ? "a list" : "a map");
             sum.failed = true;

@@ -238,6 +238,7 @@ static void make_step(struct build *build, const struct node *node)
     json_t *prevent = step_value(build, node, "prevent_destroy"),
            *timeout = step_value(build, node, "timeout");
     json_decref(step_value(build, node, "needs"));
+    json_decref(step_value(build, node, "doc"));
     const struct node *with = node_get(node, "with"), *each = node_get(node, "for_each");
     struct step shared = {.base = node->key, .place = node->key_place};
     if (!node_get(node, "plugin") || node_get(node, "plugin")->kind == NODE_NULL)
@@ -341,6 +342,10 @@ int pipeline_load_checked(struct config *config, struct catalog *catalog, const 
     struct build build = {config, catalog, diags, made, node_get(node, "steps"), {0}, {0}};
     build.scope = (struct scope){.config = config, .diags = diags, .vars = made->vars};
     check_keys(diags, node, pipeline_fields, COUNT(pipeline_fields), "the pipeline");
+    const struct node *doc = node_get(node, "doc");
+    if (doc && (doc->kind == NODE_LIST || doc->kind == NODE_MAP))
+        diag_error(diags, doc->place, "`doc` of the pipeline: expected text, found %s",
+                   node_kind_name(doc->kind));
     if (!build.steps || build.steps->kind != NODE_MAP || !build.steps->count)
         diag_error(diags, build.steps ? build.steps->place : node->key_place, "pipeline `%s` has no steps",
                    name);

@@ -275,6 +275,12 @@ static struct value leaf(const struct table *table, const ist_field *field, cons
         value_clear(&value);
         return (struct value){.failed = true};
     }
+    if (field->flags & IST_REQUIRED && json_is_string(normal) && !json_string_length(normal)) {
+        diag_error(scope->diags, node->place, "`%s` of %s is empty", field->name, table->what);
+        json_decref(normal);
+        value_clear(&value);
+        return (struct value){.failed = true};
+    }
     say_overlap(table, field, node, value.json);
     json_decref(value.json);
     value.json = normal;
@@ -425,6 +431,14 @@ static struct value member(const struct table *table, const char *name, const st
     const ist_field *field = row(table, name);
     const char *children = children_of(table, name);
     struct value nothing = {.json = json_null(), .record = json_null()};
+    // A key without a value was not finished; ~, or nothing over what another file says, takes it out.
+    if (node && node->kind == NODE_NULL && node->text && !*node->text && !node->overrides &&
+        strcmp(node->place.file, node->key_place.file) == 0) {
+        diag_error(table->scope->diags, node->key_place, "`%s` is empty", name);
+        diag_hint(table->scope->diags, "give it a value, or leave it out; ~ says that there is none");
+        nothing.failed = true;
+        return nothing;
+    }
     if (node && node->kind == NODE_NULL)
         node = NULL;
     if (node && field && field->flags & IST_ELSEWHERE) {

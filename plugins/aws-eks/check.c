@@ -99,10 +99,14 @@ static void check_create(ist_checking *c)
 
 int32_t eks_check(const ist_host *host, ist_call *call)
 {
+    static const char *const names[] = {"region",   "profile",         "role_arn_name",
+                                        "role_arn", "version",         "cluster_role",
+                                        "subnets",  "security_groups", "apply_manifests"};
     ist_checking *c = ist_checking_new(&(ist_env){host, call});
     ist_check_eks_name(c, "name");
-    ist_check_line(c, "role_arn_name");
-    ist_check_line(c, "role_arn");
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        ist_check_names(c, names[i]);
+    ist_check_duration(c, "timeout");
     check_create(c);
     check_manifests(c);
     check_overrides(c);

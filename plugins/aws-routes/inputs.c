@@ -19,15 +19,18 @@ int32_t routes_check(const ist_host *host, ist_call *call)
     for (size_t i = 0; i < count; i++) {
         const char *text = ist_checking_text(c, paths[i]);
         ist_check_apart(c, "vpc_cidr", paths[i], why);
-        // The same network twice is one route.
-        for (size_t k = 0; k < i && text != NULL; k++) {
-            const char *other = ist_checking_text(c, paths[k]);
-            if (other != NULL && strcmp(text, other) != 0)
-                ist_check_apart(c, paths[k], paths[i], "name the wider one only, or keep them apart");
-        }
+        for (size_t k = 0; k < i && text != NULL; k++)
+            ist_check_apart(c, paths[k], paths[i], "name the wider one only, or keep them apart");
     }
     const json_t *tables = ist_checking_at(c, "route_tables");
     if (json_is_array(tables) && json_array_size(tables) == 0)
         ist_wrong(c, "route_tables", "names no route table: nothing would lead on premises");
+    static const char *const names[] = {"region", "profile", "route_tables", "security_groups"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        ist_check_names(c, names[i]);
+    ist_check_vpc(c, "vpc_cidr");
+    ist_check_aws_id(c, "vpc_id", "vpc-");
+    ist_check_aws_id(c, "route_tables", "rtb-");
+    ist_check_aws_id(c, "security_groups", "sg-");
     return ist_checking_end(c);
 }

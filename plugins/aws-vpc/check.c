@@ -15,10 +15,10 @@ int32_t vpc_check(const ist_host *host, ist_call *call)
 {
     static const char *const lists[] = {"public_cidrs", "private_cidrs"};
     static const char *const needed[] = {"name", "cidr"};
-    static const char *const lines[] = {"name", "name_prefix", "id", "worker_group_name"};
+    static const char *const names[] = {"name",   "name_prefix", "id", "worker_group_name",
+                                        "region", "profile"};
     ist_checking *c = ist_checking_new(&(ist_env){host, call});
     const int creates = ist_json_bool(ist_checking_inputs(c), "create", 0);
-    ist_net4 vpc;
     for (size_t i = 0; i < 2 && creates; i++) {
         if (!is_given(c, needed[i]))
             ist_wrong(c, needed[i], "is needed where `create` is set");
@@ -27,10 +27,11 @@ int32_t vpc_check(const ist_host *host, ist_call *call)
         !is_given(c, "tags"))
         ist_wrong_hint(c, "", "give `name_prefix`, `id` or `tags`; or `create: true` to make one",
                        "nothing says which VPC is meant");
-    if (ist_checking_net(c, "cidr", &vpc) && (vpc.prefix < 16 || vpc.prefix > 28))
-        ist_wrong(c, "cidr", "%s: AWS takes VPCs from /16 to /28", ist_checking_text(c, "cidr"));
+    ist_check_vpc(c, "cidr");
+    ist_check_duration(c, "timeout");
     ist_check_subnets(c, "cidr", lists, 2);
-    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-        ist_check_line(c, lines[i]);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        ist_check_names(c, names[i]);
+    ist_check_aws_id(c, "id", "vpc-");
     return ist_checking_end(c);
 }

@@ -269,6 +269,7 @@ int32_t netpol_check(const ist_host *host, ist_call *call)
     ist_checking *c = ist_checking_new(&(ist_env){host, call});
     ist_check_kubeconfigs(c, "kubeconfigs");
     ist_check_cluster_keys(c, "pod_cidrs");
+    ist_check_pod_cidrs(c, "pod_cidrs");
     ist_check_namespaces(c);
     each_of(c, "policies", check_policy);
     check_keep(c);

@@ -116,6 +116,13 @@ int32_t mirror_check(const ist_host *host, ist_call *call)
         check_kubeconfig(c, i, name);
         check_services(c, i);
     }
+    if (json_is_array(clusters) && json_array_size(clusters) == 0)
+        ist_wrong(c, "clusters", "names no cluster");
+    else if (json_array_size(clusters) == 1 && ist_is_known(c, "clusters"))
+        ist_unwise(c, "clusters", "names one cluster alone: there is none that its services could go to");
+    ist_check_pod_cidrs(c, "pod_cidrs");
+    ist_check_names(c, "labels");
+    ist_check_names(c, "annotations");
     if (ist_is_known(c, "clusters")) {
         check_keys(c, "kubeconfigs");
         check_keys(c, "pod_cidrs");

@@ -105,7 +105,7 @@ static void export_common(struct lab *lab)
     export_format(lab, "ISTHMUS_KUBECONFIG_AWS", lab_format("%s/aws.kubeconfig", lab->dir));
     export_format(lab, "KUBECONFIG", lab_format("%s/ccp.kubeconfig:%s/aws.kubeconfig", lab->dir, lab->dir));
     export_format(lab, "ISTHMUS_ROUTER_PORT", lab_format("%d", free_port(lab->slot, ROUTER_PORT)));
-    export_format(lab, "ISTHMUS_HUB_ADDRESS", lab_format("127.%u.100.1", lab->slot));
+    lab_export(lab, "ISTHMUS_HUB_ADDRESS", LAB_HUB_ADDRESS);
     // The walk-through finds the on-premises cluster's kubeconfig in /cfg.
     char *link_name = lab_format("%s/cfg/ccp-kubeconfig.yaml", lab->dir);
     unlink(link_name);

@@ -22,6 +22,10 @@ struct lab_http;
 struct lab_timers;
 struct lab_snapshots;
 
+// Where the spokes reach the hub on premises: the same in every lab, and outside its loopback network, as nobody would
+// take a loopback address for a hub's. No packet is sent there; the hub's SSH is at 127.<slot>.100.1.
+#define LAB_HUB_ADDRESS "203.0.113.1" // of TEST-NET-3 (RFC 5737)
+
 struct lab {
     char *dir;    // where env, keys, certificates and the control socket live; 0700
     uint8_t slot; // this lab's own loopback network: 127.<slot>.0.0/16, so that several run side by side

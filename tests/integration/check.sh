@@ -165,6 +165,61 @@ two: {plugin: test-check, with: {reads: {a: made-here}}}
 Y
 exits 1 "one that only a later step writes has to be there as well" run validate p
 
+# ---- the private key of a router: read as it will be, before anything is launched
+keyed() { # keyed FILE [PASSPHRASE]: a router whose private key that is
+    {
+        printf 'pipelines:\n  p:\n    steps:\n      r:\n        plugin: csr-dmvpn\n        with:\n'
+        printf '          ssh: {private_key: %s%s}\n' "$1" "${2:+, passphrase: $2}"
+    } >"$TMP/p.yaml"
+    run validate p
+}
+key_at="p.yaml:7:30: error: \`ssh.private_key\`: private key $TMP"
+refuses_key() { # refuses_key "why" "says what" FILE [PASSPHRASE]
+    keyed "$3" "${4-}" >"$TMP/out" 2>&1
+    says "$key_at/${3##*/}: $1" "$2"
+}
+ssh-keygen -q -t ed25519 -N '' -f "$TMP/key"
+ssh-keygen -q -t ed25519 -a 1 -N opensesame -f "$TMP/locked"
+ssh-keygen -q -t rsa -b 2048 -m PEM -N '' -f "$TMP/pem"
+ssh-keygen -q -t rsa -b 2048 -m PEM -N opensesame -f "$TMP/locked-pem"
+install -m 600 /dev/null "$TMP/empty"
+(umask 077; printf 'not a key\n' >"$TMP/junk"; sed '3,$d' "$TMP/key" >"$TMP/cut"; head -c 70000 /dev/zero >"$TMP/large")
+cp "$TMP/key" "$TMP/open"; chmod 644 "$TMP/open"; chmod 600 "$TMP/key.pub"
+for good in key pem "locked opensesame" "locked-pem opensesame"; do
+    read -r file word <<<"$good"
+    keyed "$TMP/$file" "$word" >"$TMP/out" 2>&1
+    lacks "ssh.private_key" "a private key is one: $good"
+done
+refuses_key "No such file" "a key that is not there" "$TMP/none"
+refuses_key "it is a public key" "the public key in its place" "$TMP/key.pub"
+refuses_key "it is empty" "an empty file" "$TMP/empty"
+refuses_key "it is no private key" "another file" "$TMP/junk"
+refuses_key "it cannot be read" "half a key" "$TMP/cut"
+refuses_key "larger than a key can be" "one that is no key's size" "$TMP/large"
+refuses_key "others may read" "a key that is open to others" "$TMP/open"
+says "chmod 600" "with what to do"
+refuses_key "it is encrypted, and there is no passphrase" "an encrypted key without its passphrase" "$TMP/locked"
+refuses_key "it is encrypted, and there is no passphrase" "in the older form as well" "$TMP/locked-pem"
+refuses_key "the passphrase does not open it" "or with another's" "$TMP/locked" knockknock
+refuses_key "the passphrase does not open it" "in the older form as well" "$TMP/locked-pem" knockknock
+lacks "knockknock" "and the passphrase is not shown"
+mkdir "$TMP/folder"
+refuses_key "it is a folder" "a folder" "$TMP/folder"
+
+# ---- a step that is wrong in several ways
+{
+    printf 'pipelines:\n  p:\n    steps:\n      c:\n        plugin: ccp\n        with:\n'
+    # shellcheck disable=SC2016
+    printf '          %s\n' 'url: http://h' 'password: ${env.ISTHMUS_NOT_SET}' 'nmae: aws' 'worker_count: 0' \
+        'ssh_keys: [x, "${env.ISTHMUS_NOT_SET}", x]' 'subnet: {cidr: 10.0.0.0/16, privateCidrs: [10.9.0.0/24], publicCidrs: 7}'
+} >"$TMP/p.yaml"
+unset ISTHMUS_NOT_SET
+exits 1 "what is wrong with a step is told in one run" run validate p
+for place in 7:16 8:21 9:11 10:25 11:25 11:51 12:54 12:81; do
+    says "p.yaml:$place: error" "the fault at $place"
+done
+lacks "name\`: \"" "and nothing of what is only misspelt"
+
 # ---- alone
 exits 1 "plugin run NAME check" "$ISTHMUS" plugin run test-check check --set text=bad --set other=x
 says "error: text: is bad" "tells of what is wrong"

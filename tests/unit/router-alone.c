@@ -84,7 +84,7 @@ int main(int argc, char **argv)
     lab_router_address(&lab, "i-spoke", address);
     pthread_mutex_unlock(&lab.lock);
     free(key);
-    printf("ready 127.%u.50.9 %s 127.%u.100.1\n", lab.slot, port, lab.slot);
+    printf("ready 127.%u.50.9 %s %s\n", lab.slot, port, LAB_HUB_ADDRESS);
     fflush(stdout);
     while (fgets(line, sizeof line, stdin))
         command(&lab, line);

@@ -52,6 +52,10 @@ IST_EXPORT void ist_unwise_hint(ist_checking *checking, const char *path, const 
 IST_EXPORT int ist_check_range(ist_checking *checking, const char *path, int64_t least, int64_t most);
 // One line without control characters: what goes into a line of a configuration or a header.
 IST_EXPORT int ist_check_line(ist_checking *checking, const char *path);
+// A name, or a list of names, each once: not empty, one line, no space before or behind.
+IST_EXPORT int ist_check_names(ist_checking *checking, const char *path);
+// An EC2 instance type, or a list of them, as AWS spells them: a family, a dot, a size ("c5.large").
+IST_EXPORT int ist_check_instance_types(ist_checking *checking, const char *path);
 // A regular file that can be read. `what` names it: "the private key".
 IST_EXPORT int ist_check_file(ist_checking *checking, const char *path, const char *what);
 // A kubeconfig: given as its text, or as a path (or several, joined by ":") to files that are there.
@@ -68,6 +72,12 @@ IST_EXPORT int ist_checking_net(const ist_checking *checking, const char *path, 
 // The networks at two paths do not overlap; said of the second, with `why` behind it ("" for none).
 IST_EXPORT int ist_check_apart(ist_checking *checking, const char *path, const char *other, const char *why);
 
+// A network of a size that AWS takes for a VPC.
+IST_EXPORT int ist_check_vpc(ist_checking *checking, const char *path);
+// An id as AWS gives it, or a list of them: `prefix` ("vpc-") and what follows.
+IST_EXPORT int ist_check_aws_id(ist_checking *checking, const char *path, const char *prefix);
+// A duration to wait for something: some time, and a week at most.
+IST_EXPORT int ist_check_duration(ist_checking *checking, const char *path);
 // The networks of these lists (paths) lie within the network at `vpc`, apart from each other, and are of a size that AWS
 // takes for a subnet.
 IST_EXPORT int ist_check_subnets(ist_checking *checking, const char *vpc, const char *const *lists,

@@ -21,6 +21,8 @@ IST_EXPORT int ist_check_cluster(ist_checking *checking, const char *path);
 IST_EXPORT int ist_check_clusters(ist_checking *checking, const char *path);
 // The keys of the map at `path` (`pod_cidrs`) are such names.
 IST_EXPORT int ist_check_cluster_keys(ist_checking *checking, const char *path);
+// `pod_cidrs` at `path`, {cluster: [network]}: no pod of one cluster has an address of another's. IPv4 alone.
+IST_EXPORT int ist_check_pod_cidrs(ist_checking *checking, const char *path);
 // `namespaces` (IST_NAMESPACES_INPUT): names that Kubernetes takes, of clusters that are there.
 IST_EXPORT void ist_check_namespaces(ist_checking *checking);
 // The name of a cluster at `path`, as a label's value takes it.

@@ -75,6 +75,10 @@ IST_EXPORT int32_t ist_ssh_exec(ist_ssh *ssh, const char *command, const char *i
                                 int64_t timeout_ms, ist_ssh_result *result, ist_error *err);
 IST_EXPORT void ist_ssh_result_free(ist_ssh_result *result); // frees what it holds
 
+// Can the file log in: a private key in PEM or OpenSSH form that ist_ssh_connect() can read, which the passphrase (may be
+// NULL) opens, and that nobody else may read? IST_ERR_INPUT with what is wrong; nothing is connected to.
+IST_EXPORT int32_t ist_ssh_key_check(const char *file, const char *passphrase, ist_error *err);
+
 // The fingerprint of an OpenSSH public key line or known_hosts key ("ssh-rsa AAAA..."). For tests and
 // messages.
 IST_EXPORT int32_t ist_ssh_fingerprint(const char *public_key, ist_ssh_host_key *key, ist_error *err);

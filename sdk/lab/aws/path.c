@@ -215,10 +215,8 @@ bool lab_aws_path_tunnel(struct lab *lab, char *why, size_t size)
     const char *id = aws_text(outside, "networkInterfaceId");
     const json_t *subnet = aws_get(&c, "subnet", aws_text(outside, "subnetId"));
     const json_t *table = ec2_table_of_subnet(&c, subnet);
-    char *hub_text = lab_format("127.%u.100.1", lab->slot);
     uint32_t hub = 0;
-    lab_parse_ip(hub_text, &hub);
-    free(hub_text);
+    lab_parse_ip(LAB_HUB_ADDRESS, &hub);
     const json_t *route = best_route(table, hub);
     const char *gateway = aws_text(route, "gatewayId");
     if (!ec2_address_of_eni(&c, id))

@@ -333,7 +333,7 @@ int lab_router_start(struct lab *lab)
     ssh_init();
     lab->router = lab_calloc(1, sizeof *lab->router);
     struct router *hub = add(lab, "hub", hub_config);
-    hub->outside = hub->address = 127u << 24 | (uint32_t)lab->slot << 16 | 100u << 8 | 1;
+    hub->outside = hub->address = 203u << 24 | 113u << 8 | 1; // LAB_HUB_ADDRESS
     hub->inside = 10u << 24 | 1u << 16 | 1;
     remember(hub);
     router_listen(hub);

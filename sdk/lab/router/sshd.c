@@ -498,9 +498,12 @@ void router_listen(struct router *router)
     router->listener = -1; // the thread of the old one sees it and ends
     if (!router->address)
         return;
+    uint32_t at = router->address;
+    if (at >> 24 != 127) // the hub's: no address of this machine
+        at = 127u << 24 | (uint32_t)lab->slot << 16 | 100u << 8 | 1;
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)strtoul(port ? port : "8022", NULL, 10)),
-                                  .sin_addr.s_addr = htonl(router->address)};
+                                  .sin_addr.s_addr = htonl(at)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on); // beside the old one, for its last 200 ms

@@ -202,13 +202,45 @@ static int32_t size_of(const json_t *value, json_t **normal, ist_error *err)
                     err);
 }
 
+// What is wrong with the part of a URL that names a host and a port; NULL: nothing.
+static const char *authority_fault(const char *text, size_t len)
+{
+    const char *end = text + len, *user = memrchr(text, '@', len), *host = user ? user + 1 : text;
+    const char *bracket = host < end && *host == '[' ? memchr(host, ']', (size_t)(end - host)) : host;
+    if (!bracket)
+        return "a bracket is left open";
+    const char *colon = memchr(bracket, ':', (size_t)(end - bracket));
+    if ((colon ? colon : end) == host)
+        return "it names no host";
+    for (const char *p = host; *host != '[' && p < (colon ? colon : end); p++)
+        if (strchr("\\\"<>{}|^`", *p))
+            return "its host has a character that no host has";
+    if (!colon)
+        return NULL;
+    long port = 0;
+    for (const char *p = colon + 1; p < end; p++) {
+        if (*p < '0' || *p > '9')
+            return "its port is no number";
+        port = port > 65535 ? port : port * 10 + (*p - '0');
+    }
+    return port < 1 || port > 65535 ? "a port is a number from 1 to 65535" : NULL;
+}
+
 static int32_t url_of(const json_t *value, json_t **normal, ist_error *err)
 {
     static const char what[] = "a URL such as https://host:443/";
-    const char *text = json_string_value(value);
+    const char *text = json_string_value(value), *why = NULL;
     size_t scheme = text ? strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789+.-") : 0;
-    if (!scheme || strncmp(text + scheme, "://", 3) != 0 || !text[scheme + 3] || strpbrk(text, " \t\r\n"))
+    if (!scheme || strncmp(text + scheme, "://", 3) != 0)
         return ist_expected(err, what, value, NULL);
+    for (const char *p = text; *p && !why; p++)
+        if ((unsigned char)*p <= ' ' || *p == 0x7f)
+            why = "it holds a space or a control character";
+    const char *host = text + scheme + 3;
+    if (!why)
+        why = authority_fault(host, strcspn(host, "/?#"));
+    if (why)
+        return ist_expected(err, what, value, why);
     *normal = same(value);
     return IST_OK;
 }
@@ -217,8 +249,8 @@ static int32_t regex_of(const json_t *value, json_t **normal, ist_error *err)
 {
     static const char what[] = "an extended regular expression";
     const char *text = json_string_value(value);
-    if (!text)
-        return ist_expected(err, what, value, NULL);
+    if (!text || !*text)
+        return ist_expected(err, what, value, text ? "it is empty, which fits everything" : NULL);
     regex_t compiled;
     int rc = regcomp(&compiled, text, REG_EXTENDED | REG_NOSUB);
     if (rc) {

@@ -3,11 +3,11 @@
 #include <isthmus/dmvpn.h>
 
 #include <isthmus/schema.h>
-#include <errno.h>
+#include <isthmus/ssh.h>
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 // A secret becomes one word of a command line: it may neither end the line nor begin another word.
 static void check_word(ist_checking *c, const char *path, size_t most, const char *why)
@@ -20,11 +20,13 @@ static void check_word(ist_checking *c, const char *path, size_t most, const cha
     if (!len)
         ist_wrong(c, path, "is empty");
     for (size_t i = 0; i < len; i++) {
-        if ((unsigned char)text[i] <= ' ' || text[i] == 0x7f || text[i] == '?') {
+        const unsigned char at = (unsigned char)text[i];
+        if (at <= ' ' || at >= 0x7f || at == '?') {
             ist_wrong(c, path, "holds a %s, which no router's configuration can take",
-                      text[i] == ' '   ? "space"
-                      : text[i] == '?' ? "question mark (IOS shows its help for it)"
-                                       : "control character");
+                      at == ' '   ? "space"
+                      : at == '?' ? "question mark (IOS shows its help for it)"
+                      : at > 0x7f ? "letter that is not of ASCII"
+                                  : "control character");
             return;
         }
     }
@@ -48,6 +50,57 @@ static void check_host(ist_checking *c, const char *path, uint32_t address, uint
         ist_wrong(c, path, "%s is the address of the tunnel network itself", text);
     else if ((address & ~mask) == ~mask)
         ist_wrong(c, path, "%s is the broadcast address of the tunnel network", text);
+}
+
+// An address that one host has: what may be anybody's, nobody's or many's is none.
+static void check_unicast(ist_checking *c, const char *path)
+{
+    uint32_t address;
+    if (!ipv4_at(c, path, &address))
+        return;
+    const char *what = address >> 24 == 0        ? "is no host's address"
+                       : address >> 24 == 127    ? "is a loopback address, which no other host reaches"
+                       : address >> 28 == 14     ? "is a multicast address, not one host's"
+                       : address == 0xffffffff   ? "is the broadcast address"
+                       : address >> 28 == 15     ? "is reserved: no host has it"
+                       : address >> 16 == 0xa9fe ? "is a link-local address, which no other network reaches"
+                                                 : NULL;
+    if (what)
+        ist_wrong(c, path, "%s %s", ist_checking_text(c, path), what);
+}
+
+// Where a hub is reached lies outside the tunnel that leads to it.
+static void check_outside(ist_checking *c, const char *path)
+{
+    uint32_t address, own, mask;
+    check_unicast(c, path);
+    if (ipv4_at(c, path, &address) && ipv4_at(c, "DmvpnIp", &own) && ipv4_at(c, "DmvpnNetmask", &mask) &&
+        mask && !((address ^ own) & mask))
+        ist_wrong_hint(c, path, "the hub's public or routed address is meant",
+                       "%s is an address of the tunnel itself, which is reached through the tunnel only",
+                       ist_checking_text(c, path));
+}
+
+static void check_addresses(ist_checking *c)
+{
+    static const char *const unicast[] = {"ike_profile.local_identity", "DmvpnIp", "public_address",
+                                          "private_address", "nhrp.HubTunnelIP"};
+    char path[64];
+    for (size_t i = 0; i < sizeof unicast / sizeof *unicast; i++)
+        check_unicast(c, unicast[i]);
+    check_outside(c, "ike_profile.remote_peer_ip");
+    for (size_t i = 0; i < json_array_size(ist_checking_at(c, "ike_profile.remote_identities")); i++) {
+        snprintf(path, sizeof path, "ike_profile.remote_identities[%zu]", i);
+        check_unicast(c, path);
+    }
+    for (size_t i = 0; i < json_array_size(ist_checking_at(c, "hubs")); i++) {
+        snprintf(path, sizeof path, "hubs[%zu].tunnel_address", i);
+        check_unicast(c, path);
+        snprintf(path, sizeof path, "hubs[%zu].identity", i);
+        check_unicast(c, path);
+        snprintf(path, sizeof path, "hubs[%zu].address", i);
+        check_outside(c, path);
+    }
 }
 
 static void check_tunnel(ist_checking *c)
@@ -130,11 +183,36 @@ static void check_needed(ist_checking *c)
     }
 }
 
+// The tunnel's own network is neither on one side of it nor on the other.
+static void check_beside_tunnel(ist_checking *c, const char *path)
+{
+    uint32_t own, mask;
+    ist_net4 net;
+    if (!ist_checking_net(c, path, &net) || !ipv4_at(c, "DmvpnIp", &own) ||
+        !ipv4_at(c, "DmvpnNetmask", &mask) || !mask)
+        return;
+    const ist_net4 tunnel = {own & mask, (uint8_t)__builtin_popcount(mask)};
+    char text[19];
+    ist_net4_text(tunnel, text);
+    if (ist_net4_overlap(net, tunnel))
+        ist_wrong(c, path, "%s overlaps with %s, the network of the tunnel (`DmvpnIp`)",
+                  ist_checking_text(c, path), text);
+}
+
 // The networks behind the endpoint, and what is named by a hub or a subnet, are on this side of the tunnel.
 static void check_networks(ist_checking *c)
 {
     static const char *const remote[] = {"onPremCidr", "onPremPodCidr"};
     const char *why = "nothing could be routed between networks on both sides of the tunnel";
+    if (ist_check_apart(c, remote[0], remote[1], "pods and nodes on premises have networks of their own"))
+        check_beside_tunnel(c, remote[0]);
+    check_beside_tunnel(c, remote[1]);
+    check_beside_tunnel(c, "public_subnet.cidr");
+    for (size_t i = 0; i < json_array_size(ist_checking_at(c, "private_subnets")); i++) {
+        char path[64];
+        snprintf(path, sizeof path, "private_subnets[%zu].cidr", i);
+        check_beside_tunnel(c, path);
+    }
     for (size_t r = 0; r < 2; r++) {
         ist_check_apart(c, "public_subnet.cidr", remote[r], why);
         for (size_t i = 0; i < json_array_size(ist_checking_at(c, "private_subnets")); i++) {
@@ -163,17 +241,21 @@ static void check_advice(ist_checking *c)
 static void check_private_key(ist_checking *c)
 {
     const char *file = ist_checking_text(c, "ssh.private_key"), *pair = ist_checking_text(c, "ssh_key");
-    if (!file || access(file, R_OK) == 0)
+    ist_error err = {0};
+    if (!file || !ist_is_known(c, "ssh.passphrase") ||
+        ist_ssh_key_check(file, ist_checking_text(c, "ssh.passphrase"), &err) == IST_OK)
         return;
-    char *hint =
-        pair ? ist_printf("set `ssh.private_key` to the private key of the EC2 key pair %s", pair) : NULL;
-    ist_wrong_hint(c, "ssh.private_key", hint, "private key %s: %s", file, strerror(errno));
+    char *hint = pair && !err.hint[0]
+                     ? ist_printf("set `ssh.private_key` to the private key of the EC2 key pair %s", pair)
+                     : ist_strdup(err.hint);
+    ist_wrong_hint(c, "ssh.private_key", *hint ? hint : NULL, "%s", err.text);
     ist_free(hint);
 }
 
 void ist_dmvpn_check(ist_checking *c)
 {
-    static const char *const lines[] = {"name", "ssh.user", "ssh.host", "ssh_key", "InstanceType"};
+    static const char *const names[] = {"name",   "ssh.user", "ssh.host", "ssh_key",
+                                        "region", "profile",  "vpc_id",   "ami"};
     check_needed(c);
     check_word(c, "ike_keyring_peer.pre-shared-key", 127, "IKEv2");
     const char *end = ist_checking_text(c, "ike_keyring_peer.ip_range.end");
@@ -184,11 +266,18 @@ void ist_dmvpn_check(ist_checking *c)
             "in spite of its name it is the mask that belongs to `start`: 0.0.0.0 with 0.0.0.0 means any",
             "%s is no mask", end);
     check_word(c, "nhrp.key", 8, "NHRP");
+    check_addresses(c);
     check_tunnel(c);
     check_ospf(c);
     check_networks(c);
-    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
-        ist_check_line(c, lines[i]);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        ist_check_names(c, names[i]);
+    ist_check_instance_types(c, "InstanceType");
+    ist_check_aws_id(c, "vpc_id", "vpc-");
+    ist_check_aws_id(c, "public_subnet.id", "subnet-");
+    ist_check_aws_id(c, "ami", "ami-");
+    ist_check_duration(c, "ssh.timeout");
+    ist_check_duration(c, "settle");
     ist_check_range(c, "revert_minutes", 1, 120);
     ist_check_range(c, "ssh.port", 1, 65535);
     ist_check_range(c, "nhrp.network_id", 1, 0xffffffffLL);

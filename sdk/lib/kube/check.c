@@ -100,6 +100,34 @@ static int is_alnum(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
+int ist_check_pod_cidrs(ist_checking *c, const char *path)
+{
+    const json_t *map = ist_checking_at(c, path);
+    const char *one, *other;
+    json_t *mine, *theirs;
+    int good = 1;
+    json_object_foreach((json_t *)(uintptr_t)map, one, mine)
+    {
+        char *outer = path_of(path, one);
+        json_object_foreach((json_t *)(uintptr_t)map, other, theirs)
+        {
+            if (strcmp(other, one) == 0)
+                break; // the rest comes the other way about
+            char *inner = path_of(path, other);
+            for (size_t n = 0; n < json_array_size(mine) * json_array_size(theirs); n++) {
+                char *a = ist_printf("%s[%zu]", inner, n % json_array_size(theirs));
+                char *b = ist_printf("%s[%zu]", outer, n / json_array_size(theirs));
+                good &= ist_check_apart(c, a, b, "pods of two clusters have addresses of their own");
+                ist_free(a);
+                ist_free(b);
+            }
+            ist_free(inner);
+        }
+        ist_free(outer);
+    }
+    return good;
+}
+
 int ist_check_cluster_name(ist_checking *c, const char *path)
 {
     const char *name = ist_checking_text(c, path);

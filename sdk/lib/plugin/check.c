@@ -250,6 +250,15 @@ int ist_check_eks_name(ist_checking *c, const char *path)
     return 0;
 }
 
+int ist_check_vpc(ist_checking *c, const char *path)
+{
+    ist_net4 vpc;
+    if (!ist_checking_net(c, path, &vpc) || (vpc.prefix >= 16 && vpc.prefix <= 28))
+        return 1;
+    ist_wrong(c, path, "%s: AWS takes VPCs from /16 to /28", ist_checking_text(c, path));
+    return 0;
+}
+
 int ist_check_subnets(ist_checking *c, const char *vpc, const char *const *lists, size_t count)
 {
     char path[128], other[128];

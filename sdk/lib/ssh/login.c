@@ -18,12 +18,12 @@ struct login {
     char last[192]; // what the last way failed with
 };
 
-static int32_t read_key(const char *path, char **text, const char *where, ist_error *err)
+int32_t ssh_read_key(const char *path, char **text, const char *where, ist_error *err)
 {
     ist_buf buf = {.max = MAX_KEY_FILE};
     char chunk[4096];
     ssize_t n = -1;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return ist_fail(err, IST_ERR_INPUT, where, "private key %s: %s", path, strerror(errno));
     while ((n = read(fd, chunk, sizeof chunk)) > 0 && ist_buf_add(&buf, chunk, (size_t)n) == 0)
@@ -64,7 +64,7 @@ static int32_t by_key(struct login *login, ist_error *err)
     const ist_ssh_options *o = login->o;
     char *text = NULL;
     int rc = LIBSSH2_ERROR_EAGAIN;
-    int32_t waited = o->private_key ? IST_OK : read_key(o->private_key_file, &text, ssh->peer, err);
+    int32_t waited = o->private_key ? IST_OK : ssh_read_key(o->private_key_file, &text, ssh->peer, err);
     const char *key = o->private_key ? o->private_key : text ? text : "";
     while (waited == IST_OK) {
         rc = libssh2_userauth_publickey_frommemory(ssh->session, o->user, strlen(o->user), NULL, 0, key,

@@ -22,6 +22,8 @@ int32_t ssh_wait(ist_ssh *ssh, const char *doing, ist_error *err);
 // TCP, at most until ssh->until. IST_ERR_NETWORK means that trying again may help.
 int32_t ssh_dial(const ist_env *env, const char *host, uint16_t port, int64_t until, const char *where,
                  int *fd, ist_error *err);
+// The text of a private key's file (ist_free_secret); `where` goes into err.
+int32_t ssh_read_key(const char *path, char **text, const char *where, ist_error *err);
 int32_t ssh_login(ist_ssh *ssh, const ist_ssh_options *options, ist_error *err);
 // Fills err with what both sides offer, after a negotiation that came to nothing. Returns IST_ERR_REMOTE.
 int32_t ssh_explain_negotiation(ist_ssh *ssh, const ist_ssh_options *options, ist_error *err);
