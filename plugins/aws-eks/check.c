@@ -42,7 +42,7 @@ static void check_manifests(ist_checking *c)
         if (is_url(name))
             check_url(c, path, name);
         else
-            ist_check_manifest(c, path, &(ist_manifest){.size = sizeof(ist_manifest), .file = name});
+            ist_check_manifest(c, path, &(ist_manifest){.size = sizeof(ist_manifest), .file = name}, NULL);
     }
 }
 
@@ -68,7 +68,7 @@ static void check_overrides(ist_checking *c)
         if (!is_named(names, name) && ist_is_known(c, "apply_manifests"))
             ist_unwise(c, path, "has no effect: `apply_manifests` does not name it");
         if (text != NULL)
-            ist_check_manifest(c, path, &(ist_manifest){.size = sizeof(ist_manifest), .file = text});
+            ist_check_manifest(c, path, &(ist_manifest){.size = sizeof(ist_manifest), .file = text}, NULL);
         ist_free(path);
     }
 }

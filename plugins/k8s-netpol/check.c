@@ -253,6 +253,32 @@ static void check_policy(ist_checking *c, const char *path)
         ist_free(all[i]);
 }
 
+// In a cluster and a namespace a name stands for one policy.
+static void check_twice(ist_checking *c)
+{
+    static const char *const keys[] = {"cluster", "namespace", "name"};
+    const json_t *policies = ist_checking_at(c, "policies"), *policy, *other;
+    size_t i;
+    json_array_foreach(policies, i, policy)
+    {
+        for (size_t k = 0; k < i; k++) {
+            size_t same = 0;
+            other = json_array_get(policies, k);
+            for (size_t key = 0; key < 3; key++)
+                same += ist_json_str(policy, keys[key]) &&
+                        strcmp(ist_json_str(policy, keys[key]), ist_json_str_or(other, keys[key], "")) == 0;
+            if (same < 3)
+                continue;
+            char *path = inside("policies", "[%zu].name", i);
+            ist_wrong(c, path, "a policy %s/%s of %s stands here already: `policies[%zu]`",
+                      ist_json_str(policy, "namespace"), ist_json_str(policy, "name"),
+                      ist_json_str(policy, "cluster"), k);
+            ist_free(path);
+            break;
+        }
+    }
+}
+
 // `keep_for`: a duration, or `forever`.
 static void check_keep(ist_checking *c)
 {
@@ -272,6 +298,7 @@ int32_t netpol_check(const ist_host *host, ist_call *call)
     ist_check_pod_cidrs(c, "pod_cidrs");
     ist_check_namespaces(c);
     each_of(c, "policies", check_policy);
+    check_twice(c);
     check_keep(c);
     ist_check_clusters(c, "keep_forever");
     ist_check_dns_label(c, "lease_namespace");

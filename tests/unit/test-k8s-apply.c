@@ -241,6 +241,29 @@ static void an_object_is_the_same_in_another_version_of_its_group(void **state)
     json_decref(b);
 }
 
+static void what_servers_take_is_no_mistake(void **state)
+{
+    (void)state;
+    static const char *const good[] = {
+        "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: 'system:a_B'}}",
+        "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: a.b.c}}",
+        "{apiVersion: serving.knative.dev/v1, kind: Service, metadata: {name: a.b}, spec: {ports: x}}",
+        "{apiVersion: apps/v1, kind: KindOfTomorrow, metadata: {name: a}}",
+        "{apiVersion: extensions/v1beta1, kind: Deployment, metadata: {name: a}}",
+        "{apiVersion: v1, kind: Service, metadata: {name: 1a, labels: null}, spec: {ports: [{port: 1, "
+        "targetPort: "
+        "http-2, nodePort: 0, protocol: SCTP}, {port: 65535, targetPort: 65535}]}}",
+        "{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {type: ExternalName}}",
+        "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{ports: null}, {ports: "
+        "[{containerPort: 80, hostPort: 0}]}]}}",
+        "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a}, spec: {egress: [{}, "
+        "{ports: "
+        "[{protocol: UDP}, {port: dns}, {port: 1, endPort: 2}]}]}}",
+    };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        json_decref(object_of(good[i]));
+}
+
 // Live ports 80 (the manifest's) and 81, with these managers of 81's entry.
 static json_t *with_managers(const char *managers)
 {
@@ -342,6 +365,7 @@ int main(void)
         cmocka_unit_test(of_a_secret_only_that_it_changes_is_told),
         cmocka_unit_test(a_definition_brings_its_kind_in_its_versions),
         cmocka_unit_test(an_object_is_the_same_in_another_version_of_its_group),
+        cmocka_unit_test(what_servers_take_is_no_mistake),
         cmocka_unit_test(what_kubectl_put_into_a_list_is_by_hand),
         cmocka_unit_test(of_a_list_the_entries_that_come_or_go_are_told),
     };

@@ -267,7 +267,7 @@ static void plan_fails_with_the_first_and_counts_the_others(void **state)
 static void reach_out(ist_checking *c)
 {
     ist_manifest manifest = {.size = sizeof(manifest), .url = "https://192.0.2.1/x.yaml"};
-    assert_false(ist_check_manifest(c, "url", &manifest));
+    assert_false(ist_check_manifest(c, "url", &manifest, NULL));
     assert_false(ist_may_write(ist_checking_env(c)));
 }
 

@@ -17,7 +17,7 @@ IST_EXPORT int ist_checking_has(const ist_checking *checking, const char *path, 
 IST_EXPORT int ist_check_kubeconfigs(ist_checking *checking, const char *path);
 // The text at `path` names a cluster of `kubeconfigs`.
 IST_EXPORT int ist_check_cluster(ist_checking *checking, const char *path);
-// The same of each text of the list at `path`.
+// The same of each text of the list at `path`, and none stands there twice.
 IST_EXPORT int ist_check_clusters(ist_checking *checking, const char *path);
 // The keys of the map at `path` (`pod_cidrs`) are such names.
 IST_EXPORT int ist_check_cluster_keys(ist_checking *checking, const char *path);
@@ -29,8 +29,11 @@ IST_EXPORT void ist_check_namespaces(ist_checking *checking);
 IST_EXPORT int ist_check_cluster_name(ist_checking *checking, const char *path);
 // A name of an object (RFC 1123 subdomain).
 IST_EXPORT int ist_check_dns_name(ist_checking *checking, const char *path);
-// The manifest, a file or a text, can be read and is one. `path`: the input that it is of.
-IST_EXPORT int ist_check_manifest(ist_checking *checking, const char *path, const ist_manifest *manifest);
+// The manifest, a file or a text, can be read, and nothing is wrong with its objects that shows without a cluster (kinds,
+// names, ports); all that is wrong is told. `path`: the input that it is of. *objects (may be NULL): those with which
+// nothing is wrong, as of ist_manifest_read(); a new reference, NULL where it cannot be read.
+IST_EXPORT int ist_check_manifest(ist_checking *checking, const char *path, const ist_manifest *manifest,
+                                  json_t **objects);
 
 #ifdef __cplusplus
 }

@@ -2,6 +2,8 @@
 #include <isthmus/alloc.h>
 #include <isthmus/kube_check.h>
 
+#include "internal.h"
+
 #include <string.h>
 
 static char *path_of(const char *map, const char *key)
@@ -53,10 +55,20 @@ int ist_check_cluster(ist_checking *c, const char *path)
 
 int ist_check_clusters(ist_checking *c, const char *path)
 {
+    const json_t *names = ist_checking_at(c, path);
     int good = 1;
-    for (size_t i = 0; i < json_array_size(ist_checking_at(c, path)); i++) {
+    for (size_t i = 0; i < json_array_size(names); i++) {
         char *inner = ist_printf("%s[%zu]", path, i);
+        const char *name = ist_checking_text(c, inner);
         good &= ist_check_cluster(c, inner);
+        for (size_t k = 0; name && k < i; k++) {
+            const char *before = json_string_value(json_array_get(names, k));
+            if (!before || strcmp(before, name) != 0)
+                continue;
+            ist_wrong(c, inner, "names the cluster \"%s\" twice", name);
+            good = 0;
+            break;
+        }
         ist_free(inner);
     }
     return good;
@@ -165,14 +177,19 @@ int ist_check_dns_name(ist_checking *c, const char *path)
     return !name || good;
 }
 
-int ist_check_manifest(ist_checking *c, const char *path, const ist_manifest *manifest)
+int ist_check_manifest(ist_checking *c, const char *path, const ist_manifest *manifest, json_t **objects)
 {
-    json_t *objects = NULL;
+    json_t *made = NULL, *problems = json_array(), *problem;
     ist_error err = {0};
-    const int32_t rc = ist_manifest_read(ist_checking_env(c), manifest, &objects, &err);
-    json_decref(objects);
-    if (rc == IST_OK)
-        return 1;
-    ist_wrong_hint(c, path, err.hint, "%s: %s", err.where, err.text);
-    return 0;
+    const int32_t rc = kube_manifest_examine(ist_checking_env(c), manifest, &made, problems, &err);
+    size_t i;
+    json_array_foreach(problems, i, problem) ist_wrong(c, path, "%s", json_string_value(problem));
+    if (rc != IST_OK)
+        ist_wrong_hint(c, path, err.hint, "%s: %s", err.where, err.text);
+    const int good = rc == IST_OK && json_array_size(problems) == 0;
+    if (objects)
+        *objects = json_incref(made);
+    json_decref(made);
+    json_decref(problems);
+    return good;
 }

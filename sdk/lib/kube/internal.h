@@ -4,6 +4,7 @@
 
 #include <isthmus/alloc.h>
 #include <isthmus/json.h>
+#include <isthmus/kube_manifest.h>
 #include <isthmus/kube_set.h>
 
 #define KUBE_PROBE_LABEL "isthmus.dev/probe" // objects that carry it may be written by verify
@@ -116,6 +117,11 @@ char *kube_list_query(const char *label_selector, const char *field_selector, in
 typedef int kube_set_ours(const void *arg, const char *uid);
 int32_t kube_set_delete(ist_kube *kube, const char *owner, const ist_kube_kind_name *kinds,
                         kube_set_ours *ours, const void *arg, ist_error *err);
+// What is wrong with an object of a manifest as far as that shows without a cluster: array of texts. New reference.
+json_t *kube_manifest_problems(const json_t *object);
+// ist_manifest_read() that tells such problems (["inline: ...", ...]) and goes on; those objects are left out.
+int32_t kube_manifest_examine(const ist_env *env, const ist_manifest *manifest, json_t **objects,
+                              json_t *problems, ist_error *err);
 // See ist_kube_diff().
 int kube_is_server_set(const char *const *server_set, const char *key, const json_t *value);
 // Removes what no reader of Isthmus looks at and what is half of an object's size (managedFields).

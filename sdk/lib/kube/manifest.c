@@ -5,6 +5,8 @@
 #include <isthmus/kube_manifest.h>
 #include <isthmus/yaml.h>
 
+#include "internal.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -71,16 +73,32 @@ static int32_t check_digest(const ist_manifest *manifest, const char *text, size
 
 // ---- its objects ----
 
-static int32_t check_object(const json_t *object, const char *from, ist_error *err)
+// A reading under way: what it made, and where problems go (NULL: the first one ends it).
+struct reading {
+    const ist_env *env;
+    const char *from;
+    json_t *objects, *problems;
+};
+
+static int32_t check_object(const struct reading *reading, const json_t *object, int *good, ist_error *err)
 {
-    if (!ist_json_str(object, "apiVersion") || !ist_json_str(object, "kind"))
-        return ist_fail(err, IST_ERR_INPUT, from,
-                        "a document without apiVersion and kind is no Kubernetes object");
-    if (ist_json_str(object, "metadata.name"))
-        return IST_OK;
-    return ist_fail(err, IST_ERR_INPUT, from, "a %s without metadata.name%s", ist_json_str(object, "kind"),
-                    ist_json_str(object, "metadata.generateName") ? ": generateName cannot be applied twice"
-                                                                  : "");
+    json_t *found = kube_manifest_problems(object), *problem;
+    const char *kind = ist_json_str(object, "kind"), *name = ist_json_str(object, "metadata.name");
+    size_t i;
+    int32_t rc = IST_OK;
+    json_array_foreach(found, i, problem)
+    {
+        char *text = kind && name ? ist_printf("%.80s %.80s: %s", kind, name, json_string_value(problem))
+                                  : ist_strdup(json_string_value(problem));
+        if (reading->problems)
+            json_array_append_new(reading->problems, json_sprintf("%s: %s", reading->from, text));
+        else if (rc == IST_OK)
+            rc = ist_fail(err, IST_ERR_INPUT, reading->from, "%s", text);
+        ist_free(text);
+    }
+    *good = json_array_size(found) == 0;
+    json_decref(found);
+    return rc;
 }
 
 // What a server writes and `kubectl get -o yaml` leaves in a manifest.
@@ -163,8 +181,7 @@ static void hide(const ist_env *env, const json_t *object)
             ist_secret(env, json_string_value(value));
 }
 
-static int32_t add_object(const ist_env *env, const char *from, json_t *object, json_t *objects,
-                          ist_error *err)
+static int32_t add_object(const struct reading *reading, json_t *object, ist_error *err)
 {
     size_t i;
     json_t *item;
@@ -175,46 +192,53 @@ static int32_t add_object(const ist_env *env, const char *from, json_t *object, 
         int32_t rc = IST_OK;
         json_array_foreach(items, i, item) if (rc == IST_OK) // a list in a list is no object
             rc = json_is_array(json_object_get(item, "items"))
-                     ? ist_fail(err, IST_ERR_INPUT, from, "a list inside a list")
-                     : add_object(env, from, item, objects, err);
+                     ? ist_fail(err, IST_ERR_INPUT, reading->from, "a list inside a list")
+                     : add_object(reading, item, err);
         return rc;
     }
-    int32_t rc = check_object(object, from, err);
-    if (rc != IST_OK)
+    int good = 0;
+    int32_t rc = check_object(reading, object, &good, err);
+    if (rc != IST_OK || !good)
         return rc;
-    hide(env, object);
+    hide(reading->env, object);
     json_t *copy = json_deep_copy(object); // YAML's aliases may make one node of two places
     strip(copy);
     complete_ports(copy);
     complete_service(copy);
     complete_policy(copy);
-    json_array_append_new(objects, copy);
+    json_array_append_new(reading->objects, copy);
     return IST_OK;
 }
 
-int32_t ist_manifest_read(const ist_env *env, const ist_manifest *manifest, json_t **objects, ist_error *err)
+int32_t kube_manifest_examine(const ist_env *env, const ist_manifest *manifest, json_t **objects,
+                              json_t *problems, ist_error *err)
 {
-    json_t *documents = NULL, *made = json_array(), *document;
+    json_t *documents = NULL, *document;
     char *text = NULL;
     size_t len = 0, i;
-    const char *from = place_of(manifest);
+    const struct reading reading = {env, place_of(manifest), json_array(), problems};
     int32_t rc = read_text(env, manifest, &text, &len, err);
     if (rc == IST_OK)
         rc = check_digest(manifest, text, len, err);
     if (rc == IST_OK)
-        rc = ist_yaml_parse_all(text, len, from, &documents, err);
+        rc = ist_yaml_parse_all(text, len, reading.from, &documents, err);
     json_array_foreach(documents, i, document)
     {
         if (rc == IST_OK)
-            rc = add_object(env, from, document, made, err);
+            rc = add_object(&reading, document, err);
     }
     json_decref(documents);
     ist_free_secret(text);
     if (rc == IST_OK)
-        *objects = made;
+        *objects = reading.objects;
     else
-        json_decref(made);
+        json_decref(reading.objects);
     return rc;
+}
+
+int32_t ist_manifest_read(const ist_env *env, const ist_manifest *manifest, json_t **objects, ist_error *err)
+{
+    return kube_manifest_examine(env, manifest, objects, NULL, err);
 }
 
 // ---- among others ----
