@@ -61,7 +61,7 @@ many 121 123 3
 watch_tries() {
     local began=$SECONDS
     tried() { [ $SECONDS -ge $((began + 7)) ] && [ "$(since "$1" "$2" | grep -c "$3")" -ge 3 ]; }
-    eventually tried "$@"
+    within 60 "they come, and are tried again" tried "$@"
     TRIES=$(since "$1" "$2" | grep -c "$3") TOOK=$((SECONDS - began + 1))
 }
 patient() { echo "$TRIES tries in $TOOK s"; [ "$TRIES" -ge 3 ] && [ "$TRIES" -le "$1" ]; }
