@@ -88,6 +88,23 @@ static bool strip(json_t *value, const json_t *systems)
     return any;
 }
 
+bool forget_mentioned(const json_t *records, const char *name)
+{
+    json_t *systems = json_pack("{s:b}", name, 1), *input;
+    const json_t *record;
+    const char *key;
+    size_t i;
+    bool found = json_array_size(records) == 0; // nothing is left of anything
+    json_array_foreach(records, i, record)
+    {
+        json_t *inputs = json_deep_copy(json_object_get(record, "inputs"));
+        json_object_foreach(inputs, key, input) found = strip(input, systems) || found;
+        json_decref(inputs);
+    }
+    json_decref(systems);
+    return found;
+}
+
 json_t *forget_inputs(const struct run *run, const json_t *inputs, const json_t *systems)
 {
     json_t *names = systems ? json_copy((json_t *)(uintptr_t)systems) : json_object();

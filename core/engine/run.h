@@ -199,6 +199,9 @@ void forget_tell(struct run *run, const struct task *task); // of a whole step: 
 json_t *forget_inputs(const struct run *run, const json_t *inputs, const json_t *systems);
 json_t *
 forget_systems(const json_t *records); // what the resources of all steps are in: name -> true; new reference
+// Is there something about a system of that name in any step's recorded inputs? State may have let go of what was in it
+// already, in a run that was cut short: the same command goes on. True when nothing is recorded at all.
+bool forget_mentioned(const json_t *records, const char *name);
 // A system could not be reached: the hint of `err` becomes the one command that goes on past it. When the way to it
 // is what is missing, its place becomes that system.
 void forget_hint(struct run *run, struct task *task, ist_error *err);

@@ -74,7 +74,8 @@ static int check_names(struct run *run, const json_t *records, const char *const
     json_t *systems = forgets ? forget_systems(records) : json_object();
     int rc = IST_OK;
     for (i = 0; i < count && rc == IST_OK; i++) {
-        if (named(words, known, names[i]) || json_object_get(systems, names[i]))
+        if (named(words, known, names[i]) || json_object_get(systems, names[i]) ||
+            (forgets && forget_mentioned(records, names[i])))
             continue;
         const char *near = nearest(names[i], words, known);
         ist_error err;

@@ -107,7 +107,7 @@ static const char *const permissions[] = {
     "source: crd.antrea.io/networkpolicies list",
     "source: crd.antrea.io/clusternetworkpolicies list",
     "target: networking.k8s.io/networkpolicies list,watch,create,patch,delete",
-    "target: coordination.k8s.io/leases get,create,update in kube-system",
+    "target: coordination.k8s.io/leases get,create,update,delete in kube-system",
     NULL,
 };
 

@@ -87,7 +87,7 @@ static const char *const permissions[] = {
     "target: services list,watch,create,patch,delete",
     "target: discovery.k8s.io/endpointslices list,watch,create,patch,delete",
     "target: endpoints list,watch,create,patch,delete",
-    "target: coordination.k8s.io/leases get,create,update in kube-system",
+    "target: coordination.k8s.io/leases get,create,update,delete in kube-system",
     NULL,
 };
 

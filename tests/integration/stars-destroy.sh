@@ -113,8 +113,20 @@ exits 1 "nobody tells the way to the clusters" isthmus destroy stars --yes
 COMMAND=$(told)
 ok "the command lets go of the platform's step and that cluster: $COMMAND" \
     test "$COMMAND" = "isthmus -C $CONF destroy stars --yes --forget ccp --forget cluster"
-ok "it goes on past that too" typed "$COMMAND"
-says "objects in ccp: forgotten" "and lets go of what is in the one cluster"
+# Killed in the middle of it, with a Lease in its hand, and typed again.
+setsid "$ISTHMUS" -C "$CONF" destroy stars --yes --forget ccp --forget cluster >"$TMP/killed" 2>&1 &
+CORE=$!
+under_way() { ended $CORE || grep -q "services: taking away" "$TMP/killed"; }
+eventually under_way
+WORKERS=$(pgrep -P $CORE)
+# shellcheck disable=SC2086
+kill -KILL $CORE $WORKERS 2>/dev/null
+wait $CORE 2>/dev/null
+ok "killed and typed again, it goes on past that too" typed "$COMMAND"
+cp "$TMP/out" "$TMP/again"
+waited() { grep -h "waits for it to end" "$TMP/again"; }
+ok "nobody waits for the Lease of a process that is gone" eval '! waited'
+ok "it lets go of what is in the one cluster" grep -h "app: objects in ccp: forgotten" "$TMP/killed" "$TMP/again"
 no_stars_there() { ! kubectl --kubeconfig "$TMP/lab/aws.kubeconfig" get namespace client management-ui --no-headers 2>/dev/null | grep -q .; }
 ok "and not of what is in the other" no_stars_there
 lab faults clear >/dev/null

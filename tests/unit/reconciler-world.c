@@ -15,6 +15,9 @@ void tell(void *arg, const json_t *event)
         world->status = json_deep_copy(json_object_get(event, "value"));
     }
     world->alive += !strcmp(ist_json_str_or(event, "type", ""), "alive");
+    if (!strcmp(ist_json_str_or(event, "type", ""), "progress") &&
+        strstr(ist_json_str_or(event, "text", ""), " the lease "))
+        snprintf(world->waits, sizeof world->waits, "%s", ist_json_str_or(event, "text", ""));
     pthread_mutex_unlock(&world->lock);
 }
 

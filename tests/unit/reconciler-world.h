@@ -31,7 +31,9 @@ struct world {
     int alive;              // how often the watch said that it lives
     int renewing;           // somebody else holds the lease of b, and lives
     char kept[8][300];      // what the watch logged last
+    int32_t ended;          // how a destruction that ran beside the test did
     json_t *status;
+    char waits[300]; // what it said last of a lease that it waits for
     pthread_mutex_t lock;
 };
 

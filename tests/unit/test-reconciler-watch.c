@@ -1,6 +1,8 @@
 // The reconciler against API servers with a memory, watching: what it follows, what it survives, and who writes.
 #include "reconciler-world.h"
 
+#include <sys/wait.h>
+
 // ---- watching ----
 
 static void follows_changes_with_one_write_each(void **state)
@@ -436,6 +438,7 @@ static void put_lease(struct world *world, const char *holder, int seconds)
     char version[32];
     snprintf(version, sizeof version, "%lld", (long long)++world->b.version);
     json_object_set_new(json_object_get(lease, "metadata"), "name", json_string("isthmus-step"));
+    json_object_set_new(json_object_get(lease, "metadata"), "uid", json_string("uid-of-the-lease"));
     json_object_set_new(json_object_get(lease, "metadata"), "resourceVersion", json_string(version));
     (void)before;
     json_object_set_new(world->b.objects, "leases/kube-system/isthmus-step", lease);
@@ -508,6 +511,155 @@ static void waits_for_the_lease_and_takes_it_over(void **state)
     assert_string_equal(ist_json_str(lease, "spec.holderIdentity"), ""); // given back
     assert_int_equal(ist_json_int(lease, "spec.leaseTransitions", 0), 1);
     json_decref(lease);
+}
+
+// ---- a holder that is gone ----
+
+// Who holds the lease of b now.
+static void holder_of(struct world *world, char *holder, size_t size)
+{
+    json_t *lease = lease_of(world);
+    snprintf(holder, size, "%s", ist_json_str_or(lease, "spec.holderIdentity", ""));
+    json_decref(lease);
+}
+
+// The identity "HOST-PID-RANDOM.START.PLACE" of this process with another number, start or place (NULL: its own).
+static void pretend(const char *ours, const char *pid, const char *start, const char *place, char *made,
+                    size_t size)
+{
+    char host[200], number[32], bits[32], began[32], here[32];
+    const char *at = strrchr(ours, '.');
+    snprintf(here, sizeof here, "%s", at + 1);
+    snprintf(host, sizeof host, "%.*s", (int)(at - ours), ours);
+    char *last = strrchr(host, '.');
+    snprintf(began, sizeof began, "%s", last + 1);
+    *last = '\0';
+    last = strrchr(host, '-');
+    snprintf(bits, sizeof bits, "%s", last + 1);
+    *last = '\0';
+    last = strrchr(host, '-');
+    snprintf(number, sizeof number, "%s", last + 1);
+    *last = '\0';
+    assert_int_equal(atoi(number), getpid());
+    char *text = ist_printf("%s-%s-%s.%s.%s", host, pid ? pid : number, bits, start ? start : began,
+                            place ? place : here);
+    snprintf(made, size, "%s", text);
+    ist_free(text);
+}
+
+static void our_identity(struct world *world, char *ours, size_t size)
+{
+    start_watch(world);
+    eventually(flag_is(world, "clusters.b.holds_lease", 1));
+    holder_of(world, ours, size);
+    stop_watch(world);
+    assert_true(strlen(ours) > 20);
+}
+
+// A number that was a process's, which has ended.
+static void gone_number(char *number, size_t size)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    snprintf(number, size, "%ld", (long)child);
+}
+
+static void a_holder_of_this_machine_that_is_gone_is_not_waited_for(void **state)
+{
+    struct world *world = *state;
+    char ours[300], other[300], number[32];
+    our_identity(world, ours, sizeof ours);
+    gone_number(number, sizeof number);
+    int64_t began = clock_ms();
+    pretend(ours, number, NULL, NULL, other, sizeof other);
+    put_lease(world, other, 3600);
+    source(world, "one", "1");
+    assert_int_equal(fakehost_converge(world->host), IST_OK);
+    assert_true(is(world, "one.a", "1"));
+    assert_non_null(strstr(world->waits, "is gone: it is taken over in"));
+    pretend(ours, NULL, "1", NULL, other, sizeof other); // the number is another process's by now
+    put_lease(world, other, 3600);
+    world->waits[0] = '\0';
+    assert_int_equal(fakehost_run(world->host, IST_OP_DESTROY), IST_OK);
+    assert_int_equal(store_count(&world->b, "configmaps"), 0);
+    assert_non_null(strstr(world->waits, "is gone: it is taken over in"));
+    assert_null(lease_of(world));
+    assert_true(clock_ms() - began < 1800000); // and not the hour that it says
+}
+
+// One that lives, or that cannot be judged from here, has its time, from when it is seen first.
+static void waits_for_a_holder(struct world *world, const char *holder)
+{
+    int64_t began = clock_ms();
+    put_lease(world, holder, 2);
+    world->waits[0] = '\0';
+    source(world, "one", holder);
+    assert_int_equal(fakehost_converge(world->host), IST_OK);
+    assert_true(is(world, "one.a", holder));
+    assert_true(clock_ms() - began >= 2000);
+    assert_non_null(strstr(world->waits, "waits for it to end, "));
+    assert_non_null(strstr(world->waits, holder));
+}
+
+static void a_holder_that_may_live_is_waited_for(void **state)
+{
+    struct world *world = *state;
+    char ours[300], other[300], number[32];
+    our_identity(world, ours, sizeof ours);
+    gone_number(number, sizeof number);
+    waits_for_a_holder(world, ours);
+    pretend(ours, number, NULL, "0123456789abcdef", other, sizeof other); // of another machine
+    waits_for_a_holder(world, other);
+    waits_for_a_holder(world, "host-1-0a0b0c0d"); // of an earlier version
+    waits_for_a_holder(world, "..-");
+    int64_t began = clock_ms();
+    put_lease(world, ours, 2);
+    assert_int_equal(fakehost_run(world->host, IST_OP_DESTROY), IST_OK);
+    assert_true(clock_ms() - began >= 2000);
+}
+
+static void *run_destroy(void *arg)
+{
+    struct world *world = arg;
+    world->ended = fakehost_run(world->host, IST_OP_DESTROY);
+    return NULL;
+}
+
+// A call of it takes long, and meanwhile somebody else takes the lease: nothing more is sent.
+static void a_destruction_renews_its_lease_or_stops(void **state)
+{
+    struct world *world = *state;
+    char before[300], after[300];
+    pthread_t thread;
+    source(world, "one", "1");
+    source(world, "two", "2");
+    assert_int_equal(fakehost_converge(world->host), IST_OK);
+    for (int stolen = 0; stolen <= 1; stolen++) {
+        int deletes = world->b.deletes;
+        store_fail(&world->b,
+                   (struct store_fault){.method = "DELETE", .contains = "/", .times = 1, .hold = 1});
+        assert_int_equal(pthread_create(&thread, NULL, run_destroy, world), 0);
+        eventually(store_writes(&world->b) && world->b.deletes > deletes);
+        holder_of(world, before, sizeof before);
+        assert_true(*before != '\0');
+        if (stolen)
+            put_lease(world, "another", 10);
+        usleep(5100000); // it is to be renewed before the next call
+        deletes = world->b.deletes;
+        store_release(&world->b);
+        pthread_join(thread, NULL);
+        assert_int_equal(world->ended, stolen ? IST_ERR_CONFLICT : IST_OK);
+        holder_of(world, after, sizeof after);
+        assert_string_equal(after, stolen ? "another" : "");
+        if (stolen)
+            assert_int_equal(world->b.deletes, deletes);
+        else
+            assert_int_equal(fakehost_converge(world->host), IST_OK); // all of it again
+    }
 }
 
 static void a_stolen_lease_stops_the_writing(void **state)
@@ -604,6 +756,10 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(an_apply_holds_the_lease_and_a_destroy_removes_it, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_written_beside_a_daemon_that_lives, setup, teardown),
         cmocka_unit_test_setup_teardown(waits_for_the_lease_and_takes_it_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_holder_of_this_machine_that_is_gone_is_not_waited_for, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_holder_that_may_live_is_waited_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_destruction_renews_its_lease_or_stops, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stolen_lease_stops_the_writing, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_renew_stops_in_time, setup, teardown),
     };

@@ -73,6 +73,9 @@ struct ist_kube {
     // Called before the session is replaced (new client certificate): all streams of it have to be closed.
     void (*detach)(void *arg);
     void *detach_arg;
+    // Called before every exchange; an error is that of the exchange. NULL: nothing is to be done before.
+    int32_t (*before)(void *arg, ist_error *err);
+    void *before_arg;
 };
 
 // Makes the session and fresh credentials. `again`: the server refused the ones there are (401).

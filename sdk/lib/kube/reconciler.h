@@ -11,10 +11,13 @@
 //   reconciler_force.c    what others left in an object of ours
 //   reconciler_request.c  requests under way, retried by class
 //   reconciler_lease.c    who writes
+//   reconciler_holder.c   what a holder is called, and whether one of this machine is gone
+//   reconciler_seize.c    the lease of a destruction
 //   reconciler_configure.c  new inputs, new credentials
 //   reconciler_status.c   numbers for the supervisor
 //   reconciler_made.c     what this step made, by uid: ours also without its label
-//   reconciler_once.c     observe, plan, apply, verify, destroy
+//   reconciler_once.c     observe, plan, apply, verify
+//   reconciler_destroy.c  destroy
 #ifndef IST_KUBE_RECONCILER_INTERNAL_H
 #define IST_KUBE_RECONCILER_INTERNAL_H
 
@@ -23,11 +26,12 @@
 
 #include <isthmus/kube_reconciler.h>
 
-#define REC_KINDS    16 // rows of a plugin's table at most
-#define REC_FLIGHT   16 // writes under way in one cluster
-#define REC_NEVER    INT64_MAX
-#define REC_BODY_MS  30000 // a request without an answer
-#define REC_LOGIN_MS 50    // how often a credential helper that runs is looked at
+#define REC_KINDS     16 // rows of a plugin's table at most
+#define REC_FLIGHT    16 // writes under way in one cluster
+#define REC_NEVER     INT64_MAX
+#define REC_ARRIVE_MS 1500 // what was sent has arrived by then: nothing is sent in the last of a lease's time
+#define REC_BODY_MS   30000 // a request without an answer
+#define REC_LOGIN_MS  50    // how often a credential helper that runs is looked at
 // What may not wait comes before everything that may, in the order of its coming.
 #define REC_AHEAD_MS 3600000
 
@@ -175,6 +179,7 @@ struct rec_lease {
     int64_t next_at;     // of the next look or renewal
     int64_t sent_at;     // of the request under way
     int64_t seen_at;     // when `version` was seen first
+    int64_t dead_at;     // when its holder was first seen to be gone; 0: it may live
     int64_t duration_ms; // as its holder says
     int64_t transitions;
     char *version;  // resourceVersion as last seen
@@ -268,7 +273,6 @@ struct ist_reconciler {
 int32_t rec_open(const ist_env *env, const ist_reconciler_plugin *plugin, int watching, char *identity,
                  ist_reconciler **run, ist_error *err);
 void rec_close(ist_reconciler *run);
-char *rec_identity(void); // who we are among those who may hold a Lease; the caller's
 // Drives everything until `done` says so or the call is cancelled.
 typedef int rec_done(ist_reconciler *run);
 // IST_AGAIN: the run has to be opened anew with other inputs.
@@ -442,15 +446,33 @@ void rec_lease_open(struct rec_cluster *cluster);
 void rec_lease_release(struct rec_cluster *cluster);
 void rec_lease_close(struct rec_cluster *cluster);
 void rec_lease_step(struct rec_cluster *cluster, int64_t now, int64_t *until);
-// For a destruction: waits until nobody who lives holds it (IST_ERR_CONFLICT: somebody does), and takes it. *taken: its
-// uid, the caller's; NULL when it may not be used. Then it is removed, or given back where it cannot be.
-int32_t rec_lease_seize(const ist_env *env, ist_kube *kube, const char *cluster, const char *ns,
-                        const char *owner, char **taken, ist_error *err);
-void rec_lease_remove(const ist_env *env, ist_kube *kube, const char *ns, const char *owner, const char *uid);
-// Where the destruction failed: the next one need not wait for its end.
-void rec_lease_hand_back(const ist_env *env, ist_kube *kube, const char *ns, const char *owner,
-                         const char *uid);
 int rec_may_write(const struct rec_cluster *cluster, int64_t now);
+
+// What the above and a destruction share. Texts are the caller's, claims new references.
+char *rec_lease_name(const char *owner);
+char *rec_lease_path(const struct rec_lease *lease, int named);
+json_t *rec_lease_claim(const struct rec_lease *lease, const ist_env *env, const char *owner,
+                        const char *holder, int ours, int64_t duration_ms);
+// What it says now; has it moved since it was last read?
+int rec_lease_read(struct rec_lease *lease, const json_t *said, int64_t now);
+// Once it was read: when nobody who lives holds it any more, should it not move until then.
+int64_t rec_lease_free_at(const struct rec_lease *lease);
+void rec_lease_tell_wait(const ist_env *env, const char *cluster, const struct rec_lease *lease, int64_t now);
+void rec_lease_tell_holder(ist_error *err, const char *cluster,
+                           const struct rec_lease *lease); // IST_ERR_CONFLICT
+void rec_lease_clear(struct rec_lease *lease);
+
+char *rec_identity(void); // of this process as a holder; the caller's
+// Is it a process of this machine that has ended? 0 too when that cannot be told.
+int rec_holder_is_gone(const char *identity);
+
+// For a destruction: waits until nobody who lives holds it (IST_ERR_CONFLICT: somebody does), takes it, and keeps it
+// before every call of `kube`. *seized: NULL when it may not be used.
+struct rec_seized;
+int32_t rec_lease_seize(const ist_env *env, ist_kube *kube, const char *cluster, const char *ns,
+                        const char *owner, struct rec_seized **seized, ist_error *err);
+// Removes it, or gives it back: where it cannot be removed, or the destruction failed. NULL is nothing.
+void rec_lease_unseize(struct rec_seized *seized, int take_away);
 
 // ---- status
 json_t *rec_status(ist_reconciler *run);

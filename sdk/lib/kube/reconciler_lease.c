@@ -1,6 +1,7 @@
 // Who writes: one Lease of this step in each cluster that is written to. Its holder renews it and sends nothing
 // once it has not for too long, by its own monotonic clock; the others watch it and take it over when it has not
-// moved for as long as it says, by theirs. Clocks of different machines are never compared. Source:
+// moved for as long as it says, by theirs, or at once when it was a process of this machine that is gone. Clocks of
+// different machines are never compared. A destruction takes it in reconciler_seize.c. Source:
 // https://kubernetes.io/docs/concepts/architecture/leases/ and the rules of client-go's leader election.
 #include "reconciler.h"
 
@@ -13,16 +14,14 @@
 #define DURATION_MS 10000
 #define RENEW_MS    3000
 #define LOOK_MS     2000 // how often one that waits looks: with DURATION_MS the time of a take-over, below 15 s
-#define MARGIN_MS   1500 // nothing is sent in the last of its time: what is under way has to arrive within it
 #define LIMIT_MS    4000
 #define DENIED_MS   15000
-#define SEIZED_MS   180000 // of a destruction, which does not renew it and takes it away at its end
-#define BUSY_MS     500    // after an answer that says: not now
+#define BUSY_MS     500 // after an answer that says: not now
 
 // ---- names and times ----
 
 // A name that a Lease can have, told apart from other owners' by a hash where letters had to be changed.
-static char *lease_name(const char *owner)
+char *rec_lease_name(const char *owner)
 {
     char *name = ist_printf("isthmus-%s", owner);
     int exact = strlen(name) <= 63;
@@ -100,7 +99,7 @@ static int64_t busy_until(const struct rec_request *request, int64_t now)
     return now + (wait < LOOK_MS ? wait : LOOK_MS);
 }
 
-static char *path_of(const struct rec_lease *lease, int named)
+char *rec_lease_path(const struct rec_lease *lease, int named)
 {
     return ist_printf("/apis/coordination.k8s.io/v1/namespaces/%s/leases%s%s", lease->ns, named ? "/" : "",
                       named ? lease->name : "");
@@ -117,7 +116,7 @@ static void ask(struct rec_cluster *cluster, const char *method, char *path, cha
 }
 
 // What another one needs to know, and what it must not change in between (resourceVersion).
-static json_t *claim_of(const struct rec_lease *lease, const ist_env *env, const char *owner,
+json_t *rec_lease_claim(const struct rec_lease *lease, const ist_env *env, const char *owner,
                         const char *holder, int ours, int64_t duration_ms)
 {
     char *now = micro_time(ist_clock_ms(env));
@@ -138,7 +137,7 @@ static char *claim(const struct rec_cluster *cluster, const char *holder)
     const struct rec_lease *lease = &cluster->lease;
     const ist_reconciler *run = cluster->run;
     int ours = lease->holder && !strcmp(lease->holder, run->identity);
-    json_t *body = claim_of(lease, &run->env, run->owner, holder, ours, DURATION_MS);
+    json_t *body = rec_lease_claim(lease, &run->env, run->owner, holder, ours, DURATION_MS);
     char *text = ist_json_text(body);
     json_decref(body);
     return text;
@@ -159,7 +158,7 @@ static int waive(struct rec_cluster *cluster, const ist_error *err)
     return 1;
 }
 
-static void tell_holder(ist_error *err, const char *cluster, const struct rec_lease *lease)
+void rec_lease_tell_holder(ist_error *err, const char *cluster, const struct rec_lease *lease)
 {
     ist_fail(err, IST_ERR_CONFLICT, cluster,
              "%s holds the lease %s/%s: an isthmus watch that runs keeps what is here", lease->holder,
@@ -167,10 +166,47 @@ static void tell_holder(ist_error *err, const char *cluster, const struct rec_le
     ist_hint(err, "it may run with other inputs: have it read them anew (SIGHUP), or stop it");
 }
 
+int rec_lease_read(struct rec_lease *lease, const json_t *said, int64_t now)
+{
+    const char *version = ist_json_str_or(said, "metadata.resourceVersion", "");
+    const int moved = lease->version && strcmp(lease->version, version) != 0;
+    if (!lease->version || moved) { // its time begins again, by our clock
+        lease->seen_at = now;
+        lease->dead_at = 0;
+    }
+    set(&lease->version, version);
+    set(&lease->holder, ist_json_str_or(said, "spec.holderIdentity", ""));
+    set(&lease->acquired, ist_json_str(said, "spec.acquireTime"));
+    lease->transitions = ist_json_int(said, "spec.leaseTransitions", 0);
+    lease->duration_ms = ist_json_int(said, "spec.leaseDurationSeconds", DURATION_MS / 1000) * 1000;
+    if (!lease->dead_at && rec_holder_is_gone(lease->holder))
+        lease->dead_at = now;
+    return moved;
+}
+
+int64_t rec_lease_free_at(const struct rec_lease *lease)
+{
+    const int64_t end = lease->seen_at + lease->duration_ms;
+    if (!*lease->holder)
+        return lease->seen_at;
+    return lease->dead_at && lease->dead_at + REC_ARRIVE_MS < end ? lease->dead_at + REC_ARRIVE_MS : end;
+}
+
+void rec_lease_tell_wait(const ist_env *env, const char *cluster, const struct rec_lease *lease, int64_t now)
+{
+    const long long seconds = (long long)(rec_lease_free_at(lease) - now + 999) / 1000;
+    if (lease->dead_at)
+        ist_progress(env, "%s: %s, which held the lease %s/%s, is gone: it is taken over in %lld s", cluster,
+                     lease->holder, lease->ns, lease->name, seconds);
+    else
+        ist_progress(env, "%s: %s holds the lease %s/%s: waits for it to end, %lld s at most", cluster,
+                     lease->holder, lease->ns, lease->name, seconds);
+}
+
 // He who holds it lives: an apply leaves the writing to him.
 static void leave(struct rec_cluster *cluster)
 {
-    tell_holder(&cluster->fault, cluster->item->name, &cluster->lease);
+    rec_lease_tell_holder(&cluster->fault, cluster->item->name, &cluster->lease);
     cluster->left = 1;
     cluster->lease.next_at = REC_NEVER;
 }
@@ -186,7 +222,7 @@ static void on_claimed(struct rec_request *request, int status, const json_t *an
         set(&lease->holder, ist_json_str(answer, "spec.holderIdentity"));
         set(&lease->acquired, ist_json_str(answer, "spec.acquireTime"));
         lease->transitions = ist_json_int(answer, "spec.leaseTransitions", 0);
-        lease->valid_until = lease->sent_at + DURATION_MS - MARGIN_MS;
+        lease->valid_until = lease->sent_at + DURATION_MS - REC_ARRIVE_MS;
         lease->seen_at = lease->sent_at;
         lease->next_at = lease->sent_at + RENEW_MS;
         lease->denied = 0;
@@ -218,7 +254,7 @@ static void take(struct rec_cluster *cluster)
 {
     struct rec_lease *lease = &cluster->lease;
     int anew = lease->version == NULL;
-    ask(cluster, anew ? "POST" : "PUT", path_of(lease, !anew), claim(cluster, cluster->run->identity),
+    ask(cluster, anew ? "POST" : "PUT", rec_lease_path(lease, !anew), claim(cluster, cluster->run->identity),
         on_claimed);
 }
 
@@ -247,30 +283,25 @@ static void on_looked(struct rec_request *request, int status, const json_t *ans
         return;
     }
     lease->must_look = 0;
-    const char *version = ist_json_str_or(answer, "metadata.resourceVersion", "");
-    const char *holder = ist_json_str_or(answer, "spec.holderIdentity", "");
-    int moved = lease->version && strcmp(lease->version, version) != 0;
-    if (!lease->version || moved)
-        lease->seen_at = now; // its time begins again, by our clock
-    set(&lease->version, version);
-    set(&lease->holder, holder);
-    set(&lease->acquired, ist_json_str(answer, "spec.acquireTime"));
-    lease->transitions = ist_json_int(answer, "spec.leaseTransitions", 0);
-    lease->duration_ms = ist_json_int(answer, "spec.leaseDurationSeconds", DURATION_MS / 1000) * 1000;
-    int ours = !strcmp(holder, cluster->run->identity);
+    const int moved = rec_lease_read(lease, answer, now),
+              ours = !strcmp(lease->holder, cluster->run->identity);
     if (!ours)
-        lose(cluster, *holder ? "another one holds the lease" : "the lease was given back");
-    if (ours || !*holder || now >= lease->seen_at + lease->duration_ms)
+        lose(cluster, *lease->holder ? "another one holds the lease" : "the lease was given back");
+    if (ours || now >= rec_lease_free_at(lease)) {
         take(cluster);
-    else if (moved && !cluster->run->watching)
+    } else if (moved && !cluster->run->watching) {
         leave(cluster);
-    else if (lease->seen_at + lease->duration_ms < lease->next_at)
-        lease->next_at = lease->seen_at + lease->duration_ms + 1;
+    } else {
+        if (rec_lease_free_at(lease) < lease->next_at)
+            lease->next_at = rec_lease_free_at(lease) + 1;
+        if (!cluster->run->watching)
+            rec_lease_tell_wait(&cluster->run->env, cluster->item->name, lease, now);
+    }
 }
 
 static void look(struct rec_cluster *cluster)
 {
-    ask(cluster, "GET", path_of(&cluster->lease, 1), NULL, on_looked);
+    ask(cluster, "GET", rec_lease_path(&cluster->lease, 1), NULL, on_looked);
 }
 
 // ---- its time ----
@@ -317,131 +348,9 @@ void rec_lease_open(struct rec_cluster *cluster)
         writes |= (run->plugin->kinds[i].flags & IST_KIND_WRITTEN) != 0;
     if (!writes)
         return;
-    cluster->lease.name = lease_name(run->owner);
+    cluster->lease.name = rec_lease_name(run->owner);
     cluster->lease.ns = ist_strdup(ist_json_str_or(run->inputs, "lease_namespace", "kube-system"));
     cluster->lease.must_look = 1;
-}
-
-// ---- destroying ----
-
-static void lease_clear(struct rec_lease *lease)
-{
-    ist_free(lease->name);
-    ist_free(lease->ns);
-    ist_free(lease->version);
-    ist_free(lease->holder);
-    ist_free(lease->acquired);
-    *lease = (struct rec_lease){0};
-}
-
-static int32_t lease_call(ist_kube *kube, const char *method, const struct rec_lease *lease,
-                          const json_t *body, int *status, json_t **answer, ist_error *err)
-{
-    char *path = path_of(lease, strcmp(method, "POST") != 0);
-    int32_t rc = ist_kube_raw(kube, method, path, body, status, answer, err);
-    ist_free(path);
-    return rc;
-}
-
-// What it says. 1: it may be taken; 0: it is to be looked at again; below: an error.
-static int32_t may_seize(struct rec_lease *lease, const json_t *said, const char *cluster, int64_t now,
-                         ist_error *err)
-{
-    const char *version = ist_json_str_or(said, "metadata.resourceVersion", "");
-    int moved = lease->version && strcmp(lease->version, version) != 0;
-    if (!lease->version || moved)
-        lease->seen_at = now;
-    set(&lease->version, version);
-    const char *holder = ist_json_str_or(said, "spec.holderIdentity", "");
-    set(&lease->holder, holder);
-    lease->transitions = ist_json_int(said, "spec.leaseTransitions", 0);
-    lease->duration_ms = ist_json_int(said, "spec.leaseDurationSeconds", DURATION_MS / 1000) * 1000;
-    if (*holder && moved) {
-        tell_holder(err, cluster, lease);
-        return err->code;
-    }
-    return !*holder || now >= lease->seen_at + lease->duration_ms;
-}
-
-int32_t rec_lease_seize(const ist_env *env, ist_kube *kube, const char *cluster, const char *ns,
-                        const char *owner, char **taken, ist_error *err)
-{
-    struct rec_lease lease = {.name = lease_name(owner), .ns = ist_strdup(ns)};
-    char *identity = rec_identity();
-    int32_t rc = 0;
-    int status = 0;
-    json_t *said = NULL;
-    while (rc == 0) {
-        rc = lease_call(kube, "GET", &lease, NULL, &status, &said, err);
-        if (rc == IST_OK)
-            rc = status == 404   ? 1
-                 : status != 200 ? 2
-                                 : may_seize(&lease, said, cluster, ist_now_ms(env), err);
-        json_decref(said);
-        said = NULL;
-        if (rc == 0 && ist_sleep_ms(env, LOOK_MS / 2) != IST_OK)
-            rc = ist_fail(err, IST_ERR_CANCELLED, cluster, "cancelled");
-    }
-    if (rc == 1) {
-        json_t *body = claim_of(&lease, env, owner, identity, 0, SEIZED_MS);
-        rc = lease_call(kube, lease.version ? "PUT" : "POST", &lease, body, &status, &said, err);
-        json_decref(body);
-        if (rc == IST_OK && status == 409)
-            rc = ist_fail(err, IST_ERR_CONFLICT, cluster, "somebody else has just taken the lease %s/%s", ns,
-                          lease.name);
-        if (rc == IST_OK && status < 300)
-            *taken = ist_strdup(ist_json_str_or(said, "metadata.uid", ""));
-    }
-    if (rc >= 0 && !*taken)
-        ist_log(env, IST_LOG_WARN, "cluster %s: whether a daemon writes there too cannot be seen: %d",
-                cluster, status);
-    json_decref(said);
-    ist_free(identity);
-    lease_clear(&lease);
-    return rc < 0 ? rc : IST_OK;
-}
-
-// Without a holder nobody has to wait until it would have ended.
-static void hand_back(const ist_env *env, ist_kube *kube, struct rec_lease *lease, const char *owner,
-                      const char *uid)
-{
-    json_t *said = NULL;
-    int status = 0;
-    if (lease_call(kube, "GET", lease, NULL, &status, &said, NULL) == IST_OK && status == 200 &&
-        !strcmp(ist_json_str_or(said, "metadata.uid", ""), uid)) {
-        set(&lease->version, ist_json_str_or(said, "metadata.resourceVersion", ""));
-        lease->transitions = ist_json_int(said, "spec.leaseTransitions", 0);
-        json_t *body = claim_of(lease, env, owner, "", 1, DURATION_MS);
-        (void)lease_call(kube, "PUT", lease, body, &status, NULL,
-                         NULL); // else it ends by itself, in its time
-        json_decref(body);
-    }
-    json_decref(said);
-}
-
-void rec_lease_hand_back(const ist_env *env, ist_kube *kube, const char *ns, const char *owner,
-                         const char *uid)
-{
-    struct rec_lease lease = {.name = lease_name(owner), .ns = ist_strdup(ns)};
-    hand_back(env, kube, &lease, owner, uid);
-    lease_clear(&lease);
-}
-
-void rec_lease_remove(const ist_env *env, ist_kube *kube, const char *ns, const char *owner, const char *uid)
-{
-    struct rec_lease lease = {.name = lease_name(owner), .ns = ist_strdup(ns)};
-    ist_error err = {0};
-    int status = 0;
-    json_t *body = json_pack("{s:s, s:s, s:{s:s}}", "kind", "DeleteOptions", "apiVersion", "v1",
-                             "preconditions", "uid", uid);
-    if (lease_call(kube, "DELETE", &lease, body, &status, NULL, &err) != IST_OK ||
-        (status >= 300 && status != 404)) {
-        ist_log(env, IST_LOG_WARN, "the lease %s/%s in %s is left: %d", ns, lease.name, ist_kube_name(kube),
-                status);
-        hand_back(env, kube, &lease, owner, uid);
-    }
-    json_decref(body);
-    lease_clear(&lease);
 }
 
 void rec_lease_release(struct rec_cluster *cluster)
@@ -452,10 +361,20 @@ void rec_lease_release(struct rec_cluster *cluster)
     lease->held = 0;
     lease->valid_until = 0; // nothing is sent after it
     lease->next_at = REC_NEVER;
-    ask(cluster, "PUT", path_of(lease, 1), claim(cluster, ""), on_released);
+    ask(cluster, "PUT", rec_lease_path(lease, 1), claim(cluster, ""), on_released);
+}
+
+void rec_lease_clear(struct rec_lease *lease)
+{
+    ist_free(lease->name);
+    ist_free(lease->ns);
+    ist_free(lease->version);
+    ist_free(lease->holder);
+    ist_free(lease->acquired);
+    *lease = (struct rec_lease){0};
 }
 
 void rec_lease_close(struct rec_cluster *cluster)
 {
-    lease_clear(&cluster->lease);
+    rec_lease_clear(&cluster->lease);
 }

@@ -3,26 +3,12 @@
 
 #include <malloc.h>
 #include <string.h>
-#include <sys/random.h>
-#include <unistd.h>
 
 #define HAND_OVER_MS 4000
 #define TURN_MS      1000 // how often new inputs are asked for
 #define IDLE_MS      1000
 
 // ---- opening and closing ----
-
-// Who we are among those who may hold a Lease: another process is another holder.
-char *rec_identity(void)
-{
-    char host[128] = "";
-    uint32_t bits = 0;
-    if (gethostname(host, sizeof host - 1) != 0 || !*host)
-        host[0] = '-';
-    if (getrandom(&bits, sizeof bits, 0) != (ssize_t)sizeof bits)
-        bits = (uint32_t)ist_now_ms(NULL);
-    return ist_printf("%s-%ld-%08x", host, (long)getpid(), bits);
-}
 
 int32_t rec_open(const ist_env *env, const ist_reconciler_plugin *plugin, int watching, char *identity,
                  ist_reconciler **run, ist_error *err)

@@ -1,0 +1,63 @@
+// Destroying: cluster by cluster, all that this step keeps there.
+#include "reconciler.h"
+
+static int made_here(const void *arg, const char *uid)
+{
+    return rec_made_has(arg, uid);
+}
+
+// Empties one cluster of what this step keeps there.
+static int32_t destroy_in(const ist_env *env, const ist_reconciler_plugin *plugin, const char *resource,
+                          const char *cluster, ist_error *err)
+{
+    ist_kube_kind_name kinds[REC_KINDS + 1] = {{0}};
+    json_t *inputs = ist_inputs(env), *recorded = ist_recorded(env);
+    ist_clusters *clusters = NULL;
+    char *owner = ist_kube_owner(env);
+    struct rec_made made = {0};
+    size_t n = 0;
+    for (size_t i = 0; plugin->kinds[i].kind && n < REC_KINDS; i++)
+        if (plugin->kinds[i].flags & IST_KIND_WRITTEN)
+            kinds[n++] = (ist_kube_kind_name){plugin->kinds[i].api, plugin->kinds[i].kind, NULL};
+    rec_made_read(&made, rec_made_recorded(recorded, cluster));
+    ist_progress(env, "taking away %s", resource);
+    int32_t rc = ist_clusters_open_one(env, inputs, cluster, recorded, &clusters, err);
+    const char *lease_ns = ist_json_str_or(inputs, "lease_namespace", "kube-system");
+    struct rec_seized *lease = NULL;
+    if (rc == IST_OK)
+        rc = rec_lease_seize(env, clusters->items[0].kube, cluster, lease_ns, owner, &lease, err);
+    if (rc == IST_OK)
+        rc =
+            kube_set_delete(clusters->items[0].kube, owner, kinds, made.count ? made_here : NULL, &made, err);
+    if (rc == IST_OK)
+        rc = ist_outcome(env, resource, NULL, err);
+    rec_lease_unseize(lease, rc == IST_OK);
+    rec_made_free(&made);
+    ist_clusters_free(clusters);
+    ist_free(owner);
+    json_decref(inputs);
+    json_decref(recorded);
+    return rc;
+}
+
+// A cluster that cannot be reached does not keep the others from being emptied; the first failure is reported.
+int32_t ist_reconciler_destroy(const ist_env *env, const ist_reconciler_plugin *plugin)
+{
+    json_t *recorded = ist_recorded(env), *record;
+    const char *resource;
+    ist_error first = {0};
+    json_object_foreach(recorded, resource, record)
+    {
+        ist_error err = {0};
+        const char *cluster = ist_json_str_or(record, "data.cluster", "");
+        if (first.code == IST_ERR_CANCELLED)
+            break;
+        if (destroy_in(env, plugin, resource, cluster, &err) == IST_OK)
+            continue;
+        if (first.code != IST_OK)
+            ist_log(env, IST_LOG_WARN, "%s: %s", err.where, err.text);
+        ist_clusters_failed(&first, cluster, &err);
+    }
+    json_decref(recorded);
+    return first.code == IST_OK ? IST_OK : ist_report(env, &first);
+}
