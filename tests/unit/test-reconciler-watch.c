@@ -540,7 +540,7 @@ static void pretend(const char *ours, const char *pid, const char *start, const 
     last = strrchr(host, '-');
     snprintf(number, sizeof number, "%s", last + 1);
     *last = '\0';
-    assert_int_equal(atoi(number), getpid());
+    assert_int_equal(strtol(number, NULL, 10), getpid());
     char *text = ist_printf("%s-%s-%s.%s.%s", host, pid ? pid : number, bits, start ? start : began,
                             place ? place : here);
     snprintf(made, size, "%s", text);

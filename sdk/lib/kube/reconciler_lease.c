@@ -62,11 +62,21 @@ int rec_may_write(const struct rec_cluster *cluster, int64_t now)
     return lease->waived || (!cluster->run->watching && !lease->name) || now < lease->valid_until;
 }
 
-static void set(char **text, const char *value)
+static void put(char **text, const char *value)
 {
-    char *copy = value ? ist_strdup(value) : NULL;
+    char *copy = ist_strdup(value);
     ist_free(*text);
     *text = copy;
+}
+
+static void set(char **text, const char *value) // NULL: it is not said
+{
+    if (value) {
+        put(text, value);
+        return;
+    }
+    ist_free(*text);
+    *text = NULL;
 }
 
 // ---- losing it ----
@@ -174,8 +184,8 @@ int rec_lease_read(struct rec_lease *lease, const json_t *said, int64_t now)
         lease->seen_at = now;
         lease->dead_at = 0;
     }
-    set(&lease->version, version);
-    set(&lease->holder, ist_json_str_or(said, "spec.holderIdentity", ""));
+    put(&lease->version, version);
+    put(&lease->holder, ist_json_str_or(said, "spec.holderIdentity", ""));
     set(&lease->acquired, ist_json_str(said, "spec.acquireTime"));
     lease->transitions = ist_json_int(said, "spec.leaseTransitions", 0);
     lease->duration_ms = ist_json_int(said, "spec.leaseDurationSeconds", DURATION_MS / 1000) * 1000;
