@@ -32,7 +32,7 @@ int32_t addon_find(struct step *s, json_t **addon, ist_error *err)
 
 // configurationValues is a string that holds JSON (or, as people write it, YAML's subset of it). New
 // reference.
-static json_t *configuration_of(const json_t *addon)
+json_t *addon_configuration(const json_t *addon)
 {
     const char *text = ist_json_str(addon, "configurationValues");
     json_t *values = NULL;
@@ -44,17 +44,31 @@ static json_t *configuration_of(const json_t *addon)
 
 char *addon_value(const json_t *addon, const char *variable)
 {
-    json_t *values = configuration_of(addon);
+    json_t *values = addon_configuration(addon);
     const char *value = json_string_value(json_object_get(json_object_get(values, "env"), variable));
     char *copy = value != NULL ? ist_strdup(value) : NULL;
     json_decref(values);
     return copy;
 }
 
+int32_t addon_configure(struct step *s, const json_t *values, const char *token, ist_error *err)
+{
+    char *text = ist_json_text(values);
+    // PRESERVE: what others set on the DaemonSet itself stays.
+    json_t *body = json_pack("{s:s, s:s, s:s*}", "configurationValues", text, "resolveConflicts", "PRESERVE",
+                             "clientRequestToken", token);
+    char *path = addon_path(s, "addons/vpc-cni/update");
+    const int32_t rc = update_send(s, "EKS add-on vpc-cni", path, body, "addonName=vpc-cni", err);
+    json_decref(body);
+    ist_free(path);
+    ist_free(text);
+    return rc;
+}
+
 int32_t addon_set(struct step *s, const json_t *addon, const char *variable, const char *value,
                   const char *token, ist_error *err)
 {
-    json_t *values = configuration_of(addon);
+    json_t *values = addon_configuration(addon);
     if (!json_is_object(values)) {
         json_decref(values);
         return ist_fail(err, IST_ERR_REMOTE, "EKS add-on vpc-cni",
@@ -69,15 +83,7 @@ int32_t addon_set(struct step *s, const json_t *addon, const char *variable, con
         json_object_set_new(variables, variable, json_string(value));
     else
         json_object_del(variables, variable);
-    char *text = ist_json_text(values);
-    // PRESERVE: what others set on the DaemonSet itself stays.
-    json_t *body = json_pack("{s:s, s:s, s:s*}", "configurationValues", text, "resolveConflicts", "PRESERVE",
-                             "clientRequestToken", token);
-    char *path = addon_path(s, "addons/vpc-cni/update");
-    const int32_t rc = update_send(s, "EKS add-on vpc-cni", path, body, "addonName=vpc-cni", err);
-    json_decref(body);
+    const int32_t rc = addon_configure(s, values, token, err);
     json_decref(values);
-    ist_free(path);
-    ist_free(text);
     return rc;
 }

@@ -43,9 +43,26 @@ int32_t snat_verify(struct step *s, ist_error *err);
 int32_t addon_find(struct step *s, json_t **addon, ist_error *err);
 // The variable in the add-on's own configuration. The caller's, NULL when it is not set there.
 char *addon_value(const json_t *addon, const char *variable);
+// Its configuration as an object (empty when it has none; NULL or another type when it holds something else). New
+// reference.
+json_t *addon_configuration(const json_t *addon);
+// Gives it this configuration, keeping what others set on the DaemonSet itself, and waits until that is done.
+int32_t addon_configure(struct step *s, const json_t *values, const char *token, ist_error *err);
 // Sets it (NULL: removes it), leaving all else, and waits until that is done.
 int32_t addon_set(struct step *s, const json_t *addon, const char *variable, const char *value,
                   const char *token, ist_error *err);
+
+// ---- netpolicy.c: who enforces network policies ----
+int32_t netpolicy_plan(struct step *s, ist_error *err);
+int32_t netpolicy_apply(struct step *s, ist_error *err);
+int32_t netpolicy_destroy(struct step *s, ist_error *err);
+int32_t netpolicy_verify(struct step *s, ist_error *err);
+
+// ---- drain.c: what the cluster has made in the VPC ----
+// Deletes its load balancers' Services, and waits until each is gone.
+int32_t drain_services(struct step *s, ist_error *err);
+// What still uses the cluster's group or bears its name, as a hint of `err`.
+void drain_tell(struct step *s, ist_error *err);
 
 // ---- update.c ----
 // Posts a change and waits until EKS has carried it out; `query` (may be NULL) says in its words what the update is of
@@ -65,6 +82,7 @@ int32_t objects_destroy(struct step *s, ist_error *err);
 int32_t objects_verify(struct step *s, const json_t *wanted, ist_error *err);
 // The journal's names, for when the cluster itself is gone.
 #define RESOURCE_SNAT      "SNAT setting"
+#define RESOURCE_POLICY    "network policy engine"
 #define RESOURCE_MANIFESTS "manifests"
 #define RESOURCE_FILE      "kubeconfig file"
 

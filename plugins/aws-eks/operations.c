@@ -100,11 +100,12 @@ int32_t eks_observe(const ist_host *host, ist_call *call)
     return end(&s, rc, &err);
 }
 
-// plan tells what apply makes, in the same order: of the four parts, one does.
+// plan tells what apply makes, in the same order: of the five parts, one does.
 struct parts {
     int32_t (*made)(struct step *s, ist_error *err);
     int32_t (*file)(const ist_env *env, const json_t *recorded, const ist_kept_file *file, ist_error *err);
     int32_t (*snat)(struct step *s, ist_error *err);
+    int32_t (*policy)(struct step *s, ist_error *err);
     int32_t (*objects)(struct step *s, const json_t *wanted, ist_error *err);
 };
 
@@ -140,6 +141,8 @@ static int32_t over_parts(const ist_host *host, ist_call *call, const struct par
     if (rc == IST_OK)
         rc = parts->snat(&s, &err);
     if (rc == IST_OK)
+        rc = parts->policy(&s, &err);
+    if (rc == IST_OK)
         rc = parts->objects(&s, wanted, &err);
     if (rc == IST_OK)
         rc = cluster_outputs(&s, &err);
@@ -149,21 +152,23 @@ static int32_t over_parts(const ist_host *host, ist_call *call, const struct par
 
 int32_t eks_plan(const ist_host *host, ist_call *call)
 {
-    return over_parts(host, call, &(struct parts){made_plan, ist_kept_file_plan, snat_plan, objects_plan});
+    return over_parts(
+        host, call, &(struct parts){made_plan, ist_kept_file_plan, snat_plan, netpolicy_plan, objects_plan});
 }
 
 int32_t eks_apply(const ist_host *host, ist_call *call)
 {
-    return over_parts(host, call,
-                      &(struct parts){made_apply, ist_kept_file_apply, snat_apply, objects_apply});
+    return over_parts(
+        host, call,
+        &(struct parts){made_apply, ist_kept_file_apply, snat_apply, netpolicy_apply, objects_apply});
 }
 
 // What was in a cluster that is gone is gone with it.
 static int32_t forget(struct step *s, ist_error *err)
 {
-    static const char *const resources[] = {RESOURCE_SNAT, RESOURCE_MANIFESTS};
+    static const char *const resources[] = {RESOURCE_SNAT, RESOURCE_POLICY, RESOURCE_MANIFESTS};
     int32_t rc = IST_OK;
-    for (size_t i = 0; i < 2 && rc == IST_OK; i++)
+    for (size_t i = 0; i < sizeof(resources) / sizeof(*resources) && rc == IST_OK; i++)
         if (json_object_get(s->recorded, resources[i]) != NULL)
             rc = ist_outcome(&s->env, resources[i], NULL, err);
     return rc;
@@ -175,6 +180,19 @@ static int32_t in_cluster(const struct step *s, int32_t rc, const ist_error *fau
     if (rc != IST_OK)
         ist_clusters_failed(err, ist_json_str_or(s->inputs, "name", ""), fault);
     return rc;
+}
+
+// A cluster that this step made goes with all that is in it.
+static int is_ours(const struct step *s)
+{
+    const char *resource;
+    json_t *record;
+    json_object_foreach(s->recorded, resource, record)
+    {
+        if (strcmp(ist_json_str_or(record, "data.noun", ""), "cluster") == 0)
+            return 1;
+    }
+    return 0;
 }
 
 int32_t eks_destroy(const ist_host *host, ist_call *call)
@@ -190,10 +208,17 @@ int32_t eks_destroy(const ist_host *host, ist_call *call)
         if (rc == IST_OK)
             rc = in_cluster(&s, objects_destroy(&s, &fault), &fault, &err);
         if (rc == IST_OK)
+            rc = in_cluster(&s, netpolicy_destroy(&s, &fault), &fault, &err);
+        if (rc == IST_OK)
             rc = in_cluster(&s, snat_destroy(&s, &fault), &fault, &err);
+        if (rc == IST_OK && is_ours(&s))
+            rc = in_cluster(&s, drain_services(&s, &fault), &fault, &err);
     }
-    if (rc == IST_OK)
+    if (rc == IST_OK) {
         rc = made_destroy(&s, &err);
+        if (rc != IST_OK)
+            drain_tell(&s, &err);
+    }
     if (rc == IST_OK)
         rc = ist_kept_file_destroy(&s.env, s.recorded, RESOURCE_FILE, &err);
     return end(&s, rc, &err);
@@ -217,6 +242,8 @@ int32_t eks_verify(const ist_host *host, ist_call *call)
     rc = made_verify(&s, &err);
     if (rc == IST_OK)
         rc = snat_verify(&s, &err);
+    if (rc == IST_OK)
+        rc = netpolicy_verify(&s, &err);
     if (rc == IST_OK)
         rc = manifests_load(&s, &wanted, &err);
     if (rc == IST_OK)

@@ -28,11 +28,21 @@ static const ist_field inputs[] = {
         "used."),
     ROW("kubeconf_file", "path", NULL, 0,
         "File to which the kubeconfig is written for people, readable by its owner only."),
-    ROW("enable_snat", "bool", "false", 0,
-        "Leave source NAT of the nodes as it is; else it is switched off, for which private subnets need a "
-        "NAT gateway."),
+    ROW("enable_snat", "bool", NULL, 0,
+        "Leave source NAT of the nodes as it is; `false`: it is switched off, for which private subnets need "
+        "a "
+        "NAT gateway; without it, as `onPremCidr` says."),
     ROW("exclude_snat_cidrs", "set(cidr)", "[]", 0,
         "Switch source NAT off towards these prefixes only (VPC CNI 1.6 and later), instead of altogether."),
+    ROW("onPremCidr", "cidr", NULL, 0,
+        "Network of the nodes on premises. With it, and neither `enable_snat` nor `exclude_snat_cidrs`, "
+        "source NAT is "
+        "switched off towards the networks on premises only, where the VPC CNI can do that (1.6 and later)."),
+    ROW("onPremPodCidr", "cidr", NULL, 0, "Network of the pods on premises; see `onPremCidr`."),
+    ROW("network_policy", "string", NULL, 0,
+        "`vpc-cni`: network policies are enforced by the VPC CNI's own agent (1.14 and later); without it, "
+        "by what a "
+        "manifest installs, if anything."),
     ROW("apply_manifests", "list(string)", "[]", 0, "Manifests to apply, as URLs or files."),
     ROW("manifest_overrides", "map(path)", "{}", 0,
         "Files that take the place of manifests, by the URL or file as `apply_manifests` has it."),
@@ -103,7 +113,7 @@ static const ist_field outputs[] = {
 
 static const char *const permissions[] = {
     "eks:DescribeCluster", "eks:DescribeAddon", "eks:UpdateAddon", "eks:DescribeUpdate", "iam:ListRoles",
-    "sts:AssumeRole", "ec2:DescribeVpcs",
+    "sts:AssumeRole", "ec2:DescribeVpcs", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups",
     // With `create`:
     "eks:CreateCluster", "eks:DeleteCluster", "eks:UpdateClusterConfig", "eks:UpdateClusterVersion",
     "eks:CreateNodegroup", "eks:DescribeNodegroup", "eks:DeleteNodegroup", "eks:UpdateNodegroupConfig",

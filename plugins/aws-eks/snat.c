@@ -3,6 +3,7 @@
 // prefixes only (AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS, VPC CNI 1.6 and later).
 #include "eks.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,16 +39,6 @@ static char *joined(const json_t *cidrs)
     return ist_buf_take(&text);
 }
 
-static struct snat wanted_of(const struct step *s)
-{
-    const json_t *excluded = json_object_get(s->inputs, "exclude_snat_cidrs");
-    if (ist_json_bool(s->inputs, "enable_snat", 0))
-        return (struct snat){0};
-    if (json_array_size(excluded) > 0)
-        return (struct snat){EXCLUDED, joined(excluded)};
-    return (struct snat){EXTERNAL, ist_strdup("true")};
-}
-
 // ---- how it is now ----
 
 static const json_t *container_of(const json_t *daemonset)
@@ -75,6 +66,82 @@ static char *daemonset_value(const json_t *daemonset, const char *variable)
     return NULL;
 }
 
+static int32_t daemonset_of(struct step *s, json_t **daemonset, ist_error *err)
+{
+    ist_error failed = {0};
+    const int32_t rc =
+        ist_kube_get(s->kube, "apps/v1", "DaemonSet", NAMESPACE, DAEMONSET, daemonset, &failed);
+    if (rc == IST_ERR_NOT_FOUND)
+        return ist_fail(err, rc, "VPC CNI", "the cluster has no DaemonSet " NAMESPACE "/" DAEMONSET);
+    if (rc != IST_OK && err != NULL)
+        *err = failed;
+    return rc;
+}
+
+// ---- what is wanted ----
+
+// Can the VPC CNI leave single prefixes out: "v1.18.1-eksbuild.3", or an image with such a tag? One whose version cannot
+// be told is newer than that.
+static int knows_prefixes(const char *version)
+{
+    const char *tag = strrchr(version, ':');
+    int major = 0, minor = 0;
+    if (sscanf(tag != NULL ? tag + 1 : version, "v%d.%d", &major, &minor) != 2)
+        return 1;
+    return major > 1 || (major == 1 && minor >= 6);
+}
+
+// The networks on premises. New reference.
+static json_t *on_premises(const struct step *s)
+{
+    static const char *const names[] = {"onPremCidr", "onPremPodCidr"};
+    json_t *cidrs = json_array();
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (step_input(s, names[i]) != NULL)
+            json_array_append(cidrs, json_object_get(s->inputs, names[i]));
+    return cidrs;
+}
+
+// The narrower choice where the file does not say, the prefixes are known, and so is what leaves them out.
+static int32_t choose(struct step *s, struct snat *wanted, ist_error *err)
+{
+    json_t *cidrs = on_premises(s), *addon = NULL, *daemonset = NULL;
+    const char *version = "";
+    int32_t rc = IST_OK;
+    if (json_array_size(cidrs) > 0 && s->kube != NULL) {
+        rc = addon_find(s, &addon, err);
+        version = ist_json_str_or(addon, "addonVersion", "");
+        if (rc == IST_OK && addon == NULL)
+            rc = daemonset_of(s, &daemonset, err);
+        if (daemonset != NULL)
+            version = ist_json_str_or(container_of(daemonset), "image", "");
+    }
+    if (rc == IST_OK)
+        *wanted = json_array_size(cidrs) > 0 && knows_prefixes(version)
+                      ? (struct snat){EXCLUDED, joined(cidrs)}
+                      : (struct snat){EXTERNAL, ist_strdup("true")};
+    json_decref(cidrs);
+    json_decref(addon);
+    json_decref(daemonset);
+    return rc;
+}
+
+static int32_t wanted_of(struct step *s, struct snat *wanted, ist_error *err)
+{
+    const json_t *excluded = json_object_get(s->inputs, "exclude_snat_cidrs"),
+                 *enable = json_object_get(s->inputs, "enable_snat");
+    *wanted = (struct snat){0};
+    if (json_is_true(enable))
+        return IST_OK;
+    if (json_array_size(excluded) > 0)
+        *wanted = (struct snat){EXCLUDED, joined(excluded)};
+    else if (json_is_false(enable))
+        *wanted = (struct snat){EXTERNAL, ist_strdup("true")};
+    else
+        return choose(s, wanted, err);
+    return IST_OK;
+}
+
 // Where the variable is set, and to what.
 struct current {
     json_t *addon; // NULL: on the DaemonSet
@@ -92,20 +159,15 @@ static int32_t current_of(struct step *s, const char *variable, struct current *
 {
     json_t *daemonset = NULL;
     struct current found = {0};
-    ist_error failed = {0};
     int32_t rc = addon_find(s, &found.addon, err);
     if (rc != IST_OK)
         return rc;
     if (found.addon != NULL)
         found.value = addon_value(found.addon, variable);
     if (found.value == NULL) {
-        rc = ist_kube_get(s->kube, "apps/v1", "DaemonSet", NAMESPACE, DAEMONSET, &daemonset, &failed);
+        rc = daemonset_of(s, &daemonset, err);
         if (rc == IST_OK)
             found.value = daemonset_value(daemonset, variable);
-        else if (rc == IST_ERR_NOT_FOUND)
-            rc = ist_fail(err, rc, "VPC CNI", "the cluster has no DaemonSet " NAMESPACE "/" DAEMONSET);
-        else if (err != NULL)
-            *err = failed;
     }
     json_decref(daemonset);
     if (rc == IST_OK)
@@ -171,10 +233,12 @@ static void plan_stale(const struct step *s, const json_t *stale, const struct s
 
 int32_t snat_plan(struct step *s, ist_error *err)
 {
-    struct snat wanted = wanted_of(s);
+    struct snat wanted;
     struct current now = {0};
+    int32_t rc = wanted_of(s, &wanted, err);
+    if (rc != IST_OK)
+        return rc;
     const json_t *stale = stale_record(s, &wanted);
-    int32_t rc = IST_OK;
     if (wanted.variable != NULL && s->kube != NULL) {
         rc = check_auto_mode(s, err);
         if (rc == IST_OK)
@@ -291,9 +355,11 @@ static int32_t set_wanted(struct step *s, const struct snat *wanted, const json_
 
 int32_t snat_apply(struct step *s, ist_error *err)
 {
-    struct snat wanted = wanted_of(s);
+    struct snat wanted;
+    int32_t rc = wanted_of(s, &wanted, err);
+    if (rc != IST_OK)
+        return rc;
     const json_t *stale = stale_record(s, &wanted);
-    int32_t rc = IST_OK;
     if (stale != NULL) {
         rc = restore(s, stale, err);
         if (rc == IST_OK)
@@ -316,10 +382,10 @@ int32_t snat_destroy(struct step *s, ist_error *err)
 
 int32_t snat_verify(struct step *s, ist_error *err)
 {
-    struct snat wanted = wanted_of(s);
+    struct snat wanted;
     struct current now = {0};
-    int32_t rc = IST_OK;
-    if (wanted.variable != NULL)
+    int32_t rc = wanted_of(s, &wanted, err);
+    if (rc == IST_OK && wanted.variable != NULL)
         rc = current_of(s, wanted.variable, &now, err);
     if (rc == IST_OK && wanted.variable != NULL)
         ist_check(&s->env, "pods keep their addresses (SNAT)",

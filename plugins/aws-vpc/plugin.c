@@ -61,6 +61,7 @@ static const char *const permissions[] = {
     "ec2:DescribeInstances",
     // With `create`:
     "ec2:DescribeAvailabilityZones",
+    "ec2:DescribeNetworkInterfaces",
     "cloudformation:CreateChangeSet",
     "cloudformation:DescribeChangeSet",
     "cloudformation:DeleteChangeSet",

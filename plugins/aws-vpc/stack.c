@@ -41,9 +41,6 @@ static int ends_with(const char *text, const char *end)
 // What the stack made under the name "Vpc": the caller's.
 static int32_t vpc_of(ist_aws *aws, const json_t *stack, char **id, ist_error *err)
 {
-    const char *status = ist_json_str_or(stack, "StackStatus", "?");
-    if (!ends_with(status, "CREATE_COMPLETE"))
-        return ist_fail(err, IST_ERR_NOT_FOUND, "VPC", "its stack is %s", status);
     json_t *params = json_pack("{s:s, s:s}", "StackName", ist_json_str_or(stack, "StackId", ""),
                                "LogicalResourceId", "Vpc");
     json_t *answer = NULL;
@@ -68,6 +65,9 @@ int32_t stack_find_vpc(ist_aws *aws, const json_t *inputs, const json_t *recorde
     char *name = stack_name(inputs, recorded);
     int32_t rc = ist_stack_find(aws, name, &stack, err);
     ist_free(name);
+    const char *status = ist_json_str_or(stack, "StackStatus", "?");
+    if (rc == IST_OK && !ends_with(status, "CREATE_COMPLETE"))
+        rc = ist_fail(err, IST_ERR_NOT_FOUND, "VPC", "its stack is %s", status);
     if (rc == IST_OK)
         rc = vpc_of(aws, stack, &id, err);
     if (rc == IST_OK) {
@@ -236,6 +236,25 @@ static int32_t create(const ist_env *env, ist_aws *aws, const json_t *inputs, js
     return rc;
 }
 
+// What is left in the VPC keeps it: whose it is, is said.
+static int32_t remove_stack(const ist_env *env, ist_aws *aws, const json_t *inputs, const json_t *stack,
+                            ist_error *err)
+{
+    char *vpc = NULL, *found = NULL;
+    ist_error failed = {0};
+    const int32_t rc =
+        ist_stack_delete(env, aws, ist_json_str_or(stack, "StackId", ""), timeout_of(inputs), &failed);
+    if (rc != IST_OK && vpc_of(aws, stack, &vpc, NULL) == IST_OK)
+        found = ist_aws_blockers(aws, "vpc-id", vpc, "vpc-id", vpc);
+    if (found != NULL)
+        ist_hint(&failed, "still in %s: %s", vpc, found);
+    if (rc != IST_OK && err != NULL)
+        *err = failed;
+    ist_free(found);
+    ist_free(vpc);
+    return rc;
+}
+
 int32_t stack_apply(const ist_env *env, ist_aws *aws, const json_t *inputs, json_t *recorded,
                     const struct network *network, ist_error *err)
 {
@@ -244,7 +263,7 @@ int32_t stack_apply(const ist_env *env, ist_aws *aws, const json_t *inputs, json
     json_t *stack = NULL;
     int32_t rc = judge(aws, inputs, recorded, network, &stack, &action, &reason, err);
     if (rc == IST_OK && action == IST_REPLACE) {
-        rc = ist_stack_delete(env, aws, ist_json_str_or(stack, "StackId", ""), timeout_of(inputs), err);
+        rc = remove_stack(env, aws, inputs, stack, err);
         if (rc == IST_OK)
             rc = ist_outcome(env, RESOURCE, NULL, err);
     }
@@ -266,7 +285,7 @@ int32_t stack_destroy(const ist_env *env, ist_aws *aws, const json_t *inputs, co
     const int ours = ist_json_str(record_of(recorded), "data.id") != NULL ||
                      ist_stack_is_of(stack, ist_json_str(record_of(recorded), "token"));
     if (rc == IST_OK && ours)
-        rc = ist_stack_delete(env, aws, name, timeout_of(inputs), err);
+        rc = remove_stack(env, aws, inputs, stack, err);
     else if (rc == IST_ERR_NOT_FOUND)
         rc = IST_OK;
     else if (rc != IST_OK && err != NULL)

@@ -97,9 +97,22 @@ mv "$TMP/aws-eks.state" "$TMP/kept.state"
 ok "a cluster that is there and agrees is taken as it is" plan aws-eks ""
 mv "$TMP/kept.state" "$TMP/aws-eks.state"
 
-# ---- and taken away ----
+# ---- and taken away: load balancers first, which leave interfaces behind when their cluster is gone ----
+own() { kubectl --kubeconfig "$TMP/own.kubeconfig" "$@"; }
+own create service loadbalancer front --tcp=80 >/dev/null
+own create service clusterip back --tcp=80 >/dev/null
+own patch service front --type merge -p '{"metadata":{"finalizers":["service.kubernetes.io/load-balancer-cleanup"]}}' >/dev/null
+sed 's/^create: true/create: true\ntimeout: 1s/' "$TMP/aws-eks.yaml" >"$TMP/patient.yaml"
+cp "$TMP/aws-eks.yaml" "$TMP/kept.yaml" && cp "$TMP/patient.yaml" "$TMP/aws-eks.yaml"
+ok "a load balancer that does not go is named with what it waits for" refuses "Service default/front, which waits for service.kubernetes.io/load-balancer-cleanup" aws-eks destroy
+ok "and the cluster is still there" aws eks describe-cluster --name own
+cp "$TMP/kept.yaml" "$TMP/aws-eks.yaml"
+own patch service front --type merge -p '{"metadata":{"finalizers":[]}}' >/dev/null
+ENI=$(aws ec2 create-network-interface --subnet-id "$(jq -r '.[0]' <<<"$subnets")" --description "ELB front" --query NetworkInterface.NetworkInterfaceId --output text)
 ok "destroy" run aws-eks destroy
 ok "the cluster is gone" sh -c '! aws eks describe-cluster --name own 2>/dev/null'
+ok "a VPC that something is left in stays, and says what it is" refuses "interface $ENI (ELB front)" aws-vpc destroy
+aws ec2 delete-network-interface --network-interface-id "$ENI"
 ok "destroy of the VPC" run aws-vpc destroy
 lab snapshot >"$TMP/after"
 ok "the lab is as before" diff "$TMP/before" "$TMP/after"

@@ -130,15 +130,16 @@ ok "aws-eks: verify" makes run aws-eks verify
 eks 2 '[198.51.100.0/24, 203.0.113.0/24]' 1.30 | sed 's/team: network/team: cloud/' >"$TMP/aws-eks.yaml"
 ok "aws-eks: another count, version, access and tag" makes run aws-eks apply
 ok "aws-eks: destroy" takes_away run aws-eks destroy
-# It looks whether what still stands in the way is a load balancer's or a pod's only where something does.
-ok "aws-eks: nothing more than that is in the policy" whole aws-eks
+# By the two it tells what keeps a cluster from going, where something does.
+ok "aws-eks: nothing more than that is in the policy" whole aws-eks ec2:DescribeNetworkInterfaces ec2:DescribeSecurityGroups
 
 # ---- aws-vpc, the end ----
 policy aws-vpc >"$TMP/policy"
 cp "$TMP/vpc.allowed" "$TMP/allowed"
 ok "aws-vpc: destroy" takes_away run aws-vpc destroy
-# Of a change set that could not be made, or is not what was planned; that it stays is nobody's failure.
-ok "aws-vpc: nothing more than that is in the policy" whole aws-vpc cloudformation:DeleteChangeSet
+# Of a change set that could not be made, or is not what was planned; that it stays is nobody's failure. And by the
+# other it tells what keeps a VPC from going.
+ok "aws-vpc: nothing more than that is in the policy" whole aws-vpc cloudformation:DeleteChangeSet ec2:DescribeNetworkInterfaces
 
 # ---- csr-dmvpn ----
 ok "a VPC for the router" make_vpc

@@ -111,6 +111,52 @@ ok "aws-eks: a second plan is empty again" plan aws-eks ""
 ok "aws-eks: destroy" run aws-eks destroy
 ok "aws-eks: restores SNAT" test "$(snat AWS_VPC_K8S_CNI_EXTERNALSNAT)" = false
 ok "aws-eks: removes the kubeconfig" test ! -e "$TMP/cfg/aws.yaml"
+# ---- aws-eks: what the file does not say, and the VPC CNI's own enforcement of policies ----
+own() {
+    cat <<END
+name: aws
+role_arn_name: k8s-ccp-user
+onPremCidr: 10.1.0.0/16
+onPremPodCidr: 192.168.0.0/16
+network_policy: vpc-cni
+END
+}
+evidence() { jq -r --arg name "$1" '.checks[] | select(.name == $name) | "\(.result): \(.evidence)"' "$TMP/json"; }
+enforced_is() {
+    run aws-eks verify
+    [[ $(evidence "network policies are enforced") == $1 ]]
+}
+own >"$TMP/aws-eks.yaml"
+IMAGE=$(k get ds -n kube-system aws-node -o jsonpath='{.spec.template.spec.containers[0].image}')
+k set image -n kube-system ds/aws-node aws-node="${IMAGE%:*}:v1.5.7" >/dev/null
+old_cni() { run aws-eks plan && jq -e '.changes[0].fields[0].field == "AWS_VPC_K8S_CNI_EXTERNALSNAT"' "$TMP/json"; }
+ok "aws-eks: a VPC CNI that cannot leave prefixes out gets SNAT off altogether" old_cni
+k set image -n kube-system ds/aws-node aws-node="$IMAGE" >/dev/null
+ok "aws-eks: nobody enforces policies" enforced_is "fail: the agent of the VPC CNI is not switched on"
+ok "aws-eks: the networks on premises are given, and how is not said" plan aws-eks "create create"
+ok "aws-eks: apply" run aws-eks apply
+ok "aws-eks: SNAT is off towards them only" test "$(snat AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS) $(snat AWS_VPC_K8S_CNI_EXTERNALSNAT)" = "10.1.0.0/16,192.168.0.0/16 false"
+ok "aws-eks: policies are enforced, on every node" enforced_is "pass: by aws-eks-nodeagent, ready on each of 2 nodes"
+ok "aws-eks: a second plan is empty with it" plan aws-eks ""
+k patch configmap amazon-vpc-cni -n kube-system --type merge -p '{"data":{"enable-network-policy-controller":"false"}}' >/dev/null
+ok "aws-eks: half of it switched off is the only change" plan aws-eks update
+ok "aws-eks: and not enforced" enforced_is "fail: the agent of the VPC CNI is not switched on"
+ok "aws-eks: apply mends it" run aws-eks apply
+lab faults add service='^kube/aws$' action='patch daemonsets' effect=status status=403 >/dev/null
+k patch configmap amazon-vpc-cni -n kube-system --type merge -p '{"data":{"enable-network-policy-controller":"false"}}' >/dev/null
+ok "aws-eks: a refusal names the call" refuses "PATCH /apis/apps/v1/namespaces/kube-system/daemonsets/aws-node" aws-eks apply
+lab faults clear >/dev/null
+ok "aws-eks: and the next run goes on" run aws-eks apply
+sed -i 's/^network_policy.*//' "$TMP/aws-eks.yaml"
+ok "aws-eks: asked for no more it is switched off" plan aws-eks delete
+ok "aws-eks: by apply" run aws-eks apply
+ok "aws-eks: and verify warns that nobody enforces" enforced_is "warn: nobody does*"
+own >"$TMP/aws-eks.yaml"
+ok "aws-eks: on again" run aws-eks apply
+ok "aws-eks: destroy" run aws-eks destroy
+ok "aws-eks: restores both" test "$(snat AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS)$(k get configmap -n kube-system amazon-vpc-cni -o jsonpath='{.data.enable-network-policy-controller}')" = false
+base | sed 's#, .*extra.yaml##' >"$TMP/aws-eks.yaml"
+
 aws eks create-addon --cluster-name aws --addon-name vpc-cni --configuration-values '{"env":{"WARM_IP_TARGET":"3"}}' >/dev/null
 active() { [ "$(aws eks describe-addon --cluster-name aws --addon-name vpc-cni --query addon.status --output text)" = ACTIVE ]; }
 eventually active

@@ -64,6 +64,11 @@ IST_EXPORT int32_t ist_aws_find_role(ist_aws *aws, const char *name, char **arn,
 // Tags as a filter-ready object, and the value of a tag in an answer's tagSet (borrowed, NULL when absent).
 IST_EXPORT const char *ist_aws_tag(const json_t *resource, const char *key);
 
+// What is left of a network: its interfaces and security groups (but "default"), by a filter of EC2 each: "interface eni-1
+// (ELB a1b2), group sg-2 (k8s-elb-a1b2)". What cannot be read is left out. The caller's (ist_free); NULL: nothing.
+IST_EXPORT char *ist_aws_blockers(ist_aws *aws, const char *eni_filter, const char *eni_value,
+                                  const char *group_filter, const char *group_value);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,5 +1,6 @@
 // EKS: REST JSON: who serves which path; clusters as they are read, and their add-ons.
 #include "eks.h"
+#include "../kube/kube.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,10 +112,13 @@ static bool take_configuration(struct aws_call *c, json_t *addon, const json_t *
         return true;
     json_t *parsed = json_is_string(value) ? json_loads(json_string_value(value), 0, NULL) : NULL;
     bool good = json_is_object(parsed) || (json_is_string(value) && !*json_string_value(value));
-    json_decref(parsed);
+    struct lab_cluster *api = lab_kube_find(c->lab, aws_text(addon, "clusterName"));
     if (good)
         json_object_set(addon, "configurationValues", value);
-    else
+    if (good && api && aws_is(addon, "addonName", "vpc-cni")) // EKS manages what runs by it
+        lab_kube_configure_cni(api, parsed);
+    json_decref(parsed);
+    if (!good)
         aws_fail(c, 400, "InvalidParameterException",
                  "ConfigurationValue provided in request is not supported");
     return good;

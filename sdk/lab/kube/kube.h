@@ -22,6 +22,8 @@ struct lab_cluster *lab_kube_create(struct lab *lab, const struct lab_cluster_sp
 void lab_kube_delete(struct lab *lab, const char *name);
 void lab_kube_add_node(struct lab_cluster *cluster, const char *name, const char *address);
 void lab_kube_remove_node(struct lab_cluster *cluster, const char *name); // and with it what ran there
+// EKS's managed add-on vpc-cni: its configuration ({env, enableNetworkPolicy}; NULL: the defaults) is what runs.
+void lab_kube_configure_cni(struct lab_cluster *cluster, const json_t *values);
 struct lab_cluster *lab_kube_find(struct lab *lab, const char *name);
 const char *lab_kube_url(const struct lab_cluster *cluster);
 // The admin kubeconfig's text with the certificate inline: what the container platform hands out on premises.

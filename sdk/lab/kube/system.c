@@ -31,28 +31,36 @@ static json_t *env(const char *const (*pairs)[2], size_t n)
     return list;
 }
 
+static const char *const pairs[][2] = {{"AWS_VPC_CNI_NODE_PORT_SUPPORT", "true"},
+                                       {"AWS_VPC_ENI_MTU", "9001"},
+                                       {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "false"},
+                                       {"AWS_VPC_K8S_CNI_EXTERNALSNAT", "false"},
+                                       {"AWS_VPC_K8S_CNI_LOGLEVEL", "DEBUG"},
+                                       {"AWS_VPC_K8S_CNI_RANDOMIZESNAT", "prng"},
+                                       {"AWS_VPC_K8S_CNI_VETHPREFIX", "eni"},
+                                       {"ENABLE_IPv4", "true"},
+                                       {"ENABLE_POD_ENI", "false"},
+                                       {"ENABLE_PREFIX_DELEGATION", "false"},
+                                       {"WARM_ENI_TARGET", "1"}};
+
+// The agent's arguments, with the switch as it shall be; new reference.
+static json_t *agent_arguments(bool on)
+{
+    return json_pack("[ss]", "--enable-ipv6=false",
+                     on ? "--enable-network-policy=true" : "--enable-network-policy=false");
+}
+
 // The VPC CNI as a new EKS cluster has it: source NAT on, network policies off.
 static void amazon_vpc_cni(struct lab_cluster *cluster)
 {
-    static const char *const pairs[][2] = {{"AWS_VPC_CNI_NODE_PORT_SUPPORT", "true"},
-                                           {"AWS_VPC_ENI_MTU", "9001"},
-                                           {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "false"},
-                                           {"AWS_VPC_K8S_CNI_EXTERNALSNAT", "false"},
-                                           {"AWS_VPC_K8S_CNI_LOGLEVEL", "DEBUG"},
-                                           {"AWS_VPC_K8S_CNI_RANDOMIZESNAT", "prng"},
-                                           {"AWS_VPC_K8S_CNI_VETHPREFIX", "eni"},
-                                           {"ENABLE_IPv4", "true"},
-                                           {"ENABLE_POD_ENI", "false"},
-                                           {"ENABLE_PREFIX_DELEGATION", "false"},
-                                           {"WARM_ENI_TARGET", "1"}};
     json_t *node =
         json_pack("{ss ss s[{si ss}] so}", "name", "aws-node", "image",
                   "602401143452.dkr.ecr.us-west-2.amazonaws.com/amazon-k8s-cni:v1.18.1", "ports",
                   "containerPort", 61678, "name", "metrics", "env", env(pairs, sizeof pairs / sizeof *pairs));
     json_t *agent =
-        json_pack("{ss ss s[ss]}", "name", "aws-eks-nodeagent", "image",
+        json_pack("{ss ss so}", "name", "aws-eks-nodeagent", "image",
                   "602401143452.dkr.ecr.us-west-2.amazonaws.com/amazon/aws-network-policy-agent:v1.1.1",
-                  "args", "--enable-ipv6=false", "--enable-network-policy=false");
+                  "args", agent_arguments(false));
     make(cluster, "configmaps",
          json_pack("{s{ss ss} s{ss}}", "metadata", "name", "amazon-vpc-cni", "namespace", "kube-system",
                    "data", "enable-network-policy-controller", "false"));
@@ -126,6 +134,44 @@ static void amazon_snat(struct lab_cluster *cluster, bool on)
     }
     if (daemons)
         kube_put(cluster, "daemonsets", daemons);
+}
+
+void lab_kube_configure_cni(struct lab_cluster *cluster, const json_t *values)
+{
+    json_t *daemons = json_deep_copy(kube_object_at(cluster, "daemonsets", "kube-system/aws-node")),
+           *settings = json_deep_copy(kube_object_at(cluster, "configmaps", "kube-system/amazon-vpc-cni")),
+           *container, *value, *wanted = json_object_get(values, "env");
+    bool policies = strcmp(kube_text(values, "enableNetworkPolicy"), "true") == 0;
+    const char *name;
+    size_t i, k;
+    json_array_foreach(kube_path(daemons, "spec.template.spec.containers"), i, container)
+    {
+        if (strcmp(kube_text(container, "name"), "aws-node") != 0) {
+            json_object_set_new(container, "args", agent_arguments(policies));
+            continue;
+        }
+        json_t *variables = json_array();
+        for (k = 0; k < sizeof pairs / sizeof *pairs; k++) {
+            const char *is = json_string_value(json_object_get(wanted, pairs[k][0]));
+            json_array_append_new(variables,
+                                  json_pack("{ss ss}", "name", pairs[k][0], "value", is ? is : pairs[k][1]));
+        }
+        json_object_foreach(wanted, name, value)
+        {
+            for (k = 0; k < sizeof pairs / sizeof *pairs && strcmp(pairs[k][0], name) != 0; k++)
+                ;
+            if (k == sizeof pairs / sizeof *pairs)
+                json_array_append_new(variables, json_pack("{ss sO}", "name", name, "value", value));
+        }
+        json_object_set_new(container, "env", variables);
+    }
+    if (daemons)
+        kube_put(cluster, "daemonsets", daemons);
+    if (settings) {
+        json_object_set_new(json_object_get(settings, "data"), "enable-network-policy-controller",
+                            json_string(policies ? "true" : "false"));
+        kube_put(cluster, "configmaps", settings);
+    }
 }
 
 void kube_system_snat(struct lab_cluster *cluster, bool on)
