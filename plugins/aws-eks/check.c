@@ -73,6 +73,35 @@ static void check_overrides(ist_checking *c)
     }
 }
 
+static const char *in_group(char path[64], size_t i, const char *key)
+{
+    snprintf(path, 64, "node_groups[%zu].%s", i, key);
+    return path;
+}
+
+static void check_group(ist_checking *c, size_t i)
+{
+    static const char *const names[] = {"name", "role", "subnets", "ami_type"};
+    static const char *const counts[] = {"min", "count", "max"}; // each at least the one before
+    char path[64], before[64];
+    const char *capacity = ist_checking_text(c, in_group(path, i, "capacity_type"));
+    if (capacity && strcmp(capacity, "ON_DEMAND") != 0 && strcmp(capacity, "SPOT") != 0)
+        ist_wrong(c, path, "expected ON_DEMAND or SPOT, found \"%s\"", capacity);
+    for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++)
+        ist_check_names(c, in_group(path, i, names[k]));
+    ist_check_instance_types(c, in_group(path, i, "instance_types"));
+    ist_check_range(c, in_group(path, i, "disk_size"), 1, 16384); // GiB of a gp3 volume
+    for (size_t k = 0; k < 3; k++) {
+        const int in_range = ist_check_range(c, in_group(path, i, counts[k]), k == 2, 450); // EKS's quota
+        const json_t *value = ist_checking_at(c, path);
+        for (size_t j = 0; j < k && in_range && json_is_integer(value); j++) {
+            const json_t *lower = ist_checking_at(c, in_group(before, i, counts[j]));
+            if (json_is_integer(lower) && json_integer_value(lower) > json_integer_value(value))
+                ist_wrong(c, path, "is below `%s`", counts[j]);
+        }
+    }
+}
+
 // What only counts where the cluster is made, and what that needs.
 static void check_create(ist_checking *c)
 {
@@ -91,21 +120,20 @@ static void check_create(ist_checking *c)
         ist_wrong(c, "subnets",
                   "EKS needs two or more, in different availability zones, where `create` is set");
     for (size_t i = 0; i < json_array_size(ist_checking_at(c, "node_groups")); i++) {
-        char path[64];
-        snprintf(path, sizeof(path), "node_groups[%zu].count", i);
-        ist_check_range(c, path, 0, 450); // EKS's quota of nodes in a group
+        check_group(c, i);
     }
 }
 
 int32_t eks_check(const ist_host *host, ist_call *call)
 {
-    static const char *const names[] = {"region",   "profile",         "role_arn_name",
-                                        "role_arn", "version",         "cluster_role",
-                                        "subnets",  "security_groups", "apply_manifests"};
+    static const char *const names[] = {"profile",         "role_arn_name",  "role_arn",
+                                        "version",         "cluster_role",   "subnets",
+                                        "security_groups", "apply_manifests"};
     ist_checking *c = ist_checking_new(&(ist_env){host, call});
     ist_check_eks_name(c, "name");
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         ist_check_names(c, names[i]);
+    ist_check_region(c, "region");
     ist_check_duration(c, "timeout");
     check_create(c);
     check_manifests(c);

@@ -18,6 +18,7 @@ int32_t routes_check(const ist_host *host, ist_call *call)
         snprintf(paths[count++], sizeof(paths[0]), "extra_cidrs[%zu]", i);
     for (size_t i = 0; i < count; i++) {
         const char *text = ist_checking_text(c, paths[i]);
+        ist_check_hosts_net(c, paths[i]);
         ist_check_apart(c, "vpc_cidr", paths[i], why);
         for (size_t k = 0; k < i && text != NULL; k++)
             ist_check_apart(c, paths[k], paths[i], "name the wider one only, or keep them apart");
@@ -25,9 +26,10 @@ int32_t routes_check(const ist_host *host, ist_call *call)
     const json_t *tables = ist_checking_at(c, "route_tables");
     if (json_is_array(tables) && json_array_size(tables) == 0)
         ist_wrong(c, "route_tables", "names no route table: nothing would lead on premises");
-    static const char *const names[] = {"region", "profile", "route_tables", "security_groups"};
+    static const char *const names[] = {"profile", "vpc_id", "route_tables", "security_groups"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         ist_check_names(c, names[i]);
+    ist_check_region(c, "region");
     ist_check_vpc(c, "vpc_cidr");
     ist_check_aws_id(c, "vpc_id", "vpc-");
     ist_check_aws_id(c, "route_tables", "rtb-");

@@ -15,8 +15,7 @@ int32_t vpc_check(const ist_host *host, ist_call *call)
 {
     static const char *const lists[] = {"public_cidrs", "private_cidrs"};
     static const char *const needed[] = {"name", "cidr"};
-    static const char *const names[] = {"name",   "name_prefix", "id", "worker_group_name",
-                                        "region", "profile"};
+    static const char *const names[] = {"name", "name_prefix", "id", "worker_group_name", "profile"};
     ist_checking *c = ist_checking_new(&(ist_env){host, call});
     const int creates = ist_json_bool(ist_checking_inputs(c), "create", 0);
     for (size_t i = 0; i < 2 && creates; i++) {
@@ -32,6 +31,7 @@ int32_t vpc_check(const ist_host *host, ist_call *call)
     ist_check_subnets(c, "cidr", lists, 2);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         ist_check_names(c, names[i]);
+    ist_check_region(c, "region");
     ist_check_aws_id(c, "id", "vpc-");
     return ist_checking_end(c);
 }

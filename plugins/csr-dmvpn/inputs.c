@@ -32,8 +32,10 @@ int32_t csr_check(const ist_host *host, ist_call *call)
     ist_dmvpn_register_secrets(ist_checking_env(c), ist_checking_inputs(c));
     check_taken(c);
     ist_dmvpn_check(c);
-    ist_check_line(c, "archive_path");
-    ist_check_line(c, "image");
+    ist_check_names(c, "archive_path");
+    ist_check_names(c, "image");
+    ist_check_names(c, "image_owner");
+    ist_check_names(c, "image_parameter");
     if (json_is_array(subnets) && (count < 1 || count > 16))
         ist_wrong(c, "private_subnets", "%zu of them: 1 to 16 are possible", count);
     return ist_checking_end(c);

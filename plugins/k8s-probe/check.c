@@ -73,7 +73,8 @@ int32_t probe_check(const ist_host *host, ist_call *call)
     check_ways(c, "pairs", 1);
     ist_check_dns_label(c, "namespace");
     ist_check_range(c, "port", 1, 65535);
-    ist_check_line(c, "image");
+    ist_check_names(c, "image");
+    ist_check_duration(c, "timeout");
     ist_check_cluster(c, "picture.cluster");
     ist_check_dns_label(c, "picture.namespace");
     ist_check_dns_label(c, "picture.service");

@@ -54,6 +54,10 @@ IST_EXPORT int ist_check_range(ist_checking *checking, const char *path, int64_t
 IST_EXPORT int ist_check_line(ist_checking *checking, const char *path);
 // A name, or a list of names, each once: not empty, one line, no space before or behind.
 IST_EXPORT int ist_check_names(ist_checking *checking, const char *path);
+// An AWS region, by its shape: us-west-2, us-gov-east-1.
+IST_EXPORT int ist_check_region(ist_checking *checking, const char *path);
+// A network in which hosts can be: neither loopback nor multicast nor reserved.
+IST_EXPORT int ist_check_hosts_net(ist_checking *checking, const char *path);
 // An EC2 instance type, or a list of them, as AWS spells them: a family, a dot, a size ("c5.large").
 IST_EXPORT int ist_check_instance_types(ist_checking *checking, const char *path);
 // A regular file that can be read. `what` names it: "the private key".

@@ -111,6 +111,8 @@ static void check_tunnel(ist_checking *c)
     uint32_t own, mask, hub;
     const bool has_mask = ist_check_mask(c, "DmvpnNetmask", 0, NULL) && ipv4_at(c, "DmvpnNetmask", &mask);
     const bool has_own = ipv4_at(c, "DmvpnIp", &own), has_hub = ipv4_at(c, "nhrp.HubTunnelIP", &hub);
+    if (has_mask && !mask)
+        ist_wrong(c, "DmvpnNetmask", "0.0.0.0: every address would be in the tunnel");
     if (has_mask && has_own)
         check_host(c, "DmvpnIp", own, mask);
     if (!has_own || !has_hub || !ist_is_known(c, "mode"))
@@ -214,6 +216,7 @@ static void check_networks(ist_checking *c)
         check_beside_tunnel(c, path);
     }
     for (size_t r = 0; r < 2; r++) {
+        ist_check_hosts_net(c, remote[r]);
         ist_check_apart(c, "public_subnet.cidr", remote[r], why);
         for (size_t i = 0; i < json_array_size(ist_checking_at(c, "private_subnets")); i++) {
             char path[64];
@@ -254,8 +257,8 @@ static void check_private_key(ist_checking *c)
 
 void ist_dmvpn_check(ist_checking *c)
 {
-    static const char *const names[] = {"name",   "ssh.user", "ssh.host", "ssh_key",
-                                        "region", "profile",  "vpc_id",   "ami"};
+    static const char *const names[] = {"name",    "ssh.user", "ssh.host", "ssh_key",
+                                        "profile", "vpc_id",   "ami"};
     check_needed(c);
     check_word(c, "ike_keyring_peer.pre-shared-key", 127, "IKEv2");
     const char *end = ist_checking_text(c, "ike_keyring_peer.ip_range.end");
@@ -272,6 +275,7 @@ void ist_dmvpn_check(ist_checking *c)
     check_networks(c);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         ist_check_names(c, names[i]);
+    ist_check_region(c, "region");
     ist_check_instance_types(c, "InstanceType");
     ist_check_aws_id(c, "vpc_id", "vpc-");
     ist_check_aws_id(c, "public_subnet.id", "subnet-");

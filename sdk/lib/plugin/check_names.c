@@ -57,6 +57,31 @@ int ist_check_names(ist_checking *c, const char *path)
     return good;
 }
 
+int ist_check_region(ist_checking *c, const char *path)
+{
+    const char *text = ist_checking_text(c, path);
+    if (!ist_check_names(c, path) || !text)
+        return !text;
+    const size_t len = strlen(text);
+    if (len < 64 && text[0] >= 'a' && text[0] <= 'z' && text[len - 1] >= '0' && text[len - 1] <= '9' &&
+        strchr(text, '-') && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == len)
+        return 1;
+    ist_wrong(c, path, "\"%s\" is no AWS region such as us-west-2", text);
+    return 0;
+}
+
+int ist_check_hosts_net(ist_checking *c, const char *path)
+{
+    ist_net4 net;
+    if (!ist_checking_net(c, path, &net) || (net.address >> 24 != 127 && net.address >> 24 < 224))
+        return 1;
+    ist_wrong(c, path, "%s is %s: no host has an address in it", ist_checking_text(c, path),
+              net.address >> 24 == 127  ? "the loopback network"
+              : net.address >> 28 == 14 ? "of multicast"
+                                        : "reserved");
+    return 0;
+}
+
 // nano to large, xlarge and its multiples, metal and its sizes.
 static int is_size(const char *text)
 {
