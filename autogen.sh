@@ -11,6 +11,8 @@ JOBS=$(nproc)
 packages=(gcc make autoconf automake libtool pkg-config
     libcurl4-openssl-dev libyaml-dev libjansson-dev libssl-dev libssh2-1-dev libexpat1-dev libsqlite3-dev
     libmicrohttpd-dev libssh-dev libcmocka-dev openssh-client)
+# What the tests run, COMMAND:PACKAGE: real clients of the lab, the other compiler for the headers, small tools.
+clients=(curl:curl jq:jq ps:procps python3:python3 kubectl:kubernetes-client aws:awscli g++:g++)
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -46,6 +48,15 @@ build() {
     }
 }
 
+install_clients() {
+    command -v apt-get >/dev/null || return 0
+    local client missing=()
+    for client in "${clients[@]}"; do
+        command -v "${client%%:*}" >/dev/null || missing+=("${client#*:}")
+    done
+    [ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
+}
+
 # The last line of `check`: cases, not programs.
 count_results() {
     find "$@" -name '*.trs' -print0 2>/dev/null | xargs -0 cat 2>/dev/null | awk '
@@ -56,6 +67,7 @@ count_results() {
 }
 
 check() {
+    install_clients
     build
     local failed=0
     # Tests wait more than they work: two a core.

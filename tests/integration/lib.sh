@@ -41,6 +41,11 @@ pass_or_fail() { # pass_or_fail STATUS NAME
     fi
 }
 
+skip() { # skip "says what" "why": one case that this machine cannot make
+    CASES=$((CASES + 1))
+    echo "ok $CASES - $1 # SKIP $2"
+}
+
 ok() {
     local name=$1
     shift
@@ -86,20 +91,28 @@ start_lab() { # start_lab [OPTIONS]
     # shellcheck disable=SC1091
     . "$TMP/lab/env"
     export HOME=$TMP
+    AWS=$(pyenv which aws 2>/dev/null || command -v aws) && put_aws "$AWS"
+}
+
+# put_aws COMMAND...: what `aws` is from here on. It reads AWS_ENDPOINT_URL since 2.13; the one of Debian 12, which is
+# older, takes it as an option.
+put_aws() {
+    mkdir -p "$TMP/bin"
+    # shellcheck disable=SC2016 # expanded when it is called
+    printf '#!/bin/sh\nexec %s --endpoint-url "$AWS_ENDPOINT_URL" "$@"\n' "$*" >"$TMP/bin/aws"
+    chmod 755 "$TMP/bin/aws"
+    case $PATH in "$TMP/bin":*) ;; *) PATH=$TMP/bin:$PATH ;; esac
 }
 
 # From here on the aws command, where it is the one written in Python, is loaded once and not for each call.
 serve_aws() {
-    local real python
-    real=$(pyenv which aws 2>/dev/null || command -v aws) python=$(head -c 200 "$real" | tr -d '\0' | sed -n '1s/^#! *//p')
+    local python
+    python=$(head -c 200 "$AWS" | tr -d '\0' | sed -n '1s/^#! *//p')
     case $python in */python*) ;; *) return ;; esac
     "$python" "$SRC/tests/integration/aws-served.py" "$TMP/aws.served" >"$TMP/aws.log" 2>&1 &
     AWS_SERVED=$!
     disown
-    mkdir "$TMP/bin"
-    printf '#!/bin/sh\nexec %s -SE %s %s %s "$@"\n' "$python" "$SRC/tests/integration/aws-served.py" "$TMP/aws.served" "$real" >"$TMP/bin/aws"
-    chmod 755 "$TMP/bin/aws"
-    PATH=$TMP/bin:$PATH
+    put_aws "$python" -SE "$SRC/tests/integration/aws-served.py" "$TMP/aws.served" "$AWS"
 }
 
 isthmus() { timeout 300 "$ISTHMUS" -C "${CONF:-$SRC/conf.d}" "$@"; }
