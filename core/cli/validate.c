@@ -77,14 +77,14 @@ int cmd_config_show(const struct cli *cli)
     return rc ? cli_error(NULL, "cannot write the output") : 0;
 }
 
-// A quoted string of DOT.
+// A quoted string of DOT, on one line.
 static void dot(const char *text)
 {
     putchar('"');
     for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
+        if (*text == '"' || *text == '\\' || *text == '\n')
             putchar('\\');
-        putchar(*text);
+        putchar(*text == '\n' ? 'n' : *text);
     }
     putchar('"');
 }

@@ -83,8 +83,29 @@ static const char *plural(size_t n)
     return n == 1 ? "" : "s";
 }
 
+int report_stopped(struct run *run)
+{
+    summary(run, EXIT_INTERRUPTED, json_pack("{s:b}", "interrupted", 1), "Interrupted: nothing was changed.");
+    return EXIT_INTERRUPTED;
+}
+
+static int report_unplanned(struct run *run)
+{
+    size_t planned = results(run, RESULT_OK), failed = results(run, RESULT_FAILED);
+    char *text = ist_printf("Interrupted: %zu of %zu step%s planned%s; nothing was changed.", planned,
+                            run->count, plural(run->count), failed ? ", some could not be" : "");
+    summary(run, EXIT_INTERRUPTED,
+            json_pack("{s:b, s:I, s:I}", "interrupted", 1, "planned", (json_int_t)planned, "failed",
+                      (json_int_t)failed),
+            text);
+    ist_free(text);
+    return EXIT_INTERRUPTED;
+}
+
 int report_plan(struct run *run)
 {
+    if (run->cancelled)
+        return report_unplanned(run);
     size_t again = 0, counts[4] = {0}, deferred = 0, going = 0, resumed = 0, failed = 0;
     for (size_t i = 0; i < run->count; i++) {
         const struct task *task = &run->tasks[i];
@@ -105,7 +126,9 @@ int report_plan(struct run *run)
     if (failed)
         ist_buf_printf(&text, "%zu step%s could not be planned%s", failed, plural(failed),
                        changes ? ". " : "");
-    if (!changes && !failed)
+    if (!changes && !failed && run->options->kind == RUN_DESTROY)
+        ist_buf_printf(&text, "Nothing to destroy: nothing of pipeline %s is applied.", run->pipeline->name);
+    else if (!changes && !failed)
         ist_buf_printf(&text, "No changes: everything is as pipeline %s says.", run->pipeline->name);
     else if (changes)
         ist_buf_printf(&text, "Plan: %zu to create, %zu to update, %zu to replace, %zu to delete", counts[0],
@@ -121,7 +144,7 @@ int report_plan(struct run *run)
     if (again)
         ist_buf_printf(&text, " %zu step%s after that %s looked at again.", again, plural(again),
                        again == 1 ? "is" : "are");
-    int code = run->cancelled ? EXIT_INTERRUPTED : failed ? EXIT_ERROR : changes ? EXIT_CHANGES : EXIT_DONE;
+    int code = failed ? EXIT_ERROR : changes ? EXIT_CHANGES : EXIT_DONE;
     json_t *event = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "changes", changes, "create",
                               (json_int_t)counts[0], "update", (json_int_t)counts[1], "replace",
                               (json_int_t)counts[2], "delete", (json_int_t)counts[3], "deferred",
@@ -167,15 +190,27 @@ int report_apply(struct run *run)
     return code;
 }
 
+// Steps whose checks were not all made because the user stopped the run. How many checks a step has is known only when
+// it has made them.
+static size_t unverified(const struct run *run)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < run->count; i++)
+        n += run->tasks[i].result == RESULT_CANCELLED && run->tasks[i].selected &&
+             run->tasks[i].info->has_verify;
+    return n;
+}
+
 int report_verify(struct run *run)
 {
     size_t failed = results(run, RESULT_FAILED), skipped = results(run, RESULT_SKIPPED);
+    size_t stopped = unverified(run);
     int code = run->cancelled                            ? EXIT_INTERRUPTED
                : failed || skipped || run->failed_checks ? EXIT_ERROR
                                                          : EXIT_DONE;
     ist_buf text = {0};
-    ist_buf_printf(&text, "Verified: %zu check%s passed, %zu failed", run->passed, plural(run->passed),
-                   run->failed_checks);
+    ist_buf_printf(&text, "%s: %zu check%s passed, %zu failed", run->cancelled ? "Interrupted" : "Verified",
+                   run->passed, plural(run->passed), run->failed_checks);
     if (run->warned)
         ist_buf_printf(&text, ", %zu warned", run->warned);
     if (run->skipped_checks)
@@ -183,11 +218,14 @@ int report_verify(struct run *run)
     if (failed + skipped)
         ist_buf_printf(&text, "; %zu step%s could not be verified", failed + skipped,
                        plural(failed + skipped));
+    if (stopped)
+        ist_buf_printf(&text, "; the checks of %zu step%s were not made, or not all", stopped,
+                       plural(stopped));
     ist_buf_puts(&text, ".");
-    json_t *event =
-        json_pack("{s:I, s:I, s:I, s:I, s:I}", "passed", (json_int_t)run->passed, "failed",
-                  (json_int_t)run->failed_checks, "warned", (json_int_t)run->warned, "skipped",
-                  (json_int_t)run->skipped_checks, "steps_failed", (json_int_t)failed + (json_int_t)skipped);
+    json_t *event = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "passed", (json_int_t)run->passed, "failed",
+                              (json_int_t)run->failed_checks, "warned", (json_int_t)run->warned, "skipped",
+                              (json_int_t)run->skipped_checks, "steps_failed",
+                              (json_int_t)failed + (json_int_t)skipped, "interrupted", (json_int_t)stopped);
     char *line = ist_buf_take(&text);
     summary(run, code, event, line);
     ist_free(line);

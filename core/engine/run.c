@@ -139,7 +139,7 @@ static int run_apply(struct run *run)
     }
     // Also when some steps could not be planned: the others would go on.
     if (run->to_do && !agreed(run, "Make these changes?", "apply"))
-        return run->cancelled ? EXIT_INTERRUPTED : EXIT_ERROR;
+        return run->cancelled ? report_stopped(run) : EXIT_ERROR;
     char *command = planfile_command(run);
     history_begin(run, command);
     ist_free(command);
@@ -166,13 +166,13 @@ static int run_destroy(struct run *run)
         return code;
     pass_run(run, &recall_pass, edges_recorded);
     if (run->cancelled)
-        return EXIT_INTERRUPTED;
+        return report_stopped(run);
     plan_show(run);
     code = report_plan(run);
     if (code == EXIT_DONE)
         return code;
     if (!agreed(run, "Destroy all of this?", "destroy"))
-        return run->cancelled ? EXIT_INTERRUPTED : EXIT_ERROR;
+        return run->cancelled ? report_stopped(run) : EXIT_ERROR;
     history_begin(run, "destroy");
     pass_run(run, &destroy_pass, edges_reverse);
     code = report_apply(run);

@@ -241,7 +241,8 @@ void report_failed(struct run *run, struct task *task, const ist_error *err);
 void report_log(struct run *run, const char *step, const char *level, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void report_done(struct run *run, struct task *task, const char *result);
-int report_plan(struct run *run); // the summary; returns the exit code
+int report_plan(struct run *run);    // the summary; returns the exit code
+int report_stopped(struct run *run); // before anything was changed
 int report_apply(struct run *run);
 int report_verify(struct run *run);
 

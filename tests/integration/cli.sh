@@ -62,6 +62,7 @@ for what in version "config show" "graph p" "validate p"; do
 done
 exits 0 "graph" i -C "$TMP/one.yaml" graph p
 says '"a" -> "b";' "shows what needs what"
+says 'label="a\n' "a label on one line"
 exits 0 "config show" i -C "$TMP/one.yaml" config show --origin
 says "# $TMP/one.yaml:5" "shows where it stands"
 

@@ -14,6 +14,8 @@ drift "the workers' rule is revoked" "192.168.0.0/16" "security group" \
     ec2 revoke-security-group-ingress --group-id "$group" --ip-permissions "IpProtocol=-1,IpRanges=[{CidrIp=192.168.0.0/16}]"
 drift "the source/dest check is on again" "SourceDestCheck" "source/dest" \
     ec2 modify-network-interface-attribute --network-interface-id "$eni" --source-dest-check
+drift "the kubeconfig is open to others" "0644" - chmod 644 "$ISTHMUS_CFG/aws-kubeconfig.yaml"
+ok "it is its owner's alone again" test "$(stat -c %a "$ISTHMUS_CFG/aws-kubeconfig.yaml")" = 600
 drift "SNAT is on again" "EXTERNALSNAT" "SNAT" \
     cloud -n kube-system set env daemonset/aws-node -c aws-node AWS_VPC_K8S_CNI_EXTERNALSNAT=false
 router() { ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \

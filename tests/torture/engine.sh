@@ -361,6 +361,35 @@ pass_or_fail $((code != 130)) "Ctrl-C twice kills it"
 for worker in $workers; do eventually ended "$worker" || break; done
 pass_or_fail $? "no worker is left"
 
+# What was stopped says so, and never that all was proved, planned or done.
+stopped() { # stopped WORDS...: once it waits, as it was told to
+    begin "$@"
+    eventually grep -q 'begins to wait' "$TMP/run"
+    kill -INT $PID
+    wait $PID
+    code=$?
+    tail -1 "$TMP/run" >"$TMP/out"
+    pass_or_fail $((code != 130)) "Ctrl-C in $1 ends it with 130"
+}
+fresh
+one_step ''
+ist apply p --yes >/dev/null 2>&1
+one_step ', fault: wait, fault_in: verify'
+ist apply p --yes >/dev/null 2>&1
+stopped verify p --jobs 1
+says "Interrupted: " "verify says that it was stopped"
+says "were not made, or not all." "and that checks are missing"
+one_step ', fault: wait, fault_in: plan'
+stopped plan p
+says " of 3 steps planned; nothing was changed." "plan says how far it came"
+stopped apply p --yes
+says " of 3 steps planned; nothing was changed." "so does apply"
+one_step ', fault: wait, fault_in: destroy'
+ist apply p --yes >/dev/null 2>&1
+stopped destroy p --yes
+says "Interrupted: " "destroy says that it was stopped"
+says "not finished; the same command goes on from here." "and that it can go on"
+
 # ---- the lock
 fresh
 one_step ', fault: wait, fault_once: "@WORLD@/once"'
@@ -383,6 +412,7 @@ echo 'pipelines: {p: {steps: {}}}' >"$CONF/p.yaml"
 exits 0 "destroy goes by what was recorded, not by the configuration" ist destroy p --yes
 ok "and leaves alone what is not its own" test "$(find "$WORLD" -type f ! -name '.*')" = "$WORLD/a/stranger"
 exits 0 "a second destroy has nothing to do" ist destroy p --yes
+says "Nothing to destroy: nothing of pipeline p is applied." "and says so"
 two_steps
 ist apply p --yes >/dev/null 2>&1
 ids=$(find "$WORLD" -type f | sort)

@@ -5,7 +5,9 @@
 #include <isthmus/json.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_FILE (4u << 20)
@@ -36,6 +38,13 @@ static int has_digest(const char *path, const char *digest)
     ist_sha256_text(text, len, found);
     ist_free_secret(text);
     return strcmp(found, digest) == 0;
+}
+
+// May others than its owner read or write it? Its mode; 0 when nobody else may.
+static unsigned open_mode(const char *path)
+{
+    struct stat is;
+    return stat(path, &is) == 0 && is.st_mode & 077 ? is.st_mode & 0777 : 0;
 }
 
 // Removes what was recorded, if it is still what was written. Gone already is fine.
@@ -88,6 +97,11 @@ int32_t ist_kept_file_plan(const ist_env *env, const json_t *recorded, const ist
             ist_change_field(env, file->resource, "path", json_string(before), json_string(file->path));
     } else if (is_unsettled(recorded, file->resource)) {
         ist_change(env, IST_CREATE, file->resource, "an earlier run was interrupted here");
+    } else if (before != NULL && open_mode(file->path)) {
+        char mode[8];
+        snprintf(mode, sizeof mode, "%04o", open_mode(file->path));
+        ist_change(env, IST_UPDATE, file->resource, "others may read the file");
+        ist_change_field(env, file->resource, "mode", json_string(mode), json_string("0600"));
     }
     return IST_OK;
 }
@@ -110,7 +124,8 @@ int32_t ist_kept_file_apply(const ist_env *env, const json_t *recorded, const is
     ist_sha256_text(file->text, strlen(file->text), digest);
     const int same = has_digest(file->path, digest);
     const int known = record != NULL && strcmp(ist_json_str_or(record, "sha256", ""), digest) == 0;
-    if (same == 1 && ((known && !is_unsettled(recorded, file->resource)) || record == NULL))
+    const int settled = known && !is_unsettled(recorded, file->resource) && !open_mode(file->path);
+    if (same == 1 && (settled || record == NULL))
         return IST_OK; // ours already, or somebody else's with the same content: then it stays theirs
     rc = ist_intent(env, file->resource, json_pack("{s:s, s:s}", "path", file->path, "sha256", digest), token,
                     err);
