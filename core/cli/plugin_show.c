@@ -76,7 +76,8 @@ static const char *flags_text(uint32_t flags, char *text, size_t size)
                  {IST_SECRET, "secret"},
                  {IST_FORCES_REPLACE, "a change replaces"},
                  {IST_ELSEWHERE, "no effect here"},
-                 {IST_DEPRECATED, "deprecated"}};
+                 {IST_DEPRECATED, "deprecated"},
+                 {IST_WRITTEN, "written"}};
     size_t n = 0;
     text[0] = '\0';
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
@@ -247,15 +248,15 @@ static json_t *fields_json(const ist_field *fields, size_t count)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(list,
-                              json_pack("{s:s,s:s,s:s?,s:b,s:b,s:b,s:b,s:b,s:s?,s:s}", "name", fields[i].name,
-                                        "type", fields[i].type, "default", fields[i].def, "required",
-                                        (fields[i].flags & IST_REQUIRED) != 0, "secret",
-                                        (fields[i].flags & IST_SECRET) != 0, "forces_replace",
-                                        (fields[i].flags & IST_FORCES_REPLACE) != 0, "elsewhere",
-                                        (fields[i].flags & IST_ELSEWHERE) != 0, "deprecated",
-                                        (fields[i].flags & IST_DEPRECATED) != 0, "since", fields[i].since,
-                                        "doc", fields[i].doc));
+        json_array_append_new(
+            list,
+            json_pack("{s:s,s:s,s:s?,s:b,s:b,s:b,s:b,s:b,s:b,s:s?,s:s}", "name", fields[i].name, "type",
+                      fields[i].type, "default", fields[i].def, "required",
+                      (fields[i].flags & IST_REQUIRED) != 0, "secret", (fields[i].flags & IST_SECRET) != 0,
+                      "forces_replace", (fields[i].flags & IST_FORCES_REPLACE) != 0, "elsewhere",
+                      (fields[i].flags & IST_ELSEWHERE) != 0, "deprecated",
+                      (fields[i].flags & IST_DEPRECATED) != 0, "written",
+                      (fields[i].flags & IST_WRITTEN) != 0, "since", fields[i].since, "doc", fields[i].doc));
     return list;
 }
 

@@ -9,6 +9,7 @@
 
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -158,6 +159,51 @@ static void forget_files_to_come(struct checking *c)
         }
         json_decref(files);
     }
+}
+
+// Two names may lead to one file: by what is there, and where nothing is yet, by the name alone.
+static bool is_one_file(const char *a, const char *b)
+{
+    struct stat one, other;
+    if (strcmp(a, b) == 0)
+        return true;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+}
+
+struct written {
+    const struct job *job;
+    const char *input, *path; // borrowed
+};
+
+// What two steps write, the second would take for its own: the one whose turn comes later is told of.
+static void refuse_written_twice(const struct checking *c, struct diags *diags)
+{
+    struct written *files = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < c->job_count; i++) {
+        const struct job *job = &c->jobs[i];
+        const struct plugin_info *info = job->step->info;
+        for (size_t k = 0; k < info->input_count; k++) {
+            const char *input = info->inputs[k].name;
+            const char *path = json_string_value(json_object_get(job->known.inputs, input));
+            if (!path || !(info->inputs[k].flags & IST_WRITTEN))
+                continue;
+            for (size_t n = 0; n < count; n++) {
+                if (!is_one_file(files[n].path, path))
+                    continue;
+                bool secret = false;
+                diag_error(diags, step_nearest_place(job->step, input, &secret),
+                           "`%s`: step `%s` writes this file too, as its `%s`", input,
+                           files[n].job->step->name, files[n].input);
+                diag_hint(diags, "each would overwrite what the other wrote: give each a file of its own");
+                break;
+            }
+            files = ist_realloc(files, count + 1, sizeof(*files));
+            files[count++] = (struct written){job, input, path};
+        }
+    }
+    ist_free(files);
 }
 
 static void jobs_free(struct checking *c)
@@ -389,6 +435,7 @@ void checker_run(void *arg, struct pipeline *pipeline, struct diags *diags)
         struct worker_options options = {.lock_fd = -1};
         c.checker->pool = worker_pool_new(&options, SIDE_BY_SIDE);
     }
+    refuse_written_twice(&c, diags);
     forget_files_to_come(&c);
     if (c.job_count)
         run_lanes(&c);

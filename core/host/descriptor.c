@@ -12,7 +12,8 @@
 
 #include <string.h>
 
-#define KNOWN_FLAGS        (IST_REQUIRED | IST_SECRET | IST_FORCES_REPLACE | IST_ELSEWHERE | IST_DEPRECATED)
+#define KNOWN_FLAGS                                                                                          \
+    (IST_REQUIRED | IST_SECRET | IST_FORCES_REPLACE | IST_ELSEWHERE | IST_DEPRECATED | IST_WRITTEN)
 #define KNOWN_PLUGIN_FLAGS IST_PLUGIN_RECONFIGURES
 #define MAX_ROWS           4096u
 

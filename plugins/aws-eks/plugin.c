@@ -26,7 +26,7 @@ static const ist_field inputs[] = {
     ROW("role_arn", "string", NULL, 0,
         "The same role by its ARN, which needs no look-up; without either, the caller's own identity is "
         "used."),
-    ROW("kubeconf_file", "path", NULL, 0,
+    ROW("kubeconf_file", "path", NULL, IST_WRITTEN,
         "File to which the kubeconfig is written for people, readable by its owner only."),
     ROW("enable_snat", "bool", NULL, 0,
         "Leave source NAT of the nodes as it is; `false`: it is switched off, for which private subnets need "

@@ -45,7 +45,7 @@ static const ist_field inputs[] = {
        "Image of the nodes; without it, the newest of Amazon's for EKS."),
     IN("timeout", "duration", "40m", 0, "How long the platform may take to make or delete the cluster."),
     IN("on_prem_cluster", "string", NULL, 0, "Tenant cluster on premises whose kubeconfig is looked up too."),
-    IN("on_prem_kubeconf_file", "path", NULL, 0,
+    IN("on_prem_kubeconf_file", "path", NULL, IST_WRITTEN,
        "File to which that kubeconfig is written for people, readable by its owner only."),
     ELSEWHERE("kubeconf_file", "path", "Used by aws-eks."),
     ELSEWHERE("apply_manifests", "list(string)", "Used by aws-eks."),

@@ -47,7 +47,7 @@ static const struct refusal refusals[] = {
     {"duplicate", "\"name\": expected once, found twice"},
     {"nameless", "row 0: expected a name, found none"},
     {"type", "type of \"name\": expected one of plugin.h, found \"list(cdir)\""},
-    {"flags", "flags of \"name\": expected within 0x1f, found 0x4000"},
+    {"flags", "flags of \"name\": expected within 0x3f, found 0x4000"},
     {"doc", "doc of \"name\": expected a sentence, found none"},
     {"default", "default of \"wait\": expected "},
     {"parent", "type of \"peers\": expected list(object) because of \"peers[].address\", found map(object)"},

@@ -224,6 +224,7 @@ typedef struct ist_host {
 #define IST_FORCES_REPLACE 0x4u // a change of it cannot be made in place
 #define IST_ELSEWHERE      0x8u // accepted so that one file can serve several steps; no effect in this one
 #define IST_DEPRECATED     0x10u
+#define IST_WRITTEN        0x20u // a path: the step writes this file, so that no other step of a pipeline may
 
 // One row of a table of inputs or outputs. `name` is a path: "name", "subnet.cidr", "clusters[].kubeconfig"
 // (of each item), "kubeconfigs{}" is not needed: maps say their value in the type. A row with children has
