@@ -6,6 +6,7 @@
 
 #define DESCRIPTION "On-premises network, by Isthmus"
 #define NOT_FOUND   "InvalidPermission.NotFound"
+#define DUPLICATE   "InvalidPermission.Duplicate"
 
 static const json_t *group_of(const json_t *groups, const char *id)
 {
@@ -63,11 +64,16 @@ int32_t ingress_plan(struct step *s, const char *group, const char *cidr, ist_er
 }
 
 // description may be NULL. New reference.
-static json_t *rule(const char *group, const char *cidr, const char *description)
+static json_t *range(const char *cidr, const char *description)
 {
-    json_t *range = json_pack("{s:s, s:s*}", "CidrIp", cidr, "Description", description);
-    return json_pack("{s:s, s:[{s:s, s:[o]}]}", "GroupId", group, "IpPermissions", "IpProtocol", "-1",
-                     "IpRanges", range);
+    return json_pack("{s:s, s:s*}", "CidrIp", cidr, "Description", description);
+}
+
+// Takes the ranges. New reference.
+static json_t *rules(const char *group, json_t *ranges)
+{
+    return json_pack("{s:s, s:[{s:s, s:o}]}", "GroupId", group, "IpPermissions", "IpProtocol", "-1",
+                     "IpRanges", ranges);
 }
 
 // The rule is there twice never: a second call is refused as a duplicate, which is what was wanted.
@@ -88,24 +94,80 @@ static int32_t change_rule(struct step *s, const char *action, const char *settl
     return rc;
 }
 
-int32_t ingress_apply(struct step *s, const char *group, const char *cidr, ist_error *err)
+static int32_t allow_one(struct step *s, const char *group, const char *cidr, ist_error *err)
+{
+    json_t *params = rules(group, json_pack("[o]", range(cidr, DESCRIPTION)));
+    const int32_t rc = change_rule(s, "AuthorizeSecurityGroupIngress", DUPLICATE, params, err);
+    json_decref(params);
+    return rc;
+}
+
+// One call for all; where one of them is there already EC2 makes none, and each is asked for by itself.
+static int32_t allow(struct step *s, const char *group, const json_t *cidrs, ist_error *err)
+{
+    json_t *ranges = json_array(), *cidr;
+    size_t i;
+    json_array_foreach((json_t *)cidrs, i, cidr)
+    {
+        json_array_append_new(ranges, range(json_string_value(cidr), DESCRIPTION));
+    }
+    json_t *params = rules(group, ranges);
+    int32_t rc = json_array_size(cidrs) > 0
+                     ? change_rule(s, "AuthorizeSecurityGroupIngress", DUPLICATE, params, err)
+                     : IST_OK;
+    const int some = json_array_size(cidrs) > 1 && strcmp(ist_aws_error_code(s->aws), DUPLICATE) == 0;
+    json_array_foreach((json_t *)cidrs, i, cidr)
+    {
+        if (rc == IST_OK && some)
+            rc = allow_one(s, group, json_string_value(cidr), err);
+    }
+    json_decref(params);
+    return rc;
+}
+
+static json_t *record_data(const char *group, const char *cidr)
+{
+    return json_pack("{s:s, s:s, s:s}", "kind", "ingress", "group", group, "cidr", cidr);
+}
+
+// What is to be recorded of a network: an intent before, an outcome after.
+static int32_t note(struct step *s, const char *group, const char *cidr, int after, ist_error *err)
 {
     char *resource = ingress_resource(group, cidr), token[65];
-    const int there = ingress_find(s->groups, group, cidr);
-    int32_t rc = IST_OK;
-    // One that was there before us stays the property of whoever made it.
-    if (!there || step_is_unsettled(s, resource)) {
-        json_t *data = json_pack("{s:s, s:s, s:s}", "kind", "ingress", "group", group, "cidr", cidr);
-        json_t *params = rule(group, cidr, DESCRIPTION);
-        rc = ist_intent(&s->env, resource, json_incref(data), token, err);
-        if (rc == IST_OK && !there)
-            rc = change_rule(s, "AuthorizeSecurityGroupIngress", "InvalidPermission.Duplicate", params, err);
-        if (rc == IST_OK)
-            rc = ist_outcome(&s->env, resource, json_incref(data), err);
-        json_decref(params);
-        json_decref(data);
-    }
+    const int32_t rc = after ? ist_outcome(&s->env, resource, record_data(group, cidr), err)
+                             : ist_intent(&s->env, resource, record_data(group, cidr), token, err);
     ist_free(resource);
+    return rc;
+}
+
+int32_t ingress_apply(struct step *s, const char *group, ist_error *err)
+{
+    json_t *missing = json_array(), *noted = json_array(), *cidr;
+    size_t i;
+    int32_t rc = IST_OK;
+    json_array_foreach(s->cidrs, i, cidr)
+    {
+        const char *text = json_string_value(cidr);
+        char *resource = ingress_resource(group, text);
+        const int there = ingress_find(s->groups, group, text);
+        // One that was there before us stays the property of whoever made it.
+        if (rc == IST_OK && (!there || step_is_unsettled(s, resource))) {
+            json_array_append(noted, cidr);
+            rc = note(s, group, text, 0, err);
+        }
+        if (!there)
+            json_array_append(missing, cidr);
+        ist_free(resource);
+    }
+    if (rc == IST_OK)
+        rc = allow(s, group, missing, err);
+    json_array_foreach(noted, i, cidr)
+    {
+        if (rc == IST_OK)
+            rc = note(s, group, json_string_value(cidr), 1, err);
+    }
+    json_decref(missing);
+    json_decref(noted);
     return rc;
 }
 
@@ -136,10 +198,10 @@ static int32_t revoke_by_id(struct step *s, const char *group, const char *cidr,
 int32_t ingress_remove(struct step *s, const char *resource, const json_t *record, ist_error *err)
 {
     const char *group = ist_json_str_or(record, "group", ""), *cidr = ist_json_str_or(record, "cidr", "");
-    const json_t *range = range_of(s->groups, group, cidr);
+    const json_t *found = range_of(s->groups, group, cidr);
     int32_t rc = IST_OK;
-    if (range != NULL) {
-        json_t *params = rule(group, cidr, ist_json_str(range, "description"));
+    if (found != NULL) {
+        json_t *params = rules(group, json_pack("[o]", range(cidr, ist_json_str(found, "description"))));
         rc = change_rule(s, "RevokeSecurityGroupIngress", NOT_FOUND, params, err);
         if (rc == IST_OK && strcmp(ist_aws_error_code(s->aws), NOT_FOUND) == 0)
             rc = revoke_by_id(s, group, cidr, err);

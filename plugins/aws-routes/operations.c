@@ -72,6 +72,8 @@ static int32_t end(struct step *s, int32_t rc, const ist_error *err)
     json_decref(s->tables);
     json_decref(s->groups);
     json_decref(s->cidrs);
+    json_decref(s->wanted);
+    ist_free(s->eni);
     json_decref(s->inputs);
     json_decref(s->recorded);
     return rc;
@@ -279,7 +281,7 @@ static int32_t check_tables(const struct step *s, ist_error *err)
     return IST_OK;
 }
 
-static void plan_removals(const struct step *s)
+static void plan_removals(struct step *s)
 {
     const char *resource;
     json_t *record;
@@ -313,11 +315,24 @@ int32_t routes_plan(const ist_host *host, ist_call *call)
     return over(host, call, plan);
 }
 
+static int32_t each_group(struct step *s, ist_error *err)
+{
+    json_t *group;
+    size_t i;
+    int32_t rc = IST_OK;
+    json_array_foreach(json_object_get(s->inputs, "security_groups"), i, group)
+    {
+        if (rc == IST_OK)
+            rc = ingress_apply(s, json_string_value(group), err);
+    }
+    return rc;
+}
+
 static int32_t apply(struct step *s, ist_error *err)
 {
     int32_t rc = each(s, "route_tables", route_apply, err);
     if (rc == IST_OK)
-        rc = each(s, "security_groups", ingress_apply, err);
+        rc = each_group(s, err);
     if (rc == IST_OK)
         rc = remove_recorded(s, 0, err);
     if (rc == IST_OK)

@@ -56,7 +56,7 @@ static int32_t interface_of_address(struct step *s, const char *address, char **
     return rc;
 }
 
-int32_t route_interface(struct step *s, char **eni, ist_error *err)
+static int32_t find_interface(struct step *s, char **eni, ist_error *err)
 {
     const char *kind = ist_json_str_or(s->inputs, "next_hop.kind", "");
     const char *id = ist_json_str_or(s->inputs, "next_hop.id", "");
@@ -67,6 +67,15 @@ int32_t route_interface(struct step *s, char **eni, ist_error *err)
                         "is neither {kind: eni, id: eni-...} nor {kind: ip, id: address}");
     *eni = ist_strdup(id);
     return IST_OK;
+}
+
+// Asked once: it is the same for all routes.
+int32_t route_interface(struct step *s, char **eni, ist_error *err)
+{
+    const int32_t rc = s->eni != NULL ? IST_OK : find_interface(s, &s->eni, err);
+    if (rc == IST_OK)
+        *eni = ist_strdup(s->eni);
+    return rc;
 }
 
 // ---- plan ----

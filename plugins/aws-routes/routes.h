@@ -15,6 +15,9 @@ struct step {
     json_t *tables; // array: route tables as EC2 describes them
     json_t *groups; // array: security groups as EC2 describes them
     json_t *cidrs;  // array of strings: every on-premises network, normalised, each once
+    json_t
+        *wanted; // object: the names of all resources that the inputs ask for; made when it is first needed
+    char *eni;   // the next hop's interface; NULL until it is known
 };
 
 const json_t *step_record(const struct step *s, const char *resource); // data, or NULL; borrowed
@@ -28,7 +31,7 @@ int32_t step_read(struct step *s, ist_error *err);
 char *route_resource(const char *table, const char *cidr);   // the caller's
 char *ingress_resource(const char *group, const char *cidr); // the caller's
 // 1 when the inputs still ask for the resource of this record.
-int resource_is_wanted(const struct step *s, const char *resource);
+int resource_is_wanted(struct step *s, const char *resource);
 
 // ---- route.c ----
 // The route of exactly this network in a table, or NULL. Borrowed.
@@ -47,7 +50,8 @@ int32_t route_interface(struct step *s, char **eni, ist_error *err);
 // Is there a rule that lets all protocols in from exactly this network?
 int ingress_find(const json_t *groups, const char *group, const char *cidr);
 int32_t ingress_plan(struct step *s, const char *group, const char *cidr, ist_error *err);
-int32_t ingress_apply(struct step *s, const char *group, const char *cidr, ist_error *err);
+// All that is missing in a group, by one call.
+int32_t ingress_apply(struct step *s, const char *group, ist_error *err);
 int32_t ingress_remove(struct step *s, const char *resource, const json_t *record, ist_error *err);
 int32_t ingress_verify(struct step *s, const char *group, const char *cidr);
 
