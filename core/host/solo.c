@@ -11,6 +11,7 @@
 #include <openssl/hmac.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -124,6 +125,21 @@ int solo_load(struct solo *solo, const char *path, ist_error *err)
     return rc;
 }
 
+// In one piece: jansson itself writes every token by a call of its own.
+static int write_whole(int fd, const json_t *json)
+{
+    char *text = json_dumps(json, JSON_INDENT(2) | JSON_SORT_KEYS);
+    size_t len = text ? strlen(text) : 0, done = 0;
+    while (done < len) {
+        const ssize_t n = write(fd, text + done, len - done);
+        if (n < 0 && errno != EINTR)
+            break;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    free(text);
+    return text && done == len ? 0 : -1;
+}
+
 int solo_save(const struct solo *solo, const char *path, ist_error *err)
 {
     char hex[65];
@@ -134,8 +150,7 @@ int solo_save(const struct solo *solo, const char *path, ist_error *err)
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     int rc = 0;
     // Whole or not at all: a run that is killed leaves the record of the one before.
-    if (fd < 0 || json_dumpfd(json, fd, JSON_INDENT(2) | JSON_SORT_KEYS) < 0 || fsync(fd) < 0 ||
-        rename(temporary, path) < 0)
+    if (fd < 0 || write_whole(fd, json) < 0 || fsync(fd) < 0 || rename(temporary, path) < 0)
         rc = ist_fail(err, IST_ERR_INTERNAL, path, "cannot be written: %s", strerror(errno));
     if (fd >= 0)
         close(fd);

@@ -128,8 +128,26 @@ static int32_t describe(struct step *s, const char *action, const char *filter, 
     return rc;
 }
 
+// A plan follows its observation, and need not ask for the same again.
+static int was_read(struct step *s)
+{
+    json_t *observed = ist_operation_of(&s->env) == IST_OP_PLAN ? ist_observed(&s->env) : NULL;
+    json_t *tables = json_object_get(observed, "tables"), *groups = json_object_get(observed, "groups");
+    const char *eni = ist_json_str(observed, "eni");
+    const int usable = json_is_array(tables) && json_is_array(groups);
+    if (usable) {
+        s->tables = json_incref(tables);
+        s->groups = json_incref(groups);
+        s->eni = eni != NULL ? ist_strdup(eni) : NULL;
+    }
+    json_decref(observed);
+    return usable;
+}
+
 int32_t step_read(struct step *s, ist_error *err)
 {
+    if (was_read(s))
+        return IST_OK;
     json_t *tables = ids_of(s, "route_tables", "table"), *groups = ids_of(s, "security_groups", "group");
     int32_t rc =
         describe(s, "DescribeRouteTables", "route-table-id", tables, "routeTableSet", &s->tables, err);
@@ -251,9 +269,13 @@ static int32_t over(const ist_host *host, ist_call *call, work_fn *work)
 static int32_t observe(struct step *s, ist_error *err)
 {
     (void)err;
+    char *eni = NULL;
+    (void)route_interface(s, &eni, NULL); // plan says why it is not known
     json_t *routes = seen(s, s->tables, "routeTableId", route_resource, look_for_route);
     json_t *rules = seen(s, s->groups, "groupId", ingress_resource, look_for_rule);
-    ist_set_observed(&s->env, json_pack("{s:o, s:o}", "routes", routes, "ingress", rules));
+    ist_set_observed(&s->env, json_pack("{s:o, s:o, s:O, s:O, s:s*}", "routes", routes, "ingress", rules,
+                                        "tables", s->tables, "groups", s->groups, "eni", eni));
+    ist_free(eni);
     set_outputs(s);
     return IST_OK;
 }

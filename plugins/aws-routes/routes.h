@@ -24,7 +24,7 @@ const json_t *step_record(const struct step *s, const char *resource); // data, 
 int step_is_unsettled(const struct step *s, const char *resource);
 
 // ---- operations.c ----
-// Reads tables and groups anew: those of the inputs, and those that state recorded.
+// Tables and groups, those of the inputs and those that state recorded: read anew, or (in plan) as observe saw them.
 int32_t step_read(struct step *s, ist_error *err);
 
 // ---- resources.c: their names, "route rtb-1 10.1.0.0/16" and "ingress sg-1 10.1.0.0/16" ----

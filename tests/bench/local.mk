@@ -1,7 +1,7 @@
 # Ratios measured in one run: BENCHES += %D%/x.sh, which BENCH=x picks.
 EXTRA_DIST += %D%/all.sh
 BENCHES += tests/bench/validate.sh
-BENCHES += %D%/mirror.sh %D%/policy-churn.sh %D%/stars.sh
+BENCHES += %D%/mirror.sh %D%/policy-churn.sh %D%/stars.sh %D%/routes.sh
 BENCHES += %D%/engine.sh
 noinst_PROGRAMS += tests/bench/measure
 tests_bench_measure_SOURCES = %D%/measure.c
