@@ -71,9 +71,13 @@ static void again(struct rec_feed *feed, int64_t ms)
 static void failed(struct rec_feed *feed, const ist_error *err)
 {
     again(feed, -1);
-    if (feed->failures > ONCE_TRIES && !feed->cluster->run->watching)
-        feed->cluster->failed = feed->cluster->tried = 1;
+    int was = feed->cluster->failed, last = feed->failures > ONCE_TRIES;
     rec_cluster_fault(feed->cluster, err);
+    // One reading takes a server's error (5xx, not a refusal) for its last word only after some tries.
+    if (!last && err->code == IST_ERR_REMOTE)
+        feed->cluster->failed = was;
+    if (last && !feed->cluster->run->watching)
+        feed->cluster->failed = feed->cluster->tried = 1;
     // A kind that can be read no more (its permission went) is as bad as the whole: what was seen grows old.
     if (feed->failures > LOST_TRIES && feed->cluster->state == IST_CLUSTER_SYNCED) {
         feed->answered = 0;
