@@ -206,8 +206,9 @@ static void check_port(const json_t *port, const char *path, const struct port_f
             add(problems, "%s.%s is no port: a number from 1 to 65535", path, field->name);
         }
     }
-    if (json_object_get(port, "protocol") &&
-        (!protocol || (strcmp(protocol, "TCP") && strcmp(protocol, "UDP") && strcmp(protocol, "SCTP"))))
+    int known = protocol && (strcmp(protocol, "TCP") == 0 || strcmp(protocol, "UDP") == 0 ||
+                             strcmp(protocol, "SCTP") == 0);
+    if (json_object_get(port, "protocol") && !known)
         add(problems, "%s.protocol is none of TCP, UDP and SCTP", path);
 }
 
