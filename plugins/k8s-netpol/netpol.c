@@ -35,14 +35,40 @@ static const ist_field output_table[] = {
 
 static const char *const no_defaults[] = {NULL};
 
+// Most of a Pod: of its containers the ports count, of its status the phase and the addresses.
+static const char *const pod_unread[] = {"volumes",
+                                         "volumeMounts",
+                                         "env",
+                                         "envFrom",
+                                         "resources",
+                                         "command",
+                                         "args",
+                                         "livenessProbe",
+                                         "readinessProbe",
+                                         "startupProbe",
+                                         "lifecycle",
+                                         "securityContext",
+                                         "affinity",
+                                         "tolerations",
+                                         "nodeSelector",
+                                         "topologySpreadConstraints",
+                                         "imagePullSecrets",
+                                         "conditions",
+                                         "containerStatuses",
+                                         "initContainerStatuses",
+                                         "ephemeralContainerStatuses",
+                                         NULL};
+static const char *const slice_unread[] = {"targetRef", "nodeName",           "zone",
+                                           "hints",     "deprecatedTopology", NULL};
+
 static const ist_reconciler_kind kinds[] = {
-    [KIND_POLICY] = {"networking.k8s.io/v1", "NetworkPolicy", IST_KIND_WRITTEN, no_defaults},
-    [KIND_NAMESPACE] = {"v1", "Namespace", 0, NULL},
-    [KIND_POD] = {"v1", "Pod", 0, NULL},
-    [KIND_SERVICE] = {"v1", "Service", 0, NULL},
-    [KIND_SLICE] = {"discovery.k8s.io/v1", "EndpointSlice", IST_KIND_OPTIONAL, NULL},
-    [KIND_DAEMONSET] = {"apps/v1", "DaemonSet", IST_KIND_OPTIONAL, NULL},
-    {NULL, NULL, 0, NULL},
+    [KIND_POLICY] = {"networking.k8s.io/v1", "NetworkPolicy", IST_KIND_WRITTEN, no_defaults, NULL},
+    [KIND_NAMESPACE] = {"v1", "Namespace", 0, NULL, NULL},
+    [KIND_POD] = {"v1", "Pod", 0, NULL, pod_unread},
+    [KIND_SERVICE] = {"v1", "Service", 0, NULL, NULL},
+    [KIND_SLICE] = {"discovery.k8s.io/v1", "EndpointSlice", IST_KIND_OPTIONAL, NULL, slice_unread},
+    [KIND_DAEMONSET] = {"apps/v1", "DaemonSet", IST_KIND_OPTIONAL, NULL, NULL},
+    {NULL, NULL, 0, NULL, NULL},
 };
 
 // What apply refuses before it writes is not begun by what keeps writing either.

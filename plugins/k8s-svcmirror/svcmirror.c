@@ -43,14 +43,18 @@ static const char *const service_defaults[] = {
     NULL};
 static const char *const namespace_defaults[] = {"finalizers", NULL};
 
+static const char *const slice_unread[] = {"targetRef", "nodeName",           "zone",
+                                           "hints",     "deprecatedTopology", NULL};
+static const char *const endpoints_unread[] = {"targetRef", "nodeName", NULL};
+
 // In the order of KIND_....
 static const ist_reconciler_kind kinds[] = {
-    {"v1", "Namespace", IST_KIND_WRITTEN, namespace_defaults},
-    {"v1", "Service", IST_KIND_WRITTEN, service_defaults},
+    {"v1", "Namespace", IST_KIND_WRITTEN, namespace_defaults, NULL},
+    {"v1", "Service", IST_KIND_WRITTEN, service_defaults, NULL},
     {"discovery.k8s.io/v1", "EndpointSlice", IST_KIND_WRITTEN | IST_KIND_OPTIONAL | IST_KIND_BY_METADATA,
-     NULL},
-    {"v1", "Endpoints", IST_KIND_WRITTEN | IST_KIND_FALLBACK, NULL},
-    {NULL, NULL, 0, NULL},
+     NULL, slice_unread},
+    {"v1", "Endpoints", IST_KIND_WRITTEN | IST_KIND_FALLBACK, NULL, endpoints_unread},
+    {NULL, NULL, 0, NULL, NULL},
 };
 
 static const ist_reconciler_plugin mirror = {

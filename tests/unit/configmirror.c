@@ -8,12 +8,13 @@
 enum { NAMESPACE, CONFIG, SECRET };
 
 static const char *const server_set[] = {"type", NULL}; // of a Secret
-static const ist_reconciler_kind kinds[] = {{"v1", "Namespace", 0, NULL},
-                                            {"v1", "ConfigMap", IST_KIND_WRITTEN, NULL},
-                                            {"v1", "Secret", IST_KIND_WRITTEN, server_set},
-                                            // What an older server would have in place of Secrets.
-                                            {"v1", "LimitRange", IST_KIND_WRITTEN | IST_KIND_FALLBACK, NULL},
-                                            {NULL, NULL, 0, NULL}};
+static const ist_reconciler_kind kinds[] = {
+    {"v1", "Namespace", 0, NULL, NULL},
+    {"v1", "ConfigMap", IST_KIND_WRITTEN, NULL, NULL},
+    {"v1", "Secret", IST_KIND_WRITTEN, server_set, NULL},
+    // What an older server would have in place of Secrets.
+    {"v1", "LimitRange", IST_KIND_WRITTEN | IST_KIND_FALLBACK, NULL, NULL},
+    {NULL, NULL, 0, NULL, NULL}};
 
 struct model {
     ist_reconciler *run;

@@ -142,6 +142,29 @@ static void skims_to_the_digest_of_what_was_written(void **state)
     }
 }
 
+// Members that nobody looks at are passed over, whatever they hold, and never in metadata, where names are anybody's.
+static void leaves_out_what_is_not_read(void **state)
+{
+    static const char *const unread[] = {"zone", "hints", "env", NULL};
+    static const char text[] =
+        "{\"metadata\":{\"name\":\"a\",\"labels\":{\"zone\":\"b\"}},\"hints\":\"]}\\\"\","
+        "\"items\":[{\"zone\":1,\"env\":[{\"x\":\"]\\\"}\"}],\"x\":2},{\"env\":{\"zone\":{}}}],\"zone\":"
+        "null}";
+    (void)state;
+    json_t *json = NULL;
+    assert_int_equal(kube_parse_without(text, strlen(text), unread, "test", &json, NULL), IST_OK);
+    char *said = ist_json_text(json);
+    assert_string_equal(
+        said, "{\"items\":[{\"x\":2},{}],\"metadata\":{\"labels\":{\"zone\":\"b\"},\"name\":\"a\"}}");
+    ist_free(said);
+    json_decref(json);
+    for (size_t len = 0; len < strlen(text); len++) {
+        char *part = ist_strndup(text, len);
+        assert_int_not_equal(kube_parse_without(part, len, unread, "test", &json, NULL), IST_OK);
+        ist_free(part);
+    }
+}
+
 static void depths_are_limited(void **state)
 {
     (void)state;
@@ -162,6 +185,7 @@ int main(void)
         cmocka_unit_test(leaves_what_only_looks_like_it),
         cmocka_unit_test(says_what_the_general_reader_says),
         cmocka_unit_test(skims_to_the_digest_of_what_was_written),
+        cmocka_unit_test(leaves_out_what_is_not_read),
         cmocka_unit_test(depths_are_limited),
         cmocka_unit_test(broken_text_is_an_error_wherever_it_breaks),
     };

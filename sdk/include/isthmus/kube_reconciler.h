@@ -40,6 +40,9 @@ typedef struct ist_reconciler_kind {
     const char *api, *kind; // "discovery.k8s.io/v1", "EndpointSlice"
     uint32_t flags;
     const char *const *server_set; // see ist_kube_diff(); NULL: none
+    // Names of members, at any depth but in metadata, that see() does not look at: they may be left out of what it is
+    // shown, which is then read faster. Ended by NULL; NULL: it looks at everything.
+    const char *const *unread;
 } ist_reconciler_kind;
 
 // ---- what is known of a cluster

@@ -132,6 +132,9 @@ void kube_slim(json_t *object);
 // ist_json_parse() of an object or a watch event without them. What an API server wrote without spaces is cut before
 // it is parsed; of anything else they may still be there.
 int32_t kube_parse_slim(const char *text, size_t len, const char *where, json_t **json, ist_error *err);
+// And without members of these names (NULL at the end), at any depth but in metadata.
+int32_t kube_parse_without(const char *text, size_t len, const char *const *unread, const char *where,
+                           json_t **json, ist_error *err);
 
 // Whatever the order of keys.
 uint64_t kube_digest(const json_t *value);

@@ -31,6 +31,22 @@ static int32_t item_whole(struct kube_page *page, kube_page_item *take, void *ar
     return rc;
 }
 
+// Where the bytes up to here belong: into the item under way, into the envelope, or (commas between items)
+// nowhere.
+static int32_t keep(struct kube_page *page, int item, const char *bytes, size_t len)
+{
+    return len ? ist_buf_add(item ? &page->item : &page->envelope, bytes, len) : IST_OK;
+}
+
+// The last part of an item: where it is all of it, it need not be put together.
+static int32_t item_ends(struct kube_page *page, const char *bytes, size_t len, kube_page_item *take,
+                         void *arg, const char *where, ist_error *err)
+{
+    if (page->item.len == 0 && len <= ITEM_MAX)
+        return take(arg, bytes, len, err);
+    return keep(page, 1, bytes, len) == IST_OK ? item_whole(page, take, arg, err) : too_large(where, err);
+}
+
 // A character outside of strings. Returns 1 when it ends an item.
 static int structure(struct kube_page *page, char c)
 {
@@ -67,13 +83,6 @@ static void in_string(struct kube_page *page, char c)
             page->key[page->key_len] = c;
         page->key_len++; // too long is no key that matters
     }
-}
-
-// Where the bytes up to here belong: into the item under way, into the envelope, or (commas between items)
-// nowhere.
-static int32_t keep(struct kube_page *page, int item, const char *bytes, size_t len)
-{
-    return len ? ist_buf_add(item ? &page->item : &page->envelope, bytes, len) : IST_OK;
 }
 
 // To the next character of an item that may end it, or to the end.
@@ -136,10 +145,8 @@ int32_t kube_page_feed(struct kube_page *page, const char *bytes, size_t len, ku
                 return too_large(where, err);
             from = i + 1;
         } else if (ends) {
-            if (keep(page, 1, bytes + from, i + 1 - from) != IST_OK)
-                return too_large(where, err);
+            int32_t rc = item_ends(page, bytes + from, i + 1 - from, take, arg, where, err);
             from = i + 1;
-            int32_t rc = item_whole(page, take, arg, err);
             if (rc != IST_OK)
                 return rc;
         }

@@ -190,10 +190,13 @@ static void start(struct rec_feed *feed, int64_t now)
         failed(feed, &err);
 }
 
-// What is ours is compared in the order of creation: what is wanted of the first of a key tells of the others.
+// What is ours is compared in the order of creation: what is wanted of the first of a key tells of the others, where
+// their metadata is enough. Else nothing has to wait.
 static int is_turn(const struct rec_feed *feed)
 {
     const struct rec_feed *feeds = feed->cluster->feeds;
+    if (!(kind_of(feed)->flags & IST_KIND_BY_METADATA))
+        return 1;
     for (size_t i = 0; i < feed->kind; i++)
         if (feeds[i].stage != REC_OFF && !feeds[i].compared)
             return 0;
@@ -303,7 +306,8 @@ static int32_t take_item(void *arg, const char *text, size_t len, ist_error *err
         if (known)
             return IST_OK;
     }
-    int32_t rc = kube_parse_slim(text, len, kind->kind, &item, err);
+    int32_t rc = kube_parse_without(text, len, feed->stage == REC_OTHERS ? kind->unread : NULL, kind->kind,
+                                    &item, err);
     if (rc == IST_OK)
         rec_see(feed, item, 0, 1);
     json_decref(item);
@@ -376,7 +380,9 @@ static int take_line(struct rec_feed *feed, const char *line, size_t len)
 {
     json_t *event = NULL;
     ist_error err = {0};
-    int32_t rc = kube_parse_slim(line, len, kind_of(feed)->kind, &event, &err);
+    const ist_reconciler_kind *kind = kind_of(feed); // what may be ours is read whole
+    int32_t rc = kube_parse_without(line, len, kind->flags & IST_KIND_WRITTEN ? NULL : kind->unread,
+                                    kind->kind, &event, &err);
     const char *type = ist_json_str_or(event, "type", "");
     json_t *object = json_object_get(event, "object");
     int go_on = 1;

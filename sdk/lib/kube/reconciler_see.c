@@ -134,15 +134,31 @@ static void resolve_by(json_t *wanted, const json_t *live)
     }
 }
 
-// How many objects there are when all that was said is there, and nothing else is to be done; 0: that is not so simple.
-static uint16_t said_by(const struct ist_wanted *wanted)
+// Is what should be there in any case there, and to stay?
+static int is_present(struct rec_cluster *cluster, const struct rec_want *want)
 {
+    const json_t *metadata = json_object_get(want->object, "metadata");
+    const struct rec_object *record =
+        rec_find(cluster, want->kind, json_string_value(json_object_get(metadata, "namespace")),
+                 json_string_value(json_object_get(metadata, "name")));
+    return record && *record->uid && !record->busy && !record->deleting && !record->unmarked &&
+           !record->mixed;
+}
+
+// How many objects of the key there are when all that was said is there, and nothing else is to be done; 0: that is not so
+// simple.
+static uint16_t said_by(struct rec_cluster *cluster, const struct ist_wanted *wanted)
+{
+    size_t count = 0;
     if (wanted->again || wanted->keep || wanted->keep_all || wanted->notes || wanted->count > UINT16_MAX)
         return 0;
-    for (size_t i = 0; i < wanted->count; i++)
-        if (wanted->items[i].flags & IST_WANT_IF_ABSENT)
+    for (size_t i = 0; i < wanted->count; i++) {
+        if (!(wanted->items[i].flags & IST_WANT_IF_ABSENT))
+            count++;
+        else if (!is_present(cluster, &wanted->items[i]))
             return 0;
-    return (uint16_t)wanted->count;
+    }
+    return (uint16_t)count;
 }
 
 // What else is wanted with it need not be asked for again. The digest of the whole: an owner's uid is known by now.
@@ -195,7 +211,7 @@ static void compare(const struct brought *b, struct rec_object *record)
         else if (!run->watching)
             remember_fields(b, ist_kube_diff(want->object, b->object, server_set));
     }
-    record->key->said = record->unmarked ? 0 : said_by(wanted);
+    record->key->said = record->unmarked ? 0 : said_by(b->cluster, wanted);
     if (!resolved)
         rec_stale(run);
     if (record->digest || record->deleting)

@@ -12,6 +12,7 @@ struct reader {
     const char *at, *end;
     char *scratch; // a string with escapes, unescaped
     size_t room;
+    const char *const *unread; // names of members that are passed over outside of metadata, or NULL
 };
 
 static json_t *read_value(struct reader *r, int depth, int metadata);
@@ -25,8 +26,8 @@ static const char *behind_string(const char *at, const char *end)
     return at < end ? at + 1 : NULL;
 }
 
-// Behind the array that begins at `at`; NULL: it does not end.
-static const char *behind_array(const char *at, const char *end)
+// Behind the array or object that begins at `at`; NULL: it does not end.
+static const char *behind_brackets(const char *at, const char *end)
 {
     int depth = 0;
     while (at && at < end) {
@@ -150,6 +151,39 @@ static json_t *read_number(struct reader *r)
     return digits == 0 || digits > 17 || zeros || more ? NULL : json_integer(negative ? -value : value);
 }
 
+static int is_unread(const struct reader *r, const char *key)
+{
+    for (const char *const *name = r->unread; name && *name; name++)
+        if (!strcmp(*name, key))
+            return 1;
+    return 0;
+}
+
+static int pass_over(struct reader *r)
+{
+    char c = next(r);
+    if (c == '"')
+        r->at = behind_string(r->at, r->end);
+    else if (c == '[' || c == '{')
+        r->at = behind_brackets(r->at, r->end);
+    else
+        while (r->at < r->end && !strchr(",}]", *r->at))
+            r->at++;
+    return r->at && r->at < r->end;
+}
+
+// The value of a member. In metadata the names of members are anybody's: there all are read.
+static json_t *read_member(struct reader *r, const char *key, int depth)
+{
+    const char *const *unread = r->unread;
+    int metadata = !strcmp(key, "metadata");
+    if (metadata)
+        r->unread = NULL;
+    json_t *value = read_value(r, depth, metadata && depth < DEEPEST);
+    r->unread = unread;
+    return value;
+}
+
 static int read_members(struct reader *r, json_t *object, int depth, int metadata)
 {
     char key[KEY_MAX];
@@ -165,11 +199,14 @@ static int read_members(struct reader *r, json_t *object, int depth, int metadat
         if (!take(r, ':'))
             return 0;
         if (next(r) == '[' && metadata && !strcmp(key, "managedFields")) {
-            r->at = behind_array(r->at, r->end);
+            r->at = behind_brackets(r->at, r->end);
             if (!r->at)
                 return 0;
+        } else if (is_unread(r, key)) {
+            if (!pass_over(r))
+                return 0;
         } else {
-            json_t *value = read_value(r, depth, depth < DEEPEST && !strcmp(key, "metadata"));
+            json_t *value = read_member(r, key, depth);
             if (!value || json_object_set_new_nocheck(object, key, value) != 0)
                 return 0;
             members++;
@@ -345,7 +382,13 @@ int kube_skim(const char *text, size_t len, const char *api, const char *kind, j
 
 int32_t kube_parse_slim(const char *text, size_t len, const char *where, json_t **json, ist_error *err)
 {
-    struct reader r = {.at = text, .end = text + len};
+    return kube_parse_without(text, len, NULL, where, json, err);
+}
+
+int32_t kube_parse_without(const char *text, size_t len, const char *const *unread, const char *where,
+                           json_t **json, ist_error *err)
+{
+    struct reader r = {.at = text, .end = text + len, .unread = unread};
     json_t *made = len <= IST_JSON_MAX_SIZE && next(&r) == '{' ? read_value(&r, 0, 0) : NULL;
     if (made && (next(&r), r.at != r.end)) { // something behind it
         json_decref(made);

@@ -38,13 +38,8 @@ stop_daemon() {
     wait "$DAEMON" 2>/dev/null
     DAEMON=
 }
-logged() { # logged "text" SECONDS: the daemon has said so
-    local n
-    for ((n = 0; n < $2 * 20; n++)); do
-        grep -q -- "$1" "$TMP/daemon.log" && return 0
-        sleep 0.05
-    done
-    return 1
+logged() { # logged "text" SECONDS: the daemon has said so; told at once, without taking from it by asking
+    grep -q -m1 -- "$1" < <(exec timeout "$2" tail -n +1 -F --pid="$DAEMON" "$TMP/daemon.log" 2>/dev/null)
 }
 stop_bench() {
     [ -z "${DAEMON:-}" ] || kill -TERM "$DAEMON" 2>/dev/null

@@ -344,7 +344,7 @@ int replay_until(int argc, char **argv)
     double until = now_ms() + (double)load_number(argv[3]) * 1e3;
     while (count < wanted && now_ms() < until) {
         count = count_of(load, server, argv[1]);
-        struct timespec pause = {.tv_nsec = 10000000};
+        struct timespec pause = {.tv_nsec = 50000000}; // it takes from both sides
         if (count < wanted)
             nanosleep(&pause, NULL);
     }
