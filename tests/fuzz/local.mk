@@ -54,7 +54,7 @@ tests_fuzz_fuzz_ios_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_ios_LDADD = sdk/lib/libisthmus.la $(JANSSON_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/fuzz-kube
-tests_fuzz_fuzz_kube_SOURCES = %D%/fuzz-kube.c sdk/lib/kube/manifest.c sdk/lib/kube/manifest_compare.c \
+tests_fuzz_fuzz_kube_SOURCES = %D%/fuzz-kube.c sdk/lib/kube/manifest.c sdk/lib/kube/manifest_compare.c sdk/lib/kube/manifest_check.c \
 	plugins/k8s-apply/manifest.c plugins/k8s-apply/compare.c \
 	plugins/k8s-apply/id.c plugins/k8s-probe/probe.c plugins/k8s-probe/check.c plugins/k8s-probe/picture.c plugins/k8s-probe/pods.c \
 	plugins/k8s-probe/judge.c plugins/k8s-probe/snat.c $(FUZZ_DRIVER)
