@@ -205,7 +205,7 @@ static void a_helper_runs_without_a_shell(void **state)
     struct kube_credential credential = {0};
     ist_error err = {0};
     assert_int_equal(dup2(1, 9), 9); // what is open here is closed there: the state's lock is among it
-    int32_t rc = kube_exec(&(ist_env){0}, &login, &credential, &err);
+    int32_t rc = kube_exec(&(ist_env){0}, &login, NULL, &credential, &err);
     close(9);
     assert_int_equal(rc, IST_OK);
     assert_string_equal(credential.token, "secret-token");
@@ -220,7 +220,7 @@ static void a_helper_that_fails_is_quoted(void **state)
     struct kube_login login = helper_login("#!/bin/sh\necho not logged in >&2\necho more >&2\nexit 7\n", "");
     struct kube_credential credential = {0};
     ist_error err = {0};
-    assert_int_equal(kube_exec(&(ist_env){0}, &login, &credential, &err), IST_ERR_DENIED);
+    assert_int_equal(kube_exec(&(ist_env){0}, &login, NULL, &credential, &err), IST_ERR_DENIED);
     assert_non_null(strstr(err.text, "exit 7): not logged in"));
     assert_null(credential.token);
     helper_login_free(&login);
@@ -232,7 +232,7 @@ static void what_a_helper_prints_is_in_no_error(void **state)
     struct kube_login login = helper_login("#!/bin/sh\necho $WHAT\n", "");
     struct kube_credential credential = {0};
     ist_error err = {0};
-    assert_int_not_equal(kube_exec(&(ist_env){0}, &login, &credential, &err), IST_OK);
+    assert_int_not_equal(kube_exec(&(ist_env){0}, &login, NULL, &credential, &err), IST_OK);
     assert_null(strstr(err.text, "secret-token"));
     assert_null(strstr(err.where, "secret-token"));
     helper_login_free(&login);
@@ -245,7 +245,7 @@ static void a_helper_that_is_not_there_is_named(void **state)
     json_object_set_new(login.exec, "command", json_string("isthmus-no-such-helper"));
     struct kube_credential credential = {0};
     ist_error err = {0};
-    assert_int_equal(kube_exec(&(ist_env){0}, &login, &credential, &err), IST_ERR_DENIED);
+    assert_int_equal(kube_exec(&(ist_env){0}, &login, NULL, &credential, &err), IST_ERR_DENIED);
     assert_string_equal(err.where, "isthmus-no-such-helper");
     assert_true(err.hint[0]);
     helper_login_free(&login);

@@ -68,6 +68,7 @@ void ist_kube_free(ist_kube *kube)
         return;
     ist_http_free(kube->http);
     helper_stop(kube->helper);
+    ist_aws_free(kube->aws);
     kube_login_free(&kube->login);
     ist_free_secret(kube->authorization);
     json_decref(kube->kinds);
@@ -151,7 +152,7 @@ static int32_t use_exec(ist_kube *kube, int wait, ist_error *err)
     struct kube_eks eks;
     int32_t rc = IST_OK;
     if (wait || kube_exec_eks(kube->login.exec, &eks)) {
-        rc = kube_exec(&kube->env, &kube->login, &credential, err);
+        rc = kube_exec(&kube->env, &kube->login, &kube->aws, &credential, err);
     } else {
         if (!kube->helper)
             rc = kube_exec_start(&kube->env, &kube->login, &kube->helper, err);
@@ -175,8 +176,11 @@ static int32_t connect_with(ist_kube *kube, int again, int wait, ist_error *err)
     int32_t rc = IST_OK;
     if (!kube->http)
         rc = open_session(kube, login->cert_pem, login->key_pem, err);
-    if (again)
+    if (again) { // whoever signed what was refused may have other keys by now
         kube->ready = 0;
+        ist_aws_free(kube->aws);
+        kube->aws = NULL;
+    }
     int64_t left = kube->expires_ms ? kube->expires_ms - ist_clock_ms(&kube->env) : INT64_MAX;
     if (rc != IST_OK || (kube->ready && left > 5000))
         return rc;

@@ -96,17 +96,22 @@ static char *region_of(const char *server)
     return start < end ? ist_strndup(start, (size_t)(end - start)) : NULL;
 }
 
+// The token is signed here; only who signs it may have to be asked for (a role, the instance's metadata), and what came of
+// that is good for many tokens.
 static int32_t mint(const ist_env *env, const struct kube_login *login, const struct kube_eks *eks,
-                    struct kube_credential *credential, ist_error *err)
+                    ist_aws **kept, struct kube_credential *credential, ist_error *err)
 {
     char *region = eks->region ? ist_strdup(eks->region) : region_of(login->server);
     ist_aws_options options = {
         .size = sizeof options, .region = region, .profile = eks->profile, .role_arn = eks->role};
-    ist_aws *aws = NULL;
-    int32_t rc = ist_aws_new(env, &options, &aws, err);
+    ist_aws *aws = kept ? *kept : NULL;
+    int32_t rc = aws ? IST_OK : ist_aws_new(env, &options, &aws, err);
     if (rc == IST_OK)
         rc = ist_aws_eks_token(aws, eks->cluster, &credential->token, &credential->expires_ms, err);
-    ist_aws_free(aws);
+    if (kept)
+        *kept = aws;
+    else
+        ist_aws_free(aws);
     ist_free(region);
     return rc;
 }
@@ -206,15 +211,15 @@ int32_t kube_exec_step(const ist_env *env, const struct kube_login *login, struc
     return rc;
 }
 
-int32_t kube_exec(const ist_env *env, const struct kube_login *login, struct kube_credential *credential,
-                  ist_error *err)
+int32_t kube_exec(const ist_env *env, const struct kube_login *login, ist_aws **aws,
+                  struct kube_credential *credential, ist_error *err)
 {
     struct kube_eks eks;
     struct kube_credential made = {0};
     struct helper_process *process = NULL;
     int32_t rc;
     if (kube_exec_eks(login->exec, &eks)) {
-        rc = mint(env, login, &eks, &made, err);
+        rc = mint(env, login, &eks, aws, &made, err);
         if (rc == IST_OK)
             *credential = made;
         return rc;

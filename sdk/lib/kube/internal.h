@@ -3,6 +3,7 @@
 #define IST_KUBE_INTERNAL_H
 
 #include <isthmus/alloc.h>
+#include <isthmus/aws.h>
 #include <isthmus/json.h>
 #include <isthmus/kube_manifest.h>
 #include <isthmus/kube_set.h>
@@ -31,9 +32,10 @@ struct kube_credential {
     char *token, *cert_pem, *key_pem;
     int64_t expires_ms;
 };
-// Runs the helper of an exec entry, or mints the token in process when it is one of the EKS forms.
-int32_t kube_exec(const ist_env *env, const struct kube_login *login, struct kube_credential *credential,
-                  ist_error *err);
+// Runs the helper of an exec entry, or mints the token in process when it is one of the EKS forms: with *aws, which is
+// made where it is NULL and stays the caller's (ist_aws_free). `aws` may be NULL.
+int32_t kube_exec(const ist_env *env, const struct kube_login *login, ist_aws **aws,
+                  struct kube_credential *credential, ist_error *err);
 void kube_credential_free(struct kube_credential *credential);
 // The helper program alone, for those who do not wait: ended by helper_stop(), or by itself when
 // kube_exec_step() says anything but IST_AGAIN (*process is NULL then).
@@ -65,6 +67,7 @@ struct ist_kube {
     int64_t expires_ms;  // clock; 0: never
     int ready;           // credentials were made once
     uint32_t minted;     // how often
+    ist_aws *aws;        // mints tokens for EKS; NULL until the first
     struct helper_process *helper; // runs for kube_connect_soon(); NULL: none
     json_t *kinds;   // "apps/v1" -> {"Deployment": {resource, namespaced}}; grows only (kinds are borrowed)
     json_t *fetched; // "apps/v1" -> monotonic time of the last discovery
