@@ -47,7 +47,11 @@ static void tell_problem(struct plugin_use *use, const json_t *event)
     if (!json_object_get(use->told, line)) {
         char *clean = redactor_text(use->redactor, line);
         const char *hint = ist_json_str_or(event, "hint", "");
-        fprintf(stderr, "%s\n%s%s%s", clean, *hint ? "  hint: " : "", hint, *hint ? "\n" : "");
+        fprintf(stderr, "%s\n", clean);
+        for (const char *rest = *hint ? hint : NULL; rest;
+             rest = strchr(rest, '\n') ? strchr(rest, '\n') + 1 : NULL)
+            fprintf(stderr, "%s%.*s\n", rest == hint ? "  hint: " : "        ", (int)strcspn(rest, "\n"),
+                    rest);
         json_object_set_new(use->told, line, json_true());
         ist_free(clean);
     }

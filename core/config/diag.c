@@ -242,8 +242,8 @@ static void print_one(const struct diag *d, FILE *to, bool colour, bool with_sou
             d->text);
     if (with_source)
         print_source(d, to, on, off);
-    if (d->hint)
-        fprintf(to, "  = %s\n", d->hint);
+    for (const char *line = d->hint; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+        fprintf(to, "  = %.*s\n", (int)strcspn(line, "\n"), line);
 }
 
 // By file, in the order in which they came up, then by line; what was said first stays first.

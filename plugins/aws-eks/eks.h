@@ -83,6 +83,7 @@ int32_t objects_verify(struct step *s, const json_t *wanted, ist_error *err);
 // The journal's names, for when the cluster itself is gone.
 #define RESOURCE_SNAT      "SNAT setting"
 #define RESOURCE_POLICY    "network policy engine"
+#define RESOURCE_DRAINED   "load balancers removed"
 #define RESOURCE_MANIFESTS "manifests"
 #define RESOURCE_FILE      "kubeconfig file"
 

@@ -44,6 +44,7 @@ static void leave_unfinished(struct step *s)
     {
         unsettled |= ist_json_str(record, "data.noun") != NULL && step_is_unsettled(s, resource);
     }
+    unsettled |= step_record(s, RESOURCE_DRAINED) != NULL; // nor one that is being taken away
     if (!creates(s) || s->kube == NULL || !unsettled ||
         ist_kube_kind_of(s->kube, "v1", "Node", &kind, NULL) != IST_ERR_DENIED)
         return;
@@ -156,11 +157,20 @@ int32_t eks_plan(const ist_host *host, ist_call *call)
         host, call, &(struct parts){made_plan, ist_kept_file_plan, snat_plan, netpolicy_plan, objects_plan});
 }
 
+// A cluster that is made again after all may have load balancers again.
+static int32_t apply_made(struct step *s, ist_error *err)
+{
+    int32_t rc = made_apply(s, err);
+    if (rc == IST_OK && json_object_get(s->recorded, RESOURCE_DRAINED) != NULL)
+        rc = ist_outcome(&s->env, RESOURCE_DRAINED, NULL, err);
+    return rc;
+}
+
 int32_t eks_apply(const ist_host *host, ist_call *call)
 {
     return over_parts(
         host, call,
-        &(struct parts){made_apply, ist_kept_file_apply, snat_apply, netpolicy_apply, objects_apply});
+        &(struct parts){apply_made, ist_kept_file_apply, snat_apply, netpolicy_apply, objects_apply});
 }
 
 // What was in a cluster that is gone is gone with it.
@@ -195,6 +205,29 @@ static int is_ours(const struct step *s)
     return 0;
 }
 
+// Kept in mind: a run that goes on with what this one began finds nobody let in any more.
+static int32_t drain(struct step *s, ist_error *err)
+{
+    char token[65];
+    json_t *data = json_pack("{s:s}", "cluster", ist_json_str_or(s->inputs, "name", ""));
+    int32_t rc = drain_services(s, err);
+    if (rc == IST_OK)
+        rc = ist_intent(&s->env, RESOURCE_DRAINED, json_incref(data), token, err);
+    if (rc == IST_OK)
+        rc = ist_outcome(&s->env, RESOURCE_DRAINED, json_incref(data), err);
+    if (rc == IST_OK)
+        json_object_set_new(s->recorded, RESOURCE_DRAINED, json_pack("{s:s}", "status", "done"));
+    json_decref(data);
+    return rc;
+}
+
+static int32_t end_drain(struct step *s, ist_error *err)
+{
+    return json_object_get(s->recorded, RESOURCE_DRAINED) != NULL
+               ? ist_outcome(&s->env, RESOURCE_DRAINED, NULL, err)
+               : IST_OK;
+}
+
 int32_t eks_destroy(const ist_host *host, ist_call *call)
 {
     struct step s;
@@ -211,14 +244,16 @@ int32_t eks_destroy(const ist_host *host, ist_call *call)
             rc = in_cluster(&s, netpolicy_destroy(&s, &fault), &fault, &err);
         if (rc == IST_OK)
             rc = in_cluster(&s, snat_destroy(&s, &fault), &fault, &err);
-        if (rc == IST_OK && is_ours(&s))
-            rc = in_cluster(&s, drain_services(&s, &fault), &fault, &err);
+        if (rc == IST_OK && is_ours(&s) && step_record(&s, RESOURCE_DRAINED) == NULL)
+            rc = in_cluster(&s, drain(&s, &fault), &fault, &err);
     }
     if (rc == IST_OK) {
         rc = made_destroy(&s, &err);
         if (rc != IST_OK)
             drain_tell(&s, &err);
     }
+    if (rc == IST_OK)
+        rc = end_drain(&s, &err);
     if (rc == IST_OK)
         rc = ist_kept_file_destroy(&s.env, s.recorded, RESOURCE_FILE, &err);
     return end(&s, rc, &err);

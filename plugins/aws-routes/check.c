@@ -28,11 +28,12 @@ static int32_t check_against_vpc(const struct step *s, const char *cidr, ist_net
             if (!is_local(route) || ist_net4_parse(destination, &other, NULL) != IST_OK ||
                 !ist_net4_overlap(net, other))
                 continue;
-            ist_fail(err, IST_ERR_INPUT, "onPremCidr", "%s overlaps with the VPC's own %s", cidr,
+            ist_fail(err, IST_ERR_INPUT, "onPremCidr",
+                     "%s overlaps with the VPC's own %s: nothing could be routed between them", cidr,
                      destination);
-            ist_hint(
-                err,
-                "networks on both sides of the tunnel must be apart: nothing could be routed between them");
+            char *picture = ist_net_picture((ist_net_bar[]){{"VPC", other}, {"on premises", net}}, 2);
+            ist_hint(err, "%s", picture);
+            ist_free(picture);
             return IST_ERR_INPUT;
         }
     }

@@ -28,7 +28,10 @@ role_arn_name: k8s-ccp-user
 ssh_keys: [my-key]
 END
 ok "ccp: plan orders one cluster" plan ccp create
-ok "ccp: apply waits until it is READY" run ccp apply
+lab faults add service='^ccp$' action='^ccp:CreateCluster$' effect=cut-after >/dev/null
+ok "ccp: apply waits until it is READY, though the answer to its order is lost" run ccp apply
+lab faults clear >/dev/null
+ok "ccp: there is one" test "$(aws eks list-clusters --query 'length(clusters)' --output text)" = 1
 ok "ccp: a second plan is empty" plan ccp ""
 ok "ccp: verify" run ccp verify
 

@@ -140,6 +140,7 @@ id() { output instance_id; }
 lost StartInstances eval 'aws ec2 stop-instances --instance-ids "$(id)" && aws ec2 wait instance-stopped --instance-ids "$(id)"'
 lost AuthorizeSecurityGroupIngress aws ec2 revoke-security-group-ingress --group-id "$GROUP" --ip-permissions 'IpProtocol=50,IpRanges=[{CidrIp=0.0.0.0/0}]'
 lost RevokeSecurityGroupIngress aws ec2 authorize-security-group-ingress --group-id "$GROUP" --ip-permissions 'IpProtocol=47,IpRanges=[{CidrIp=0.0.0.0/0}]'
+lost AuthorizeSecurityGroupEgress aws ec2 revoke-security-group-egress --group-id "$GROUP" --ip-permissions 'IpProtocol=-1,IpRanges=[{CidrIp=0.0.0.0/0}]'
 outside() { aws ec2 describe-network-interfaces --query "NetworkInterfaces[?Description=='DMVPN router, outside']|[0].$1" --output text; }
 lost AssociateAddress eval 'aws ec2 disassociate-address --association-id "$(outside Association.AssociationId)"'
 lost AttachNetworkInterface eval 'aws ec2 detach-network-interface --attachment-id "$(aws ec2 describe-network-interfaces --query "NetworkInterfaces[?Description=='"'DMVPN router, inside'"']|[0].Attachment.AttachmentId" --output text)"'

@@ -193,6 +193,26 @@ static void networks_overlap_or_do_not(void **state)
     assert_int_equal(narrow.prefix, 32);
 }
 
+static void networks_are_drawn_over_what_they_span(void **state)
+{
+    static const char *const texts[] = {"10.0.0.0/16", "10.0.64.0/18", "10.0.255.255/32", "0.0.0.0/0"};
+    ist_net_bar bars[4] = {{"vpc_cidr", {0, 0}}, {"onPremCidr", {0, 0}}, {"host", {0, 0}}, {"all", {0, 0}}};
+    (void)state;
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(ist_net4_parse(texts[i], &bars[i].net, NULL), IST_OK);
+    char *three = ist_net_picture(bars, 3), *every = ist_net_picture(bars, 4),
+         *none = ist_net_picture(bars, 0);
+    assert_string_equal(three, "vpc_cidr    10.0.0.0/16        ################################\n"
+                               "onPremCidr  10.0.64.0/18       ........########................\n"
+                               "host        10.0.255.255/32    ...............................#");
+    assert_non_null(strstr(every, "all         0.0.0.0/0          ################################"));
+    assert_non_null(strstr(every, "vpc_cidr    10.0.0.0/16        .#.............................."));
+    assert_string_equal(none, "");
+    ist_free(three);
+    ist_free(every);
+    ist_free(none);
+}
+
 static void a_table_becomes_a_json_schema(void **state)
 {
     (void)state;
@@ -287,6 +307,7 @@ int main(void)
         cmocka_unit_test(types_are_well_formed_or_not),
         cmocka_unit_test(order_and_spelling_never_make_a_difference),
         cmocka_unit_test(networks_overlap_or_do_not),
+        cmocka_unit_test(networks_are_drawn_over_what_they_span),
         cmocka_unit_test(a_table_becomes_a_json_schema),
         cmocka_unit_test(yaml_reads_by_the_core_schema),
         cmocka_unit_test(yaml_refuses_what_is_not_plain_data),

@@ -34,6 +34,14 @@ IST_EXPORT int32_t ist_net4_parse(const char *text, ist_net4 *net,
 IST_EXPORT int ist_net4_overlap(ist_net4 a, ist_net4 b);
 IST_EXPORT int ist_net4_contains(ist_net4 net, uint32_t address);
 IST_EXPORT void ist_net4_text(ist_net4 net, char text[19]);
+// Networks as bars, a line each, over the addresses that they span together:
+//   vpc_cidr    10.0.0.0/16        ################################
+//   onPremCidr  10.0.64.0/18       ........########................
+typedef struct ist_net_bar {
+    const char *name; // borrowed
+    ist_net4 net;
+} ist_net_bar;
+IST_EXPORT char *ist_net_picture(const ist_net_bar *bars, size_t count); // the caller's (ist_free)
 // A network of either family: an IPv4 one stands at ::ffff:a.b.c.d, its prefix counted from there (a /24 is 120).
 typedef struct ist_net {
     uint8_t address[16];

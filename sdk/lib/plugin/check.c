@@ -298,7 +298,9 @@ int ist_check_apart(ist_checking *c, const char *path, const char *other, const 
     ist_net4 a, b;
     if (!ist_checking_net(c, path, &a) || !ist_checking_net(c, other, &b) || !ist_net4_overlap(a, b))
         return 1;
-    ist_wrong(c, other, "%s overlaps with %s of `%s`%s%s", ist_checking_text(c, other),
-              ist_checking_text(c, path), path, *why ? ": " : "", why);
+    char *picture = ist_net_picture((ist_net_bar[]){{path, a}, {other, b}}, 2);
+    ist_wrong_hint(c, other, picture, "%s overlaps with %s of `%s`%s%s", ist_checking_text(c, other),
+                   ist_checking_text(c, path), path, *why ? ": " : "", why);
+    ist_free(picture);
     return 0;
 }
