@@ -51,6 +51,7 @@ restart_api() {
     while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
     (cd "$TMP/$1" && exec "${args[@]}" >>api.log 2>&1) &
     echo $! >"$TMP/$1/api.pid"
+    disown
     CLUSTER=$1
     for _ in $(seq 150); do kubectl get --raw /readyz >/dev/null 2>&1 && return 0; sleep 0.2; done
     return 1

@@ -38,7 +38,7 @@ inputs 10.1.128.0/17 off
 once observe plan >"$TMP/out" 2>&1
 says "overlap" "pod CIDRs that overlap: plan says so"
 exits 1 "apply refuses" once observe plan apply
-says "10.1.0.0/16 of east and 10.1.128.0/17 of west overlap" "and names them"
+says "10.1.128.0/17 overlaps with 10.1.0.0/16" "and names them"
 exits 1 "a daemon does not begin" once watch
 says "10.1.0.0/16 of east and 10.1.128.0/17 of west overlap" "for the same reason"
 ok "nothing is written" nothing
