@@ -231,10 +231,21 @@ static void one_dead_cluster_keeps_nothing_up(void **state)
     assert_int_equal(fakehost_run(world->host, IST_OP_OBSERVE), IST_OK);
     assert_int_equal(fakehost_run(world->host, IST_OP_PLAN), IST_OK);
     assert_true(told(world, "cluster dead cannot be read"));
-    assert_int_equal(json_array_size(world->host->solo->report.changes), 2);
+    assert_int_equal(json_array_size(world->host->solo->report.changes),
+                     3); // two, and the one cannot be told
     assert_int_equal(fakehost_run(world->host, IST_OP_APPLY), IST_ERR_NETWORK);
     assert_true(is(world, "two.a", "2"));
     assert_true(is(world, "theirs.dead", "d"));
+
+    // With nothing to do elsewhere the plan is not empty either; and what it did not see is not written.
+    assert_int_equal(fakehost_changes(world->host), 1);
+    store_set_down(&dead, 0);
+    store_put(&dead, "configmaps", "shop", "theirs", "{\"mirror\":\"yes\"}", "e");
+    assert_int_equal(fakehost_run(world->host, IST_OP_APPLY), IST_ERR_NETWORK);
+    assert_true(is(world, "theirs.dead", "d"));
+    assert_int_equal(fakehost_converge(world->host), IST_OK);
+    assert_true(is(world, "theirs.dead", "e"));
+    assert_int_equal(fakehost_changes(world->host), 0);
     store_stop(&dead);
 }
 
@@ -246,7 +257,7 @@ static void another_cluster_under_the_name_is_a_question(void **state)
     snprintf(world->a.uid, sizeof world->a.uid, "another");
     store_delete(&world->a, "configmaps", "shop", "one");
     source(world, "new", "1");
-    assert_int_equal(fakehost_changes(world->host), 0); // what stands in its name stays
+    assert_int_equal(fakehost_changes(world->host), 1); // to ask: what stands in its name stays
     assert_true(told(world, "is another cluster than before"));
     assert_int_equal(fakehost_run(world->host, IST_OP_APPLY), IST_ERR_QUESTION);
     assert_true(is(world, "one.a", "1"));
@@ -261,7 +272,7 @@ static void two_names_for_one_cluster_are_a_question(void **state)
     set_inputs(world, json_pack("{s:{s:s, s:s, s:s}}", "kubeconfigs", "a", world->a.kubeconfig, "b",
                                 world->b.kubeconfig, "also-b", world->b.kubeconfig));
     source(world, "two", "2");
-    assert_int_equal(fakehost_changes(world->host), 2);
+    assert_int_equal(fakehost_changes(world->host), 3); // two, and to ask
     assert_true(told(world, "is the same cluster as"));
     assert_int_equal(fakehost_run(world->host, IST_OP_APPLY), IST_ERR_QUESTION);
     assert_true(is(world, "two.a", "2"));

@@ -239,6 +239,18 @@ static void tell_notes(const ist_env *env, const char *cluster, const json_t *pa
         ist_log(env, IST_LOG_WARN, "%s: %s", cluster, json_string_value(note));
 }
 
+// What cannot be read may need anything: an empty plan would say that all is well, and apply would not be asked.
+static void tell_unread(const ist_env *env, const char *what, const char *cluster, const json_t *part)
+{
+    const char *fault = ist_json_str(part, "fault.text");
+    if (!fault)
+        return;
+    char *resource = ist_printf("%s in %s", what, cluster), *why = ist_printf("cannot be read: %s", fault);
+    ist_change(env, IST_UPDATE, resource, why);
+    ist_free(resource);
+    ist_free(why);
+}
+
 // The model judges with everything in sight: it is read again.
 static int32_t admit_plan(const ist_env *env, const ist_reconciler_plugin *plugin, ist_error *err)
 {
@@ -267,6 +279,7 @@ int32_t ist_reconciler_plan(const ist_env *env, const ist_reconciler_plugin *plu
     json_object_foreach(json_object_get(observed, "clusters"), cluster, part)
     {
         tell_notes(env, cluster, part);
+        tell_unread(env, plugin->what, cluster, part);
         ist_kube_set_report(env, cluster, json_object_get(part, "actions"));
     }
     set_outputs(env, json_object_get(observed, "outputs"));
@@ -361,6 +374,18 @@ static int32_t shortfall(const ist_reconciler *run, ist_error *err)
     return no_clash(run, err);
 }
 
+// A cluster that the plan could not look into: nobody has seen what would be written there.
+static int32_t all_planned(const ist_reconciler *run, const json_t *observed, ist_error *err)
+{
+    for (size_t i = 0; i < run->clusters->count; i++) {
+        const char *name = run->items[i].item->name;
+        if (ist_json_at(json_object_get(json_object_get(observed, "clusters"), name), "fault"))
+            return ist_fail(err, IST_ERR_NETWORK, name,
+                            "it could not be read when this was planned: apply again");
+    }
+    return IST_OK;
+}
+
 // Is there something to write in a cluster? Without a plan there may be.
 static int writes_in(const ist_reconciler *run, const struct rec_cluster *cluster)
 {
@@ -436,6 +461,8 @@ static int32_t write_planned(ist_reconciler *run, const json_t *observed, ist_er
         rc = follow(run, err);
     if (rc == IST_OK)
         rc = shortfall(run, err);
+    if (rc == IST_OK)
+        rc = all_planned(run, observed, err);
     ist_error why = {0};
     if (intend(run, 1, &why) != IST_OK && rc == IST_OK) {
         *err = why;
