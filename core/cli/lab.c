@@ -44,7 +44,7 @@ static char *lab_program(void)
     return ist_strdup(IST_LIBEXECDIR "/isthmus-lab");
 }
 
-// The lab's words; options that stood before `lab` are its own too, and go behind its first word.
+// The lab's words; options that stood before `lab` are its own too.
 static char **lab_words(const struct cli *cli, char *program)
 {
     size_t n = 0, options = 0;
@@ -52,15 +52,13 @@ static char **lab_words(const struct cli *cli, char *program)
         options += cli->value_count[i];
     char **argv = ist_calloc(cli->arg_count + 2 * options + 2, sizeof(char *));
     argv[n++] = program;
-    if (cli->arg_count)
-        argv[n++] = ist_strdup(cli->args[0]);
     for (size_t i = 0; i < OPT_COUNT; i++)
         for (size_t k = 0; k < cli->value_count[i]; k++) {
             argv[n++] = ist_strdup(cli_options[i].name);
             if (cli_options[i].arg)
                 argv[n++] = ist_strdup(cli->values[i][k]);
         }
-    for (size_t i = 1; i < cli->arg_count; i++)
+    for (size_t i = 0; i < cli->arg_count; i++)
         argv[n++] = ist_strdup(cli->args[i]);
     return argv;
 }

@@ -120,12 +120,31 @@ int cmd_watch(const struct cli *cli)
 
 // ---- apply
 
-// A word that names a file, and could be no pipeline's name, is a plan.
-static bool is_plan_file(const char *word)
+static bool is_pipeline(const struct cli *cli, const char *word)
+{
+    struct config_source source = cli_source(cli);
+    struct diags *diags = diags_new(); // what is wrong is said when it is loaded to be run
+    struct config *config = NULL;
+    const char *const *names;
+    size_t count = config_load(&source, diags, &config) == 0 && config ? config_pipelines(config, &names) : 0;
+    bool found = false;
+    for (size_t i = 0; i < count; i++)
+        found = found || strcmp(names[i], word) == 0;
+    config_free(config);
+    diags_free(diags);
+    return found;
+}
+
+// A word that names a file is a plan; a pipeline's name goes first, the file of that name is `./NAME`.
+static bool is_plan_file(const struct cli *cli, const char *word)
 {
     struct stat st;
-    return word && (strchr(word, '/') || strchr(word, '.') || stat(word, &st) == 0) &&
-           !(stat(word, &st) == 0 && S_ISDIR(st.st_mode));
+    bool there = word && stat(word, &st) == 0;
+    if (!word || (there && S_ISDIR(st.st_mode)))
+        return false;
+    if (strchr(word, '/'))
+        return true;
+    return (there || strchr(word, '.')) && !is_pipeline(cli, word);
 }
 
 static int apply_plan(const struct cli *cli, const char *path)
@@ -156,7 +175,7 @@ static int apply_plan(const struct cli *cli, const char *path)
 int cmd_apply(const struct cli *cli)
 {
     const char *word = cli_arg(cli, 0);
-    return is_plan_file(word) ? apply_plan(cli, word) : run_kind(cli, RUN_APPLY, NULL);
+    return is_plan_file(cli, word) ? apply_plan(cli, word) : run_kind(cli, RUN_APPLY, NULL);
 }
 
 // ---- destroy

@@ -278,7 +278,20 @@ void diags_print(const struct diags *diags, FILE *to, bool colour)
         fprintf(to, "and %zu more\n", diags->dropped);
 }
 
-json_t *diags_json(const struct diags *diags)
+// The line and the caret, or NULL; free().
+static char *source_text(const struct diag *d)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *to = open_memstream(&text, &len);
+    if (!to)
+        return NULL;
+    print_source(d, to, "", "");
+    fclose(to);
+    return text;
+}
+
+static json_t *as_json(const struct diags *diags, bool shown)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < diags->count; i++) {
@@ -290,9 +303,23 @@ json_t *diags_json(const struct diags *diags)
         json_object_set_new(one, "text", json_string(d->text));
         if (d->hint)
             json_object_set_new(one, "hint", json_string(d->hint));
+        char *source = shown ? source_text(d) : NULL;
+        if (source && *source)
+            json_object_set_new(one, "source", json_string(source));
+        free(source);
         json_array_append_new(list, one);
     }
     return list;
+}
+
+json_t *diags_json(const struct diags *diags)
+{
+    return as_json(diags, false);
+}
+
+json_t *diags_json_shown(const struct diags *diags)
+{
+    return as_json(diags, true);
 }
 
 // ---- the nearest word

@@ -34,6 +34,8 @@ size_t diags_count(const struct diags *diags); // errors and warnings
 bool diags_at(const struct diags *diags, size_t i, struct place *place, const char **text, bool *is_error);
 // As a JSON array of {severity, file, line, column, text, hint}. New reference.
 json_t *diags_json(const struct diags *diags);
+// The same with the line and the caret below it as "source", for where they are read by people.
+json_t *diags_json_shown(const struct diags *diags);
 // "conf.d/x.yaml:12:5: error: unknown key `nhpr`, did you mean `nhrp`?", then the source line and the caret.
 void diags_print(const struct diags *diags, FILE *to, bool colour);
 // The nearest of `count` words by edit distance, or NULL when none is near.

@@ -17,16 +17,49 @@ void report_error(struct run *run, const ist_error *err)
     render_event(run->render, error_event("error", err));
 }
 
+void report_wrong(struct task *task, const char *path, const char *text, const char *hint)
+{
+    struct place place = {0};
+    bool secret = false;
+    if (task->step)
+        place = step_nearest_place(task->step, path, &secret);
+    if (!task->wrong)
+        task->wrong = diags_new();
+    diag_error(task->wrong, place, "%s%s%s%s", *path ? "`" : "", path, *path ? "`: " : "", text);
+    if (secret)
+        diag_hide_value(task->wrong);
+    diag_hide_secrets(task->wrong, task->inputs.secrets, task->inputs.secret_count);
+    if (*hint)
+        diag_hint(task->wrong, "%s", hint);
+}
+
+// Whether what it fails with has been told by problem() already: an error's text may be cut.
+static bool told_wrong(const struct task *task, const ist_error *err)
+{
+    struct place place;
+    const char *text;
+    bool is_error, told = false;
+    for (size_t i = 0; task->wrong && !told && diags_at(task->wrong, i, &place, &text, &is_error); i++)
+        told = is_error && strstr(text, err->text);
+    return told;
+}
+
 void report_failed(struct run *run, struct task *task, const ist_error *err)
 {
     json_t *event = error_event("step-failed", err);
     struct place place;
     json_object_set_new(event, "step", json_string(task->name));
     // What a plugin says of an input is said of the line it stands in.
-    if (err->code == IST_ERR_INPUT && task->step && step_input_place(task->step, err->where, &place)) {
-        char *where = ist_printf("%s:%d:%d: %s", place.file, place.line, place.column, err->where);
-        json_object_set_new(event, "where", json_string(where));
-        ist_free(where);
+    if (err->code == IST_ERR_INPUT && task->step) {
+        if (!told_wrong(task, err) && step_input_place(task->step, err->where, &place))
+            report_wrong(task, err->where, err->text, err->hint);
+        if (told_wrong(task, err))
+            json_object_set_new(event, "diagnostics", diags_json_shown(task->wrong));
+        if (step_input_place(task->step, err->where, &place)) {
+            char *where = ist_printf("%s:%d:%d: %s", place.file, place.line, place.column, err->where);
+            json_object_set_new(event, "where", json_string(where));
+            ist_free(where);
+        }
     }
     if (task->operation)
         json_object_set_new(event, "operation", json_string(operation_name(task->operation)));

@@ -48,6 +48,8 @@ struct task {
     bool pooled;
     int64_t deadline, cancelled_at, restart_at; // monotonic ms, 0: none
     int crashes, agains;
+    struct diags
+        *wrong;    // what is wrong with its inputs, told when it fails of them; owned, NULL: nothing yet
     bool asking;   // waits for the user's answer
     bool removing; // apply: what an earlier configuration made is going
 
@@ -238,6 +240,8 @@ void signals_end(void);
 // report.c
 void report_error(struct run *run, const ist_error *err);
 void report_failed(struct run *run, struct task *task, const ist_error *err);
+// Something wrong with one of its inputs ("" for all of them), to be shown by report_failed() at the line it stands in.
+void report_wrong(struct task *task, const char *path, const char *text, const char *hint);
 void report_log(struct run *run, const char *step, const char *level, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void report_done(struct run *run, struct task *task, const char *result);

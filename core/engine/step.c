@@ -77,6 +77,8 @@ static void forget_told(struct task *task, uint32_t operation)
     json_decref(task->told);
     task->told = json_object();
     task->told_count = 0;
+    diags_free(task->wrong);
+    task->wrong = NULL;
     if (operation == IST_OP_OBSERVE) {
         json_decref(task->observed);
         task->observed = NULL;
@@ -218,11 +220,12 @@ static void heard_log(struct run *run, struct task *task, const json_t *body)
 }
 
 // Errors are what the operation fails with.
-static void heard_problem(struct run *run, const struct task *task, const json_t *body)
+static void heard_problem(struct run *run, struct task *task, const json_t *body)
 {
     const char *path = ist_json_str_or(body, "path", ""), *text = ist_json_str_or(body, "text", "");
-    if (ist_json_int(body, "level", IST_LOG_ERROR) == IST_LOG_WARN &&
-        pipeline_warns(run->pipeline, task->name, path, text))
+    if (ist_json_int(body, "level", IST_LOG_ERROR) != IST_LOG_WARN)
+        report_wrong(task, path, text, ist_json_str_or(body, "hint", ""));
+    else if (pipeline_warns(run->pipeline, task->name, path, text))
         report_log(run, task->name, "warn", "%s%s%s", path, *path ? ": " : "", text);
 }
 
@@ -437,18 +440,20 @@ static void took_inputs(struct run *run, struct task *task, const struct resolve
         render_secret(run->render, inputs->secrets[i], strlen(inputs->secrets[i]));
 }
 
-// All that is wrong with the inputs, as one error.
+// What is wrong with the inputs, as one error: the first, with its place.
 static int diags_error(const struct diags *diags, ist_error *err)
 {
-    char *text = NULL;
-    size_t len = 0;
-    FILE *to = open_memstream(&text, &len);
-    if (to) {
-        diags_print(diags, to, false);
-        fclose(to);
+    struct place place = {0};
+    const char *text = "its inputs are wrong";
+    bool error = false;
+    for (size_t i = 0; !error && diags_at(diags, i, &place, &text, &error); i++) {
     }
-    int rc = ist_fail(err, IST_ERR_INPUT, "", "%s", text && *text ? text : "its inputs are wrong");
-    free(text);
+    char *where = place.line ? ist_printf("%s:%d:%d", place.file, place.line, place.column)
+                             : ist_strdup(place.file ? place.file : "");
+    int rc = ist_fail(err, IST_ERR_INPUT, where, "%s", text);
+    ist_free(where);
+    if (diags_errors(diags) > 1)
+        ist_hint(err, "and %zu more", diags_errors(diags) - 1);
     return rc;
 }
 
@@ -464,6 +469,9 @@ bool step_resolve_inputs(struct run *run, struct task *task)
         took_inputs(run, task, &inputs);
     } else {
         diags_error(diags, &err);
+        diags_free(task->wrong);
+        task->wrong = diags;
+        diags = NULL;
         task_fail(run, task, &err);
     }
     diags_free(diags);
@@ -516,8 +524,10 @@ int step_recall_inputs(struct run *run, struct task *task, ist_error *err)
     if (!task->old) {
         ist_fail(err, IST_ERR_NOT_FOUND, "", "its plugin %s cannot be found",
                  ist_json_str_or(task->record, "plugin", "?"));
-        ist_hint(err, "install it, or `isthmus destroy %s --forget %s` lets go of what it made",
-                 run->pipeline->name, task->name);
+        forget_hint(run, task, err);
+        char *hint = ist_printf("install it; %s", err->hint);
+        ist_hint(err, "%s", hint);
+        ist_free(hint);
         return IST_ERR_NOT_FOUND;
     }
     int rc = recall(run, task, NULL, &inputs, err);

@@ -180,6 +180,7 @@ void tasks_free(struct run *run)
         json_decref(task->changes);
         json_decref(task->seen);
         json_decref(task->status);
+        diags_free(task->wrong);
         ist_free(task->unblocks);
         ist_free(task->deferred);
         ist_free(task->last_text);

@@ -174,14 +174,39 @@ static void deferred_text(struct render *render, const json_t *event)
     ist_free(reason);
 }
 
+// What is wrong with an input, as `validate` shows it: the place, the line, the caret.
+static void wrong_text(struct render *render, const char *step, const json_t *wrong)
+{
+    FILE *err = err_of(render);
+    char *file = tame_of(wrong, "file"), *text = tame_of(wrong, "text"), *hint = tame_of(wrong, "hint");
+    char *source = tame(ist_json_str_or(wrong, "source", ""), "");
+    int line = (int)ist_json_int(wrong, "line", 0);
+    fprintf(err, "%serror%s: %s: ", tint(render, "error"), tint(render, "off"), step);
+    if (line)
+        fprintf(err, "%s:%d:%d: ", file, line, (int)ist_json_int(wrong, "column", 0));
+    fprintf(err, "%s\n", text);
+    if (*source)
+        fprintf(err, "%s\n", source);
+    if (*hint)
+        fprintf(err, "  hint: %s\n", hint);
+    ist_free(file);
+    ist_free(text);
+    ist_free(hint);
+    ist_free(source);
+}
+
 static void failed_text(struct render *render, const json_t *event)
 {
     FILE *err = err_of(render);
     char *step = tame_of(event, "step"), *where = tame_of(event, "where"), *text = tame_of(event, "text");
     char *hint = tame_of(event, "hint");
-    fprintf(err, "%serror%s: %s%s%s%s%s%s\n", tint(render, "error"), tint(render, "off"), step,
-            *step ? ": " : "", where, *where ? ": " : "", text, "");
-    if (*hint)
+    const json_t *wrong = json_object_get(event, "diagnostics"), *one;
+    size_t i;
+    json_array_foreach(wrong, i, one) wrong_text(render, step, one);
+    if (!json_array_size(wrong))
+        fprintf(err, "%serror%s: %s%s%s%s%s%s\n", tint(render, "error"), tint(render, "off"), step,
+                *step ? ": " : "", where, *where ? ": " : "", text, "");
+    if (*hint && !json_array_size(wrong))
         fprintf(err, "  hint: %s\n", hint);
     ist_free(step);
     ist_free(where);

@@ -212,7 +212,7 @@ static int parse(int argc, char **argv, struct command *command)
     }
     command->words = argv + optind;
     command->word_count = argc - optind;
-    return command->options.dir ? 0 : fail("--dir DIR is needed");
+    return 0;
 }
 
 int main(int argc, char **argv)
@@ -222,13 +222,19 @@ int main(int argc, char **argv)
         fputs(usage, argc < 2 ? stderr : stdout);
         return argc < 2;
     }
+    // Options may stand on either side of the word.
+    if (parse(argc, argv, &command) != 0)
+        return 1;
+    const char *word = command.word_count ? *command.words : "";
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-        if (!strcmp(argv[1], commands[i].name)) {
-            if (parse(argc - 1, argv + 1, &command) != 0)
-                return 1;
+        if (!strcmp(word, commands[i].name)) {
+            command.words++;
+            command.word_count--;
+            if (!command.options.dir)
+                return fail("--dir DIR is needed");
             return commands[i].run(&command);
         }
     }
-    fprintf(stderr, "isthmus-lab: unknown command %s\n%s", argv[1], usage);
+    fprintf(stderr, "isthmus-lab: unknown command %s\n%s", word, usage);
     return 1;
 }

@@ -92,7 +92,28 @@ exits 0 "what only an earlier step can tell is not refused before" run validate 
 exits 3 "but when its turn comes" run apply --yes p
 says "items[0]" "with the input"
 says "p.yaml:5:" "and its place"
-exits 0 "what was made is removed" run destroy --yes p
+says '        two: {plugin: test-check, with: {items: "${steps.one.items}"}}' "and its line"
+cp "$TMP/out" "$TMP/text"
+says "hint: try something better" "and what to do"
+ok "and the caret under it" grep -qE '^ {48}\^$' "$TMP/text"
+exits 0 "it is removed" run destroy --yes p
+run apply --yes --output jsonl p >"$TMP/lines" 2>/dev/null
+told() {
+    python3 -c '
+import json, sys
+wrong = [e["diagnostics"] for e in map(json.loads, open(sys.argv[1])) if e["event"] == "step-failed"][0]
+assert len(wrong) == 1 and wrong[0]["line"] == 5 and wrong[0]["text"] == "`items[0]`: is bad", wrong' "$TMP/lines"
+}
+ok "events have the same, each a line of JSON" told
+# With the plugin gone too, the command that is told is one that works as it stands.
+sed -i '/two:/d' "$TMP/p.yaml"
+exits 1 "without its plugin nothing can be removed" env ISTHMUS_PLUGIN_PATH="$TMP" "$ISTHMUS" -C "$TMP/p.yaml" destroy p --yes
+says "its plugin test-check cannot be found" "and that is said"
+COMMAND=$(sed -n 's/^ *hint: install it; .*: \(isthmus .*\)$/\1/p' "$TMP/out")
+typed() { (ISTHMUS_PLUGIN_PATH=$TMP PATH=$BUILD/core:$PATH timeout 60 bash -c "$1"); }
+exits 0 "the command that lets go of it works as it stands: $COMMAND" typed "${COMMAND:-false}"
+ok "and state holds nothing more" test -z "$(run state list p)"
+exits 0 "so there is nothing to remove" run destroy --yes p
 
 steps <<'Y'
 one: {plugin: test-check, with: {token: opensesame-7731}}

@@ -109,5 +109,23 @@ ok "and there too" test -f "$TMP/new/my-other/my-other.c"
 if [ -x "$BUILD/sdk/lab/isthmus-lab" ]; then
     exits 1 "an option of the lab before its word" i --dir "$TMP/no-lab" lab log
     says "$TMP/no-lab" "reaches the lab"
+    exits 1 "and between the two" i lab --dir "$TMP/no-lab" log
+    says "cannot read $TMP/no-lab" "does too"
+    exits 1 "-C there is the same option: the last one counts" i -C "$TMP/one.yaml" lab --dir "$TMP/no-lab" log
+    says "cannot read $TMP/no-lab" "and names the lab"
+    exits 1 "no folder at all" i lab log
+    says "--dir DIR is needed" "is asked for"
+    exits 1 "a word that the lab does not know" i lab --dir "$TMP/no-lab" lgo
+    says "unknown command lgo" "is named"
 fi
+
+# ---- a file that is called as a pipeline is
+echo "not a plan" >"$TMP/p"
+exits 0 "a pipeline's name goes before a file's" env ISTHMUS_STATE="$TMP/named.db" timeout 20 "$ISTHMUS" -C "$TMP/one.yaml" apply p --yes
+ok "and is applied" test -e "$TMP/a"
+exits 1 "./p is the file" env ISTHMUS_STATE="$TMP/named.db" timeout 20 "$ISTHMUS" -C "$TMP/one.yaml" apply ./p
+says "this is no plan" "which is no plan"
+mv "$TMP/p" "$TMP/q"
+exits 1 "a file that no pipeline is called as is a plan" env ISTHMUS_STATE="$TMP/named.db" timeout 20 "$ISTHMUS" -C "$TMP/one.yaml" apply q
+says "this is no plan" "as it was"
 finish
