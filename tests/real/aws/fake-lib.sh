@@ -10,7 +10,12 @@ find_moto() {
     if [ -n "${ISTHMUS_MOTO:-}" ]; then
         echo "$ISTHMUS_MOTO"
     elif [ -n "${ISTHMUS_CACHE:-}" ]; then
-        [ -d "$ISTHMUS_CACHE/moto/root" ] || "$ISTHMUS_AWS_FAKE/get-moto.sh" "$ISTHMUS_CACHE/moto" >"$TMP/get-moto" 2>&1 || return 1
+        mkdir -p "$ISTHMUS_CACHE"
+        # Several tests may want it at the same time: one gets it.
+        (
+            flock 9
+            [ -d "$ISTHMUS_CACHE/moto/root" ] || "$ISTHMUS_AWS_FAKE/get-moto.sh" "$ISTHMUS_CACHE/moto" >"$TMP/get-moto" 2>&1
+        ) 9>"$ISTHMUS_CACHE/moto.lock" || return 1
         echo "$ISTHMUS_CACHE/moto"
     else
         return 1
@@ -22,24 +27,31 @@ stop_fake() {
     cleanup
 }
 
+# It answers within a minute, or has ended.
+fake_runs() {
+    FAKE_PORT=$((20000 + RANDOM % 20000))
+    ! fake /_fake/log >/dev/null 2>&1 || return 1 # another test's
+    PYTHONPATH=$1/root/usr/lib/python3/dist-packages /usr/bin/python3 "$ISTHMUS_AWS_FAKE/aws_fake.py" -p "$FAKE_PORT" \
+        >"$TMP/fake.log" 2>&1 &
+    FAKE_PID=$!
+    for _ in $(seq 600); do
+        kill -0 "$FAKE_PID" 2>/dev/null || return 1
+        fake /_fake/log >/dev/null 2>&1 && return 0
+        sleep 0.1
+    done
+    return 1
+}
+
 start_fake() {
     [ -n "${ISTHMUS_AWS_FAKE:-}" ] || skip_all "ISTHMUS_AWS_FAKE is not set"
     local moto
     moto=$(find_moto) || skip_all "python3-moto is neither in ISTHMUS_MOTO nor to be had for ISTHMUS_CACHE"
-    FAKE_PORT=$((20000 + RANDOM % 20000))
-    PYTHONPATH=$moto/root/usr/lib/python3/dist-packages /usr/bin/python3 "$ISTHMUS_AWS_FAKE/aws_fake.py" -p "$FAKE_PORT" \
-        >"$TMP/fake.log" 2>&1 &
-    FAKE_PID=$!
     trap stop_fake EXIT
+    # A port that somebody has already is another try.
+    fake_runs "$moto" || fake_runs "$moto" || fake_runs "$moto" || skip_all "aws-fake does not start: $(tail -1 "$TMP/fake.log")"
     export AWS_ENDPOINT_URL=http://127.0.0.1:$FAKE_PORT AWS_REGION=us-west-2 AWS_DEFAULT_REGION=us-west-2
     export AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=secretexample AWS_EC2_METADATA_DISABLED=true
     unset AWS_CA_BUNDLE AWS_PROFILE AWS_SESSION_TOKEN
-    for _ in $(seq 100); do
-        fake /_fake/log >/dev/null 2>&1 && return 0
-        kill -0 "$FAKE_PID" 2>/dev/null || skip_all "aws-fake does not start: $(tail -1 "$TMP/fake.log")"
-        sleep 0.1
-    done
-    skip_all "aws-fake does not answer"
 }
 
 fake() {
