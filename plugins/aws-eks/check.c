@@ -135,6 +135,12 @@ int32_t eks_check(const ist_host *host, ist_call *call)
         ist_check_names(c, names[i]);
     ist_check_region(c, "region");
     ist_check_duration(c, "timeout");
+    const char *engine = ist_checking_text(c, "network_policy");
+    if (engine != NULL && strcmp(engine, "vpc-cni") != 0)
+        ist_wrong(c, "network_policy",
+                  "\"%s\": only `vpc-cni` is known; what a manifest installs needs no word here", engine);
+    ist_check_hosts_net(c, "onPremCidr");
+    ist_check_hosts_net(c, "onPremPodCidr");
     check_create(c);
     check_manifests(c);
     check_overrides(c);
