@@ -152,6 +152,8 @@ static void say_overlap(const struct table *table, const ist_field *field, const
             const char *a = json_string_value(json_array_get(list, i)),
                        *b = json_string_value(json_array_get(list, k));
             ist_net4 na, nb;
+            if (!a || !b) // one that is not known yet
+                continue;
             if (ist_net4_parse(a, &na, NULL) != IST_OK || ist_net4_parse(b, &nb, NULL) != IST_OK ||
                 !ist_net4_overlap(na, nb))
                 continue;
@@ -163,37 +165,6 @@ static void say_overlap(const struct table *table, const ist_field *field, const
     }
 }
 
-// A list or a map of which a part is not known: the rest is made what its type says. What is wrong in it has been told,
-// and counts as not known.
-static void normal_where_known(const char *type, struct value *value)
-{
-    char item[128];
-    size_t i;
-    const char *key;
-    void *next;
-    json_t *child, *normal = NULL;
-    if (!ist_type_item(type, item, sizeof(item)))
-        return;
-    for (i = 0; i < json_array_size(value->json); i++) {
-        child = json_array_get(value->json, i);
-        if (json_is_null(child))
-            continue;
-        const bool good = ist_type_normalise(item, child, &normal, NULL) == IST_OK;
-        json_array_set_new(value->json, i, good ? normal : json_null());
-        if (!good)
-            json_array_set_new(value->record, i, json_pack("{s:s}", "$unknown", ""));
-    }
-    json_object_foreach_safe(value->json, next, key, child)
-    {
-        if (ist_type_normalise(item, child, &normal, NULL) == IST_OK) {
-            json_object_set_new(value->json, key, normal);
-            continue;
-        }
-        json_object_set_new(value->record, key, json_pack("{s:s}", "$unknown", ""));
-        json_object_del(value->json, key);
-    }
-}
-
 static bool stands_for_another(const json_t *record)
 {
     static const char *const marks[] = {"$unknown", "$ref", "$text", "$config", "$secret"};
@@ -201,6 +172,56 @@ static bool stands_for_another(const json_t *record)
         if (json_object_get(record, marks[i]))
             return true;
     return false;
+}
+
+// A list or a map of which a part is not known: the rest is made what its type says. What is wrong in it has been told,
+// and counts as not known.
+static void normal_where_known(const char *type, json_t *json, json_t *record);
+
+// What one item becomes; NULL: it is not known. New reference.
+static json_t *normal_item(const char *type, json_t *json, json_t *record)
+{
+    char item[128];
+    json_t *normal = NULL;
+    if (ist_type_normalise(type, json, &normal, NULL) == IST_OK)
+        return normal;
+    const bool map = strncmp(type, "map(", 4) == 0;
+    if (!ist_type_item(type, item, sizeof(item)) || stands_for_another(record) ||
+        (map ? !json_is_object(json) || !json_is_object(record)
+             : !json_is_array(json) || !json_is_array(record)))
+        return NULL;
+    normal_where_known(type, json, record);
+    return json_incref(json);
+}
+
+static void normal_where_known(const char *type, json_t *json, json_t *record)
+{
+    char item[128];
+    size_t i;
+    const char *key;
+    void *next;
+    json_t *child, *normal;
+    if (!ist_type_item(type, item, sizeof(item)))
+        return;
+    for (i = 0; i < json_array_size(json); i++) {
+        child = json_array_get(json, i);
+        if (json_is_null(child))
+            continue;
+        normal = normal_item(item, child, json_array_get(record, i));
+        json_array_set_new(json, i, normal ? normal : json_null());
+        if (!normal)
+            json_array_set_new(record, i, json_pack("{s:s}", "$unknown", ""));
+    }
+    json_object_foreach_safe(json, next, key, child)
+    {
+        normal = normal_item(item, child, json_object_get(record, key));
+        if (normal) {
+            json_object_set_new(json, key, normal);
+            continue;
+        }
+        json_object_set_new(record, key, json_pack("{s:s}", "$unknown", ""));
+        json_object_del(json, key);
+    }
 }
 
 // Of a list or a map with something in it that is not known yet, the rest. False, and told, when it is wrong.
@@ -267,7 +288,8 @@ static struct value leaf(const struct table *table, const ist_field *field, cons
     json_t *normal = NULL;
     ist_error err = {0};
     if (value.open) {
-        normal_where_known(field->type, &value);
+        normal_where_known(field->type, value.json, value.record);
+        say_overlap(table, field, node, value.json);
         return value;
     }
     if (ist_type_normalise(field->type, value.json, &normal, &err) != IST_OK) {

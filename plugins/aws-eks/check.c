@@ -79,6 +79,19 @@ static const char *in_group(char path[64], size_t i, const char *key)
     return path;
 }
 
+static void check_group_name(ist_checking *c, const char *path)
+{
+    const char *name = ist_checking_text(c, path);
+    const size_t len = name ? strlen(name) : 0;
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    if (len && (len > 63 || strchr("-_", name[0]) || strspn(name, letters) < len))
+        ist_wrong(
+            c, path,
+            "\"%s\" is no name of a node group: 1 to 63 letters, digits, - and _, with a letter or a digit "
+            "first",
+            name);
+}
+
 static void check_group(ist_checking *c, size_t i)
 {
     static const char *const names[] = {"name", "role", "subnets", "ami_type"};
@@ -89,6 +102,9 @@ static void check_group(ist_checking *c, size_t i)
         ist_wrong(c, path, "expected ON_DEMAND or SPOT, found \"%s\"", capacity);
     for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++)
         ist_check_names(c, in_group(path, i, names[k]));
+    check_group_name(c, in_group(path, i, "name"));
+    ist_check_iam(c, in_group(path, i, "role"), 0);
+    ist_check_aws_id(c, in_group(path, i, "subnets"), "subnet-");
     ist_check_instance_types(c, in_group(path, i, "instance_types"));
     ist_check_range(c, in_group(path, i, "disk_size"), 1, 16384); // GiB of a gp3 volume
     for (size_t k = 0; k < 3; k++) {
@@ -99,6 +115,15 @@ static void check_group(ist_checking *c, size_t i)
             if (json_is_integer(lower) && json_integer_value(lower) > json_integer_value(value))
                 ist_wrong(c, path, "is below `%s`", counts[j]);
         }
+    }
+}
+
+static void check_principals(ist_checking *c, const char *list, const char *key)
+{
+    for (size_t i = 0; i < json_array_size(ist_checking_at(c, list)); i++) {
+        char *path = ist_printf("%s[%zu].%s", list, i, key);
+        ist_check_iam(c, path, 0);
+        ist_free(path);
     }
 }
 
@@ -122,6 +147,12 @@ static void check_create(ist_checking *c)
     for (size_t i = 0; i < json_array_size(ist_checking_at(c, "node_groups")); i++) {
         check_group(c, i);
     }
+    check_principals(c, "access_entries", "principal");
+    check_principals(c, "addons", "role");
+    if (!ist_json_bool(ist_checking_inputs(c), "public_access", 1) && ist_is_known(c, "private_access") &&
+        !ist_json_bool(ist_checking_inputs(c), "private_access", 0))
+        ist_wrong(c, "public_access",
+                  "is off, and so is `private_access`: nobody could reach the API server");
 }
 
 int32_t eks_check(const ist_host *host, ist_call *call)
@@ -134,6 +165,15 @@ int32_t eks_check(const ist_host *host, ist_call *call)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         ist_check_names(c, names[i]);
     ist_check_region(c, "region");
+    ist_check_iam(c, "role_arn", 1);
+    ist_check_iam(c, "role_arn_name", 0);
+    ist_check_iam(c, "cluster_role", 0);
+    ist_check_aws_id(c, "subnets", "subnet-");
+    ist_check_aws_id(c, "security_groups", "sg-");
+    ist_check_sources(c, "public_access_cidrs");
+    ist_check_sources(c, "exclude_snat_cidrs");
+    ist_check_on_prem(c, "pods and nodes on premises have networks of their own");
+    ist_check_tags(c, "tags");
     ist_check_duration(c, "timeout");
     const char *engine = ist_checking_text(c, "network_policy");
     if (engine != NULL && strcmp(engine, "vpc-cni") != 0)

@@ -6,6 +6,23 @@
 #include <stdio.h>
 #include <string.h>
 
+// The interface, or an address that one in the VPC has.
+static void check_next_hop(ist_checking *c)
+{
+    const char *kind = ist_checking_text(c, "next_hop.kind"), *id = ist_checking_text(c, "next_hop.id");
+    ist_net4 vpc, hop;
+    if (kind == NULL || id == NULL)
+        return;
+    if (strcmp(kind, "eni") == 0) {
+        ist_check_aws_id(c, "next_hop.id", "eni-");
+        return;
+    }
+    if (ist_check_unicast(c, "next_hop.id") && ist_checking_net(c, "vpc_cidr", &vpc) &&
+        ist_checking_net(c, "next_hop.id", &hop) && !ist_net4_contains(vpc, hop.address))
+        ist_wrong(c, "next_hop.id", "%s is no address of the VPC (`vpc_cidr`: %s): no interface there has it",
+                  id, ist_checking_text(c, "vpc_cidr"));
+}
+
 int32_t routes_check(const ist_host *host, ist_call *call)
 {
     static const char *const why =
@@ -20,7 +37,9 @@ int32_t routes_check(const ist_host *host, ist_call *call)
         const char *text = ist_checking_text(c, paths[i]);
         ist_check_hosts_net(c, paths[i]);
         ist_check_apart(c, "vpc_cidr", paths[i], why);
-        for (size_t k = 0; k < i && text != NULL; k++)
+        if (i == 1)
+            ist_check_on_prem(c, "name the wider one only, or keep them apart");
+        for (size_t k = 0; k < i && i > 1 && text != NULL; k++)
             ist_check_apart(c, paths[k], paths[i], "name the wider one only, or keep them apart");
     }
     const json_t *tables = ist_checking_at(c, "route_tables");
@@ -29,6 +48,7 @@ int32_t routes_check(const ist_host *host, ist_call *call)
     static const char *const names[] = {"profile", "vpc_id", "route_tables", "security_groups"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         ist_check_names(c, names[i]);
+    check_next_hop(c);
     ist_check_region(c, "region");
     ist_check_vpc(c, "vpc_cidr");
     ist_check_aws_id(c, "vpc_id", "vpc-");

@@ -33,5 +33,8 @@ int32_t vpc_check(const ist_host *host, ist_call *call)
         ist_check_names(c, names[i]);
     ist_check_region(c, "region");
     ist_check_aws_id(c, "id", "vpc-");
+    ist_check_length(c, "name", 256, "the value of a tag");
+    ist_check_length(c, "worker_group_name", 255, "the name of a security group");
+    ist_check_tags(c, "tags");
     return ist_checking_end(c);
 }

@@ -54,6 +54,7 @@ int32_t ccp_check(const ist_host *host, ist_call *call)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         ist_check_names(c, names[i]);
     ist_check_region(c, "region");
+    ist_check_iam(c, "role_arn_name", 0);
     ist_check_instance_types(c, "instance_type");
     ist_check_vpc(c, "subnet.cidr");
     check_given(c);

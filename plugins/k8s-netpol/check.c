@@ -53,6 +53,18 @@ static void check_keys(ist_checking *c, const char *path, const char *what, cons
 
 // ---- selectors
 
+static void check_values(ist_checking *c, const char *path, const char *key)
+{
+    const json_t *values = json_object_get(ist_checking_at(c, path), "values"), *one;
+    size_t i;
+    json_array_foreach(values, i, one)
+    {
+        ist_check_label_value(c, path, key, json_string_value(one));
+        if (!json_is_string(one) && !json_is_null(one))
+            ist_wrong(c, path, "`values`: expected text, as in \"80\"");
+    }
+}
+
 static void check_expression(ist_checking *c, const char *path)
 {
     static const char *const keys[] = {"key", "operator", "values", NULL};
@@ -61,8 +73,11 @@ static void check_expression(ist_checking *c, const char *path)
     check_keys(c, path, "an expression", keys);
     const char *operator= ist_json_str(ist_checking_at(c, path), "operator");
     size_t values = json_array_size(json_object_get(ist_checking_at(c, path), "values"));
-    if (!ist_json_str(ist_checking_at(c, path), "key"))
+    const char *key = ist_json_str(ist_checking_at(c, path), "key");
+    if (!key)
         ist_wrong(c, path, "`key` is missing");
+    else if (ist_check_label_key(c, path, key))
+        check_values(c, path, key);
     const int of_list = operator&&(!strcmp(operator, "In") || !strcmp(operator, "NotIn"));
     const int alone = operator&&(!strcmp(operator, "Exists") || !strcmp(operator, "DoesNotExist"));
     if (!of_list && !alone)
@@ -82,9 +97,13 @@ static void check_selector(ist_checking *c, const char *path)
     const char *key;
     json_t *value;
     if (has_shape(c, labels, SHAPE_MAP))
-        json_object_foreach((json_t *)(uintptr_t)ist_checking_at(c, labels), key,
-                            value) if (!json_is_string(value))
-            ist_wrong(c, labels, "`%s`: expected text, as in \"80\"", key);
+        json_object_foreach((json_t *)(uintptr_t)ist_checking_at(c, labels), key, value)
+        {
+            ist_check_label_key(c, labels, key);
+            ist_check_label_value(c, labels, key, json_string_value(value));
+            if (!json_is_string(value))
+                ist_wrong(c, labels, "`%s`: expected text, as in \"80\"", key);
+        }
     if (has_shape(c, list, SHAPE_LIST)) {
         for (size_t i = 0; i < json_array_size(ist_checking_at(c, list)); i++) {
             char *one = inside(list, "[%zu]", i);

@@ -66,12 +66,37 @@ static void check_kubeconfig(ist_checking *c, size_t i, const char *name)
         ist_check_kubeconfig(c, path);
 }
 
+static void check_labels(ist_checking *c, const char *path)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)ist_checking_at(c, path), key, value)
+    {
+        ist_check_label_key(c, path, key);
+        ist_check_label_value(c, path, key, json_string_value(value));
+    }
+}
+
+// Keys of labels or annotations that go with a Service.
+static void check_carried(ist_checking *c, const char *list)
+{
+    char path[PATH_MAX_LEN];
+    if (!ist_check_names(c, list))
+        return;
+    for (size_t i = 0; i < json_array_size(ist_checking_at(c, list)); i++) {
+        const char *key = ist_checking_text(c, at(path, "%s[%zu]", list, i));
+        if (key)
+            ist_check_label_key(c, path, key);
+    }
+}
+
 static void check_services(ist_checking *c, size_t i)
 {
     char list[PATH_MAX_LEN], path[PATH_MAX_LEN];
     at(list, "clusters[%zu].services", i);
     for (size_t k = 0; k < json_array_size(ist_checking_at(c, list)); k++) {
         ist_check_dns_label(c, at(path, "%s[%zu].namespace", list, k));
+        check_labels(c, at(path, "%s[%zu].labels", list, k));
         at(path, "%s[%zu].targets", list, k);
         for (size_t t = 0; t < json_array_size(ist_checking_at(c, path)); t++) {
             at(path, "%s[%zu].targets[%zu]", list, k, t);
@@ -121,8 +146,8 @@ int32_t mirror_check(const ist_host *host, ist_call *call)
     else if (json_array_size(clusters) == 1 && ist_is_known(c, "clusters"))
         ist_unwise(c, "clusters", "names one cluster alone: there is none that its services could go to");
     ist_check_pod_cidrs(c, "pod_cidrs");
-    ist_check_names(c, "labels");
-    ist_check_names(c, "annotations");
+    check_carried(c, "labels");
+    check_carried(c, "annotations");
     if (ist_is_known(c, "clusters")) {
         check_keys(c, "kubeconfigs");
         check_keys(c, "pod_cidrs");

@@ -227,6 +227,24 @@ lacks "knockknock" "and the passphrase is not shown"
 mkdir "$TMP/folder"
 refuses_key "it is a folder" "a folder" "$TMP/folder"
 
+# ---- a flat network on premises: pods have addresses of the nodes'
+flat() { # flat PLUGIN "INPUTS" [PODS]
+    steps <<Y
+a: {plugin: $1, with: {$2, onPremCidr: 10.1.0.0/16${3:+, onPremPodCidr: $3}}}
+Y
+    run validate p >"$TMP/out" 2>&1
+}
+csr="ike_keyring_peer: {ip_range: {start: 192.0.2.9, end: 255.255.255.255}, pre-shared-key: a0b1c2d3}, ike_profile: {remote_peer_ip: 192.0.2.9},
+  DmvpnIp: 10.250.0.9, DmvpnNetmask: 255.255.255.0, nhrp: {key: keykey00, HubTunnelIP: 10.250.0.1},
+  ospf: {processId: 10, tunnelNetwork: 10.250.0.0, tunnelWildcard: 0.0.0.255, vpcArea: 2, tunnelArea: 0}, name: aws, region: us-west-2,
+  vpc_id: vpc-1, public_subnet: {id: subnet-1, cidr: 10.0.106.0/24}, private_subnets: [{id: subnet-2, cidr: 10.0.109.0/24}], ssh_key: my-key"
+for pair in "csr-dmvpn $csr" "frr-dmvpn where: existing, ssh: {host: 192.0.2.8}, $csr" "aws-routes route_tables: [rtb-1], next_hop: {kind: eni, id: eni-1}" "aws-eks name: aws"; do
+    flat "${pair%% *}" "${pair#* }"
+    says "valid: 1 step" "${pair%% *}: the nodes' network alone is enough"
+    flat "${pair%% *}" "${pair#* }" 10.1.0.0/16
+    says "= leave \`onPremPodCidr\` out where pods have addresses of the nodes' network" "the same twice is an error that says so"
+done
+
 # ---- a step that is wrong in several ways
 {
     printf 'pipelines:\n  p:\n    steps:\n      c:\n        plugin: ccp\n        with:\n'

@@ -91,6 +91,14 @@ astray "10.0.111.0 255.255.255.128 Null0" "a part of a subnet in the VPC led to 
 configure 'ip route 192.168.0.0 255.255.0.0 Null0 250' >"$TMP/typed"
 ok "a floating route to nowhere waits behind OSPF's" csr verify
 configure 'no ip route 192.168.0.0 255.255.0.0 Null0 250' >"$TMP/typed"
+# ---- a flat network on premises: its pods are in the nodes' ----
+sed '/^onPremPodCidr/d' "$TMP/in.yaml" >"$TMP/flat.yaml"
+IN=$TMP/flat.yaml csr apply >"$TMP/out" 2>&1
+ok "a flat network on premises: apply lets no other in" eval 'IN=$TMP/flat.yaml changes 0'
+IN=$TMP/flat.yaml csr verify >"$TMP/out" 2>&1
+ok "verify passes" test $? = 0
+ok "and asks for no route to pods" eval '! grep -qF "route to the pods" "$TMP/verify.json" "$TMP/out"'
+ok "with pods of their own again: apply changes it back" csr apply
 # ---- what a run before has made under another name goes ----
 other() { # other "what" "from" "to" LINE-GONE LINE-THERE: an input changes, and changes back
     sed "s|$2|$3|" "$TMP/in.yaml" >"$TMP/renamed.yaml"

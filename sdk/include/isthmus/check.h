@@ -58,11 +58,18 @@ IST_EXPORT int ist_check_names(ist_checking *checking, const char *path);
 IST_EXPORT int ist_check_region(ist_checking *checking, const char *path);
 // A network in which hosts can be: neither loopback nor multicast nor reserved.
 IST_EXPORT int ist_check_hosts_net(ist_checking *checking, const char *path);
+// The same of each network of the list (or the one) at `path`, from where somebody is let in: 0.0.0.0/0 is one.
+IST_EXPORT int ist_check_sources(ist_checking *checking, const char *path);
+// An IPv4 address that one host has: not 0.0.0.0, loopback, link-local, multicast nor reserved.
+IST_EXPORT int ist_check_unicast(ist_checking *checking, const char *path);
 // An EC2 instance type, or a list of them, as AWS spells them: a family, a dot, a size ("c5.large").
 IST_EXPORT int ist_check_instance_types(ist_checking *checking, const char *path);
 // A regular file that can be read. `what` names it: "the private key".
 IST_EXPORT int ist_check_file(ist_checking *checking, const char *path, const char *what);
-// A kubeconfig: given as its text, or as a path (or several, joined by ":") to files that are there.
+// The same of a file that is named somewhere else; `path` is what is said.
+IST_EXPORT int ist_check_file_text(ist_checking *checking, const char *path, const char *file,
+                                   const char *what);
+// A kubeconfig: given as its text, or as a path (or several, joined by ":") to files that are there and hold one.
 IST_EXPORT int ist_check_kubeconfig(ist_checking *checking, const char *path);
 // The same of a text that is somewhere else; `path` is what is said.
 IST_EXPORT int ist_check_kubeconfig_text(ist_checking *checking, const char *path, const char *text);
@@ -75,11 +82,22 @@ IST_EXPORT int ist_check_mask(ist_checking *checking, const char *path, int wild
 IST_EXPORT int ist_checking_net(const ist_checking *checking, const char *path, ist_net4 *net);
 // The networks at two paths do not overlap; said of the second, with `why` behind it ("" for none).
 IST_EXPORT int ist_check_apart(ist_checking *checking, const char *path, const char *other, const char *why);
+// `onPremCidr` and `onPremPodCidr` do not overlap; where pods are in the nodes' network, the second is left out.
+IST_EXPORT int ist_check_on_prem(ist_checking *checking, const char *why);
 
 // A network of a size that AWS takes for a VPC.
 IST_EXPORT int ist_check_vpc(ist_checking *checking, const char *path);
 // An id as AWS gives it, or a list of them: `prefix` ("vpc-") and what follows.
 IST_EXPORT int ist_check_aws_id(ist_checking *checking, const char *path, const char *prefix);
+// An IAM role or user: an ARN ("arn:aws:iam::123456789012:role/name") or, unless `whole`, a name
+// or a part of an ARN.
+IST_EXPORT int ist_check_iam(ist_checking *checking, const char *path, int whole);
+// At most so many characters, as AWS allows for what `what` says.
+IST_EXPORT int ist_check_length(ist_checking *checking, const char *path, size_t most, const char *what);
+// What begins the name of a CloudFormation stack; `most`: characters it may have, with what comes behind it in mind.
+IST_EXPORT int ist_check_stack_name(ist_checking *checking, const char *path, size_t most);
+// Tags, {key: value}: within AWS's lengths, and none of those that AWS keeps for itself ("aws:").
+IST_EXPORT int ist_check_tags(ist_checking *checking, const char *path);
 // A duration to wait for something: some time, and a week at most.
 IST_EXPORT int ist_check_duration(ist_checking *checking, const char *path);
 // The networks of these lists (paths) lie within the network at `vpc`, apart from each other, and are of a size that AWS

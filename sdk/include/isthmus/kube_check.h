@@ -21,8 +21,15 @@ IST_EXPORT int ist_check_cluster(ist_checking *checking, const char *path);
 IST_EXPORT int ist_check_clusters(ist_checking *checking, const char *path);
 // The keys of the map at `path` (`pod_cidrs`) are such names.
 IST_EXPORT int ist_check_cluster_keys(ist_checking *checking, const char *path);
-// `pod_cidrs` at `path`, {cluster: [network]}: no pod of one cluster has an address of another's. IPv4 alone.
+// `pod_cidrs` at `path`, {cluster: [network]}: no pod of one cluster has an address of another's, nor
+// one that no host has. IPv4 alone.
 IST_EXPORT int ist_check_pod_cidrs(ist_checking *checking, const char *path);
+// A key of a label or an annotation: a name of 63 characters at most, perhaps with a DNS name and / before it. Said of
+// `path`.
+IST_EXPORT int ist_check_label_key(ist_checking *checking, const char *path, const char *key);
+// The value of a label. Said of `path`.
+IST_EXPORT int ist_check_label_value(ist_checking *checking, const char *path, const char *key,
+                                     const char *value);
 // `namespaces` (IST_NAMESPACES_INPUT): names that Kubernetes takes, of clusters that are there.
 IST_EXPORT void ist_check_namespaces(ist_checking *checking);
 // The name of a cluster at `path`, as a label's value takes it.

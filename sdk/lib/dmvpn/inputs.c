@@ -52,28 +52,11 @@ static void check_host(ist_checking *c, const char *path, uint32_t address, uint
         ist_wrong(c, path, "%s is the broadcast address of the tunnel network", text);
 }
 
-// An address that one host has: what may be anybody's, nobody's or many's is none.
-static void check_unicast(ist_checking *c, const char *path)
-{
-    uint32_t address;
-    if (!ipv4_at(c, path, &address))
-        return;
-    const char *what = address >> 24 == 0        ? "is no host's address"
-                       : address >> 24 == 127    ? "is a loopback address, which no other host reaches"
-                       : address >> 28 == 14     ? "is a multicast address, not one host's"
-                       : address == 0xffffffff   ? "is the broadcast address"
-                       : address >> 28 == 15     ? "is reserved: no host has it"
-                       : address >> 16 == 0xa9fe ? "is a link-local address, which no other network reaches"
-                                                 : NULL;
-    if (what)
-        ist_wrong(c, path, "%s %s", ist_checking_text(c, path), what);
-}
-
 // Where a hub is reached lies outside the tunnel that leads to it.
 static void check_outside(ist_checking *c, const char *path)
 {
     uint32_t address, own, mask;
-    check_unicast(c, path);
+    ist_check_unicast(c, path);
     if (ipv4_at(c, path, &address) && ipv4_at(c, "DmvpnIp", &own) && ipv4_at(c, "DmvpnNetmask", &mask) &&
         mask && !((address ^ own) & mask))
         ist_wrong_hint(c, path, "the hub's public or routed address is meant",
@@ -87,17 +70,17 @@ static void check_addresses(ist_checking *c)
                                           "private_address", "nhrp.HubTunnelIP"};
     char path[64];
     for (size_t i = 0; i < sizeof unicast / sizeof *unicast; i++)
-        check_unicast(c, unicast[i]);
+        ist_check_unicast(c, unicast[i]);
     check_outside(c, "ike_profile.remote_peer_ip");
     for (size_t i = 0; i < json_array_size(ist_checking_at(c, "ike_profile.remote_identities")); i++) {
         snprintf(path, sizeof path, "ike_profile.remote_identities[%zu]", i);
-        check_unicast(c, path);
+        ist_check_unicast(c, path);
     }
     for (size_t i = 0; i < json_array_size(ist_checking_at(c, "hubs")); i++) {
         snprintf(path, sizeof path, "hubs[%zu].tunnel_address", i);
-        check_unicast(c, path);
+        ist_check_unicast(c, path);
         snprintf(path, sizeof path, "hubs[%zu].identity", i);
-        check_unicast(c, path);
+        ist_check_unicast(c, path);
         snprintf(path, sizeof path, "hubs[%zu].address", i);
         check_outside(c, path);
     }
@@ -206,7 +189,7 @@ static void check_networks(ist_checking *c)
 {
     static const char *const remote[] = {"onPremCidr", "onPremPodCidr"};
     const char *why = "nothing could be routed between networks on both sides of the tunnel";
-    if (ist_check_apart(c, remote[0], remote[1], "pods and nodes on premises have networks of their own"))
+    if (ist_check_on_prem(c, "pods and nodes on premises have networks of their own"))
         check_beside_tunnel(c, remote[0]);
     check_beside_tunnel(c, remote[1]);
     check_beside_tunnel(c, "public_subnet.cidr");
@@ -275,6 +258,11 @@ void ist_dmvpn_check(ist_checking *c)
     check_networks(c);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         ist_check_names(c, names[i]);
+    ist_check_sources(c, "InboundSSH");
+    ist_check_tags(c, "tags");
+    if (ist_is_known(c, "where") && strcmp(ist_dmvpn_where(ist_checking_inputs(c)), "vpc") == 0)
+        ist_check_stack_name(c, "name", 63 - strlen("-csr")); // it is the router's name as well
+    ist_check_length(c, "ssh_key", 255, "the name of a key pair");
     ist_check_region(c, "region");
     ist_check_instance_types(c, "InstanceType");
     ist_check_aws_id(c, "vpc_id", "vpc-");

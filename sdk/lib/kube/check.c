@@ -5,6 +5,7 @@
 #include "internal.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static char *path_of(const char *map, const char *key)
 {
@@ -18,6 +19,45 @@ int ist_checking_has(const ist_checking *c, const char *path, const char *key)
     int has = json_object_get(map, key) || !ist_is_known(c, inner) || (!map && !ist_is_known(c, path));
     ist_free(inner);
     return has;
+}
+
+// As kubectl reads KUBECONFIG: of several files, those that are there.
+static int is_one_there(const char *paths)
+{
+    int found = 0;
+    for (size_t len; *paths && !found; paths += len + (paths[len] == ':')) {
+        len = strcspn(paths, ":");
+        char *one = ist_strndup(paths, len);
+        found = len && access(one, R_OK) == 0;
+        ist_free(one);
+    }
+    return found;
+}
+
+int ist_check_kubeconfig_text(ist_checking *c, const char *path, const char *text)
+{
+    struct kube_login login = {0};
+    ist_error err = {0};
+    if (!text || !*text || *text == '{' || strchr(text, '\n'))
+        return 1;
+    if (!strchr(text, ':') && !ist_check_file_text(c, path, text, "the kubeconfig"))
+        return 0;
+    if (strchr(text, ':') && !is_one_there(text)) {
+        ist_wrong(c, path, "none of the kubeconfigs %s can be read", text);
+        return 0;
+    }
+    const int32_t rc = kube_login_load(ist_checking_env(c), text, NULL, &login, &err);
+    if (rc != IST_OK)
+        ist_wrong_hint(c, path, err.hint[0] ? err.hint : NULL, "the kubeconfig %s cannot be used: %s%s%s",
+                       text, strcmp(err.where, text) == 0 ? "" : err.where,
+                       strcmp(err.where, text) == 0 ? "" : ": ", err.text);
+    kube_login_free(&login);
+    return rc == IST_OK;
+}
+
+int ist_check_kubeconfig(ist_checking *c, const char *path)
+{
+    return ist_check_kubeconfig_text(c, path, ist_checking_text(c, path));
 }
 
 int ist_check_kubeconfigs(ist_checking *c, const char *path)
@@ -121,6 +161,16 @@ int ist_check_pod_cidrs(ist_checking *c, const char *path)
     json_object_foreach((json_t *)(uintptr_t)map, one, mine)
     {
         char *outer = path_of(path, one);
+        for (size_t i = 0; i < json_array_size(mine); i++) {
+            char *item = ist_printf("%s[%zu]", outer, i);
+            good &= ist_check_hosts_net(c, item);
+            for (size_t k = 0; k < i; k++) {
+                char *before = ist_printf("%s[%zu]", outer, k);
+                good &= ist_check_apart(c, before, item, "");
+                ist_free(before);
+            }
+            ist_free(item);
+        }
         json_object_foreach((json_t *)(uintptr_t)map, other, theirs)
         {
             if (strcmp(other, one) == 0)
@@ -140,13 +190,34 @@ int ist_check_pod_cidrs(ist_checking *c, const char *path)
     return good;
 }
 
+// Labels of DNS with dots between them.
+static int is_dns_name(const char *name)
+{
+    size_t len = strlen(name);
+    int good = len && len <= 253;
+    for (const char *at = name; good && at;) {
+        size_t part = strcspn(at, ".");
+        good = part && at[0] != '-' && at[part - 1] != '-' &&
+               strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789-") == part;
+        at = at[part] ? at + part + 1 : NULL;
+    }
+    return good;
+}
+
+// What a label's value, and the name in its key, is made of.
+static int is_label_word(const char *word)
+{
+    size_t len = strlen(word);
+    int good = len && len <= 63 && is_alnum(word[0]) && is_alnum(word[len - 1]);
+    for (size_t i = 0; good && i < len; i++)
+        good = is_alnum(word[i]) || strchr("-_.", word[i]) != NULL;
+    return good;
+}
+
 int ist_check_cluster_name(ist_checking *c, const char *path)
 {
     const char *name = ist_checking_text(c, path);
-    size_t len = name ? strlen(name) : 0;
-    int good = len && len <= 63 && is_alnum(name[0]) && is_alnum(name[len - 1]);
-    for (size_t i = 0; good && i < len; i++)
-        good = is_alnum(name[i]) || strchr("-_.", name[i]) != NULL;
+    int good = name && is_label_word(name);
     if (name && !good)
         ist_wrong(c, path,
                   "\"%s\" cannot be the value of a label: at most 63 letters, digits, -, _ and ., with a "
@@ -156,18 +227,36 @@ int ist_check_cluster_name(ist_checking *c, const char *path)
     return !name || good;
 }
 
+int ist_check_label_key(ist_checking *c, const char *path, const char *key)
+{
+    const char *slash = strchr(key, '/');
+    char *prefix = ist_strndup(key, slash ? (size_t)(slash - key) : 0);
+    int good = is_label_word(slash ? slash + 1 : key) && (!slash || is_dns_name(prefix));
+    ist_free(prefix);
+    if (!good)
+        ist_wrong(
+            c, path,
+            "\"%s\" is no key of a label or an annotation: at most 63 letters, digits, -, _ and ., with a "
+            "letter or a digit first and last, and perhaps a DNS name and / before it",
+            key);
+    return good;
+}
+
+int ist_check_label_value(ist_checking *c, const char *path, const char *key, const char *value)
+{
+    if (!value || !*value || is_label_word(value))
+        return 1;
+    ist_wrong(c, path,
+              "`%s`: \"%s\" cannot be the value of a label: at most 63 letters, digits, -, _ and ., with a "
+              "letter or a digit first and last",
+              key, value);
+    return 0;
+}
+
 int ist_check_dns_name(ist_checking *c, const char *path)
 {
     const char *name = ist_checking_text(c, path);
-    size_t len = name ? strlen(name) : 0;
-    int good = len && len <= 253;
-    // Labels with dots between them.
-    for (const char *at = name; good && at;) {
-        size_t part = strcspn(at, ".");
-        good = part && at[0] != '-' && at[part - 1] != '-' &&
-               strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789-") == part;
-        at = at[part] ? at + part + 1 : NULL;
-    }
+    int good = name && is_dns_name(name);
     if (name && !good)
         ist_wrong(c, path,
                   "\"%s\" is no name that Kubernetes takes: at most 253 of a-z, 0-9, - and ., with a letter "

@@ -142,8 +142,7 @@ int ist_check_line(ist_checking *c, const char *path)
     return 1;
 }
 
-// Says what is wrong with one file; 1 when nothing is.
-static int file_is_there(ist_checking *c, const char *path, const char *file, const char *what)
+int ist_check_file_text(ist_checking *c, const char *path, const char *file, const char *what)
 {
     struct stat info;
     const char *why = NULL;
@@ -159,33 +158,7 @@ static int file_is_there(ist_checking *c, const char *path, const char *file, co
 int ist_check_file(ist_checking *c, const char *path, const char *what)
 {
     const char *file = ist_checking_text(c, path);
-    return !file || !*file || file_is_there(c, path, file, what);
-}
-
-int ist_check_kubeconfig(ist_checking *c, const char *path)
-{
-    return ist_check_kubeconfig_text(c, path, ist_checking_text(c, path));
-}
-
-int ist_check_kubeconfig_text(ist_checking *c, const char *path, const char *text)
-{
-    if (!text || !*text || *text == '{' || strchr(text, '\n'))
-        return 1;
-    // As kubectl reads KUBECONFIG: of several files, those that are there.
-    size_t len = strcspn(text, ":");
-    if (text[len]) {
-        int found = 0;
-        for (const char *at = text; *at && !found; at += len + (at[len] == ':')) {
-            len = strcspn(at, ":");
-            char *one = ist_strndup(at, len);
-            found = len && access(one, R_OK) == 0;
-            ist_free(one);
-        }
-        if (!found)
-            ist_wrong(c, path, "none of the kubeconfigs %s can be read", text);
-        return found;
-    }
-    return file_is_there(c, path, text, "the kubeconfig");
+    return !file || !*file || ist_check_file_text(c, path, file, what);
 }
 
 int ist_check_dns_label(ist_checking *c, const char *path)
@@ -293,14 +266,28 @@ int ist_check_subnets(ist_checking *c, const char *vpc, const char *const *lists
     return good;
 }
 
-int ist_check_apart(ist_checking *c, const char *path, const char *other, const char *why)
+// Says that the network at `other` overlaps with the one at `path`, if it does.
+static int are_apart(ist_checking *c, const char *path, const char *other, const char *why, const char *hint)
 {
     ist_net4 a, b;
     if (!ist_checking_net(c, path, &a) || !ist_checking_net(c, other, &b) || !ist_net4_overlap(a, b))
         return 1;
     char *picture = ist_net_picture((ist_net_bar[]){{path, a}, {other, b}}, 2);
-    ist_wrong_hint(c, other, picture, "%s overlaps with %s of `%s`%s%s", ist_checking_text(c, other),
-                   ist_checking_text(c, path), path, *why ? ": " : "", why);
+    char *said = hint ? ist_printf("%s\n%s", hint, picture) : NULL;
+    ist_wrong_hint(c, other, said ? said : picture, "%s overlaps with %s of `%s`%s%s",
+                   ist_checking_text(c, other), ist_checking_text(c, path), path, *why ? ": " : "", why);
+    ist_free(said);
     ist_free(picture);
     return 0;
+}
+
+int ist_check_apart(ist_checking *c, const char *path, const char *other, const char *why)
+{
+    return are_apart(c, path, other, why, NULL);
+}
+
+int ist_check_on_prem(ist_checking *c, const char *why)
+{
+    return are_apart(c, "onPremCidr", "onPremPodCidr", why,
+                     "leave `onPremPodCidr` out where pods have addresses of the nodes' network");
 }

@@ -70,18 +70,6 @@ int ist_check_region(ist_checking *c, const char *path)
     return 0;
 }
 
-int ist_check_hosts_net(ist_checking *c, const char *path)
-{
-    ist_net4 net;
-    if (!ist_checking_net(c, path, &net) || (net.address >> 24 != 127 && net.address >> 24 < 224))
-        return 1;
-    ist_wrong(c, path, "%s is %s: no host has an address in it", ist_checking_text(c, path),
-              net.address >> 24 == 127  ? "the loopback network"
-              : net.address >> 28 == 14 ? "of multicast"
-                                        : "reserved");
-    return 0;
-}
-
 // nano to large, xlarge and its multiples, metal and its sizes.
 static int is_size(const char *text)
 {

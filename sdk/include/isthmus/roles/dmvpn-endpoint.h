@@ -80,8 +80,8 @@
     IST_DMVPN_ROW_("static_routes[].network", "cidr", NULL, IST_REQUIRED, "Where to."),                              \
     IST_DMVPN_ROW_("static_routes[].via", "ipv4", NULL, IST_REQUIRED, "Tunnel address of the endpoint before it."),  \
     IST_DMVPN_ROW_("onPremCidr", "cidr", NULL, (spoke), "Nodes on premises: let in, and a route for them expected."),\
-    IST_DMVPN_ROW_("onPremPodCidr", "cidr", NULL, (spoke),                                                           \
-                   "Pods on premises: let in, and a route for them expected."),                                      \
+    IST_DMVPN_ROW_("onPremPodCidr", "cidr", NULL, 0,                                                                 \
+                   "Pods on premises: let in, and a route for them expected; without it they are in onPremCidr."),   \
     /* where it runs */                                                                                              \
     IST_DMVPN_ROW_("name", "string", NULL, (vpc), "Prefix of what is made."),                                        \
     IST_DMVPN_ROW_("region", "string", NULL, IST_FORCES_REPLACE,                                                     \
