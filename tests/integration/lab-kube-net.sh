@@ -102,7 +102,7 @@ spec:
     image: busybox
     env: [{name: ISTHMUS_PROBE_TARGETS, value: "a=tcp:$listener:18080 b=tcp:$frontend:80 c=tcp:$frontend:81 d=tcp:192.168.77.7:80 e=icmp:$listener"}]
 EOF
-ok "a probe pod completes" k wait '--for=jsonpath={.status.phase}=Succeeded' pod/client --timeout=5s
+ok "a probe pod completes" within 5 succeeded k
 own=$(k get pod client -o 'jsonpath={.status.podIP}')
 k get pod client -o 'jsonpath={.status.containerStatuses[0].state.terminated.message}' >"$TMP/out"
 says "a ok source=$own" "its message says which source a listener saw"

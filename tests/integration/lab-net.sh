@@ -34,7 +34,7 @@ spec:
   containers:
   - {name: c, image: busybox, env: [{name: ISTHMUS_PROBE_TARGETS, value: "t=tcp:$(address "$2" listener):18080"}]}
 EOF
-    on "$1" wait '--for=jsonpath={.status.phase}=Succeeded' pod/client -n default --timeout=10s >/dev/null
+    within 10 succeeded on "$1" -n default
     OWN=$(address "$1" client)
     on "$1" get pod client -n default -o 'jsonpath={.status.containerStatuses[0].state.terminated.message}{.metadata.annotations}' >"$TMP/out"
 }

@@ -79,6 +79,8 @@ within() {
     cat "$TMP/within"
 }
 eventually() { within 60 "$@"; }
+# Whether pod/client is done, by a kubectl of any age: succeeded KUBECTL [OPTION...]
+succeeded() { [ "$("$@" get pod/client -o 'jsonpath={.status.phase}')" = Succeeded ]; }
 # Whether a process has ended; a zombie has.
 ended() { case $(ps -o stat= -p "$1") in '' | Z*) true ;; *) false ;; esac; }
 
