@@ -278,14 +278,32 @@ static const char *kind_of(const struct task *task)
     return task->resume && task->info->has_apply ? "resume" : "unchanged";
 }
 
-static const char *reason_of(const struct run *run, const struct task *task)
+// A step that nothing is recorded of, of the plugin of one that is gone: that one may have been given another name.
+static const struct task *renamed(const struct run *run, const struct task *gone)
+{
+    for (size_t i = 0; i < run->count; i++) {
+        const struct task *task = &run->tasks[i];
+        if (task->step && !task->record &&
+            strcmp(task->step->plugin, ist_json_str_or(gone->record, "plugin", "")) == 0)
+            return task;
+    }
+    return NULL;
+}
+
+// The caller's; NULL: none.
+static char *reason_of(const struct run *run, const struct task *task)
 {
     if (destroy_forgets(run, task))
-        return "forgotten: what it made stays";
-    if (!task->step)
-        return run->options->kind == RUN_DESTROY ? NULL : "gone from the configuration";
-    if (task->resume)
-        return "its last run was interrupted; apply finishes it";
+        return ist_strdup("forgotten: what it made stays");
+    if (!task->step && run->options->kind != RUN_DESTROY) {
+        const struct task *now = renamed(run, task);
+        return !now ? ist_strdup("gone from the configuration")
+                    : ist_printf("gone from the configuration; if it is called %s now, first "
+                                 "`isthmus state mv %s %s %s`",
+                                 now->name, run->pipeline->name, task->name, now->name);
+    }
+    if (task->step && task->resume)
+        return ist_strdup("its last run was interrupted; apply finishes it");
     return NULL;
 }
 
@@ -327,8 +345,10 @@ void plan_show(struct run *run)
         }
         json_t *event = json_pack("{s:s, s:s, s:s, s:s}", "event", "plan", "step", task->name, "plugin",
                                   plugin, "kind", kind_of(task));
-        if (reason_of(run, task))
-            json_object_set_new(event, "reason", json_string(reason_of(run, task)));
+        char *reason = reason_of(run, task);
+        if (reason)
+            json_object_set_new(event, "reason", json_string(reason));
+        ist_free(reason);
         json_object_set_new(event, "changes", task->changes ? json_incref(task->changes) : json_array());
         if (task->stirred_by && json_array_size(task->changes))
             json_object_set_new(event, "after", json_string(task->stirred_by->name));

@@ -15,13 +15,16 @@ static json_t *action_new(const char *what, const json_t *id, const json_t *live
     return action;
 }
 
-static int32_t conflict(const char *text, enum whose owner, const json_t *recorded, const json_t *live,
-                        ist_error *err)
+static int32_t conflict(const struct work *work, const char *text, enum whose owner, const json_t *recorded,
+                        const json_t *live, ist_error *err)
 {
     const char *step = ist_manifest_step(live);
     if (owner == WHOSE_OTHER_STEP) {
         ist_fail(err, IST_ERR_CONFLICT, text, "step %s of Isthmus keeps this object", step);
-        ist_hint(err, "an object has one keeper: take it out of one of the two steps");
+        ist_hint(err,
+                 "an object has one keeper: take it out of one of the two steps; if %s has another name now, "
+                 "`isthmus state mv PIPELINE %s %s`",
+                 step, step, work->owner);
     } else if (ist_json_str(recorded, "uid")) {
         ist_fail(
             err, IST_ERR_CONFLICT, text,
@@ -134,7 +137,7 @@ static int32_t compare_entry(struct work *work, const json_t *entry, json_t *act
     } else if (rc == IST_OK && is_kind(id, "Namespace") && namespace_serves(object, live)) {
         rc = IST_OK;
     } else if (rc == IST_OK && (owner == WHOSE_OTHER_STEP || !ist_json_bool(work->inputs, "adopt", 0))) {
-        rc = conflict(text, owner, recorded, live, err);
+        rc = conflict(work, text, owner, recorded, live, err);
     } else if (rc == IST_OK) {
         rc = compare_live(cluster, object, id, live, "adopt", actions, err);
     } else if (rc == IST_ERR_NOT_FOUND) {

@@ -94,7 +94,8 @@ enum whose whose(const struct work *work, const json_t *recorded, const json_t *
     const char *step = ist_manifest_step(live), *uid = ist_json_str(live, "metadata.uid");
     const char *made = ist_json_str(recorded, "uid");
     int same = made && uid && strcmp(made, uid) == 0;
-    if (step && strcmp(step, work->owner) != 0)
+    // What this step made is its own, whatever name it carries: the step may have another one since (`state mv`).
+    if (!same && step && strcmp(step, work->owner) != 0)
         return WHOSE_OTHER_STEP;
     if (same || (step && (!made || is_applied(live))))
         return WHOSE_OURS;

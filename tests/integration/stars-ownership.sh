@@ -46,6 +46,31 @@ exits 1 "an applied one stops the plan" isthmus plan stars
 says "was not made by Isthmus" "which says why"
 says "uid" "and how it is known"
 
+# ---- a step gets another name ----
+onprem -n stars delete service backend >/dev/null
+cloud -n stars delete service frontend >/dev/null
+isthmus apply stars --yes --allow-deferred >"$TMP/out" 2>&1
+pass_or_fail $? "all is back"
+cp -r "$SRC/conf.d" "$TMP/conf"
+CONF=$TMP/conf
+sed -i 's/^      app:/      apps:/; s/needs: \[app\]/needs: [apps]/; s/^      services:/      mirror:/; s/needs: \[services\]/needs: [mirror]/
+    s/^      federation:/      across:/; s/needs: \[federation\]/needs: [across]/' "$CONF/stars.yaml"
+isthmus plan stars >"$TMP/out" 2>&1
+says "if it is called mirror now, first \`isthmus state mv stars services mirror\`" "the plan tells what that would do, and what to do first"
+says "if app has another name now, \`isthmus state mv PIPELINE app apps\`" "so does the error of a step that meets what it made"
+for move in "app apps" "services mirror" "federation across"; do
+    # shellcheck disable=SC2086 # two words
+    ok "state mv $move" isthmus state mv stars $move
+done
+exits 2 "what a step made is its own under the new name" isthmus plan stars --detailed-exitcode
+says " 0 to create" "nothing is made anew"
+says " 0 to replace, 0 to delete" "nothing is taken away"
+lacks_keeper() { ! isthmus plan stars 2>&1 | grep "left alone"; }
+ok "nothing is left alone" lacks_keeper
+ok "apply writes the new name on it" isthmus apply stars --yes --allow-deferred
+exits 0 "and then nothing is left" isthmus plan stars --detailed-exitcode
+ok "and the whole picture holds" isthmus verify stars
+
 # ---- destroy goes by what was made ----
 onprem -n stars delete service backend >/dev/null
 isthmus apply stars --yes --allow-deferred >"$TMP/out" 2>&1

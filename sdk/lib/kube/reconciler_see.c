@@ -280,12 +280,14 @@ static void take_gone(const struct brought *b)
     rec_remove(b->cluster, record);
 }
 
-// Somebody took our label off: made by this step before, or known as ours in this run.
+// Somebody took our label off: made by this step before, or known as ours in this run. Or it carries the name that this
+// step had before it got another one (`state mv`): then only what was made tells.
 static int is_ours_unmarked(const struct brought *b)
 {
-    if (!(b->cluster->run->plugin->kinds[b->feed->kind].flags & IST_KIND_WRITTEN) ||
-        !rec_is_unmarked(b->object))
+    if (!(b->cluster->run->plugin->kinds[b->feed->kind].flags & IST_KIND_WRITTEN))
         return 0;
+    if (!rec_is_unmarked(b->object))
+        return !ist_manifest_step(b->object) && rec_made_has(&b->cluster->made, b->uid);
     const struct rec_object *record = rec_find(b->cluster, b->feed->kind, b->ns, b->name);
     return (record && record->own && *record->uid && !strcmp(record->uid, b->uid)) ||
            rec_made_has(&b->cluster->made, b->uid);
