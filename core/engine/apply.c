@@ -254,3 +254,32 @@ static void apply_done(struct run *run, struct task *task, const ist_error *err)
 }
 
 const struct pass apply_pass = {"applying", apply_begin, apply_done, true};
+
+// ---- what took the place of another
+
+static bool is_freed(const struct task *task)
+{
+    return task->instead_of && task->instead_of->changed && task->selected && task->info->has_apply;
+}
+
+// Is there a step that was kept from something by one that this run took away?
+bool apply_freed(const struct run *run)
+{
+    bool freed = false;
+    for (size_t i = 0; i < run->count; i++) {
+        if (run->tasks[i].result != RESULT_OK)
+            return false; // the next apply sees to it
+        freed = freed || is_freed(&run->tasks[i]);
+    }
+    return freed;
+}
+
+static void freed_begin(struct run *run, struct task *task)
+{
+    if (is_freed(task))
+        resolve_and_observe(run, task);
+    else
+        task_finish(run, task, RESULT_OK);
+}
+
+const struct pass freed_pass = {"applying", freed_begin, apply_done, true};

@@ -51,10 +51,10 @@ static json_t *make_record(struct run *run, const struct task *task, const char 
     json_object_set_new(record, "pipeline", json_string(run->pipeline->name));
     json_object_set_new(record, "status", json_string(status));
     json_object_set_new(record, "inputs", render_redact_inputs(run->render, task->inputs.public_inputs));
-    json_object_set_new(record, "outputs",
-                        applied  ? public_outputs(run, task)
-                        : before ? json_incref((json_t *)(uintptr_t)before)
-                                 : json_object());
+    if (applied)
+        json_object_set_new(record, "outputs", public_outputs(run, task));
+    else if (before) // without them it was never applied to the end
+        json_object_set(record, "outputs", (json_t *)(uintptr_t)before);
     json_object_set_new(record, "needs", needs_of(task));
     json_object_set_new(record, "record_version", json_integer((json_int_t)task->info->record_version));
     json_object_set_new(record, "timeout_ms", json_integer((json_int_t)task->step->timeout_ms));

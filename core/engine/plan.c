@@ -21,10 +21,17 @@ static void defer(struct run *run, struct task *task, const char *what, const ch
     task_finish(run, task, RESULT_OK);
 }
 
+// Was it once applied to the end? Also when a later run was interrupted, unless that was taking it away.
+static bool was_applied(const struct task *task)
+{
+    return json_is_object(json_object_get(task->record, "outputs")) &&
+           strcmp(ist_json_str_or(task->record, "status", ""), "destroying") != 0;
+}
+
 // Why a step must wait because of one that it needs; NULL when it need not.
 static const char *why_wait(const struct task *need)
 {
-    bool applied = need->record && !need->resume;
+    bool applied = was_applied(need);
     if (need->deferred && !(need->put_off && applied))
         return "is deferred";
     if (need->replaced)
@@ -278,15 +285,12 @@ static const char *kind_of(const struct task *task)
     return task->resume && task->info->has_apply ? "resume" : "unchanged";
 }
 
-// A step that nothing is recorded of, of the plugin of one that is gone: that one may have been given another name.
+// The step that may be the one that is gone, under another name.
 static const struct task *renamed(const struct run *run, const struct task *gone)
 {
-    for (size_t i = 0; i < run->count; i++) {
-        const struct task *task = &run->tasks[i];
-        if (task->step && !task->record &&
-            strcmp(task->step->plugin, ist_json_str_or(gone->record, "plugin", "")) == 0)
-            return task;
-    }
+    for (size_t i = 0; i < run->count; i++)
+        if (run->tasks[i].instead_of == gone)
+            return &run->tasks[i];
     return NULL;
 }
 

@@ -144,6 +144,8 @@ static int run_apply(struct run *run)
     history_begin(run, command);
     ist_free(command);
     pass_run(run, &apply_pass, edges_apply);
+    if (apply_freed(run))
+        pass_run(run, &freed_pass, edges_apply);
     int code = report_apply(run);
     history_end(run, code);
     return code;

@@ -52,6 +52,9 @@ struct task {
         *wrong;    // what is wrong with its inputs, told when it fails of them; owned, NULL: nothing yet
     bool asking;   // waits for the user's answer
     bool removing; // apply: what an earlier configuration made is going
+    // Nothing is recorded of this step, and one of its plugin is gone from the configuration: perhaps that one under
+    // another name, which keeps this one from what it still has. NULL: none.
+    const struct task *instead_of;
 
     // How it stands.
     char *deferred; // owned: why it is planned only when its turn comes
@@ -175,9 +178,11 @@ int step_recall_inputs(struct run *run, struct task *task, ist_error *err); // f
 bool step_can_recall(struct run *run, const struct task *task, const json_t *without);
 
 // The passes.
-extern const struct pass plan_pass, apply_pass, recall_pass, destroy_pass, verify_pass, watch_pass;
+extern const struct pass plan_pass, apply_pass, freed_pass, recall_pass, destroy_pass, verify_pass,
+    watch_pass;
 void plan_show(struct run *run);                      // every plan, in order
 void plan_merge_outputs(struct task *task);           // after a plan without changes
+bool apply_freed(const struct run *run);              // is there anything for freed_pass?
 bool plan_refuses(struct task *task, ist_error *err); // prevent_destroy, or an interrupted create as replace
 int destroy_check(struct run *run);                   // before anything is removed: 0 or an exit code
 void destroy_ask(struct run *run, struct task *task); // from the record

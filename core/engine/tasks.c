@@ -134,6 +134,15 @@ static void add_recorded(struct run *run, const json_t *records, bool all)
     }
 }
 
+static void mark_successors(struct run *run)
+{
+    for (size_t i = 0; i < run->count; i++)
+        for (size_t j = 0; j < run->count && run->tasks[i].step && !run->tasks[i].record; j++)
+            if (!run->tasks[j].step &&
+                strcmp(ist_json_str_or(run->tasks[j].record, "plugin", ""), run->tasks[i].step->plugin) == 0)
+                run->tasks[i].instead_of = &run->tasks[j];
+}
+
 int tasks_make(struct run *run)
 {
     json_t *records = NULL, *by_name = json_object(), *record;
@@ -160,6 +169,7 @@ int tasks_make(struct run *run)
             add_live(run, by_name);
         if (o->kind == RUN_PLAN || o->kind == RUN_APPLY || o->kind == RUN_DESTROY)
             add_recorded(run, records, o->kind == RUN_DESTROY);
+        mark_successors(run);
     }
     json_decref(records);
     json_decref(by_name);

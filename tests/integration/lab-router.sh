@@ -98,12 +98,13 @@ spoke=('crypto ikev2 proposal S' 'encryption aes-gcm-256' 'prf sha512' 'group 19
 ok "without protection there is no SA" hasnt 'READY' 'conf t' "${spoke[@]}" end 'show crypto ikev2 sa'
 typed 'conf t' 'int tu0' 'tunnel protection ipsec profile S' end >/dev/null
 ok "with it the SA is ready" eventually has 'READY' 'show crypto ikev2 sa'
-ok "the hub answers registrations" has '10.250.0.1  RE' 'show ip nhrp nhs'
-ok "packets are counted" has '#pkts decaps:' 'show crypto ipsec sa'
-ok "the neighbour is full" has 'FULL/  -' 'show ip ospf neighbor'
-ok "the routes of the nodes come" has '10.1.0.0/16 [110/' 'show ip route ospf'
-ok "and those of the pods" has '192.168.0.0/16 [110/20] via 10.250.0.1' 'show ip route ospf'
+ok "the hub answers registrations" eventually has '10.250.0.1  RE' 'show ip nhrp nhs'
+ok "packets are counted" eventually has '#pkts decaps:' 'show crypto ipsec sa'
+ok "the neighbour is full" eventually has 'FULL/  -' 'show ip ospf neighbor'
+ok "the routes of the nodes come" eventually has '10.1.0.0/16 [110/' 'show ip route ospf'
+ok "and those of the pods" eventually has '192.168.0.0/16 [110/20] via 10.250.0.1' 'show ip route ospf'
 breaks() { # breaks "what" "no longer shown" "show command" "wrong" "right"
+    eventually has "$2" "$3" >/dev/null
     ok "$1: it is down" hasnt "$2" 'conf t' 'int tu0' "$4" end "$3"
     typed 'conf t' 'int tu0' "$5" end >/dev/null
 }

@@ -67,7 +67,7 @@ companion() { [ "$(east -n shop get networkpolicy front-isthmus-west -o jsonpath
 # ---- networks that overlap
 conf 'pod_cidrs: {east: [192.168.0.0/16], west: [192.168.0.0/22]}'
 exits 1 "pod CIDRs that overlap: nothing is applied" step apply p --yes
-says "overlap: an address would stand for pods of both" "since an address would stand for pods of both"
+says "pods of two clusters have addresses of their own" "since an address would stand for pods of both"
 ok "and nothing is written" sh -c "! kubectl --kubeconfig '$EAST' -n shop get networkpolicy front-isthmus-west 2>/dev/null"
 
 # ---- a mesh

@@ -70,6 +70,11 @@ ok "nothing is left alone" lacks_keeper
 ok "apply writes the new name on it" isthmus apply stars --yes --allow-deferred
 exits 0 "and then nothing is left" isthmus plan stars --detailed-exitcode
 ok "and the whole picture holds" isthmus verify stars
+# Without `state mv` the one goes and the other comes: it is kept from what the first still has, and freed of it.
+sed -i 's/^      across:/      beyond:/; s/needs: \[across\]/needs: [beyond]/' "$CONF/stars.yaml"
+ok "a step that is renamed without that is made anew" isthmus apply stars --yes
+exits 0 "in one run" isthmus plan stars --detailed-exitcode
+ok "and the picture holds" isthmus verify stars
 
 # ---- destroy goes by what was made ----
 onprem -n stars delete service backend >/dev/null
