@@ -46,7 +46,7 @@ static void tell_problem(struct plugin_use *use, const json_t *event)
         use->told = json_object();
     if (!json_object_get(use->told, line)) {
         char *clean = redactor_text(use->redactor, line);
-        const char *hint = ist_json_str_or(event, "hint", "");
+        char *hint = redactor_text(use->redactor, ist_json_str_or(event, "hint", ""));
         fprintf(stderr, "%s\n", clean);
         for (const char *rest = *hint ? hint : NULL; rest;
              rest = strchr(rest, '\n') ? strchr(rest, '\n') + 1 : NULL)
@@ -54,6 +54,7 @@ static void tell_problem(struct plugin_use *use, const json_t *event)
                     rest);
         json_object_set_new(use->told, line, json_true());
         ist_free(clean);
+        ist_free(hint);
     }
     ist_free(line);
 }

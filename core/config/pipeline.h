@@ -104,7 +104,8 @@ struct resolved {
 int step_resolve(const struct pipeline *pipeline, const struct step *step,
                  const struct output_source *outputs, struct diags *diags, struct resolved *resolved);
 // What is known of the inputs of a checked step before anything runs: members that are not known yet, or that are wrong
-// (which has been told), are absent, items of lists are null; *unknown (the caller's) is an array of their paths. 0, or -1: nothing can be made of them.
+// (which has been told), are absent, items of lists are null; *unknown (the caller's) is an array of their paths. 0, or
+// -1: nothing can be made of them.
 int step_known(const struct pipeline *pipeline, const struct step *step, struct resolved *resolved,
                json_t **unknown);
 void resolved_free(struct resolved *resolved);

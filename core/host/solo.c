@@ -132,7 +132,7 @@ static int write_whole(int fd, const json_t *json)
     size_t len = text ? strlen(text) : 0, done = 0;
     while (done < len) {
         const ssize_t n = write(fd, text + done, len - done);
-        if (n < 0 && errno != EINTR)
+        if (n == 0 || (n < 0 && errno != EINTR))
             break;
         done += n > 0 ? (size_t)n : 0;
     }

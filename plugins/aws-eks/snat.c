@@ -113,6 +113,9 @@ static int32_t choose(struct step *s, struct snat *wanted, ist_error *err)
         version = ist_json_str_or(addon, "addonVersion", "");
         if (rc == IST_OK && addon == NULL)
             rc = daemonset_of(s, &daemonset, err);
+        // EKS Auto Mode has none, which is said better where the setting is looked at.
+        if (rc == IST_ERR_NOT_FOUND)
+            rc = IST_OK;
         if (daemonset != NULL)
             version = ist_json_str_or(container_of(daemonset), "image", "");
     }

@@ -246,8 +246,10 @@ static int32_t remove_stack(const ist_env *env, ist_aws *aws, const json_t *inpu
         ist_stack_delete(env, aws, ist_json_str_or(stack, "StackId", ""), timeout_of(inputs), &failed);
     if (rc != IST_OK && vpc_of(aws, stack, &vpc, NULL) == IST_OK)
         found = ist_aws_blockers(aws, "vpc-id", vpc, "vpc-id", vpc);
-    if (found != NULL)
-        ist_hint(&failed, "still in %s: %s", vpc, found);
+    char *hint = ist_strdup(failed.hint);
+    if (found != NULL) // what AWS's own words called for stays
+        ist_hint(&failed, "%s%sstill in %s: %s", hint, *hint != '\0' ? "; " : "", vpc, found);
+    ist_free(hint);
     if (rc != IST_OK && err != NULL)
         *err = failed;
     ist_free(found);

@@ -15,7 +15,7 @@ typedef struct ist_error {
     char where[192]; // the call: "EC2 CreateRoute in eu-west-1", "GET https://.../v3/clusters/",
                      // "aws.yaml:12:3"
     char text[768];  // one line, what happened in the other side's words where it has any
-    char hint[256];  // what to do about it, or ""
+    char hint[256];  // what to do about it, or ""; perhaps in several lines
 } ist_error;
 
 // Fills *err and returns `code`, so that `return ist_fail(err, ...)` reads well.

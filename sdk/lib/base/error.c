@@ -5,12 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 
-static void copy_line(char *to, size_t size, const char *from)
+static void copy_lines(char *to, size_t size, const char *from, int lines)
 {
     size_t n = 0;
     for (; from && from[n] && n + 1 < size; n++)
-        to[n] = from[n] == '\n' || from[n] == '\r' ? ' ' : from[n];
+        to[n] = (from[n] == '\n' && !lines) || from[n] == '\r' ? ' ' : from[n];
     to[n] = '\0';
+}
+
+static void copy_line(char *to, size_t size, const char *from)
+{
+    copy_lines(to, size, from, 0);
 }
 
 int32_t ist_fail(ist_error *err, int32_t code, const char *where, const char *format, ...)
@@ -41,7 +46,7 @@ void ist_hint(ist_error *err, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    copy_line(err->hint, sizeof(err->hint), text);
+    copy_lines(err->hint, sizeof(err->hint), text, 1); // a picture of networks has lines
 }
 
 const char *ist_code_name(int32_t code)

@@ -289,11 +289,12 @@ int32_t kube_exchange(ist_kube *kube, const struct kube_request *request, int *s
     where_of(kube, request, where, sizeof where);
     if (!may_send(kube, request))
         return ist_fail(err, IST_ERR_READ_ONLY, where, "refused: this operation only reads");
-    if (kube->before && kube->before(kube->before_arg, err) != IST_OK)
-        return err ? err->code : IST_ERR_CONFLICT;
+    int32_t rc = kube->before ? kube->before(kube->before_arg, err) : IST_OK;
+    if (rc != IST_OK)
+        return rc;
     char *text = request->body ? ist_json_text(request->body) : NULL;
     ist_http_response response = {0};
-    int32_t rc = kube_connect(kube, 0, err);
+    rc = kube_connect(kube, 0, err);
     if (rc == IST_OK)
         rc = send_once(kube, request, text, where, &response, err);
     int renewable = kube->login.exec || kube->login.token_file;

@@ -125,6 +125,9 @@ int32_t kube_set_delete(ist_kube *kube, const char *owner, const ist_kube_kind_n
                         kube_set_ours *ours, const void *arg, ist_error *err);
 // What is wrong with an object of a manifest as far as that shows without a cluster: array of texts. New reference.
 json_t *kube_manifest_problems(const json_t *object);
+// Such a text, also where a long name in it was cut within a letter, which is no UTF-8: its letters beyond ASCII are "?"
+// then (in `text` too), so that no problem gets lost. New reference.
+json_t *kube_problem_text(char *text);
 // ist_manifest_read() that tells such problems (["inline: ...", ...]) and goes on; those objects are left out.
 int32_t kube_manifest_examine(const ist_env *env, const ist_manifest *manifest, json_t **objects,
                               json_t *problems, ist_error *err);

@@ -90,10 +90,12 @@ static int32_t check_object(const struct reading *reading, const json_t *object,
     {
         char *text = kind && name ? ist_printf("%.80s %.80s: %s", kind, name, json_string_value(problem))
                                   : ist_strdup(json_string_value(problem));
+        char *placed = ist_printf("%s: %s", reading->from, text);
         if (reading->problems)
-            json_array_append_new(reading->problems, json_sprintf("%s: %s", reading->from, text));
+            json_array_append_new(reading->problems, kube_problem_text(placed));
         else if (rc == IST_OK)
             rc = ist_fail(err, IST_ERR_INPUT, reading->from, "%s", text);
+        ist_free(placed);
         ist_free(text);
     }
     *good = json_array_size(found) == 0;

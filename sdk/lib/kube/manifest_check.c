@@ -13,13 +13,22 @@
 
 static void add(json_t *problems, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+json_t *kube_problem_text(char *text)
+{
+    json_t *json = json_string(text);
+    for (char *at = text; !json && *at; at++)
+        if ((unsigned char)*at >= 0x80)
+            *at = '?';
+    return json ? json : json_string(text);
+}
+
 static void add(json_t *problems, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     char *text = ist_vprintf(format, args);
     va_end(args);
-    json_array_append_new(problems, json_string(text));
+    json_array_append_new(problems, kube_problem_text(text));
     ist_free(text);
 }
 

@@ -176,6 +176,13 @@ void rec_lease_tell_holder(ist_error *err, const char *cluster, const struct rec
     ist_hint(err, "it may run with other inputs: have it read them anew (SIGHUP), or stop it");
 }
 
+// An int32 in the API: what is none was not written by a holder that renews it.
+static int64_t duration_of(const json_t *said)
+{
+    const int64_t seconds = ist_json_int(said, "spec.leaseDurationSeconds", DURATION_MS / 1000);
+    return (seconds < 0 || seconds > INT32_MAX ? DURATION_MS / 1000 : seconds) * 1000;
+}
+
 int rec_lease_read(struct rec_lease *lease, const json_t *said, int64_t now)
 {
     const char *version = ist_json_str_or(said, "metadata.resourceVersion", "");
@@ -188,7 +195,7 @@ int rec_lease_read(struct rec_lease *lease, const json_t *said, int64_t now)
     put(&lease->holder, ist_json_str_or(said, "spec.holderIdentity", ""));
     set(&lease->acquired, ist_json_str(said, "spec.acquireTime"));
     lease->transitions = ist_json_int(said, "spec.leaseTransitions", 0);
-    lease->duration_ms = ist_json_int(said, "spec.leaseDurationSeconds", DURATION_MS / 1000) * 1000;
+    lease->duration_ms = duration_of(said);
     if (!lease->dead_at && rec_holder_is_gone(lease->holder))
         lease->dead_at = now;
     return moved;

@@ -136,6 +136,10 @@ int32_t rec_lease_seize(const ist_env *env, ist_kube *kube, const char *cluster,
     json_t *said = NULL;
     int status = 0;
     int32_t rc = wait_free(made, &status, err);
+    if (rc == IST_OK && status == 404) { // its holder took it away while it was waited for: a new one is made
+        ist_free(made->lease.version);
+        made->lease.version = NULL;
+    }
     if (rc == IST_OK && (status == 200 || status == 404))
         rc = put(made, made->identity, 0, &status, &said, err);
     if (rc == IST_OK && status == 409)
@@ -149,8 +153,8 @@ int32_t rec_lease_seize(const ist_env *env, ist_kube *kube, const char *cluster,
         *seized = made;
     } else {
         if (rc == IST_OK)
-            ist_log(env, IST_LOG_WARN, "cluster %s: whether a daemon writes there too cannot be seen: %d",
-                    cluster, status);
+            ist_log(env, IST_LOG_WARN,
+                    "cluster %s: whether a daemon writes there too cannot be seen: HTTP %d", cluster, status);
         seized_free(made);
     }
     json_decref(said);
@@ -183,8 +187,10 @@ void rec_lease_unseize(struct rec_seized *seized, int take_away)
                                  "preconditions", "uid", seized->uid);
         if (call(seized->kube, "DELETE", &seized->lease, body, &status, NULL, &err) != IST_OK ||
             (status >= 300 && status != 404)) {
-            ist_log(&seized->env, IST_LOG_WARN, "the lease %s/%s in %s is left: %d", seized->lease.ns,
-                    seized->lease.name, ist_kube_name(seized->kube), status);
+            char answer[32];
+            snprintf(answer, sizeof answer, "HTTP %d", status);
+            ist_log(&seized->env, IST_LOG_WARN, "the lease %s/%s in %s is left: %s", seized->lease.ns,
+                    seized->lease.name, ist_kube_name(seized->kube), err.code != IST_OK ? err.text : answer);
             take_away = 0;
         }
         json_decref(body);
