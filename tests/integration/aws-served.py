@@ -1,6 +1,6 @@
 """The aws command, loaded once: to start it costs most of a second, to fork it next to nothing.
 
-aws-served.py SOCKET                      serves until its parent is gone
+aws-served.py SOCKET                      serves until its parent is gone; not where aws has threads of its own
 aws-served.py SOCKET REAL ARGUMENTS...    one call there; where nobody serves, the command REAL does it
 """
 import os
@@ -52,6 +52,8 @@ def serve(path):
     driver.main(["ec2", "describe-vpcs", "--generate-cli-skeleton"])
     sys.stdout.flush()
     os.dup2(out, 1)
+    if len(os.listdir("/proc/self/task")) > 1:
+        return  # a fork of it might wait for ever for a lock that a thread (of awscrt) had: each call is the real one
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path + ".new")
