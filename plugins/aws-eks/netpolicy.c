@@ -345,10 +345,11 @@ int32_t netpolicy_verify(struct step *s, ist_error *err)
         rc = bare_nodes(s, daemonset, container, &bare, &count, err);
     const char *name = container != NULL ? container : ist_json_str_or(daemonset, "metadata.name", "?");
     if (rc == IST_OK && daemonset == NULL)
-        ist_check(&s->env, title, is_wanted(s) ? IST_FAIL : IST_WARN,
-                  is_wanted(s)
-                      ? "the agent of the VPC CNI is not switched on"
-                      : "nobody does: neither Calico nor Cilium is there, and the VPC CNI's agent is off");
+        ist_check(
+            &s->env, title, is_wanted(s) ? IST_FAIL : IST_WARN,
+            is_wanted(s)
+                ? "the agent of the VPC CNI is not switched on"
+                : "nobody enforces them: neither Calico nor Cilium is there, and the VPC CNI's agent is off");
     else if (rc == IST_OK && *bare != '\0')
         ist_check(&s->env, title, IST_FAIL, "%s is not ready on %s", name, bare);
     else if (rc == IST_OK)

@@ -153,7 +153,7 @@ ok "aws-eks: and the next run goes on" run aws-eks apply
 sed -i 's/^network_policy.*//' "$TMP/aws-eks.yaml"
 ok "aws-eks: asked for no more it is switched off" plan aws-eks delete
 ok "aws-eks: by apply" run aws-eks apply
-ok "aws-eks: and verify warns that nobody enforces" enforced_is "warn: nobody does*"
+ok "aws-eks: and verify warns that nobody enforces" enforced_is "warn: nobody enforces them*"
 own >"$TMP/aws-eks.yaml"
 ok "aws-eks: on again" run aws-eks apply
 ok "aws-eks: destroy" run aws-eks destroy

@@ -25,7 +25,7 @@ static void check_word(ist_checking *c, const char *path, size_t most, const cha
             ist_wrong(c, path, "holds a %s, which no router's configuration can take",
                       at == ' '   ? "space"
                       : at == '?' ? "question mark (IOS shows its help for it)"
-                      : at > 0x7f ? "letter that is not of ASCII"
+                      : at > 0x7f ? "character that is not ASCII"
                                   : "control character");
             return;
         }

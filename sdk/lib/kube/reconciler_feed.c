@@ -213,7 +213,7 @@ static void watch_over(struct rec_feed *feed, int64_t now, int64_t *until)
         return;
     }
     ist_fail(&err, IST_ERR_TIMEOUT, feed->cluster->item->name,
-             "nothing has come of the list of %s for %lld s", kind_of(feed)->kind,
+             "nothing of the list of %s has come for %lld s", kind_of(feed)->kind,
              (long long)(now - feed->heard_at) / 1000);
     failed(feed, &err);
     *until = now;

@@ -12,8 +12,8 @@ static const char *of_nobody(ist_net4 net)
     const uint32_t first = net.address >> 24;
     return first == 127                    ? "the loopback network"
            : first >= 240                  ? "reserved"
-           : first >= 224                  ? "of multicast"
-           : first == 0 && net.prefix >= 8 ? "of no network"
+           : first >= 224                  ? "a multicast network"
+           : first == 0 && net.prefix >= 8 ? "no usable network"
                                            : NULL;
 }
 
