@@ -1,5 +1,6 @@
 // What a run says of itself: failures, what was done, and the last line.
 #include "engine/run.h"
+#include "host/value.h"
 
 #include <isthmus/alloc.h>
 #include <isthmus/json.h>
@@ -8,8 +9,10 @@
 
 static json_t *error_event(const char *event, const ist_error *err)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", event, "code", ist_code_name(err->code), "where",
-                     err->where, "text", err->text, "hint", err->hint);
+    // It may name a file in whatever bytes that has: such an error is not lost.
+    return json_pack("{s:s, s:s, s:o, s:o, s:o}", "event", event, "code", ist_code_name(err->code), "where",
+                     value_text(err->where, 0), "text", value_text(err->text, 0), "hint",
+                     value_text(err->hint, 0));
 }
 
 void report_error(struct run *run, const ist_error *err)

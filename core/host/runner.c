@@ -321,11 +321,12 @@ static void host_check(ist_call *call, const char *name, uint32_t result, const 
                          (int)result, "evidence", value_text(evidence, 0)));
 }
 
-static void copy_text(char *to, size_t size, const char *from)
+// `lines`: it may have several, as a hint with a picture has.
+static void copy_text(char *to, size_t size, const char *from, bool lines)
 {
     size_t n = 0;
     for (; from && from[n] && n + 1 < size; n++)
-        to[n] = from[n] == '\n' || from[n] == '\r' ? ' ' : from[n];
+        to[n] = (from[n] == '\n' && !lines) || from[n] == '\r' ? ' ' : from[n];
     to[n] = '\0';
 }
 
@@ -333,9 +334,9 @@ static void host_fail(ist_call *call, int32_t code, const char *where, const cha
 {
     call->failed = true;
     call->failure.code = code;
-    copy_text(call->failure.where, sizeof(call->failure.where), where);
-    copy_text(call->failure.text, sizeof(call->failure.text), text);
-    copy_text(call->failure.hint, sizeof(call->failure.hint), hint);
+    copy_text(call->failure.where, sizeof(call->failure.where), where, false);
+    copy_text(call->failure.text, sizeof(call->failure.text), text, false);
+    copy_text(call->failure.hint, sizeof(call->failure.hint), hint, true);
 }
 
 static void host_problem(ist_call *call, uint32_t level, const char *path, const char *text, const char *hint)
@@ -343,9 +344,9 @@ static void host_problem(ist_call *call, uint32_t level, const char *path, const
     const bool error = level != IST_LOG_WARN;
     if (error && !call->problems++) {
         call->problem.code = IST_ERR_INPUT;
-        copy_text(call->problem.where, sizeof(call->problem.where), path);
-        copy_text(call->problem.text, sizeof(call->problem.text), text);
-        copy_text(call->problem.hint, sizeof(call->problem.hint), hint);
+        copy_text(call->problem.where, sizeof(call->problem.where), path, false);
+        copy_text(call->problem.text, sizeof(call->problem.text), text, false);
+        copy_text(call->problem.hint, sizeof(call->problem.hint), hint, true);
     }
     emit(call,
          json_pack("{s:s,s:i,s:o,s:o,s:o}", "type", "problem", "level",

@@ -5,12 +5,25 @@
 #include <stdio.h>
 #include <string.h>
 
+// What was cut within a letter of UTF-8 loses the rest of it: JSON takes no half ones.
+static size_t whole_letters(const char *text, size_t n)
+{
+    size_t lead = n;
+    while (lead > 0 && n - lead < 3 && ((unsigned char)text[lead - 1] & 0xc0) == 0x80)
+        lead--;
+    if (lead == 0)
+        return n;
+    const unsigned char first = (unsigned char)text[lead - 1];
+    const size_t len = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+    return n - (lead - 1) < len ? lead - 1 : n;
+}
+
 static void copy_lines(char *to, size_t size, const char *from, int lines)
 {
     size_t n = 0;
     for (; from && from[n] && n + 1 < size; n++)
         to[n] = (from[n] == '\n' && !lines) || from[n] == '\r' ? ' ' : from[n];
-    to[n] = '\0';
+    to[whole_letters(to, n)] = '\0';
 }
 
 static void copy_line(char *to, size_t size, const char *from)
