@@ -85,7 +85,11 @@ ok "aws-eks: plan only creates" only_creates
 ok "aws-eks: apply" run aws-eks apply
 ok "aws-eks: SNAT is off" test "$(snat AWS_VPC_K8S_CNI_EXTERNALSNAT)" = true
 ok "aws-eks: the kubeconfig is its owner's only" test "$(stat -c %a "$TMP/cfg/aws.yaml")" = 600
-ok "aws-eks: and kubectl gets in with it" kubectl --kubeconfig "$TMP/cfg/aws.yaml" get configmap -n kube-system extra
+if old_aws; then
+    skip "aws-eks: and kubectl gets in with it" "this aws asks AWS's own STS"
+else
+    ok "aws-eks: and kubectl gets in with it" kubectl --kubeconfig "$TMP/cfg/aws.yaml" get configmap -n kube-system extra
+fi
 ok "aws-eks: a second plan is empty" plan aws-eks ""
 ok "aws-eks: verify" run aws-eks verify
 k set env ds/aws-node -n kube-system AWS_VPC_K8S_CNI_EXTERNALSNAT=false >/dev/null
