@@ -89,15 +89,20 @@ bool output_type(const struct plugin_info *info, const struct part *part, char *
 
 // ---- where it may stand
 
-enum class { CLASS_ANY, CLASS_TEXT, CLASS_NUMBER, CLASS_BOOL, CLASS_LIST, CLASS_MAP };
+enum family { FAMILY_ANY, FAMILY_TEXT, FAMILY_NUMBER, FAMILY_BOOL, FAMILY_LIST, FAMILY_MAP };
 
-static enum class class_of(const char *type) {
+static enum family family_of(const char *type)
+{
     static const char *const any[] = {"", "any", NULL}, *const number[] = {"int", "real", NULL};
-    if (is_one_of(type, any)) return CLASS_ANY;
-    if (is_one_of(type, number)) return CLASS_NUMBER;
-    if (strcmp(type, "bool") == 0) return CLASS_BOOL;
-    if (is_list(type)) return CLASS_LIST;
-    return is_map(type) ? CLASS_MAP : CLASS_TEXT;
+    if (is_one_of(type, any))
+        return FAMILY_ANY;
+    if (is_one_of(type, number))
+        return FAMILY_NUMBER;
+    if (strcmp(type, "bool") == 0)
+        return FAMILY_BOOL;
+    if (is_list(type))
+        return FAMILY_LIST;
+    return is_map(type) ? FAMILY_MAP : FAMILY_TEXT;
 }
 
 // Texts of a form of their own: none of them is ever the other.
@@ -123,23 +128,23 @@ static bool texts_fit(const char *wanted, const char *coming)
 
 bool type_fits(const char *wanted, const char *coming)
 {
-    enum class a = class_of(wanted), b = class_of(coming);
+    enum family a = family_of(wanted), b = family_of(coming);
     char outer[128], inner[128];
-    if (a == CLASS_ANY || b == CLASS_ANY)
+    if (a == FAMILY_ANY || b == FAMILY_ANY)
         return true;
-    if (a == CLASS_MAP && b == CLASS_TEXT) // one that has parts
+    if (a == FAMILY_MAP && b == FAMILY_TEXT) // one that has parts
         return strcmp(wanted, "object") == 0 && strcmp(coming, "next-hop") == 0;
-    if (a == CLASS_TEXT && b == CLASS_MAP)
+    if (a == FAMILY_TEXT && b == FAMILY_MAP)
         return strcmp(wanted, "kubeconfig") == 0 || strcmp(wanted, "next-hop") == 0;
-    if (a == CLASS_TEXT && b == CLASS_NUMBER) {
+    if (a == FAMILY_TEXT && b == FAMILY_NUMBER) {
         static const char *const plain[] = {"string", "text", "secret", "duration", "size", NULL};
         return strcmp(coming, "int") == 0 && is_one_of(wanted, plain);
     }
     if (a != b)
         return false;
-    if (a == CLASS_NUMBER)
+    if (a == FAMILY_NUMBER)
         return strcmp(wanted, "real") == 0 || strcmp(coming, "int") == 0;
-    if (a == CLASS_TEXT)
+    if (a == FAMILY_TEXT)
         return texts_fit(wanted, coming);
     if (ist_type_item(wanted, outer, sizeof(outer)) && ist_type_item(coming, inner, sizeof(inner)))
         return type_fits(outer, inner);
@@ -148,13 +153,13 @@ bool type_fits(const char *wanted, const char *coming)
 
 bool type_is_text(const char *type)
 {
-    return class_of(type) == CLASS_TEXT && strcmp(type, "next-hop") != 0 && strcmp(type, "kubeconfig") != 0;
+    return family_of(type) == FAMILY_TEXT && strcmp(type, "next-hop") != 0 && strcmp(type, "kubeconfig") != 0;
 }
 
 bool type_joins_text(const char *type)
 {
-    enum class is = class_of(type);
-    return is != CLASS_LIST && is != CLASS_MAP && strcmp(type, "next-hop") != 0;
+    enum family is = family_of(type);
+    return is != FAMILY_LIST && is != FAMILY_MAP && strcmp(type, "next-hop") != 0;
 }
 
 bool check_coming(const struct scope *scope, const struct node *node, const char *path, const char *wanted,
