@@ -34,6 +34,17 @@ take() {
     "$LOAD" take "$WEST" "$TMP/taken" "/api/v1/namespaces/$1/services" v1 Service \
         "/apis/discovery.k8s.io/v1/namespaces/$1/endpointslices" discovery.k8s.io/v1 EndpointSlice >/dev/null || exit 1
 }
+# The same once more by kubectl, as a person would; milliseconds.
+applied() {
+    kubectl_of west create namespace "$1" >/dev/null
+    kubectl_of west -n bench get services,endpointslices -o json | jq -c '.items[] |= (
+        .metadata = {name: .metadata.name, labels: (.metadata.labels | with_entries(select(.key | startswith("kubernetes.io/"))))}
+        | del(.status, .spec.clusterIP, .spec.clusterIPs))' >"$TMP/applied.json"
+    local from
+    from=$(us)
+    kubectl_of west -n "$1" apply --server-side -f "$TMP/applied.json" >/dev/null || exit 1
+    echo $((($(us) - from) / 1000))
+}
 lists() { # of both clusters, side by side
     local c
     for c in "$EAST" "$WEST"; do
@@ -67,6 +78,7 @@ take bench
 read -r read _ <<<"$(lists)"
 read -r floor requests <<<"$(raw raw)"
 result mirror-first "$ours" $((read + floor)) 1.2 ms
+result mirror-kubectl "$ours" "$(applied applied)" 1 ms
 echo "  $SERVICES services of $ADDRESSES endpoints, $BENCH_KIND: $sent writes; raw $requests"
 
 # ---- again: nothing to do; the best of three, as of the lists
