@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text = ist_strndup((const char *)data, size);
     const size_t len = strlen(text);
     json_t *tree = NULL, *profiles = json_object();
-    if (aws_xml_parse(text, len, "input", &tree, NULL) == IST_OK)
+    if (aws_xml_parse(text, len, 1, "input", &tree, NULL) == IST_OK)
         (void)ist_aws_tag(tree, "Name");
     json_decref(tree);
     const ist_http_response response = {.status = 400, .body = text, .body_len = len};

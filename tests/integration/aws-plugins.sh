@@ -203,7 +203,7 @@ GROUP=$(jq -rn "${GROUPS_}[0]")
 aws ec2 authorize-security-group-ingress --group-id "$GROUP" --protocol=-1 --cidr 10.1.0.0/16 >/dev/null
 ok "aws-routes: a rule that is there is recognised" plan aws-routes "create create create create create create create"
 lab faults add service='^aws$' action=EC2:CreateRoute effect=status status=403 code=UnauthorizedOperation >/dev/null
-ok "aws-routes: a refusal names the call" refuses "EC2 CreateRoute in" aws-routes apply
+ok "aws-routes: a refusal names the call" refuses "EC2 CreateRoute rtb-" aws-routes apply
 ok "aws-routes: and the next run goes on" run aws-routes apply
 ok "aws-routes: a second plan is empty" plan aws-routes ""
 aws ec2 delete-route --route-table-id "$TABLE" --destination-cidr-block 10.1.0.0/16

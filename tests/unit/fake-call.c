@@ -31,8 +31,7 @@ static int64_t call_now(ist_call *call)
 
 static int64_t call_clock(ist_call *call)
 {
-    (void)call;
-    return (int64_t)time(NULL) * 1000;
+    return (int64_t)time(NULL) * 1000 + of(call)->ahead_ms;
 }
 
 static int64_t call_deadline(ist_call *call)
@@ -78,6 +77,8 @@ static void call_log(ist_call *call, uint32_t level, const char *text)
 {
     if (level == IST_LOG_TRACE)
         add_line(of(call)->trace, sizeof of(call)->trace, text, strlen(text));
+    if (level == IST_LOG_DEBUG)
+        add_line(of(call)->debug, sizeof of(call)->debug, text, strlen(text));
 }
 
 static void call_progress(ist_call *call, const char *text, int32_t fraction)

@@ -11,7 +11,9 @@ struct fake_call {
     int cancel
         [2];  // a pipe of the test's, whose reading end is what waits poll; not opened: cannot be cancelled
     int stop; // set atomically: cancelled
+    int64_t ahead_ms; // so far the clock is ahead of the real one
     int wants_trace;
+    char debug[8192];   // lines of IST_LOG_DEBUG
     char trace[65536];  // lines
     char secrets[8192]; // lines
 };

@@ -67,6 +67,8 @@ int32_t ist_aws_new(const ist_env *env, const ist_aws_options *options, ist_aws 
         made->region = ist_strdup(region);
         const char *bundle =
             made->options.ca_file != NULL ? made->options.ca_file : aws_env(made, "AWS_CA_BUNDLE");
+        if (bundle == NULL)
+            bundle = aws_profile_setting(made, aws_profile_name(made), "ca_bundle");
         const ist_http_options http = {.size = sizeof(http), .ca_file = bundle, .max_body = 16u << 20};
         rc = ist_http_new(env, &http, &made->http, err);
     }
@@ -229,6 +231,14 @@ static int renew(ist_aws *aws, const struct aws_call *call, struct attempts *a)
     return 1;
 }
 
+// How long the service says to wait, in milliseconds; 0: it does not. Newer ones say it in a header of AWS's own.
+static int64_t wait_hint(const ist_env *env, const ist_http_response *response)
+{
+    const char *text = ist_http_header(response, "x-amz-retry-after");
+    const long ms = text != NULL ? strtol(text, NULL, 10) : 0;
+    return ms > 0 && ms < 86400000 ? ms : http_retry_after(env, response);
+}
+
 // What to do about an answer that is not 2xx: 1 try again (after the waits it needs), 0 give up.
 static int try_again(ist_aws *aws, const struct aws_call *call, const ist_http_response *response,
                      const struct aws_fault *fault, struct attempts *a)
@@ -250,10 +260,7 @@ static int try_again(ist_aws *aws, const struct aws_call *call, const ist_http_r
     case AWS_FINAL:
         return 0;
     }
-    const char *after = ist_http_header(response, "retry-after");
-    const long seconds = after != NULL ? strtol(after, NULL, 10) : 0;
-    const int64_t hint = seconds > 0 && seconds < 3600 ? seconds * 1000 : 0;
-    return ist_backoff_wait(&aws->env, &a->backoff, hint) == IST_OK;
+    return ist_backoff_wait(&aws->env, &a->backoff, wait_hint(&aws->env, response)) == IST_OK;
 }
 
 static int32_t refuse(ist_aws *aws, const struct aws_call *call, const ist_http_response *response,
@@ -270,11 +277,16 @@ static int32_t refuse(ist_aws *aws, const struct aws_call *call, const ist_http_
     return rc;
 }
 
+void aws_where(const ist_aws *aws, const struct aws_call *call, char *where, size_t size)
+{
+    snprintf(where, size, "%s %s%s%.80s in %s", aws_service_title(call->service), call->action,
+             call->resource != NULL ? " " : "", call->resource != NULL ? call->resource : "", aws->region);
+}
+
 int32_t aws_send(ist_aws *aws, const struct aws_call *call, ist_http_response *response, ist_error *err)
 {
     char where[sizeof(err->where)];
-    snprintf(where, sizeof(where), "%s %s in %s", aws_service_title(call->service), call->action,
-             aws->region);
+    aws_where(aws, call, where, sizeof(where));
     struct attempts a = {.backoff = {.tries = 8, .base_ms = 250, .cap_ms = 15000}};
     for (;;) {
         ist_http_response answer = {0};

@@ -48,22 +48,32 @@ static char *trimmed(const char *from, const char *to)
     return ist_strndup(from, (size_t)(to - from));
 }
 
-// The profile that a section's title names: "[dev]" in credentials, "[profile dev]" or "[default]" in config;
-// NULL for sections of another kind (sso-session, services).
-static char *profile_of(const char *from, const char *to, int is_config)
+// The name in a title such as `profile dev` or `profile "my dev"`; NULL when it is of another kind.
+static char *name_after(const char *title, const char *kind)
+{
+    const size_t kind_len = strlen(kind);
+    if (strncmp(title, kind, kind_len) != 0 || !is_blank(title[kind_len]))
+        return NULL;
+    const char *rest = title + kind_len;
+    while (is_blank(*rest))
+        rest++;
+    const size_t len = strlen(rest);
+    const int quoted = len >= 2 && (rest[0] == '"' || rest[0] == '\'') && rest[len - 1] == rest[0];
+    return quoted ? ist_strndup(rest + 1, len - 2) : ist_strdup(rest);
+}
+
+// What a section is kept under: the profile that "[dev]" names in credentials, "[profile dev]" or "[default]" in config;
+// AWS_SERVICES with the name of a section of services; NULL for those of another kind (sso-session).
+static char *section_of(const char *from, const char *to, int is_config)
 {
     char *title = trimmed(from, to);
     if (!is_config || strcmp(title, "default") == 0)
         return title;
-    char *name = NULL;
-    if (strncmp(title, "profile", 7) == 0 && is_blank(title[7])) {
-        const char *rest = title + 7;
-        while (is_blank(*rest))
-            rest++;
-        const size_t len = strlen(rest);
-        const int quoted = len >= 2 && (rest[0] == '"' || rest[0] == '\'') && rest[len - 1] == rest[0];
-        name = quoted ? ist_strndup(rest + 1, len - 2) : ist_strdup(rest);
-    }
+    char *name = name_after(title, "profile");
+    char *services = name == NULL ? name_after(title, "services") : NULL;
+    if (services != NULL)
+        name = ist_printf(AWS_SERVICES "%s", services);
+    ist_free(services);
     ist_free(title);
     return name;
 }
@@ -77,18 +87,29 @@ static const char *value_end(const char *from, const char *to)
     return to;
 }
 
-static void set_pair(json_t *profile, const char *line, const char *end)
+// One setting. What stands indented below a setting without a value of its own ("ec2 =") is kept as "ec2.endpoint_url":
+// *outer is that setting, or NULL; the line before decides about it.
+static void set_pair(json_t *profile, const char *line, const char *end, char **outer)
 {
+    const int indented = is_blank(*line);
     const char *equals = memchr(line, '=', (size_t)(end - line));
-    if (equals == NULL || profile == NULL)
+    if (!indented) {
+        ist_free(*outer);
+        *outer = NULL;
+    }
+    if (equals == NULL || profile == NULL || (indented && *outer == NULL))
         return;
     char *key = trimmed(line, equals);
     char *value = trimmed(equals + 1, value_end(equals + 1, end));
     for (char *c = key; *c != '\0'; c++)
         if (*c >= 'A' && *c <= 'Z')
             *c = (char)(*c - 'A' + 'a');
+    char *path = indented ? ist_printf("%s.%s", *outer, key) : ist_strdup(key);
     if (*key != '\0')
-        json_object_set_new(profile, key, json_string(value)); // a value that is not UTF-8 is dropped
+        json_object_set_new(profile, path, json_string(value)); // a value that is not UTF-8 is dropped
+    if (!indented && *key != '\0' && *value == '\0')
+        *outer = ist_strdup(key);
+    ist_free(path);
     ist_free(key);
     ist_free_secret(value);
 }
@@ -104,22 +125,25 @@ static json_t *section(json_t *profiles, const char *name)
 void aws_config_parse(const char *text, size_t len, int is_config, json_t *profiles)
 {
     json_t *current = NULL;
+    char *outer = NULL;
     const char *const stop = text + len;
     for (const char *line = text; line < stop;) {
         const char *end = memchr(line, '\n', (size_t)(stop - line));
         if (end == NULL)
             end = stop;
-        // An indented line belongs to a nested setting (s3 =), which nothing here needs.
         if (*line == '[') {
             const char *close = memchr(line, ']', (size_t)(end - line));
-            char *name = close != NULL ? profile_of(line + 1, close, is_config) : NULL;
+            char *name = close != NULL ? section_of(line + 1, close, is_config) : NULL;
             current = name != NULL ? section(profiles, name) : NULL;
             ist_free(name);
-        } else if (line < end && !is_blank(*line) && *line != '#' && *line != ';') {
-            set_pair(current, line, end);
+            ist_free(outer);
+            outer = NULL;
+        } else if (line < end && *line != '#' && *line != ';') {
+            set_pair(current, line, end, &outer);
         }
         line = end < stop ? end + 1 : stop;
     }
+    ist_free(outer);
 }
 
 static void read_into(ist_aws *aws, const char *variable, const char *name, int is_config)

@@ -43,6 +43,9 @@ static int32_t base_of(ist_aws *aws, const char *profile, int depth, struct aws_
     const char *other = aws_profile_setting(aws, profile, "source_profile");
     const char *source = aws_profile_setting(aws, profile, "credential_source");
     int32_t rc;
+    if (other != NULL && source != NULL)
+        return ist_fail(err, IST_ERR_INPUT, "AWS credentials",
+                        "profile %s has both source_profile and credential_source", profile);
     if (other != NULL && strcmp(other, profile) == 0)
         rc = own_keys(aws, profile, c, err); // a profile may assume its role with its own keys
     else if (other != NULL)
@@ -90,9 +93,13 @@ int32_t aws_from_profile(ist_aws *aws, const char *profile, int depth, struct aw
     if (depth > MAX_CHAIN)
         return ist_fail(err, IST_ERR_INPUT, "AWS credentials", "source_profile goes round in a circle at %s",
                         profile);
+    // Keys of its own end the chain where a profile is another's source, as with AWS's own tools.
+    int32_t rc = depth > 0 ? own_keys(aws, profile, c, err) : IST_ERR_NOT_FOUND;
+    if (rc != IST_ERR_NOT_FOUND)
+        return rc;
     if (aws_profile_setting(aws, profile, "role_arn") != NULL)
         return by_role(aws, profile, depth, c, err);
-    const int32_t rc = own_keys(aws, profile, c, err);
+    rc = own_keys(aws, profile, c, err);
     const char *program = aws_profile_setting(aws, profile, "credential_process");
     if (rc == IST_ERR_NOT_FOUND && program != NULL)
         return aws_from_process(aws, profile, program, c, err);

@@ -73,8 +73,11 @@ int32_t aws_from_environment(ist_aws *aws, struct aws_credentials *c, ist_error 
 static int32_t from_web_identity_environment(ist_aws *aws, struct aws_credentials *c, ist_error *err)
 {
     const char *file = aws_env(aws, "AWS_WEB_IDENTITY_TOKEN_FILE"), *role = aws_env(aws, "AWS_ROLE_ARN");
-    if (file == NULL || role == NULL)
+    if (file == NULL)
         return IST_ERR_NOT_FOUND;
+    if (role == NULL)
+        return ist_fail(err, IST_ERR_DENIED, "AWS credentials",
+                        "AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not");
     return aws_from_web_identity(aws, file, role, aws_env(aws, "AWS_ROLE_SESSION_NAME"), c, err);
 }
 

@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include <string.h>
+#include <strings.h>
 
 struct partition {
     const char *prefix; // of its regions
@@ -10,28 +11,27 @@ struct partition {
 };
 
 static const struct partition partitions[] = {
-    {"cn-", "amazonaws.com.cn", "cn-north-1"},
-    {"us-gov-", "amazonaws.com", "us-gov-west-1"},
-    {"us-isob-", "sc2s.sgov.gov", "us-isob-east-1"},
-    {"us-iso-", "c2s.ic.gov", "us-iso-east-1"},
-    {"", "amazonaws.com", "us-east-1"},
+    {"cn-", "amazonaws.com.cn", "cn-north-1"},         {"us-gov-", "amazonaws.com", "us-gov-west-1"},
+    {"us-isob-", "sc2s.sgov.gov", "us-isob-east-1"},   {"us-iso-", "c2s.ic.gov", "us-iso-east-1"},
+    {"us-isof-", "csp.hci.ic.gov", "us-isof-south-1"}, {"eu-isoe-", "cloud.adc-e.uk", "eu-isoe-west-1"},
+    {"eusc-", "amazonaws.eu", "eusc-de-east-1"},       {"", "amazonaws.com", "us-east-1"},
 };
 
 struct service {
     const char *name, *title;
-    const char *variable; // of its own endpoint
+    const char *id; // in AWS_ENDPOINT_URL_<ID>, and in small letters in a section of services
     int global;
 };
 
 static const struct service services[] = {
-    {"ec2", "EC2", "AWS_ENDPOINT_URL_EC2", 0},
-    {"iam", "IAM", "AWS_ENDPOINT_URL_IAM", 1},
-    {"sts", "STS", "AWS_ENDPOINT_URL_STS", 0},
-    {"eks", "EKS", "AWS_ENDPOINT_URL_EKS", 0},
-    {"cloudformation", "CloudFormation", "AWS_ENDPOINT_URL_CLOUDFORMATION", 0},
-    {"ssm", "SSM", "AWS_ENDPOINT_URL_SSM", 0},
-    {"elasticloadbalancing", "ELB", "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING", 0},
-    {"autoscaling", "AutoScaling", "AWS_ENDPOINT_URL_AUTO_SCALING", 0},
+    {"ec2", "EC2", "EC2", 0},
+    {"iam", "IAM", "IAM", 1},
+    {"sts", "STS", "STS", 0},
+    {"eks", "EKS", "EKS", 0},
+    {"cloudformation", "CloudFormation", "CLOUDFORMATION", 0},
+    {"ssm", "SSM", "SSM", 0},
+    {"elasticloadbalancing", "ELB", "ELASTIC_LOAD_BALANCING", 0},
+    {"autoscaling", "AutoScaling", "AUTO_SCALING", 0},
 };
 
 static const struct service *find_service(const char *name)
@@ -94,6 +94,38 @@ static int32_t split(const char *given, struct aws_endpoint *e, ist_error *err)
     return IST_OK;
 }
 
+static int is_true(const char *text)
+{
+    return text != NULL && strcasecmp(text, "true") == 0;
+}
+
+// What the environment or, after it, the profile names; in both the service's own goes before the one of all. Borrowed;
+// NULL: AWS's own. Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+static const char *configured_url(ist_aws *aws, const struct service *s)
+{
+    const char *profile = aws_profile_name(aws), *url = NULL;
+    const char *ignore = aws_env(aws, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+    if (is_true(ignore != NULL ? ignore
+                               : aws_profile_setting(aws, profile, "ignore_configured_endpoint_urls")))
+        return NULL;
+    char name[64], key[64];
+    snprintf(name, sizeof(name), "AWS_ENDPOINT_URL_%s", s != NULL ? s->id : "");
+    snprintf(key, sizeof(key), "%s.endpoint_url", s != NULL ? s->id : "");
+    for (char *c = key; *c != '\0'; c++)
+        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
+    if (s != NULL)
+        url = aws_env(aws, name);
+    if (url == NULL)
+        url = aws_env(aws, "AWS_ENDPOINT_URL");
+    const char *chosen = url == NULL && s != NULL ? aws_profile_setting(aws, profile, "services") : NULL;
+    if (chosen != NULL) {
+        char *section = ist_printf(AWS_SERVICES "%s", chosen);
+        url = aws_profile_setting(aws, section, key);
+        ist_free(section);
+    }
+    return url != NULL ? url : aws_profile_setting(aws, profile, "endpoint_url");
+}
+
 int32_t aws_endpoint(ist_aws *aws, const char *service, struct aws_endpoint *endpoint, ist_error *err)
 {
     struct aws_endpoint e = {0};
@@ -101,12 +133,8 @@ int32_t aws_endpoint(ist_aws *aws, const char *service, struct aws_endpoint *end
     const struct partition *p = partition_of(aws->region);
     char own[512];
     const char *given = aws->options.endpoint;
-    if (given == NULL && s != NULL)
-        given = aws_env(aws, s->variable);
     if (given == NULL)
-        given = aws_env(aws, "AWS_ENDPOINT_URL");
-    if (given == NULL)
-        given = aws_profile_setting(aws, aws_profile_name(aws), "endpoint_url");
+        given = configured_url(aws, s);
     if (given == NULL) {
         own_url(p, s, service, aws->region, own, sizeof(own));
         given = own;

@@ -30,7 +30,7 @@ static void copy_plain(char *to, size_t size, const char *from)
 static int read_xml(const ist_http_response *response, struct aws_fault *fault)
 {
     json_t *tree = NULL;
-    if (aws_xml_parse(response->body, response->body_len, "error", &tree, NULL) != IST_OK)
+    if (aws_xml_parse(response->body, response->body_len, 0, "error", &tree, NULL) != IST_OK)
         return 0;
     const json_t *error = ist_json_at(tree, "Errors.Error");
     if (error == NULL)
@@ -108,16 +108,24 @@ enum aws_class aws_fault_class(int status, const char *code)
                                             "SlowDown",
                                             NULL};
     static const char *const expired[] = {"ExpiredToken", "ExpiredTokenException", NULL};
-    static const char *const skewed[] = {
-        "RequestTimeTooSkewed",  "RequestInTheFuture",        "RequestExpired",
-        "SignatureDoesNotMatch", "InvalidSignatureException", NULL};
+    // AuthFailure is what EC2 says of all that it cannot validate.
+    static const char *const skewed[] = {"RequestTimeTooSkewed",
+                                         "RequestInTheFuture",
+                                         "RequestExpired",
+                                         "SignatureDoesNotMatch",
+                                         "InvalidSignatureException",
+                                         "AuthFailure",
+                                         NULL};
     if (is_one_of(code, throttled) || status == 429)
         return AWS_THROTTLED;
     if (is_one_of(code, expired))
         return AWS_EXPIRED;
     if (is_one_of(code, skewed))
         return AWS_SKEWED;
-    if (status >= 500 || strcmp(code, "RequestTimeout") == 0 || strcmp(code, "IDPCommunicationError") == 0)
+    if (strncmp(code, "Insufficient", 12) == 0)
+        return AWS_FINAL; // EC2 has no such capacity, and says so with a status of 500
+    if (status >= 500 || strcmp(code, "RequestTimeout") == 0 ||
+        strcmp(code, "RequestTimeoutException") == 0 || strcmp(code, "IDPCommunicationError") == 0)
         return AWS_TRANSIENT;
     return AWS_FINAL;
 }
@@ -151,7 +159,8 @@ static int32_t code_of(const char *code, const char *message, int status)
         ends_with(code, ".InUse") || strcmp(code, "IdempotentParameterMismatch") == 0)
         return IST_ERR_CONFLICT;
     if (ends_with(code, "LimitExceeded") || strcmp(code, "LimitExceededException") == 0 ||
-        strcmp(code, "ResourceLimitExceededException") == 0 || strcmp(code, "Throttling") == 0)
+        strcmp(code, "ResourceLimitExceededException") == 0 || strcmp(code, "Throttling") == 0 ||
+        strncmp(code, "Insufficient", 12) == 0)
         return IST_ERR_LIMIT;
     return status >= 500 ? IST_ERR_NETWORK : IST_ERR_REMOTE;
 }

@@ -58,7 +58,9 @@ void aws_credentials_drop(ist_aws *aws); // they were refused: the next call fet
 // ---- the shared files ----
 
 // Adds the sections of an INI file to `profiles` (object, later files win key by key). In the config file
-// sections are called "profile NAME". Never fails: lines that are not understood are skipped, as AWS does.
+// sections are called "profile NAME", and those called "services NAME" are kept under AWS_SERVICES and that name.
+// Never fails: lines that are not understood are skipped, as AWS does.
+#define AWS_SERVICES "services\n" // which no profile's name can begin with
 void aws_config_parse(const char *text, size_t len, int is_config, json_t *profiles);
 // Both files, read once; borrowed. An unreadable file is an empty one.
 const json_t *aws_profiles(ist_aws *aws);
@@ -82,8 +84,10 @@ const char *aws_service_title(const char *service); // "EC2", as errors name it
 
 // ---- XML ----
 
-// A tree as isthmus/aws.h describes. DOCTYPEs, more than 64 levels, 500,000 elements or 16 MiB are refused.
-int32_t aws_xml_parse(const char *text, size_t len, const char *where, json_t **tree, ist_error *err);
+// A tree as isthmus/aws.h describes. DOCTYPEs, more than 64 levels, 500,000 elements or 16 MiB are refused, and, where it
+// is the answer to an action, an outermost element that is no "...Response": the page of a proxy may be good XML.
+int32_t aws_xml_parse(const char *text, size_t len, int is_answer, const char *where, json_t **tree,
+                      ist_error *err);
 
 // ---- errors ----
 
@@ -106,8 +110,9 @@ int32_t aws_fault_fail(const struct aws_fault *fault, int status, const char *wh
 // ---- calls ----
 
 struct aws_call {
-    const char *service; // "ec2"
-    const char *action;  // for people: "CreateRoute", "GET /clusters/aws"
+    const char *service;  // "ec2"
+    const char *action;   // for people: "CreateRoute", "GET /clusters/aws"
+    const char *resource; // for people: what it is about ("rtb-1"), or NULL
     const char *method, *path;
     const char *query; // NULL: none
     const char *body;  // NULL: none
@@ -120,6 +125,8 @@ struct aws_call {
     const struct aws_credentials *as; // NULL: the chain's
     int anonymous;                    // not signed (web identity)
 };
+// What errors call it: "EC2 CreateRoute rtb-1 in eu-west-1".
+void aws_where(const ist_aws *aws, const struct aws_call *call, char *where, size_t size);
 // The answer of a call that succeeded (2xx); anything else is an error, after what retries its class allows.
 int32_t aws_send(ist_aws *aws, const struct aws_call *call, ist_http_response *response, ist_error *err);
 // Query over aws_send(); `as` and `anonymous` as above.

@@ -81,7 +81,11 @@ int32_t ist_aws_eks_token(ist_aws *aws, const char *cluster, char **token, int64
     if (rc == IST_OK && url != NULL) {
         char *encoded = base64url(url);
         *token = ist_printf("k8s-aws-v1.%s", encoded);
+        // Nor does it outlive the credentials that signed it.
+        const int64_t keys_until = aws->credentials.expires_ms - aws->skew_ms;
         *expires_ms = now + TOKEN_GOOD_MS;
+        if (aws->credentials.expires_ms != 0 && keys_until < *expires_ms)
+            *expires_ms = keys_until;
         ist_secret(&aws->env, *token);
         ist_free_secret(encoded);
     }

@@ -92,6 +92,34 @@ static int is_read(const char *action)
            starts_with(action, "AssumeRole");
 }
 
+// What the call is about, for errors: the first of these that it has. Borrowed; NULL: none.
+static const char *resource_of(const json_t *params)
+{
+    static const char *const names[] = {"RouteTableId",
+                                        "GroupId",
+                                        "NetworkInterfaceId",
+                                        "InstanceId",
+                                        "AllocationId",
+                                        "AssociationId",
+                                        "AttachmentId",
+                                        "SubnetId",
+                                        "NatGatewayId",
+                                        "InternetGatewayId",
+                                        "VpcId",
+                                        "StackName",
+                                        "RoleArn",
+                                        "RoleName",
+                                        "LoadBalancerName",
+                                        "SecurityGroupRuleId"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const json_t *value = json_object_get(params, names[i]);
+        const char *text = json_string_value(json_is_array(value) ? json_array_get(value, 0) : value);
+        if (text != NULL && *text != '\0')
+            return text;
+    }
+    return NULL;
+}
+
 // <XResponse><XResult>...</XResult><ResponseMetadata/></XResponse>: the result alone is of interest.
 static json_t *strip_result(json_t *tree, const char *action)
 {
@@ -119,6 +147,7 @@ int32_t aws_query_as(ist_aws *aws, const char *service, const char *action, cons
     const struct aws_call call = {
         .service = service,
         .action = action,
+        .resource = resource_of(params),
         .method = "POST",
         .path = "/",
         .body = body,
@@ -135,9 +164,9 @@ int32_t aws_query_as(ist_aws *aws, const char *service, const char *action, cons
     json_t *tree = NULL;
     int32_t rc = aws_send(aws, &call, &response, err);
     if (rc == IST_OK) {
-        char where[160];
-        snprintf(where, sizeof(where), "%s %s in %s", aws_service_title(service), action, aws->region);
-        rc = aws_xml_parse(response.body, response.body_len, where, &tree, err);
+        char where[sizeof(err->where)];
+        aws_where(aws, &call, where, sizeof(where));
+        rc = aws_xml_parse(response.body, response.body_len, 1, where, &tree, err);
     }
     if (rc == IST_OK) {
         tree = strip_result(tree, action);

@@ -9,8 +9,13 @@ static int32_t send_json(ist_aws *aws, const struct aws_call *call, json_t **ans
     ist_http_response response = {0};
     json_t *tree = NULL;
     int32_t rc = aws_send(aws, call, &response, err);
-    if (rc == IST_OK && response.body_len > 0)
-        rc = ist_json_parse(response.body, response.body_len, call->action, &tree, err);
+    if (rc == IST_OK && response.body_len > 0) {
+        char where[sizeof(err->where)];
+        aws_where(aws, call, where, sizeof(where));
+        rc = ist_json_parse(response.body, response.body_len, where, &tree, err);
+        if (rc != IST_OK)
+            ist_hint(err, "a proxy, or another service, may have answered in the place of AWS");
+    }
     if (rc == IST_OK) {
         if (answer != NULL)
             *answer = tree != NULL ? tree : json_object();

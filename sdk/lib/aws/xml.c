@@ -21,6 +21,7 @@ struct reader {
     int depth;
     size_t elements;
     json_t *root;
+    char *root_name;
     const char *refused; // why the document was refused, or NULL
 };
 
@@ -61,6 +62,8 @@ static void on_start(void *arg, const XML_Char *name, const XML_Char **attribute
         refuse(r, "it has too many elements");
         return;
     }
+    if (r->depth == 0)
+        r->root_name = ist_strdup(local_name(name));
     r->levels[r->depth++] = (struct level){.name = ist_strdup(local_name(name)), .text = {.max = MAX_SIZE}};
 }
 
@@ -141,9 +144,17 @@ static void discard(struct reader *r)
         ist_free(level->name);
     }
     json_decref(r->root);
+    ist_free(r->root_name);
 }
 
-int32_t aws_xml_parse(const char *text, size_t len, const char *where, json_t **tree, ist_error *err)
+static int ends_with(const char *text, const char *end)
+{
+    const size_t a = strlen(text), b = strlen(end);
+    return a >= b && strcmp(text + a - b, end) == 0;
+}
+
+int32_t aws_xml_parse(const char *text, size_t len, int is_answer, const char *where, json_t **tree,
+                      ist_error *err)
 {
     if (len > MAX_SIZE)
         return ist_fail(err, IST_ERR_LIMIT, where, "the answer is larger than %u bytes", MAX_SIZE);
@@ -165,6 +176,10 @@ int32_t aws_xml_parse(const char *text, size_t len, const char *where, json_t **
         rc = ist_fail(err, IST_ERR_REMOTE, where, "the answer is no XML: line %lu: %s",
                       (unsigned long)XML_GetCurrentLineNumber(r->parser),
                       XML_ErrorString(XML_GetErrorCode(r->parser)));
+    else if (is_answer && !ends_with(r->root_name, "Response")) {
+        rc = ist_fail(err, IST_ERR_REMOTE, where, "the answer is none of AWS's but <%.60s>", r->root_name);
+        ist_hint(err, "a proxy, or another service, may have answered in the place of AWS");
+    }
     if (rc == IST_OK) {
         *tree = r->root;
         r->root = NULL;

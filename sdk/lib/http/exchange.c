@@ -166,14 +166,23 @@ static int is_trust_failure(CURLcode code)
            code == CURLE_SSL_ISSUER_ERROR || code == CURLE_SSL_INVALIDCERTSTATUS;
 }
 
+// Did the proxy say no to the way through it? It will say so again.
+static int is_proxy_refusal(const struct exchange *x)
+{
+    long status = 0;
+    curl_easy_getinfo(x->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    return status >= 400 && status < 500 && status != 408 && status != 429;
+}
+
 static enum http_fate fate_of(const struct exchange *x, CURLcode code)
 {
     switch (code) {
     case CURLE_OK:
         return HTTP_ANSWERED;
+    case CURLE_COULDNT_CONNECT:
+        return is_proxy_refusal(x) ? HTTP_HOPELESS : HTTP_UNSENT;
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_COULDNT_CONNECT:
     case CURLE_SSL_CONNECT_ERROR:
         return HTTP_UNSENT;
     case CURLE_URL_MALFORMAT:
@@ -183,7 +192,7 @@ static enum http_fate fate_of(const struct exchange *x, CURLcode code)
     default:
         break;
     }
-    if (x->too_large || is_trust_failure(code))
+    if (x->too_large || is_trust_failure(code) || is_proxy_refusal(x))
         return HTTP_HOPELESS;
     // Nothing of the request was sent while the connection was still being made.
     long sent = 0;
@@ -206,6 +215,11 @@ static int32_t failure(const struct exchange *x, CURLcode code, const char *wher
     if (is_trust_failure(code)) {
         const int32_t rc = ist_fail(err, IST_ERR_NETWORK, where, "TLS: %s", why);
         ist_hint(err, "name the authority that issued the server's certificate (a CA file), if you trust it");
+        return rc;
+    }
+    if (is_proxy_refusal(x)) {
+        const int32_t rc = ist_fail(err, IST_ERR_NETWORK, where, "the proxy refused the way: %s", why);
+        ist_hint(err, "look at https_proxy and no_proxy in the environment");
         return rc;
     }
     if (code == CURLE_OPERATION_TIMEDOUT && ist_remaining_ms(&x->session->env) <= 20)

@@ -30,8 +30,8 @@ static int status_is_passing(int status)
     return status == 429 || status == 502 || status == 503 || status == 504;
 }
 
-// Retry-After in milliseconds; 0 when absent. Seconds or a date (RFC 9110 10.2.3).
-static int64_t retry_after(const ist_env *env, const ist_http_response *response)
+// Seconds or a date (RFC 9110 10.2.3).
+int64_t http_retry_after(const ist_env *env, const ist_http_response *response)
 {
     const char *text = ist_http_header(response, "retry-after");
     if (text == NULL)
@@ -111,7 +111,7 @@ static int32_t send_with_retries(ist_http *session, const ist_http_request *requ
         if (rc == IST_OK) {
             // 429 says that nothing was done; the others may come from a proxy after the server acted.
             again = answer.status == 429 || (may_repeat(request) && status_is_passing(answer.status));
-            hint = retry_after(&session->env, &answer);
+            hint = http_retry_after(&session->env, &answer);
         } else {
             again = session->fate == HTTP_UNSENT || (session->fate == HTTP_LOST && may_repeat(request));
         }

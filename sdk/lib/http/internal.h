@@ -51,6 +51,9 @@ void http_hub_free(struct http_hub *hub); // NULL is fine; its streams are close
 int32_t http_exchange(ist_http *session, const ist_http_request *request, const char *where,
                       ist_http_response *response, ist_error *err);
 
+// What an answer's Retry-After asks for, in milliseconds; 0: nothing.
+int64_t http_retry_after(const ist_env *env, const ist_http_response *response);
+
 // Fills `where` (a label, or "METHOD scheme://host/path": no user, no query).
 void http_where(const ist_http_request *request, char *where, size_t size);
 // IST_OK, or IST_ERR_READ_ONLY when the operation may not write and the request is not marked as a read.
