@@ -281,9 +281,9 @@ static void draw_label(const struct graph *g, const struct line *line)
     const struct curve c = curve_of(g, line);
     if (line->ports == CONN_ALL)
         return;
-    // Near the box whose ports they are, but for lines along a row, where the middle is free.
+    // Nearer to the box whose ports they are, clear of what else ends there; along a row the middle is free.
     const struct place *from = &g->places[line->from], *to = &g->places[line->to];
-    const double t = from->y == to->y || from->layer == to->layer ? 0.5 : 0.74, u = 1 - t;
+    const double t = from->y == to->y || from->layer == to->layer ? 0.5 : 0.6, u = 1 - t;
     const double b0 = u * u * u, b1 = 3 * u * u * t, b2 = 3 * u * t * t, b3 = t * t * t;
     const double x = b0 * c.x[0] + b1 * c.x[1] + b2 * c.x[2] + b3 * c.x[3];
     const double y = b0 * c.y[0] + b1 * c.y[1] + b2 * c.y[2] + b3 * c.y[3];

@@ -19,8 +19,8 @@
 // Which addresses. Every pod of the remote cluster that the peer means and that has one, ready or not, initialising or
 //   terminating, all of status.podIPs. Never of Succeeded or Failed pods (the world does not hold them: their address may
 //   be somebody else's already), never of hostNetwork pods, never outside the cluster's declared pod CIDRs (noted).
-//   An address that two pods of the cluster show at once (it moves from one to the other) counts only when the peer
-//   means all pods that show it: a withdrawal comes first.
+//   An address that two pods show at once (it moves from one to the other), of one cluster or of two whose pod CIDRs both
+//   hold it, counts only when the peer means all pods that show it: a withdrawal comes first.
 // Which pods a peer means. podSelector alone: the namespace that is the same as the policy's there (namespace map; none:
 //   nobody). namespaceSelector: read against the REMOTE cluster's namespace labels, kubernetes.io/metadata.name implied.
 //   Both: both. A pipeline file's peer: `cluster` is that cluster alone, `namespace` by its name there, `service` the pods
@@ -74,10 +74,10 @@ struct companion_options {
     // By cluster of the world, 1: this policy's companion for it is written too (for ClusterIPs that lead to several).
     // NULL: none is. Borrowed.
     const uint8_t *written;
-    // Do two pods of the cluster `remote` show the address? NULL: looked for here, in all of them.
-    int (*contested)(void *arg, size_t remote, const struct ip *ip);
+    // Do two pods show the address, of one cluster or of two that share a network? NULL: looked for here, in all of them.
+    int (*contested)(void *arg, const struct ip *ip);
     // Is the address to be left out for now (it is still to be withdrawn elsewhere)? NULL: none is.
-    int (*withheld)(void *arg, size_t remote, const struct ip *ip);
+    int (*withheld)(void *arg, const struct ip *ip);
     void *arg;
     struct ip_set *addresses; // gets every address that is written, unsealed; NULL: nobody asks
 };

@@ -70,16 +70,16 @@ struct asking {
     struct ip_set owed; // what may be withheld: few, of thousands that are asked about
 };
 
-static int contested(void *arg, size_t remote, const struct ip *ip)
+static int contested(void *arg, const struct ip *ip)
 {
-    return moves_contested(((struct asking *)arg)->model, remote, ip);
+    return moves_contested(((struct asking *)arg)->model, ip);
 }
 
-static int withheld(void *arg, size_t remote, const struct ip *ip)
+static int withheld(void *arg, const struct ip *ip)
 {
     struct asking *asking = arg;
     if (!asking->patient || !ip_set_has(&asking->owed, ip) ||
-        !moves_withheld(asking->model, asking->entry, remote, ip))
+        !moves_withheld(asking->model, asking->entry, ip))
         return 0;
     asking->withheld = 1;
     return 1;
@@ -95,34 +95,56 @@ static int kept_for_ever(const struct model *model, size_t cluster)
     return 0;
 }
 
+// 1: may be written for as far as meshes go; else why nothing is.
+static int not_meshed(struct model *model, size_t target, size_t cluster, ist_wanted *wanted)
+{
+    const char *name = model->clusters->items[cluster].name, *in = model->clusters->items[target].name;
+    int meshed = model->watching && target != cluster ? model_meshed(model, target, cluster) : 0;
+    if (meshed > 0)
+        ist_wanted_note(
+            wanted,
+            "nothing is written for %s: it is in one Cilium ClusterMesh with %s, and no ipBlock matches "
+            "pods that Cilium knows",
+            name, in);
+    if (meshed < 0) {
+        const char *fault = model_mesh_fault(model, target, cluster);
+        ist_wanted_note(wanted,
+                        "nothing is written for %s until it is known whether it is in a Cilium ClusterMesh "
+                        "with %s%s%s",
+                        name, in, fault ? ": " : "", fault ? fault : "");
+    }
+    return !meshed;
+}
+
 // Do its addresses count for `target`? 1; 0: it has been away for too long; -1: it is not known, or may not, so that what
 // stands stays.
 static int counts(struct model *model, size_t target, size_t cluster, ist_wanted *wanted)
 {
     uint32_t state = ist_reconciler_state(model->run, cluster);
     const char *name = model->clusters->items[cluster].name;
-    if (model->watching && target != cluster && model_meshed(model, target, cluster)) {
-        ist_wanted_note(
-            wanted,
-            "nothing is written for %s: it is in one Cilium ClusterMesh with %s, and no ipBlock matches "
-            "pods that Cilium knows",
-            name, model->clusters->items[target].name);
-        return -1;
-    }
-    if (state == IST_CLUSTER_SYNCED)
-        return 1;
     int kept = state == IST_CLUSTER_EXPIRED && kept_for_ever(model, cluster);
-    if (state == IST_CLUSTER_LOST || (kept && model->facts[cluster].listed)) {
-        ist_wanted_note(wanted, "%s is out of reach: the addresses last seen there are kept", name);
-        return 1;
-    }
     if (state == IST_CLUSTER_EXPIRED && !kept) {
         ist_wanted_note(wanted, "%s has been out of reach for longer than keep_for: its addresses are out",
                         name);
         return 0;
     }
-    ist_wanted_note(wanted, "%s is not known: what stands for it stays as it is", name);
-    return -1;
+    if (state != IST_CLUSTER_SYNCED && state != IST_CLUSTER_LOST && !(kept && model->facts[cluster].listed)) {
+        ist_wanted_note(wanted, "%s is not known: what stands for it stays as it is", name);
+        return -1;
+    }
+    if (!not_meshed(model, target, cluster, wanted))
+        return -1;
+    if (state != IST_CLUSTER_SYNCED)
+        ist_wanted_note(wanted, "%s is out of reach: the addresses last seen there are kept", name);
+    return 1;
+}
+
+static void keep(struct entry *entry, size_t cluster, size_t count)
+{
+    if (!entry->kept)
+        entry->kept = ist_calloc(count + 1, sizeof(*entry->kept));
+    entry->kept[cluster] = 1;
+    entry->keeps = 1;
 }
 
 static void want_companions(struct asking *asking, struct companion_options *options, ist_wanted *wanted,
@@ -138,7 +160,7 @@ static void want_companions(struct asking *asking, struct companion_options *opt
         int counted = counts(model, asking->entry->cluster, remote, wanted);
         if (counted < 0) {
             ist_wanted_keep(wanted, model->clusters->items[remote].name);
-            asking->entry->keeps = 1;
+            keep(asking->entry, remote, count);
         }
         written[remote] = counted > 0;
     }
@@ -175,10 +197,13 @@ static void want_given(struct asking *asking, const struct companion_options *op
         if (speaks_of(entry->policy, model->clusters->items[remote].name))
             counted = counts(model, entry->cluster, remote, wanted);
         absent[remote] = counted == 0;
-        entry->keeps = counted < 0;
+        if (counted < 0)
+            keep(entry, remote, model->clusters->count);
     }
     json_t *objects = NULL, *object;
     size_t i;
+    for (i = 0; i < model->clusters->count && entry->keeps; i++)
+        entry->kept[i] = 1; // it is one object
     if (entry->keeps)
         ist_wanted_keep_all(wanted);
     else
@@ -228,6 +253,8 @@ void model_want(void *opened, size_t cluster, const char *key, ist_wanted *wante
     options.lacks_ranges = !ist_reconciler_serves(model->run, cluster, KIND_SLICE);
     entry->said.count = 0;
     entry->keeps = 0;
+    if (entry->kept)
+        memset(entry->kept, 0, model->clusters->count);
     if (entry->document)
         want_given(&asking, &options, wanted, notes);
     else

@@ -16,7 +16,7 @@ struct gathering {
     const struct companion_options *options;
     const struct rule_port *port; // a named port of the remote pods; NULL: whatever they have
     uint16_t number;              // that it must have
-    struct ip_set doubtful; // every address of the cluster that two pods show; filled when it is first asked
+    struct ip_set doubtful;       // every address that two pods show; filled when it is first asked
     int looked;
     size_t outside; // pods whose address lies in no pod CIDR
     ist_buf outside_text;
@@ -40,20 +40,20 @@ static const struct cluster *remote_of(const struct gathering *gathering)
 
 // ---- which pods ----
 
-static int peer_counts(const struct gathering *gathering, const struct peer *peer)
+static int peer_counts(const struct gathering *gathering, const struct peer *peer, size_t cluster)
 {
     if (peer->is_block)
         return 0;
     if (!gathering->named_only)
         return 1;
-    return peer->cluster && strcmp(peer->cluster->text, remote_of(gathering)->name->text) == 0;
+    return peer->cluster && peer->cluster == world_cluster(gathering->world, cluster)->name;
 }
 
 static int means_namespace(const struct gathering *gathering, const struct namespace *ns)
 {
     for (uint32_t i = 0; i < gathering->rule->peer_count; i++) {
         const struct peer *peer = &gathering->rule->peers[i];
-        if (peer_counts(gathering, peer) &&
+        if (peer_counts(gathering, peer, ns->cluster) &&
             peer_means_namespace(gathering->world, gathering->policy, peer, ns))
             return 1;
     }
@@ -67,7 +67,7 @@ static int means_group(const struct gathering *gathering, const struct group *gr
         return 0;
     for (uint32_t i = 0; i < gathering->rule->peer_count; i++) {
         const struct peer *peer = &gathering->rule->peers[i];
-        if (peer_counts(gathering, peer) &&
+        if (peer_counts(gathering, peer, group->ns->cluster) &&
             peer_means_group(gathering->world, gathering->policy, peer, group))
             return 1;
     }
@@ -82,16 +82,18 @@ static void each_address(const struct cluster *cluster, struct ip_set *set)
         for (const struct group *group = ns->groups; group; group = group->next)
             for (const struct pod *pod = group->pods; pod; pod = pod->next)
                 for (uint8_t i = 0; i < pod->address_count; i++)
-                    ip_set_add(set, &pod->addresses[i]);
+                    if (address_is_pods(cluster, &pod->addresses[i]))
+                        ip_set_add(set, &pod->addresses[i]);
 }
 
 static int is_contested(struct gathering *gathering, const struct ip *ip)
 {
     if (gathering->options->contested)
-        return gathering->options->contested(gathering->options->arg, gathering->remote, ip);
+        return gathering->options->contested(gathering->options->arg, ip);
     if (!gathering->looked) {
         struct ip_set all = {0};
-        each_address(remote_of(gathering), &all);
+        for (size_t i = 0; i < world_cluster_count(gathering->world); i++)
+            each_address(world_cluster(gathering->world, i), &all);
         ip_set_doubles(&all, &gathering->doubtful);
         ip_set_free(&all);
         gathering->looked = 1;
@@ -107,14 +109,34 @@ static int shows(const struct pod *pod, const struct ip *ip)
     return 0;
 }
 
-// Does the rule mean every pod that shows the address? Asked only of contested ones.
-static int means_all_that_show(const struct gathering *gathering, const struct ip *ip)
+// Does the policy speak of that cluster's pods at all?
+static int speaks_of(const struct gathering *gathering, size_t cluster)
 {
-    for (const struct namespace *ns = remote_of(gathering)->namespaces; ns; ns = ns->next)
+    const uint8_t *written = gathering->options->written;
+    return gathering->named_only || cluster == gathering->remote || cluster == gathering->policy->cluster ||
+           (written && written[cluster]) || policy_reaches(gathering->world, gathering->policy, cluster);
+}
+
+static int means_all_of(const struct gathering *gathering, size_t index, const struct ip *ip)
+{
+    const struct cluster *cluster = world_cluster(gathering->world, index);
+    if (!address_is_pods(cluster, ip))
+        return 1; // no pod there has a claim to it
+    for (const struct namespace *ns = cluster->namespaces; ns; ns = ns->next)
         for (const struct group *group = ns->groups; group; group = group->next)
             for (const struct pod *pod = group->pods; pod; pod = pod->next)
-                if (shows(pod, ip) && (pod->flags & POD_HOST_NETWORK || !means_group(gathering, group)))
+                if (shows(pod, ip) && (pod->flags & POD_HOST_NETWORK || !speaks_of(gathering, index) ||
+                                       !means_group(gathering, group)))
                     return 0;
+    return 1;
+}
+
+// Does the rule mean every pod that shows the address, in whatever cluster? Asked only of contested ones.
+static int means_all_that_show(const struct gathering *gathering, const struct ip *ip)
+{
+    for (size_t i = 0; i < world_cluster_count(gathering->world); i++)
+        if (!means_all_of(gathering, i, ip))
+            return 0;
     return 1;
 }
 
@@ -135,7 +157,7 @@ static void gather_pod(struct gathering *gathering, const struct pod *pod, struc
         if (!address_is_pods(remote_of(gathering), ip))
             tell_outside(gathering, pod, ip);
         else if ((!is_contested(gathering, ip) || means_all_that_show(gathering, ip)) &&
-                 !(options->withheld && options->withheld(options->arg, gathering->remote, ip)))
+                 !(options->withheld && options->withheld(options->arg, ip)))
             ip_set_add(set, ip);
     }
 }

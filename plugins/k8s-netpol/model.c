@@ -47,6 +47,7 @@ static void free_entry(struct model *model, struct entry *entry)
     json_decref(entry->document);
     ip_set_free(&entry->said);
     ip_set_free(&entry->there);
+    ist_free(entry->kept);
     ist_free(entry->key);
     ist_free(entry);
 }
@@ -67,10 +68,10 @@ void model_touch(struct model *model, const struct entry *entry, int64_t within_
     ist_reconciler_touch(model->run, entry->cluster, entry->key, within_ms);
 }
 
-static void touch_all(struct model *model, int64_t within_ms)
+void model_touch_all(struct model *model)
 {
     for (struct entry *entry = model->entries; entry; entry = entry->next)
-        model_touch(model, entry, within_ms);
+        model_touch(model, entry, 0);
 }
 
 static int is_stretched(const struct policy *policy)
@@ -105,7 +106,7 @@ static void on_namespace(void *arg, const struct namespace *ns)
     (void)ns; // a namespace is labelled rarely, and any selector may read it
     for (struct entry *entry = model->entries; entry; entry = entry->next)
         moves_policy(model, entry);
-    touch_all(model, 0);
+    model_touch_all(model);
 }
 
 static void on_service(void *arg, const struct namespace *ns, const struct name *name)
@@ -291,7 +292,7 @@ void model_close(void *opened)
     world_free(model->world);
     ist_namespaces_free(model->namespaces);
     for (size_t i = 0; model->facts && i < model->clusters->count; i++)
-        ist_free(model->facts[i].mesh_id);
+        mesh_free(&model->facts[i].mesh);
     ist_free(model->facts);
     json_decref(model->inputs);
     ist_free(model);
@@ -313,8 +314,8 @@ static void see_daemonset(struct model *model, size_t cluster, const json_t *obj
     if (cni_is_vpc(cni) != cni_is_vpc(&before))
         touch_cluster(model, cluster);
     if (cni_is_cilium(cni) != cni_is_cilium(&before)) { // it may be in a mesh, with any of the others
-        model->facts[cluster].mesh_read = 0;
-        touch_all(model, 0);
+        mesh_unknown(model, cluster);
+        model_touch_all(model);
     }
 }
 
@@ -345,10 +346,10 @@ void model_state(void *opened, size_t cluster, uint32_t state)
     uint32_t before = model->facts[cluster].state;
     model->facts[cluster].state = state;
     model->facts[cluster].listed |= state == IST_CLUSTER_SYNCED;
-    model->facts[cluster].mesh_read = 0;
+    mesh_soon(model, cluster);
     // Pods that came and went while it did not count were passed over: what they leave behind is withdrawn first.
     if (state == IST_CLUSTER_SYNCED && before != IST_CLUSTER_LOST)
         for (struct entry *entry = model->entries; entry; entry = entry->next)
             moves_policy(model, entry);
-    touch_all(model, 0); // any policy may speak of it
+    model_touch_all(model); // any policy may speak of it
 }

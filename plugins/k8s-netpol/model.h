@@ -28,14 +28,15 @@ struct entry;
 struct leaving {
     struct shown *shown;
     struct entry *entry;
-    int64_t since; // monotonic
-    int asked;     // want() has said so since: written() ends it
+    size_t cluster; // on whose behalf it stands there
+    int64_t since;  // monotonic
+    int asked;      // want() has said so since: written() ends it
     struct leaving *of_shown, *of_entry;
 };
 
-// An address of a cluster: which pods show it, and whose writing it still has to leave.
+// An address: which pods show it, and whose writing it still has to leave. Clusters without declared pod CIDRs may share
+// a network (two of one VPC): there it moves between them.
 struct shown {
-    size_t cluster;
     struct ip ip;
     uint32_t hash, pod_count;
     const struct pod **pods; // owned array
@@ -54,6 +55,7 @@ struct entry {
     int64_t withheld_since; // something is left out until it is withdrawn elsewhere; 0: nothing is
     uint8_t services;       // it has peers that are Services
     uint8_t keeps;          // something stands there for a cluster that is not known: `there` holds it too
+    uint8_t *kept;          // by cluster, 1: it is one of those. NULL: none is. Owned
     uint8_t settled;        // written at least once in this run: what lists bring is known already
     struct entry *next;
 };
@@ -64,14 +66,22 @@ struct lags { // of withdrawals, in this run
     uint64_t buckets[32]; // by powers of two of milliseconds
 };
 
+// What a daemon knows of a cluster with Cilium: is it in a ClusterMesh? Nothing of it is known until it has answered.
+struct mesh {
+    int known, asking;
+    int64_t next_at; // when it is asked the next time; monotonic
+    char *id;        // owned; NULL: it is in none
+    char *fault;     // owned; why it is not known, NULL: it was not asked yet
+    json_t *config;  // owned; of the answer before the last one
+};
+
 struct cluster_facts {
     struct cni cni;
     struct lags lags;
     uint32_t state; // IST_CLUSTER_..., as told last
     int listed;     // it was listed whole in this run
     int late;       // an alarm stands
-    int mesh_read;  // where Cilium runs: its id in a ClusterMesh was asked for
-    char *mesh_id;  // owned; NULL: it is in none
+    struct mesh mesh;
 };
 
 struct model {
@@ -100,15 +110,16 @@ void model_state(void *model, size_t cluster, uint32_t state);
 struct entry *model_entry(struct model *model, size_t cluster, const char *key, int make);
 void model_remove_entry(struct model *model, struct entry *entry);
 void model_touch(struct model *model, const struct entry *entry, int64_t within_ms);
+void model_touch_all(struct model *model); // at once
 
 // moves.c: addresses and the pods that show them
 void moves_pod(struct model *model, const struct pod *before, const struct pod *after);
 void moves_policy(struct model *model, struct entry *entry); // it means others than before
-int moves_contested(const struct model *model, size_t remote, const struct ip *ip);
+int moves_contested(const struct model *model, const struct ip *ip);
 void moves_owed(const struct model *model,
                 struct ip_set *owed); // addresses that somebody still has to withdraw
 // Is it to be left out of this entry until somebody else has withdrawn it?
-int moves_withheld(const struct model *model, const struct entry *entry, size_t remote, const struct ip *ip);
+int moves_withheld(const struct model *model, const struct entry *entry, const struct ip *ip);
 void moves_loaded(struct model *model, struct entry *entry, size_t remote, const struct ip_set *addresses);
 void moves_said(struct model *model, struct entry *entry);    // entry->said is new
 void moves_written(struct model *model, struct entry *entry); // and is there
@@ -132,9 +143,15 @@ void model_status(void *model, size_t cluster, json_t *status);
 int32_t model_admit(void *model, const ist_env *env, const json_t *actions, ist_error *err);
 int32_t model_refuse_overlaps(const struct model *model, ist_error *err); // of pod CIDRs
 int32_t model_refuse_mesh(struct model *model, ist_error *err);
-// Are two clusters joined by Cilium's ClusterMesh? Asks both once, until one comes back or changes its network plugin. What
-// a daemon that was started without an apply has to find out by itself.
+// Are two clusters joined by Cilium's ClusterMesh? 1, 0; -1: that is not known yet. What a daemon that was started
+// without an apply has to find out by itself: both are asked, without waiting, and now and then again.
 int model_meshed(struct model *model, size_t a, size_t b);
+const char *model_mesh_fault(const struct model *model, size_t a,
+                             size_t b);                 // why not; NULL: they were only asked
+void mesh_unknown(struct model *model, size_t cluster); // it has another network plugin
+void mesh_soon(struct model *model, size_t cluster);    // it was away: it is asked again
+void mesh_tick(struct model *model, size_t cluster);    // every few seconds
+void mesh_free(struct mesh *mesh);
 int32_t model_verify(void *model, const ist_env *env, ist_error *err);
 
 #endif

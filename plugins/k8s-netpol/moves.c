@@ -8,34 +8,25 @@
 
 // ---- the table ----
 
-struct shown_key {
-    size_t cluster;
-    const struct ip *ip;
-};
-
 static int same_shown(const void *record, const void *key)
 {
     const struct shown *shown = record;
-    const struct shown_key *wanted = key;
-    return shown->cluster == wanted->cluster && ip_compare(&shown->ip, wanted->ip) == 0;
+    return ip_compare(&shown->ip, key) == 0;
 }
 
-static struct shown *find(const struct model *model, size_t cluster, const struct ip *ip)
+static struct shown *find(const struct model *model, const struct ip *ip)
 {
-    struct shown_key key = {cluster, ip};
-    uint32_t hash = hash_bytes(hash_bytes(HASH_START, &cluster, sizeof(cluster)), ip, sizeof(*ip));
-    return table_find(&model->addresses, hash, same_shown, &key);
+    return table_find(&model->addresses, hash_bytes(HASH_START, ip, sizeof(*ip)), same_shown, ip);
 }
 
-static struct shown *find_or_make(struct model *model, size_t cluster, const struct ip *ip)
+static struct shown *find_or_make(struct model *model, const struct ip *ip)
 {
-    struct shown *shown = find(model, cluster, ip);
+    struct shown *shown = find(model, ip);
     if (shown)
         return shown;
     shown = ist_calloc(1, sizeof(*shown));
-    shown->cluster = cluster;
     shown->ip = *ip;
-    shown->hash = hash_bytes(hash_bytes(HASH_START, &cluster, sizeof(cluster)), ip, sizeof(*ip));
+    shown->hash = hash_bytes(HASH_START, ip, sizeof(*ip));
     table_add(&model->addresses, shown->hash, shown);
     return shown;
 }
@@ -49,9 +40,17 @@ static void drop_if_idle(struct model *model, struct shown *shown)
     ist_free(shown);
 }
 
+// A pod that shows an address outside its cluster's pod CIDRs lays no claim to it: it is another cluster's, perhaps.
+static int claims(const struct model *model, const struct pod *pod, const struct ip *ip)
+{
+    return address_is_pods(world_cluster(model->world, pod->group->ns->cluster), ip);
+}
+
 static void show(struct model *model, const struct pod *pod, const struct ip *ip)
 {
-    struct shown *shown = find_or_make(model, pod->group->ns->cluster, ip);
+    if (!claims(model, pod, ip))
+        return;
+    struct shown *shown = find_or_make(model, ip);
     for (uint32_t i = 0; i < shown->pod_count; i++)
         if (shown->pods[i] == pod)
             return;
@@ -62,7 +61,7 @@ static void show(struct model *model, const struct pod *pod, const struct ip *ip
 
 static void hide(struct model *model, const struct pod *pod, const struct ip *ip)
 {
-    struct shown *shown = find(model, pod->group->ns->cluster, ip);
+    struct shown *shown = find(model, ip);
     for (uint32_t i = 0; shown && i < shown->pod_count; i++)
         if (shown->pods[i] == pod) {
             shown->pods[i--] = shown->pods[--shown->pod_count];
@@ -70,9 +69,9 @@ static void hide(struct model *model, const struct pod *pod, const struct ip *ip
         }
 }
 
-int moves_contested(const struct model *model, size_t remote, const struct ip *ip)
+int moves_contested(const struct model *model, const struct ip *ip)
 {
-    const struct shown *shown = model->contested ? find(model, remote, ip) : NULL;
+    const struct shown *shown = model->contested ? find(model, ip) : NULL;
     return shown && shown->pod_count > 1;
 }
 
@@ -86,13 +85,15 @@ static struct leaving *leaving_of(const struct shown *shown, const struct entry 
     return leaving;
 }
 
-static void leave(struct model *model, struct shown *shown, struct entry *entry)
+// `cluster`: on whose behalf it stands there.
+static void leave(struct model *model, struct shown *shown, struct entry *entry, size_t cluster)
 {
     if (leaving_of(shown, entry))
         return;
     struct leaving *leaving = ist_calloc(1, sizeof(*leaving));
     *leaving = (struct leaving){.shown = shown,
                                 .entry = entry,
+                                .cluster = cluster,
                                 .since = ist_now_ms(ist_reconciler_env(model->run)),
                                 .of_shown = shown->leaving,
                                 .of_entry = entry->leaving};
@@ -139,6 +140,13 @@ static int one_number(const struct rule_port *port, const struct shown *shown)
     return number != 0;
 }
 
+// Does the policy speak of that cluster's pods? Of its own by its selectors, which need no address.
+static int speaks_of(const struct model *model, const struct entry *entry, size_t cluster)
+{
+    return entry->document || cluster == entry->cluster ||
+           policy_reaches(model->world, entry->policy, cluster);
+}
+
 static int rule_means(const struct model *model, const struct entry *entry, const struct rule *rule,
                       const struct shown *shown)
 {
@@ -146,6 +154,7 @@ static int rule_means(const struct model *model, const struct entry *entry, cons
         return 0;
     for (uint32_t i = 0; i < shown->pod_count; i++)
         if (shown->pods[i]->flags & POD_HOST_NETWORK ||
+            !speaks_of(model, entry, shown->pods[i]->group->ns->cluster) ||
             !rule_means_group(model, entry, rule, shown->pods[i]->group))
             return 0;
     for (uint32_t i = 0; i < rule->port_count; i++)
@@ -158,12 +167,12 @@ static int rule_means(const struct model *model, const struct entry *entry, cons
 static int means(const struct model *model, const struct entry *entry, const struct shown *shown)
 {
     const struct policy *policy = entry->policy;
-    if (!policy || !shown || !shown->pod_count ||
-        !address_is_pods(world_cluster(model->world, shown->cluster), &shown->ip))
+    int from_afar = 0;
+    if (!policy || !shown)
         return 0;
-    if (!entry->document && !policy_reaches(model->world, policy, shown->cluster))
-        return 0;
-    for (uint32_t i = 0; i < policy->rule_count; i++)
+    for (uint32_t i = 0; i < shown->pod_count; i++)
+        from_afar |= entry->document || shown->pods[i]->group->ns->cluster != entry->cluster;
+    for (uint32_t i = 0; i < policy->rule_count && from_afar; i++)
         if (rule_means(model, entry, &policy->rules[i], shown))
             return 1;
     return 0;
@@ -173,14 +182,14 @@ static int means(const struct model *model, const struct entry *entry, const str
 // have it takes it in with the next ones.
 static void consider(struct model *model, size_t cluster, const struct ip *ip, int changed_hands)
 {
-    struct shown *shown = find(model, cluster, ip);
+    struct shown *shown = find(model, ip);
     for (struct entry *entry = model->entries; entry; entry = entry->next) {
         if (!entry->policy && !entry->there.count && !entry->said.count)
             continue;
         int there = has(entry, ip), meant = means(model, entry, shown);
         if (there && !meant) {
-            shown = find_or_make(model, cluster, ip);
-            leave(model, shown, entry);
+            shown = find_or_make(model, ip);
+            leave(model, shown, entry, cluster);
             model_touch(model, entry, 0);
         } else if (there && changed_hands) { // by other rules, perhaps
             model_touch(model, entry, 0);
@@ -195,9 +204,9 @@ static void consider(struct model *model, size_t cluster, const struct ip *ip, i
 // Which cluster an address that is written for the entry is of: where a pod shows it, else whose pod network it is in.
 static size_t cluster_of(const struct model *model, const struct ip *ip)
 {
-    for (size_t i = 0; i < model->clusters->count; i++)
-        if (find(model, i, ip))
-            return i;
+    const struct shown *shown = find(model, ip);
+    if (shown && shown->pod_count)
+        return shown->pods[0]->group->ns->cluster;
     for (size_t i = 0; i < model->clusters->count; i++)
         if (world_cluster(model->world, i)->pod_net_count &&
             address_is_pods(world_cluster(model->world, i), ip))
@@ -213,8 +222,8 @@ static void reconsider(struct model *model, struct entry *entry, const struct ip
             cluster == SIZE_MAX ? IST_CLUSTER_UNKNOWN : ist_reconciler_state(model->run, cluster);
         if (state != IST_CLUSTER_SYNCED && state != IST_CLUSTER_LOST)
             continue;
-        if (!means(model, entry, find(model, cluster, &set->items[i])))
-            leave(model, find_or_make(model, cluster, &set->items[i]), entry);
+        if (!means(model, entry, find(model, &set->items[i])))
+            leave(model, find_or_make(model, &set->items[i]), entry, cluster);
     }
 }
 
@@ -259,7 +268,7 @@ void moves_pod(struct model *model, const struct pod *before, const struct pod *
         show(model, after, &after->addresses[i]);
     int quiet = state != IST_CLUSTER_SYNCED && state != IST_CLUSTER_LOST; // all is decided once it is listed
     for (uint8_t i = 0; before && i < before->address_count; i++) {
-        struct shown *shown = find(model, cluster, &before->addresses[i]);
+        struct shown *shown = find(model, &before->addresses[i]);
         if (quiet && shown)
             drop_if_idle(model, shown);
         else if (!quiet)
@@ -282,9 +291,9 @@ void moves_owed(const struct model *model, struct ip_set *owed)
     ip_set_seal(owed);
 }
 
-int moves_withheld(const struct model *model, const struct entry *entry, size_t remote, const struct ip *ip)
+int moves_withheld(const struct model *model, const struct entry *entry, const struct ip *ip)
 {
-    const struct shown *shown = find(model, remote, ip);
+    const struct shown *shown = find(model, ip);
     if (!shown || !shown->leaving || ip_set_has(&entry->there, ip))
         return 0;
     for (const struct leaving *leaving = shown->leaving; leaving; leaving = leaving->of_shown)
@@ -305,8 +314,8 @@ void moves_loaded(struct model *model, struct entry *entry, size_t remote, const
         ip_set_add(&entry->there, ip);
         if (remote == SIZE_MAX || ist_reconciler_state(model->run, remote) != IST_CLUSTER_SYNCED)
             continue; // what is not known to be gone is not leaving
-        if (!means(model, entry, find(model, remote, ip)))
-            leave(model, find_or_make(model, remote, ip), entry);
+        if (!means(model, entry, find(model, ip)))
+            leave(model, find_or_make(model, ip), entry, remote);
     }
     ip_set_seal(&entry->there);
 }
@@ -323,7 +332,8 @@ void moves_said(struct model *model, struct entry *entry)
     int meant_again = 0;
     for (struct leaving **link = &entry->leaving; *link;) {
         struct leaving *leaving = *link;
-        leaving->asked = 1;
+        // What stands for a cluster that is not known stays, so that it is still owed.
+        leaving->asked = !entry->kept || !entry->kept[leaving->cluster];
         if (!ip_set_has(&entry->said, &leaving->shown->ip)) {
             link = &leaving->of_entry;
             continue;

@@ -68,6 +68,7 @@ void model_status(void *opened, size_t cluster, json_t *status)
             addresses += entry->there.count;
         }
     alarm_late(model, cluster, oldest);
+    mesh_tick(model, cluster);
     json_object_set_new(status, "policies", json_integer((json_int_t)policies));
     json_object_set_new(status, "addresses", json_integer((json_int_t)addresses));
     json_object_set_new(status, "withdrawals", json_integer((json_int_t)lags->count));

@@ -68,6 +68,54 @@ void ist_reconciler_metric(ist_reconciler *run, size_t cluster, const char *name
     assert_non_null(name);
 }
 
+void ist_reconciler_read(ist_reconciler *run, size_t cluster, const char *path, ist_reconciler_answer *answer)
+{
+    struct reading *reading = ist_calloc(1, sizeof(*reading)), **last = &run->readings;
+    *reading = (struct reading){cluster, ist_strdup(path), answer, NULL};
+    while (*last)
+        last = &(*last)->next;
+    *last = reading;
+    run->read_count++;
+}
+
+static struct reading *take_reading(struct ist_reconciler *run)
+{
+    struct reading *reading = run->readings;
+    if (reading)
+        run->readings = reading->next;
+    return reading;
+}
+
+static void free_reading(struct reading *reading)
+{
+    ist_free(reading->path);
+    ist_free(reading);
+}
+
+int runtime_answer(struct ist_reconciler *run)
+{
+    struct reading *reading = take_reading(run);
+    ist_error err = {0};
+    if (!reading)
+        return 0;
+    json_t *object = json_object_get(run->readable[reading->cluster], reading->path);
+    if (run->unreadable[reading->cluster]) {
+        ist_fail(&err, IST_ERR_DENIED, "GET", "403 %s", reading->path);
+        object = NULL;
+    } else if (!object) {
+        ist_fail(&err, IST_ERR_NOT_FOUND, "GET", "404 %s", reading->path);
+    }
+    reading->answer(run->model, reading->cluster, object, &err);
+    free_reading(reading);
+    return 1;
+}
+
+static void forget_readings(struct ist_reconciler *run)
+{
+    for (struct reading *reading; (reading = take_reading(run));)
+        free_reading(reading);
+}
+
 // ---- the runtime
 
 uint32_t runtime_random(struct ist_reconciler *run, uint32_t below)
@@ -104,6 +152,7 @@ struct ist_reconciler *runtime_new(const char *text)
         run->state[i] = IST_CLUSTER_SYNCED;
         run->objects[i] = json_object();
         run->seen[i] = json_object();
+        run->readable[i] = json_object();
         ist_free(cidr);
     }
     run->notes = json_array();
@@ -138,6 +187,7 @@ static void free_job(struct ist_reconciler *run)
 void runtime_free(struct ist_reconciler *run)
 {
     model_close(run->model);
+    forget_readings(run);
     forget_due(run);
     free_job(run);
     for (size_t i = 0; i < CLUSTERS; i++) {
@@ -145,6 +195,7 @@ void runtime_free(struct ist_reconciler *run)
         ist_free(run->items[i].pod_cidrs);
         json_decref(run->objects[i]);
         json_decref(run->seen[i]);
+        json_decref(run->readable[i]);
     }
     json_decref(run->notes);
     ist_free(run);
@@ -210,6 +261,7 @@ void runtime_restart(struct ist_reconciler *run)
     json_t *inputs = json_deep_copy(run->model->inputs), *object;
     const char *name;
     model_close(run->model);
+    forget_readings(run);
     free_job(run);
     forget_due(run);
     for (size_t i = 0; i < CLUSTERS; i++)
@@ -228,6 +280,13 @@ void runtime_restart(struct ist_reconciler *run)
             ist_reconciler_touch(run, i, key, 0);
             ist_free(key);
         }
+}
+
+void runtime_share_network(struct ist_reconciler *run)
+{
+    for (size_t i = 0; i < CLUSTERS; i++)
+        run->items[i].pod_cidr_count = 0;
+    runtime_restart(run);
 }
 
 // ---- deciding

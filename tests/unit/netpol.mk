@@ -43,3 +43,10 @@ tests_unit_test_netpol_pods_SOURCES = %D%/test-netpol-pods.c $(NETPOL_RUNTIME)
 tests_unit_test_netpol_pods_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol -I$(top_srcdir)/plugins
 tests_unit_test_netpol_pods_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_netpol_pods_LDADD = tests/unit/libnetpol.la sdk/lib/libisthmus.la $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-netpol-mesh
+UNIT_TESTS += tests/unit/test-netpol-mesh
+tests_unit_test_netpol_mesh_SOURCES = %D%/test-netpol-mesh.c $(NETPOL_RUNTIME)
+tests_unit_test_netpol_mesh_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/k8s-netpol -I$(top_srcdir)/plugins
+tests_unit_test_netpol_mesh_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_netpol_mesh_LDADD = tests/unit/libnetpol.la sdk/lib/libisthmus.la $(UNIT_LIBS)

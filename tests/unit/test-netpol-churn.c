@@ -182,6 +182,11 @@ static void on_write(struct ist_reconciler *run, size_t cluster, const char *key
 
 // ---- churn
 
+static int shares_network(const struct ist_reconciler *run)
+{
+    return !run->items[0].pod_cidr_count;
+}
+
 static void put_pod(struct ist_reconciler *run, size_t cluster)
 {
     uint32_t n = runtime_random(run, PODS), label = runtime_random(run, 3), host = runtime_random(run, 12);
@@ -190,7 +195,8 @@ static void put_pod(struct ist_reconciler *run, size_t cluster)
         "%s, containers: [{ports: [{name: http, containerPort: %u}]}]}, status: {phase: %s, podIP: "
         "10.%zu.0.%u}}",
         n, n % 3 ? "shop" : "blue", labels[label], host ? "false" : "true", 8080 + runtime_random(run, 2),
-        runtime_random(run, 8) ? "Running" : "Succeeded", cluster + 1, runtime_random(run, 12));
+        runtime_random(run, 8) ? "Running" : "Succeeded", shares_network(run) ? 9 : cluster + 1,
+        runtime_random(run, 12));
     runtime_put(run, cluster, yaml);
     ist_free(yaml);
 }
@@ -287,9 +293,11 @@ static void assert_as_from_nothing(struct ist_reconciler *run)
     }
 }
 
-static void churn(uint32_t seed, int shuffled)
+static void churn(uint32_t seed, int shuffled, int shared)
 {
     struct ist_reconciler *run = runtime_new("{}");
+    if (shared)
+        runtime_share_network(run);
     run->random = seed;
     run->shuffled = shuffled;
     run->before_write = on_write;
@@ -325,7 +333,7 @@ static void any_churn_in_any_order_of_keys(void **state)
     (void)state;
     checking = (struct check){.allowed = json_object()};
     for (uint32_t seed = 1; seed <= seeds(); seed++)
-        churn(seed * 7919, 1);
+        churn(seed * 7919, 1, 0);
     print_message("%zu writes, %zu additions\n", checking.writes, checking.additions);
     assert_true(checking.writes > 500 && checking.additions > 500);
     json_decref(checking.allowed);
@@ -336,8 +344,18 @@ static void any_churn_with_what_is_urgent_first(void **state)
     (void)state;
     checking = (struct check){.allowed = json_object()};
     for (uint32_t seed = 1; seed <= seeds(); seed++)
-        churn(seed * 104729, 0);
+        churn(seed * 104729, 0, 0);
     assert_true(checking.writes > 500);
+    json_decref(checking.allowed);
+}
+
+static void any_churn_in_clusters_of_one_network(void **state)
+{
+    (void)state;
+    checking = (struct check){.allowed = json_object()};
+    for (uint32_t seed = 1; seed <= seeds(); seed++)
+        churn(seed * 31337, 1, 1);
+    assert_true(checking.writes > 500 && checking.additions > 200);
     json_decref(checking.allowed);
 }
 
@@ -410,6 +428,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_churn_in_any_order_of_keys),
         cmocka_unit_test(any_churn_with_what_is_urgent_first),
+        cmocka_unit_test(any_churn_in_clusters_of_one_network),
         cmocka_unit_test(ten_thousand_pods_under_a_hundred_policies_keep_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

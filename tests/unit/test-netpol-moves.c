@@ -143,6 +143,41 @@ static size_t namespace_count(const struct ist_reconciler *run, size_t cluster)
     return count;
 }
 
+static void a_move_to_another_cluster_of_one_network_is_withdrawn_first_too(void **state)
+{
+    (void)state;
+    struct ist_reconciler *run = ready("{}");
+    runtime_share_network(run);
+    runtime_settle(run);
+    put_pod(run, NORTH, "d", "db", "10.2.0.4"); // while the west still shows it: whose it is cannot be told
+    runtime_settle(run);
+    assert_string_equal(first_of(run, "shop/p-isthmus-west"), "none");
+    assert_string_equal(first_of(run, "shop/q-isthmus-north"), "none");
+    runtime_remove(run, WEST, "Pod", "shop", "w");
+    runtime_settle(run);
+    assert_string_equal(first_of(run, "shop/q-isthmus-north"), "10.2.0.4/32");
+    runtime_remove(run, NORTH, "Pod", "shop", "d");
+    put_pod(run, WEST, "w", "web", "10.2.0.4");
+    decide_first(run, "shop/p"); // q still has it: p waits
+    assert_string_equal(first_of(run, "shop/p-isthmus-west"), "none");
+    runtime_settle(run);
+    assert_string_equal(first_of(run, "shop/q-isthmus-north"), "none");
+    assert_string_equal(first_of(run, "shop/p-isthmus-west"), "10.2.0.4/32");
+    assert_int_equal(run->model->waiting, 0);
+    runtime_free(run);
+}
+
+static void a_pod_that_shows_an_address_of_another_cluster_takes_it_from_nobody(void **state)
+{
+    (void)state;
+    struct ist_reconciler *run = ready("{}");
+    put_pod(run, NORTH, "liar", "db", "10.2.0.4"); // the west's, as declared
+    runtime_settle(run);
+    assert_string_equal(first_of(run, "shop/p-isthmus-west"), "10.2.0.4/32");
+    assert_string_equal(first_of(run, "shop/q-isthmus-north"), "none");
+    runtime_free(run);
+}
+
 static void namespaces_that_come_and_go_leave_nothing_behind(void **state)
 {
     (void)state;
@@ -394,6 +429,8 @@ int main(void)
         cmocka_unit_test(who_waits_for_a_withdrawal_that_is_taken_back_is_asked_again),
         cmocka_unit_test(what_changed_hands_while_a_kept_cluster_was_away_is_withdrawn_first),
         cmocka_unit_test(and_while_one_was_not_known_at_the_start),
+        cmocka_unit_test(a_move_to_another_cluster_of_one_network_is_withdrawn_first_too),
+        cmocka_unit_test(a_pod_that_shows_an_address_of_another_cluster_takes_it_from_nobody),
         cmocka_unit_test(namespaces_that_come_and_go_leave_nothing_behind),
         cmocka_unit_test(a_users_own_slices_behind_a_cluster_ip_count_too),
         cmocka_unit_test(and_hold_where_they_lead_to_pods_that_the_policy_means),

@@ -115,6 +115,12 @@ IST_EXPORT uint32_t ist_reconciler_state(const ist_reconciler *run, size_t clust
 // Does the cluster serve kinds[kind]? 0 before it has answered.
 IST_EXPORT int ist_reconciler_serves(const ist_reconciler *run, size_t cluster, size_t kind);
 IST_EXPORT const ist_env *ist_reconciler_env(const ist_reconciler *run);
+// Asks a cluster for one object and goes on: `path` is that of its API ("/api/v1/namespaces/kube-system/configmaps/x").
+// `answer` is called once, between two other callbacks: with the object, borrowed; or NULL and why (IST_ERR_NOT_FOUND: it
+// is not there; whatever else: it is not known whether it is). Not any more once the run ends.
+typedef void ist_reconciler_answer(void *model, size_t cluster, const json_t *object, const ist_error *err);
+IST_EXPORT void ist_reconciler_read(ist_reconciler *run, size_t cluster, const char *path,
+                                    ist_reconciler_answer *answer);
 // The uid of an object of this step's own that is in the cluster, borrowed until the next callback; NULL: none.
 IST_EXPORT const char *ist_reconciler_uid(const ist_reconciler *run, size_t cluster, size_t kind,
                                           const char *ns, const char *name);

@@ -298,3 +298,27 @@ void rec_requests_abort(struct rec_cluster *cluster, int writes_only, const ist_
         taken = next;
     }
 }
+
+// ---- on behalf of the model ----
+
+struct reading {
+    ist_reconciler_answer *answer;
+};
+
+static void on_read(struct rec_request *request, int status, const json_t *answer, const ist_error *err)
+{
+    struct reading reading = *(struct reading *)request->arg;
+    struct rec_cluster *cluster = request->cluster;
+    ist_free(request->arg);
+    if (cluster->stopping && err->code == IST_ERR_CANCELLED) // the run ends
+        return;
+    rec_stale(cluster->run);
+    reading.answer(cluster->run->model, cluster->index, status >= 200 && status < 300 ? answer : NULL, err);
+}
+
+void ist_reconciler_read(ist_reconciler *run, size_t cluster, const char *path, ist_reconciler_answer *answer)
+{
+    struct reading *reading = ist_calloc(1, sizeof *reading);
+    reading->answer = answer;
+    rec_request_send(rec_request(&run->items[cluster], "GET", ist_strdup(path), NULL, on_read, reading));
+}
