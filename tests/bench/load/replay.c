@@ -257,21 +257,30 @@ struct listing {
     size_t requests, items;
 };
 
+// The token of the next page: in the head of the page or, as lists of custom resources have it, behind its items. What
+// is between is passed over: what a list costs without reading its objects. NULL: this was the last page.
+static const char *next_page(const char *page)
+{
+    const char *items = strstr(page, "\"items\":"), *last = strrchr(page, ']');
+    const char *more = strstr(page, "\"continue\":\"");
+    if (more && items && more > items)
+        more = last ? strstr(last, "\"continue\":\"") : NULL;
+    return more && more[12] != '"' ? more + 12 : NULL;
+}
+
 static void page_done(struct load_call *call)
 {
     struct listing *listing = call->ctx;
-    // Only the head of the page is looked at: what a list costs without reading its objects.
-    const char *more = strstr(call->answer.data, "\"continue\":\"");
-    const char *items = strstr(call->answer.data, "\"items\":");
+    const char *more = next_page(call->answer.data);
     listing->requests++;
-    if (more && items && more < items)
+    if (more)
         load_send(listing->load, call->server, "GET",
                   ist_printf("%s%climit=500&continue=%.*s", listing->path,
-                             strchr(listing->path, '?') ? '&' : '?', (int)strcspn(more + 12, "\""),
-                             more + 12),
+                             strchr(listing->path, '?') ? '&' : '?', (int)strcspn(more, "\""), more),
                   NULL, page_done, listing);
 }
 
+// Page by page; a path with a query goes as it is.
 int replay_list(int argc, char **argv)
 {
     struct load *load = load_new();
@@ -285,7 +294,7 @@ int replay_list(int argc, char **argv)
         servers[used] = load_server(argv[used * 2]);
         lists[used] = (struct listing){.load = load, .path = argv[used * 2 + 1]};
         load_send(load, servers[used], "GET",
-                  ist_printf("%s%climit=500", lists[used].path, strchr(lists[used].path, '?') ? '&' : '?'),
+                  ist_printf("%s%s", lists[used].path, strchr(lists[used].path, '?') ? "" : "?limit=500"),
                   NULL, page_done, &lists[used]);
     }
     do {
