@@ -59,8 +59,6 @@ int32_t netpolicy_destroy(struct step *s, ist_error *err);
 int32_t netpolicy_verify(struct step *s, ist_error *err);
 
 // ---- drain.c: what the cluster has made in the VPC ----
-// Deletes its load balancers' Services, and waits until each is gone.
-int32_t drain_services(struct step *s, ist_error *err);
 // What still uses the cluster's group or bears its name, behind the hint that `err` has.
 void drain_tell(struct step *s, ist_error *err);
 

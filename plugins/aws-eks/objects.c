@@ -1,5 +1,5 @@
-// Objects of the manifests in the cluster: told apart by a label, compared by a dry run of the same
-// server-side apply that makes them so, removed by what was recorded.
+// Objects of the manifests in the cluster: told apart by a label, compared by a dry run of the same server-side apply that
+// makes them so, freed of what a person put into their lists, removed by what was recorded.
 #include "eks.h"
 
 #include <string.h>
@@ -76,6 +76,7 @@ struct state {
     json_t *live;   // NULL: not there
     json_t *fields; // what an apply would change of it; NULL when it is not there
     int ours;       // it carries our mark
+    int by_hand;    // its lists hold what a person put there, which an apply would leave
 };
 
 static void state_free(struct state *state)
@@ -88,7 +89,8 @@ static void state_free(struct state *state)
 static int32_t look(struct step *s, const char *owner, const json_t *object, struct state *state,
                     ist_error *err)
 {
-    json_t *live = NULL, *after = NULL;
+    json_t *live = NULL, *fields = NULL;
+    int by_hand = 0;
     ist_error failed = {0};
     // A cluster that is still to be made holds nothing.
     int32_t rc = s->kube != NULL ? live_of(s, object, &live, &failed) : IST_ERR_NOT_FOUND;
@@ -97,7 +99,7 @@ static int32_t look(struct step *s, const char *owner, const json_t *object, str
         return IST_OK;
     if (rc == IST_OK) {
         json_t *with_mark = marked(object, owner);
-        rc = ist_kube_apply_dry(s->kube, with_mark, &after, &failed);
+        rc = ist_manifest_dry(s->kube, with_mark, live, &fields, &by_hand, &failed);
         json_decref(with_mark);
     }
     if (rc != IST_OK) {
@@ -107,9 +109,7 @@ static int32_t look(struct step *s, const char *owner, const json_t *object, str
         return rc;
     }
     const char *mark = ist_manifest_step(live);
-    *state =
-        (struct state){live, ist_manifest_compare(live, after), mark != NULL && strcmp(mark, owner) == 0};
-    json_decref(after);
+    *state = (struct state){live, fields, mark != NULL && strcmp(mark, owner) == 0, by_hand};
     return IST_OK;
 }
 
@@ -207,7 +207,9 @@ static int32_t apply_object(struct step *s, const char *owner, const json_t *obj
         char *title = title_of(object);
         json_t *with_mark = marked(object, owner);
         ist_progress(&s->env, "%s", title);
-        rc = ist_kube_apply(s->kube, with_mark, 1, &applied, err);
+        rc = state.by_hand ? ist_manifest_mend(s->kube, with_mark, err) : IST_OK;
+        if (rc == IST_OK)
+            rc = ist_kube_apply(s->kube, with_mark, 1, &applied, err);
         json_decref(with_mark);
         ist_free(title);
     }

@@ -210,7 +210,8 @@ static int32_t drain(struct step *s, ist_error *err)
 {
     char token[65];
     json_t *data = json_pack("{s:s}", "cluster", ist_json_str_or(s->inputs, "name", ""));
-    int32_t rc = drain_services(s, err);
+    size_t found = 0;
+    int32_t rc = ist_kube_drain(s->kube, step_timeout(s), &found, err);
     if (rc == IST_OK)
         rc = ist_intent(&s->env, RESOURCE_DRAINED, json_incref(data), token, err);
     if (rc == IST_OK)

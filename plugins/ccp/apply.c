@@ -3,6 +3,7 @@
 #include "step.h"
 
 #include <isthmus/file.h>
+#include <isthmus/kube.h>
 
 #include <string.h>
 
@@ -104,12 +105,41 @@ out:
     return rc;
 }
 
+// A cluster that goes before its load balancers leaves their interfaces in its VPC, which the platform then cannot remove.
+// What cannot be looked for (nobody answers, or lets us in) is no reason to keep the cluster; what does not go is.
+static int32_t drain(struct step *s, ist_error *err)
+{
+    const char *kubeconfig = ist_json_str(s->cluster, "kubeconfig");
+    if (!step_is_ready(s) || kubeconfig == NULL)
+        return IST_OK;
+    const ist_kube_options options = {
+        .size = sizeof(options), .name = step_name(s), .kubeconfig = kubeconfig};
+    ist_kube *kube = NULL;
+    ist_error failed = {0};
+    size_t found = 0;
+    int32_t rc = ist_kube_new(&s->env, &options, &kube, &failed);
+    if (rc == IST_OK)
+        rc = ist_kube_drain(kube, step_timeout(s), &found, &failed);
+    ist_kube_free(kube);
+    if (rc != IST_OK && rc != IST_ERR_CANCELLED && found == 0) {
+        ist_log(&s->env, IST_LOG_WARN,
+                "cluster %s goes without a look for its load balancers, which may keep its VPC (%s: %s)",
+                step_name(s), failed.where, failed.text);
+        return IST_OK;
+    }
+    if (rc != IST_OK && err != NULL)
+        *err = failed;
+    return rc;
+}
+
 static int32_t delete_cluster(struct step *s, const char *id, ist_error *err)
 {
     char *encoded = ist_url_encode(id, 0);
     char *path = ist_printf("/v3/clusters/%s/", encoded);
     json_t *answer = NULL;
-    int32_t rc = ccp_call(&s->ccp, "DELETE", path, NULL, &answer, err);
+    int32_t rc = drain(s, err);
+    if (rc == IST_OK)
+        rc = ccp_call(&s->ccp, "DELETE", path, NULL, &answer, err);
     json_decref(answer);
     if (rc == IST_OK)
         rc = ccp_wait_gone(&s->ccp, id, step_name(s), step_timeout(s), err);
@@ -151,8 +181,10 @@ static int32_t act(struct step *s, ist_error *err)
 {
     const char *reason = NULL;
     uint32_t action = 0;
-    json_t *differences = desired_differences(s->inputs, s->region, s->cluster);
-    int32_t rc = step_judge(s, differences, &action, &reason, err);
+    json_t *differences = NULL;
+    int32_t rc = step_differences(s, &differences, err);
+    if (rc == IST_OK)
+        rc = step_judge(s, differences, &action, &reason, err);
     json_decref(differences);
     if (rc != IST_OK)
         return rc;
@@ -222,6 +254,8 @@ static int32_t destroy_cluster(struct step *s, ist_error *err)
         rc = settle(s, err);
         const char *late = ist_json_str(s->cluster, "id");
         found = rc == IST_OK && late != NULL ? ist_strdup(late) : NULL;
+    } else if (found != NULL) {
+        rc = step_find_cluster(s, err);
     }
     if (rc == IST_OK && found != NULL)
         rc = delete_cluster(s, found, err);

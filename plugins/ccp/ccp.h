@@ -35,6 +35,10 @@ int32_t ccp_find(struct ccp *ccp, const char *id, const char *name, const char *
                  ist_error *err);
 // The id of the one provider whose name matches the regular expression. The caller's.
 int32_t ccp_provider(struct ccp *ccp, const char *pattern, char **id, ist_error *err);
+// The name (the caller's) of the provider with this id, where the expression does not fit it; *other stays NULL where it
+// does, or the platform lists it no more.
+int32_t ccp_other_provider(struct ccp *ccp, const char *pattern, const char *id, char **other,
+                           ist_error *err);
 // The kubeconfig of a cluster on premises, by name, from version 3 or 2. Registered as a secret. The
 // caller's.
 int32_t ccp_kubeconfig(struct ccp *ccp, const char *name, char **kubeconfig, ist_error *err);

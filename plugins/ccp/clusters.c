@@ -8,6 +8,7 @@
 
 #define POLL_FIRST_MS 400
 #define POLL_MAX_MS   10000
+#define SHOWS_MS      60000 // so soon a cluster that is to be deleted says so
 
 static int has_text(const json_t *object, const char *key, const char *text)
 {
@@ -91,18 +92,56 @@ static int32_t pick_provider(const json_t *providers, const regex_t *wanted, con
     return rc;
 }
 
+// All of them. New reference, an array.
+static int32_t list_providers(struct ccp *ccp, json_t **providers, ist_error *err)
+{
+    json_t *answer = NULL;
+    const int32_t rc = ccp_call(ccp, "GET", "/v3/providers", NULL, &answer, err);
+    if (rc == IST_OK)
+        *providers = json_incref(json_is_array(answer) ? answer : json_object_get(answer, "items"));
+    json_decref(answer);
+    return rc;
+}
+
+static int32_t compile(regex_t *wanted, const char *pattern, ist_error *err)
+{
+    return regcomp(wanted, pattern, REG_EXTENDED | REG_NOSUB) == 0
+               ? IST_OK
+               : ist_fail(err, IST_ERR_INPUT, "provider", "\"%s\" is no regular expression", pattern);
+}
+
+int32_t ccp_other_provider(struct ccp *ccp, const char *pattern, const char *id, char **other, ist_error *err)
+{
+    regex_t wanted;
+    json_t *providers = NULL, *provider;
+    size_t i;
+    int32_t rc = compile(&wanted, pattern, err);
+    if (rc != IST_OK)
+        return rc;
+    rc = list_providers(ccp, &providers, err);
+    json_array_foreach(providers, i, provider)
+    {
+        const char *name = ist_json_str_or(provider, "name", "");
+        if (*other == NULL && has_text(provider, "id", id) && regexec(&wanted, name, 0, NULL, 0) != 0)
+            *other = ist_strdup(name);
+    }
+    regfree(&wanted);
+    json_decref(providers);
+    return rc;
+}
+
 int32_t ccp_provider(struct ccp *ccp, const char *pattern, char **id, ist_error *err)
 {
     regex_t wanted;
-    json_t *answer = NULL;
-    if (regcomp(&wanted, pattern, REG_EXTENDED | REG_NOSUB) != 0)
-        return ist_fail(err, IST_ERR_INPUT, "provider", "\"%s\" is no regular expression", pattern);
-    int32_t rc = ccp_call(ccp, "GET", "/v3/providers", NULL, &answer, err);
+    json_t *providers = NULL;
+    int32_t rc = compile(&wanted, pattern, err);
+    if (rc != IST_OK)
+        return rc;
+    rc = list_providers(ccp, &providers, err);
     if (rc == IST_OK)
-        rc = pick_provider(json_is_array(answer) ? answer : json_object_get(answer, "items"), &wanted,
-                           pattern, id, err);
+        rc = pick_provider(providers, &wanted, pattern, id, err);
     regfree(&wanted);
-    json_decref(answer);
+    json_decref(providers);
     return rc;
 }
 
@@ -181,8 +220,8 @@ static char *path_of(const char *id)
 }
 
 // One look and, unless it is over, one wait. IST_AGAIN: look again.
-static int32_t look(struct ccp *ccp, const char *path, const char *name, int64_t *pause, int64_t until,
-                    json_t **cluster, ist_error *err)
+static int32_t look(struct ccp *ccp, const char *path, const char *name, const char *also_passing,
+                    int64_t *pause, int64_t until, json_t **cluster, ist_error *err)
 {
     json_t *now = NULL;
     int32_t rc = ccp_call(ccp, "GET", path, NULL, &now, err);
@@ -191,7 +230,8 @@ static int32_t look(struct ccp *ccp, const char *path, const char *name, int64_t
         *cluster = now;
     }
     const char *status = ist_json_str_or(now, "status", "?");
-    const int passing = rc == IST_ERR_NETWORK || (rc == IST_OK && ccp_is_passing(status));
+    const int passing = rc == IST_ERR_NETWORK ||
+                        (rc == IST_OK && (ccp_is_passing(status) || strcmp(status, also_passing) == 0));
     if (!passing)
         return rc;
     // A platform that does not answer may be back before the time is up: only then is that an error.
@@ -205,6 +245,14 @@ static int32_t look(struct ccp *ccp, const char *path, const char *name, int64_t
                         : ist_fail(err, rc, name, "%s while waiting: %s", ist_code_name(rc), shown);
 }
 
+static int32_t not_ready(const json_t *cluster, const char *name, ist_error *err)
+{
+    ist_fail(err, IST_ERR_REMOTE, name, "the platform reports the cluster as %s",
+             ist_json_str_or(cluster, "status", "without a status"));
+    ist_hint(err, "its own log says why; the next apply deletes it, and orders it anew");
+    return IST_ERR_REMOTE;
+}
+
 int32_t ccp_wait_ready(struct ccp *ccp, const char *id, const char *name, int64_t timeout_ms,
                        json_t **cluster, ist_error *err)
 {
@@ -214,10 +262,9 @@ int32_t ccp_wait_ready(struct ccp *ccp, const char *id, const char *name, int64_
     const int64_t until = ist_now_ms(&ccp->env) + timeout_ms;
     int32_t rc = IST_AGAIN;
     while (rc == IST_AGAIN)
-        rc = look(ccp, path, name, &pause, until, &last, err);
+        rc = look(ccp, path, name, "", &pause, until, &last, err);
     if (rc == IST_OK && !has_text(last, "status", "READY"))
-        rc = ist_fail(err, IST_ERR_REMOTE, name, "the platform reports the cluster as %s",
-                      ist_json_str_or(last, "status", "without a status"));
+        rc = not_ready(last, name, err);
     if (rc == IST_OK)
         *cluster = json_incref(last);
     json_decref(last);
@@ -225,21 +272,29 @@ int32_t ccp_wait_ready(struct ccp *ccp, const char *id, const char *name, int64_
     return rc;
 }
 
+static int32_t not_gone(const json_t *cluster, const char *name, ist_error *err)
+{
+    ist_fail(err, IST_ERR_REMOTE, name, "was to be deleted and is %s",
+             ist_json_str_or(cluster, "status", "?"));
+    ist_hint(err, "see what still uses its VPC in AWS (load balancers, interfaces), then destroy again");
+    return IST_ERR_REMOTE;
+}
+
 int32_t ccp_wait_gone(struct ccp *ccp, const char *id, const char *name, int64_t timeout_ms, ist_error *err)
 {
     char *path = path_of(id);
     json_t *last = NULL;
     int64_t pause = POLL_FIRST_MS;
-    const int64_t until = ist_now_ms(&ccp->env) + timeout_ms;
+    const int64_t from = ist_now_ms(&ccp->env);
     ist_error failed = {0};
     int32_t rc = IST_AGAIN;
-    while (rc == IST_AGAIN)
-        rc = look(ccp, path, name, &pause, until, &last, &failed);
+    while (rc == IST_AGAIN) // what was asked a moment ago may not show yet
+        rc = look(ccp, path, name, ist_now_ms(&ccp->env) - from < SHOWS_MS ? "READY" : "", &pause,
+                  from + timeout_ms, &last, &failed);
     if (rc == IST_ERR_NOT_FOUND)
         rc = IST_OK;
     else if (rc == IST_OK)
-        rc = ist_fail(err, IST_ERR_REMOTE, name, "was to be deleted and is %s",
-                      ist_json_str_or(last, "status", "?"));
+        rc = not_gone(last, name, err);
     else if (err != NULL)
         *err = failed;
     json_decref(last);

@@ -43,7 +43,10 @@ int32_t ccp_verify(const ist_host *host, ist_call *call)
     ist_check(&s.env, "kubeconfig is handed out",
               ist_json_str(s.cluster, "kubeconfig") != NULL ? IST_PASS : IST_FAIL, "cluster %s",
               step_name(&s));
-    json_t *differences = desired_differences(s.inputs, s.region, s.cluster);
+    json_t *differences = NULL;
+    rc = step_differences(&s, &differences, &err);
+    if (rc != IST_OK)
+        return step_end(&s, rc, &err);
     char *text = desired_differences_text(differences);
     ist_check(&s.env, "cluster is as asked for", json_array_size(differences) == 0 ? IST_PASS : IST_FAIL,
               "%s", *text != '\0' ? text : "all settings agree");

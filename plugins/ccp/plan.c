@@ -48,18 +48,29 @@ static void plan_differences(const struct step *s, const json_t *differences, ui
     }
 }
 
+// In the place of the one that is there, or what an earlier run began.
+static int32_t plan_anew(struct step *s, uint32_t action, const char *reason, ist_error *err)
+{
+    const int32_t rc = plan_create(s, action, reason, err);
+    if (rc == IST_OK && action == IST_REPLACE)
+        ist_change_field(&s->env, CLUSTER, "status", json_string(step_status(s)), json_string("READY"));
+    return rc;
+}
+
 static int32_t plan_cluster(struct step *s, uint32_t *action, ist_error *err)
 {
     const char *reason = NULL;
     *action = IST_CREATE;
     if (s->cluster == NULL)
         return plan_create(s, IST_CREATE, NULL, err);
-    json_t *differences = desired_differences(s->inputs, s->region, s->cluster);
-    int32_t rc = step_judge(s, differences, action, &reason, err);
+    json_t *differences = NULL;
+    int32_t rc = step_differences(s, &differences, err);
+    if (rc == IST_OK)
+        rc = step_judge(s, differences, action, &reason, err);
     if (rc == IST_OK && (*action == IST_UPDATE || (*action == IST_REPLACE && reason == NULL)))
         plan_differences(s, differences, *action);
     else if (rc == IST_OK && *action != 0)
-        rc = plan_create(s, *action, reason, err);
+        rc = plan_anew(s, *action, reason, err);
     else if (rc == IST_OK && !step_is_ours(s))
         ist_log(&s->env, IST_LOG_INFO, "cluster %s exists and agrees: it is used, and will not be destroyed",
                 step_name(s));

@@ -65,7 +65,9 @@ static const ist_field outputs[] = {
     IN("on_prem_kubeconfig", "kubeconfig", NULL, IST_SECRET, "Kubeconfig of the tenant cluster on premises."),
 };
 
-static const char *const permissions[] = {"iam:ListRoles", "ec2:DescribeImages", NULL};
+static const char *const permissions[] = {"iam:ListRoles", "ec2:DescribeImages",
+                                          "sts:AssumeRole", // to look for load balancers before the end
+                                          NULL};
 
 IST_CHECKED_PLAN(checked_plan, ccp_check, ccp_plan)
 

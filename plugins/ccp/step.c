@@ -136,6 +136,23 @@ int step_is_ready(const struct step *s)
 
 // ---- judging what is there ----
 
+int32_t step_differences(struct step *s, json_t **differences, ist_error *err)
+{
+    const char *provider = ist_json_str(s->cluster, "provider"), *wanted = step_input(s, "provider");
+    char *other = NULL;
+    int32_t rc = IST_OK;
+    if (provider != NULL && wanted != NULL)
+        rc = ccp_other_provider(&s->ccp, wanted, provider, &other, err);
+    if (rc != IST_OK)
+        return rc;
+    *differences = desired_differences(s->inputs, s->region, s->cluster);
+    if (other != NULL)
+        json_array_append_new(*differences, json_pack("{s:s, s:s, s:s, s:b}", "field", "provider", "before",
+                                                      other, "after", wanted, "replace", 1));
+    ist_free(other);
+    return IST_OK;
+}
+
 static int needs_replace(const json_t *differences)
 {
     json_t *d;
@@ -159,6 +176,15 @@ static int32_t refuse_foreign(const struct step *s, const json_t *differences, i
     return rc;
 }
 
+// One that was handed out may be in use: what a person can still mend is not deleted.
+static int32_t refuse_broken(const struct step *s, ist_error *err)
+{
+    ist_fail(err, IST_ERR_REMOTE, step_name(s),
+             "the platform reports the cluster as %s, and it was READY before", step_status(s));
+    ist_hint(err, "mend it there, or destroy this step and apply again for another one");
+    return IST_ERR_REMOTE;
+}
+
 // What to do about a cluster that is there. Sets *action to 0 when nothing is.
 int32_t step_judge(const struct step *s, const json_t *differences, uint32_t *action, const char **reason,
                    ist_error *err)
@@ -175,6 +201,8 @@ int32_t step_judge(const struct step *s, const json_t *differences, uint32_t *ac
         if (!step_is_ours(s))
             return ist_fail(err, IST_ERR_CONFLICT, step_name(s),
                             "a cluster of this name exists that Isthmus did not make, and it is %s", status);
+        if (ist_json_str_or(s->cluster, "kubeconfig", "")[0] != '\0')
+            return refuse_broken(s, err);
         *action = IST_REPLACE;
         *reason = "the platform could not make it";
     } else if (json_array_size(differences) > 0) {

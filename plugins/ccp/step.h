@@ -37,6 +37,8 @@ int32_t step_find_on_prem(struct step *s, ist_error *err);
 // Sets what is settled by the inputs, and what the cluster adds once it is READY.
 void step_outputs(const struct step *s, int ready);
 
+// How the cluster that is there differs from the inputs: {field, before, after, replace}. New reference.
+int32_t step_differences(struct step *s, json_t **differences, ist_error *err);
 // What has to be done about a cluster that is there: *action is 0, IST_CREATE (wait for it), IST_UPDATE or
 // IST_REPLACE; *reason is static text or NULL. One that Isthmus did not make and that does not fit is an
 // error.

@@ -73,6 +73,11 @@ apiVersion: v1
 kind: ConfigMap
 metadata: {name: extra, namespace: kube-system}
 data: {a: "1"}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: extra, namespace: kube-system}
+spec: {selector: {app: extra}, ports: [{port: 80}]}
 END
 base | sed 's/^manifest_overrides.*//; s#https://gone.invalid/#http://127.0.0.1:1/#' >"$TMP/aws-eks.yaml"
 ok "aws-eks: a manifest that cannot be had says where another can be named" refuses "manifest_overrides" aws-eks plan
@@ -97,9 +102,11 @@ ok "aws-eks: SNAT that was switched on again is the only change" plan aws-eks up
 verify_fails() { ! run aws-eks verify && jq -e '[.checks[] | select(.result == "fail").name] == ["pods keep their addresses (SNAT)"]' "$TMP/json"; }
 ok "aws-eks: and what verify names" verify_fails
 k patch configmap extra -n kube-system --type merge -p '{"data":{"a":"drift"}}' >/dev/null
-ok "aws-eks: and a changed object the second" plan aws-eks "update update"
-ok "aws-eks: apply mends both" run aws-eks apply
+k patch service extra -n kube-system --type json -p '[{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]' >/dev/null
+ok "aws-eks: and two changed objects the others" plan aws-eks "update update update"
+ok "aws-eks: apply mends them" run aws-eks apply
 ok "aws-eks: exactly" plan aws-eks ""
+ok "aws-eks: the service has its own port alone" test "$(k get service extra -n kube-system -o jsonpath='{.spec.ports[*].port}')" = 80
 {
     base
     echo "exclude_snat_cidrs: [192.168.0.0/16, 10.1.0.0/16]"
@@ -110,7 +117,7 @@ ok "aws-eks: and restores what was before" test "$(snat AWS_VPC_K8S_CNI_EXTERNAL
 ok "aws-eks: a second plan is empty then" plan aws-eks ""
 base | sed 's#, .*extra.yaml##' >"$TMP/aws-eks.yaml"
 ok "aws-eks: a manifest asked for no more is removed" run aws-eks apply
-gone() { ! k get configmap -n kube-system extra; }
+gone() { [ -z "$(k get configmap,service -n kube-system extra --ignore-not-found -o name)" ]; }
 ok "aws-eks: and nothing else" gone
 ok "aws-eks: a second plan is empty again" plan aws-eks ""
 
@@ -173,6 +180,19 @@ ok "aws-eks: sets SNAT there, and keeps the rest" test "$(values | jq -c .env)" 
 ok "aws-eks: a second plan is empty with it" plan aws-eks ""
 ok "aws-eks: destroy with it" run aws-eks destroy
 ok "aws-eks: restores the add-on" test "$(values | jq -c .env.WARM_IP_TARGET)" = '"3"'
+own >"$TMP/aws-eks.yaml"
+ok "aws-eks: policies by the add-on" run aws-eks apply
+ok "aws-eks: are asked for in its configuration, beside the rest" test "$(values | jq -c '[.enableNetworkPolicy, .env.WARM_IP_TARGET]')" = '["true","3"]'
+ok "aws-eks: and enforced on every node" enforced_is "pass: by aws-eks-nodeagent, ready on each of 2 nodes"
+ok "aws-eks: a second plan is empty with them" plan aws-eks ""
+aws eks update-addon --cluster-name aws --addon-name vpc-cni --resolve-conflicts PRESERVE --configuration-values \
+    "$(values | jq -c '.enableNetworkPolicy = "false"')" >/dev/null
+eventually active
+ok "aws-eks: switched off in the add-on is the only change" plan aws-eks update
+ok "aws-eks: which apply mends" run aws-eks apply
+ok "aws-eks: exactly, in the add-on too" plan aws-eks ""
+ok "aws-eks: destroy with the add-on's policies" run aws-eks destroy
+ok "aws-eks: leaves them off, and the rest" test "$(values | jq -c '[.enableNetworkPolicy, .env.WARM_IP_TARGET]')" = '["false","3"]'
 
 # ---- aws-vpc ----
 echo "name_prefix: aws" >"$TMP/aws-vpc.yaml"
@@ -241,6 +261,14 @@ ok "ccp: without a record it is adopted" plan ccp ""
 ok "ccp: and not destroyed" run ccp destroy
 ok "ccp: it is there" plan ccp ""
 cp "$TMP/kept" "$TMP/ccp.state"
+k create service loadbalancer front --tcp=80 >/dev/null
+k patch service front --type merge -p '{"metadata":{"finalizers":["service.kubernetes.io/load-balancer-cleanup"]}}' >/dev/null
+cp "$TMP/ccp.yaml" "$TMP/patient.yaml"
+echo "timeout: 1s" >>"$TMP/ccp.yaml"
+ok "ccp: a load balancer that does not go keeps its cluster, and is named" refuses "Service default/front, which waits for service.kubernetes.io/load-balancer-cleanup" ccp destroy
+ok "ccp: which is still there" test "$(aws eks describe-cluster --name aws --query cluster.status --output text)" = ACTIVE
+cp "$TMP/patient.yaml" "$TMP/ccp.yaml"
+k patch service front --type merge -p '{"metadata":{"finalizers":[]}}' >/dev/null
 ok "ccp: destroy" run ccp destroy
 ok "ccp: nothing is left in AWS" test "$(aws ec2 describe-vpcs --query "length(Vpcs[?IsDefault==\`false\`])" --output text)" = 0
 finish

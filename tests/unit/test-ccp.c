@@ -28,6 +28,7 @@ struct world {
     int polls;
     int lose_create; // 1: after acting, 2: before
     int posts, deletes, patches;
+    int slow_delete, looks; // a deletion shows at the second look only
     json_t *last_post;
     int two_providers;
 };
@@ -111,6 +112,17 @@ static void play_one(struct world *w, const struct httpd_request *rq, struct htt
     json_t *cluster = find(w, rq->target + strlen("/v3/clusters/"), &at);
     if (cluster == NULL) {
         reply->status = 404;
+    } else if (strcmp(rq->method, "DELETE") == 0 && w->slow_delete) {
+        w->deletes++;
+        w->looks = 0;
+        reply->status = 202;
+    } else if (strcmp(rq->method, "GET") == 0 && w->slow_delete && ++w->looks == 2) {
+        w->slow_delete = 0;
+        if (strcmp(w->settled, "READY") == 0)
+            json_array_remove(w->clusters, at);
+        else
+            json_object_set_new(cluster, "status", json_string(w->settled));
+        play_one(w, rq, reply);
     } else if (strcmp(rq->method, "DELETE") == 0) {
         w->deletes++;
         json_array_remove(w->clusters, at);
@@ -129,7 +141,8 @@ static void play_one(struct world *w, const struct httpd_request *rq, struct htt
         }
         if (w->polls > w->polls_to_ready) {
             json_object_set_new(cluster, "status", json_string(w->settled));
-            json_object_set_new(cluster, "kubeconfig", json_string(KUBECONFIG));
+            if (strcmp(w->settled, "READY") == 0)
+                json_object_set_new(cluster, "kubeconfig", json_string(KUBECONFIG));
         }
         say(reply, json_incref(cluster));
     }
@@ -385,12 +398,29 @@ static void a_settled_state_that_is_not_ready_is_told_as_it_came(void **state)
     f->world.settled = "QUOTA_EXCEEDED";
     assert_int_equal(fakehost_converge(f->host), IST_ERR_REMOTE);
     assert_non_null(strstr(error_text(f), "QUOTA_EXCEEDED"));
+    assert_non_null(strstr(f->host->solo->report.error.hint, "orders it anew"));
     assert_int_equal(fakehost_changes(f->host), 1);
     assert_string_equal(change(f, 0, "action"), "replace");
     f->world.settled = "READY";
     assert_int_equal(fakehost_run(f->host, IST_OP_APPLY), IST_OK);
     assert_int_equal(f->world.deletes, 1);
     assert_int_equal(json_array_size(f->world.clusters), 1);
+}
+
+static void a_cluster_that_breaks_after_it_was_handed_out_is_not_deleted(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(fakehost_converge(f->host), IST_OK);
+    json_object_set_new(json_array_get(f->world.clusters, 0), "status", json_string("ERROR"));
+    assert_int_equal(fakehost_changes(f->host), -1);
+    assert_non_null(strstr(error_text(f), "reports the cluster as ERROR, and it was READY before"));
+    assert_int_equal(fakehost_run(f->host, IST_OP_APPLY), IST_ERR_REMOTE);
+    assert_int_equal(f->world.deletes, 0);
+    assert_int_equal(fakehost_run(f->host, IST_OP_VERIFY), IST_OK);
+    assert_string_equal(ist_json_str_or(json_array_get(f->host->solo->report.checks, 0), "evidence", ""),
+                        "aws is ERROR");
+    assert_int_equal(fakehost_run(f->host, IST_OP_DESTROY), IST_OK);
+    assert_int_equal(f->world.deletes, 1);
 }
 
 // One that somebody else ordered, as the inputs ask for.
@@ -425,6 +455,20 @@ static void a_cluster_that_differs_is_refused_with_the_differences(void **state)
     assert_non_null(strstr(error_text(f), "worker_count is 7 and should be 2"));
     assert_int_equal(fakehost_run(f->host, IST_OP_APPLY), IST_ERR_CONFLICT);
     assert_int_equal(f->world.posts + f->world.deletes + f->world.patches, 0);
+}
+
+static void a_cluster_of_another_provider_is_refused_by_its_name(void **state)
+{
+    struct fixture *f = *state;
+    add_foreign(f, 2);
+    json_t *theirs = json_array_get(f->world.clusters, 0);
+    json_object_set_new(theirs, "provider", json_string("p1"));
+    assert_int_equal(fakehost_changes(f->host), 0);
+    json_object_set_new(theirs, "provider", json_string("p9"));
+    assert_int_equal(fakehost_changes(f->host), -1);
+    assert_non_null(strstr(error_text(f), "provider is \"vsphere\" and should be \"^myAws\""));
+    json_object_set_new(theirs, "provider", json_string("p7")); // listed no more: nobody can tell
+    assert_int_equal(fakehost_changes(f->host), 0);
 }
 
 static void the_number_of_workers_changes_in_place_and_networks_do_not(void **state)
@@ -468,6 +512,22 @@ static void destroy_deletes_what_was_made_and_finds_it_gone_the_second_time(void
     assert_int_equal(json_object_size(f->host->solo->recorded), 0);
     assert_int_equal(fakehost_converge(f->host), IST_OK);
     assert_int_equal(f->world.posts, 2);
+}
+
+static void a_deletion_that_does_not_show_at_once_is_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(fakehost_converge(f->host), IST_OK);
+    f->world.slow_delete = 1;
+    assert_int_equal(fakehost_run(f->host, IST_OP_DESTROY), IST_OK);
+    assert_int_equal(json_array_size(f->world.clusters), 0);
+    assert_int_equal(f->world.deletes, 1);
+    assert_int_equal(fakehost_converge(f->host), IST_OK);
+    f->world.slow_delete = 1;
+    f->world.settled = "DELETE_FAILED";
+    assert_int_equal(fakehost_run(f->host, IST_OP_DESTROY), IST_ERR_REMOTE);
+    assert_non_null(strstr(error_text(f), "was to be deleted and is DELETE_FAILED"));
+    assert_non_null(strstr(f->host->solo->report.error.hint, "VPC"));
 }
 
 static void the_kubeconfig_on_premises_is_written_for_its_owner_only(void **state)
@@ -540,11 +600,14 @@ int main(void)
         CASE(a_run_that_was_killed_before_the_call_makes_it),
         CASE(cancel_while_creating_leaves_what_a_resume_finds),
         CASE(a_settled_state_that_is_not_ready_is_told_as_it_came),
+        CASE(a_cluster_that_breaks_after_it_was_handed_out_is_not_deleted),
         CASE(a_cluster_that_agrees_is_adopted_and_never_destroyed),
         CASE(a_cluster_that_differs_is_refused_with_the_differences),
+        CASE(a_cluster_of_another_provider_is_refused_by_its_name),
         CASE(the_number_of_workers_changes_in_place_and_networks_do_not),
         CASE(subnets_that_do_not_fit_are_refused_before_any_call),
         CASE(destroy_deletes_what_was_made_and_finds_it_gone_the_second_time),
+        CASE(a_deletion_that_does_not_show_at_once_is_waited_for),
         CASE(the_kubeconfig_on_premises_is_written_for_its_owner_only),
         CASE(nothing_secret_is_told),
         CASE(observe_plan_and_verify_write_nothing),

@@ -82,6 +82,11 @@ IST_EXPORT int32_t ist_kube_rollout_look(ist_kube *kube, const json_t *object, i
 IST_EXPORT int32_t ist_kube_rollout_leftover(ist_kube *kube, const json_t *object, char **text,
                                              ist_error *err);
 
+// Before a cluster goes: deletes its Services of type LoadBalancer, and waits until their controller has let go of each.
+// A cluster that goes before its load balancers leaves them behind, and their interfaces keep subnets and groups.
+// *found: how many there were, also after a failure (0 where they could not be looked for).
+IST_EXPORT int32_t ist_kube_drain(ist_kube *kube, int64_t timeout_ms, size_t *found, ist_error *err);
+
 #ifdef __cplusplus
 }
 #endif
