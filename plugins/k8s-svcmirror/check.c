@@ -87,10 +87,35 @@ static void check_carried(ist_checking *c, const char *list)
         const char *key = ist_checking_text(c, at(path, "%s[%zu]", list, i));
         if (key)
             ist_check_label_key(c, path, key);
+        if (key && !strncmp(key, "isthmus.dev/", strlen("isthmus.dev/")))
+            ist_wrong(c, path, "\"%s\" is Isthmus's own: it says whose a copy is", key);
     }
 }
 
-static void check_services(ist_checking *c, size_t i)
+// With `same_name: suffix` a cluster's name ends names of Services.
+static void check_suffix(ist_checking *c, size_t i, const char *name)
+{
+    const char *same_name = ist_checking_text(c, "same_name");
+    char path[PATH_MAX_LEN];
+    if (name && same_name && !strcmp(same_name, "suffix") &&
+        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(name))
+        ist_wrong(c, at(path, "clusters[%zu].name", i),
+                  "\"%s\" cannot end the name of a Service, as `same_name: suffix` has it: small letters, "
+                  "digits and "
+                  "'-' only",
+                  name);
+}
+
+// The cluster that the services are of may be named among others; alone, they would go nowhere.
+static void check_target(ist_checking *c, const char *path, const char *cluster, int alone)
+{
+    const char *target = ist_checking_text(c, path);
+    check_is_cluster(c, path, target);
+    if (alone && target && cluster && !strcmp(target, cluster))
+        ist_wrong(c, path, "the services are of \"%s\" itself: they are mirrored to others", cluster);
+}
+
+static void check_services(ist_checking *c, size_t i, const char *cluster)
 {
     char list[PATH_MAX_LEN], path[PATH_MAX_LEN];
     at(list, "clusters[%zu].services", i);
@@ -98,11 +123,9 @@ static void check_services(ist_checking *c, size_t i)
         ist_check_dns_label(c, at(path, "%s[%zu].namespace", list, k));
         check_labels(c, at(path, "%s[%zu].labels", list, k));
         at(path, "%s[%zu].targets", list, k);
-        for (size_t t = 0; t < json_array_size(ist_checking_at(c, path)); t++) {
-            at(path, "%s[%zu].targets[%zu]", list, k, t);
-            check_is_cluster(c, path, ist_checking_text(c, path));
-            at(path, "%s[%zu].targets", list, k);
-        }
+        const size_t count = json_array_size(ist_checking_at(c, path));
+        for (size_t t = 0; t < count; t++)
+            check_target(c, at(path, "%s[%zu].targets[%zu]", list, k, t), cluster, count == 1);
     }
 }
 
@@ -139,7 +162,8 @@ int32_t mirror_check(const ist_host *host, ist_call *call)
             break;
         }
         check_kubeconfig(c, i, name);
-        check_services(c, i);
+        check_services(c, i, name);
+        check_suffix(c, i, name);
     }
     if (json_is_array(clusters) && json_array_size(clusters) == 0)
         ist_wrong(c, "clusters", "names no cluster");

@@ -24,6 +24,7 @@ struct cluster {
     struct records records;
     uint32_t state; // IST_CLUSTER_...
     int listed;     // it was SYNCED once: what is known of it is whole
+    int no_families; // its Services say nothing of families of addresses: it is older than that, or has it turned off
 };
 
 struct model {
@@ -69,7 +70,8 @@ size_t model_sources(const struct model *m, size_t target, const char *ns, const
 
 // ---- ports.c: one list of ports out of several
 struct decided {
-    struct port *items; // texts are borrowed from the sources
+    struct port *items;    // texts are borrowed from the sources
+    const char **deciders; // in messages: whose each is; borrowed
     size_t count;
 };
 // The union, the oldest deciding; or `fixed`, with whose they are in messages: all there are (NULL: none). Fills in the
@@ -82,9 +84,22 @@ json_t *ports_of_service(const struct decided *decided);
 // is left.
 json_t *ports_of_part(const struct decided *decided, const struct source *source, const struct ports *ports);
 
+// ---- told.c: what is left out, or has no use, and why
+void tell_refused(const struct model *m, const struct source *sources, size_t count, ist_wanted *wanted);
+// What the oldest has otherwise than another of the same name.
+void tell_differences(const struct model *m, const char *ns, const char *name, const struct source *sources,
+                      size_t count, ist_wanted *wanted);
+// EndpointSlices that are not this step's own, behind a Service that is.
+void tell_foreign(const struct model *m, size_t target, const char *ns, const char *name, ist_wanted *wanted);
+// Addresses of a family (FAMILY_...) that the Service there has no address of. Returns the families that there are.
+uint8_t tell_families(const struct model *m, size_t target, const struct source *sources, size_t count,
+                      uint8_t families, ist_wanted *wanted);
+// More addresses than an Endpoints object is read of.
+void tell_crowd(const struct model *m, size_t target, const json_t *endpoints, ist_wanted *wanted);
+
 // ---- service.c
 json_t *service_object(const struct model *m, const char *ns, const char *name, const struct source *sources,
-                       size_t count, const struct decided *decided, int is_new_api);
+                       size_t count, const struct decided *decided, int has_families);
 
 // ---- slices.c: endpoints as EndpointSlices, or as one Endpoints object
 struct target_of_slices {

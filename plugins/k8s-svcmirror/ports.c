@@ -23,9 +23,11 @@ static int find(const struct decided *decided, const struct port *port, int by_n
     return -1;
 }
 
-static void append(struct decided *decided, const struct port *port)
+static void append(struct decided *decided, const struct port *port, const char *decider)
 {
     decided->items = ist_realloc(decided->items, decided->count + 1, sizeof(*decided->items));
+    decided->deciders = ist_realloc(decided->deciders, decided->count + 1, sizeof(*decided->deciders));
+    decided->deciders[decided->count] = decider;
     decided->items[decided->count++] = *port;
 }
 
@@ -43,6 +45,22 @@ static int lacks_name(const struct decided *decided, const struct port *port)
     return 0;
 }
 
+// The same port of two sources, called differently or for another protocol of applications.
+static void tell_same_port(const struct source *source, const char *cluster, const struct port *port,
+                           const struct port *other, const char *decider, ist_wanted *wanted)
+{
+    const char *ns = source->service->place->name, *name = source->service->name;
+    const char *protocol = protocol_text(port->protocol);
+    if (port->name != other->name && port->name && other->name)
+        ist_wanted_note(
+            wanted, "port %u/%s of Service %s/%s is called \"%s\" in %s, and \"%s\" in %s, which decides",
+            port->number, protocol, ns, name, name_text(port), cluster, name_text(other), decider);
+    if (port->app != other->app && port->app && other->app)
+        ist_wanted_note(wanted, "port %u/%s of Service %s/%s speaks %s in %s, and %s in %s, which decides",
+                        port->number, protocol, ns, name, port->app->text, cluster, other->app->text,
+                        decider);
+}
+
 // Where does this port of a source belong? Decides it where nobody has before.
 static int place_port(const struct model *m, const struct source *source, const struct port *port,
                       const char *decider, int fixed, struct decided *decided, ist_wanted *wanted)
@@ -50,6 +68,8 @@ static int place_port(const struct model *m, const struct source *source, const 
     const char *cluster = cluster_name(m, source->cluster), *ns = source->service->place->name;
     const char *protocol = protocol_text(port->protocol);
     int at = find(decided, port, 0);
+    if (at >= 0 && !fixed)
+        tell_same_port(source, cluster, port, &decided->items[at], decided->deciders[at], wanted);
     if (at >= 0)
         return at;
     at = find(decided, port, 1);
@@ -60,7 +80,7 @@ static int place_port(const struct model *m, const struct source *source, const 
             "port \"%s\" of Service %s/%s is %u/%s in %s, but %u/%s in %s, which decides: left out for "
             "the endpoints of %s",
             name_text(port), ns, source->service->name, port->number, protocol, cluster, other->number,
-            protocol_text(other->protocol), decider, cluster);
+            protocol_text(other->protocol), decided->deciders[at], cluster);
         return -1;
     }
     if (fixed) {
@@ -74,7 +94,7 @@ static int place_port(const struct model *m, const struct source *source, const 
             port->number, protocol, ns, source->service->name, cluster, decider);
         return -1;
     }
-    append(decided, port);
+    append(decided, port, cluster);
     return (int)decided->count - 1;
 }
 
@@ -85,7 +105,7 @@ void ports_decide(const struct model *m, struct source *sources, size_t count, c
     const char *decider = fixed ? whose : cluster_name(m, sources[0].cluster);
     *decided = (struct decided){0};
     for (uint32_t i = 0; first && i < first->count; i++)
-        append(decided, &first->items[i]);
+        append(decided, &first->items[i], decider);
     for (size_t s = 0; s < count; s++) {
         const struct ports *ports = sources[s].service->ports;
         sources[s].map = ist_calloc(ports ? ports->count : 0, sizeof(int));
@@ -100,6 +120,7 @@ void ports_decided_free(struct decided *decided, struct source *sources, size_t 
     for (size_t s = 0; s < count; s++)
         ist_free(sources[s].map);
     ist_free(decided->items);
+    ist_free(decided->deciders);
 }
 
 static json_t *port_object(const struct port *port, const struct text *name, uint16_t number)

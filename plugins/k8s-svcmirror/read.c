@@ -105,10 +105,12 @@ static void add_endpoint(struct reading *r, const char *address, int is_v4, uint
                          const char *hostname)
 {
     struct endpoint endpoint = {.bits = bits};
-    if (ist_ip_parse(address, endpoint.address) != IST_OK || (strchr(address, ':') == NULL) != is_v4)
+    if ((strchr(address, ':') == NULL) != is_v4)
         return;
-    int is_pod = r->cluster->pod_cidr_count == 0;
-    for (size_t i = 0; i < r->cluster->pod_cidr_count && !is_pod; i++)
+    // Old servers take 010.0.0.1, which is no address to others.
+    int is_address = ist_ip_parse(address, endpoint.address) == IST_OK;
+    int is_pod = is_address && r->cluster->pod_cidr_count == 0;
+    for (size_t i = 0; i < r->cluster->pod_cidr_count && is_address && !is_pod; i++)
         is_pod = ist_net_contains(&r->cluster->pod_cidrs[i], endpoint.address);
     if (!is_pod) {
         if (!r->slice->refused++)
@@ -258,6 +260,10 @@ void read_slice(struct pool *pool, const ist_cluster *cluster, const json_t *obj
 {
     struct reading r = {.pool = pool, .cluster = cluster, .slice = read};
     *read = (struct slice){.by_ports = is_endpoints != 0};
+    const char *capacity = is_endpoints ? text_at(ist_json_at(object, "metadata.annotations"),
+                                                  "endpoints.kubernetes.io/over-capacity")
+                                        : NULL;
+    read->truncated = capacity && !strcmp(capacity, "truncated");
     if (!is_endpoints)
         read_endpoint_slice(&r, object);
     else
@@ -277,7 +283,7 @@ static int same_part(const struct part *a, const struct part *b)
 int same_slice(const struct slice *a, const struct slice *b)
 {
     if (a->count != b->count || a->refused != b->refused || a->refused_one != b->refused_one ||
-        a->names != b->names)
+        a->names != b->names || a->truncated != b->truncated || a->foreign != b->foreign)
         return 0;
     for (uint16_t i = 0; i < a->count; i++)
         if (!same_part(&a->parts[i], &b->parts[i]))

@@ -133,8 +133,13 @@ struct slice {
     uint16_t count;                 // of parts
     uint8_t names;                  // its addresses are DNS names: nothing of it is mirrored
     uint8_t by_ports;               // parts are told apart by their ports: it is an Endpoints object
+    uint8_t truncated;              // an Endpoints object that its controller cut off
+    uint8_t foreign; // nobody's source; it is kept as what may stand behind a Service of this step
     char name[];
 };
+
+#define FAMILY_V4 1u
+#define FAMILY_V6 2u
 
 #define STANDING_UNKNOWN 2u // not known, or no Service
 #define STANDING_NOTHING 3u // nothing at all is wanted
@@ -142,9 +147,11 @@ struct slice {
 // What stands of this step's own under a key of this cluster.
 struct standing {
     struct entry entry;
-    int16_t source;                         // cluster of its Endpoints object; -1: of several, or unknown
-    uint8_t headless;                       // is its Service? 0, 1, or STANDING_...
-    uint8_t said;                           // the same of what want() said last
+    int16_t source;   // cluster of its Endpoints object; -1: of several, or unknown
+    uint8_t headless; // is its Service? 0, 1, or STANDING_...
+    uint8_t said;     // the same of what want() said last
+    uint8_t families; // FAMILY_... that its Service has an address of; 0: not known, or none
+    uint8_t behind;   // FAMILY_... of the endpoints that want() said last
     const struct ports *ports, *said_ports; // of its Service; NULL: not known, or none
     char key[];
 };

@@ -59,6 +59,13 @@ static uint64_t endpoints_of(const struct service *service)
     return sum;
 }
 
+// Whether a cluster's Services have families of addresses shows on each of them.
+static void see_families(struct cluster *cluster, const json_t *spec)
+{
+    if (strcmp(ist_json_str_or(spec, "type", "ClusterIP"), "ExternalName") != 0)
+        cluster->no_families = !json_object_get(spec, "ipFamilyPolicy");
+}
+
 // Takes what `read` holds in place of what the record held.
 static void replace_service(struct model *m, struct cluster *cluster, struct service *service,
                             const struct service *read)
@@ -88,8 +95,10 @@ static void see_service(struct model *m, size_t c, const json_t *object, int gon
     struct service *service = service_find(&cluster->records, ns, name), read = {0};
     if (gone && !service)
         return;
-    if (!gone)
+    if (!gone) {
+        see_families(cluster, json_object_get(object, "spec"));
         read_service(&m->pool, cluster->selection, m->inputs, object, &read);
+    }
     if (!service)
         service = service_at(&cluster->records, ns, name);
     if (!gone && same_service(service, &read)) {
@@ -113,6 +122,16 @@ static void touch_service(const struct model *m, size_t c, const struct service 
         touch_targets(m, c, service, service->targets);
 }
 
+// A slice of others came or went that may stand behind a Service of ours.
+static void touch_behind(const struct model *m, size_t c, const struct service *service)
+{
+    char *key =
+        service->flags & SERVICE_PRESENT ? NULL : ist_printf("%s/%s", service->place->name, service->name);
+    if (key && standing_find(&m->items[c].records, key))
+        ist_reconciler_touch(m->run, c, key, 0);
+    ist_free(key);
+}
+
 static void forget_slice(struct model *m, size_t c, struct slice *slice)
 {
     struct records *records = &m->items[c].records;
@@ -121,6 +140,7 @@ static void forget_slice(struct model *m, size_t c, struct slice *slice)
     slice_remove(records, &m->pool, slice);
     records->endpoints += endpoints_of(service);
     touch_service(m, c, service);
+    touch_behind(m, c, service);
     service_tidy(records, &m->pool, service);
 }
 
@@ -137,21 +157,38 @@ static void replace_slice(struct model *m, size_t c, struct slice *slice, const 
     slice->refused_one = read->refused_one;
     slice->names = read->names;
     slice->by_ports = read->by_ports;
+    slice->truncated = read->truncated;
+    slice->foreign = read->foreign;
     records->endpoints += endpoints_of(slice->service);
     touch_service(m, c, slice->service);
 }
 
 static int is_empty(const struct slice *slice)
 {
-    return !slice->count && !slice->refused && !slice->names;
+    return !slice->count && !slice->refused && !slice->names && !slice->foreign;
 }
 
-// The Service that a slice belongs to; NULL: none, or nothing of it is a source. Borrowed.
-static const char *service_of(const struct model *m, size_t c, const json_t *object, int is_endpoints)
+// May services of others be mirrored into that namespace?
+static int is_target(const struct model *m, size_t c, const char *ns)
+{
+    for (size_t s = 0; s < m->clusters->count; s++) {
+        const char *there = s == c ? NULL : ist_namespaces_in(m->namespaces, c, ns, s);
+        if (there && selection_has_namespace(m->items[s].selection, there))
+            return 1;
+    }
+    return 0;
+}
+
+// The Service that a slice belongs to; NULL: none, or nothing of it is a source. Borrowed. *foreign: nothing is, and it
+// may stand behind a Service of ours all the same.
+static const char *service_of(const struct model *m, size_t c, const json_t *object, int is_endpoints,
+                              int *foreign)
 {
     const json_t *metadata = json_object_get(object, "metadata");
-    if (!selection_has_namespace(m->items[c].selection, ist_json_str_or(metadata, "namespace", "")) ||
-        is_mirrored(object))
+    const char *ns = ist_json_str_or(metadata, "namespace", "");
+    *foreign = !selection_has_namespace(m->items[c].selection, ns) || is_mirrored(object);
+    if (*foreign &&
+        (is_endpoints || !json_array_size(json_object_get(object, "endpoints")) || !is_target(m, c, ns)))
         return NULL;
     if (is_endpoints)
         return ist_json_str(metadata, "name");
@@ -166,8 +203,11 @@ static void see_slice(struct model *m, size_t c, const json_t *object, int is_en
     const char *ns = ist_json_str_or(metadata, "namespace", ""),
                *name = ist_json_str_or(metadata, "name", "");
     struct slice *slice = slice_find(records, ns, name), read = {0};
-    const char *service = gone ? NULL : service_of(m, c, object, is_endpoints);
-    if (service)
+    int foreign = 0;
+    const char *service = gone ? NULL : service_of(m, c, object, is_endpoints, &foreign);
+    if (service && foreign)
+        read.foreign = 1;
+    else if (service)
         read_slice(&m->pool, &m->clusters->items[c], object, is_endpoints, &read);
     if (slice && (!service || is_empty(&read) || strcmp(slice->service->name, service) != 0)) {
         forget_slice(m, c, slice);
@@ -180,9 +220,12 @@ static void see_slice(struct model *m, size_t c, const json_t *object, int is_en
         text_drop(&m->pool, read.refused_one);
         return;
     }
-    if (!slice)
+    int is_new = !slice;
+    if (is_new)
         slice = slice_add(records, service_at(records, ns, service), name);
     replace_slice(m, c, slice, &read);
+    if (is_new)
+        touch_behind(m, c, slice->service);
 }
 
 // ---- namespaces ----
@@ -265,6 +308,20 @@ void model_state(void *model, size_t cluster, uint32_t state)
 
 // ---- what stands ----
 
+// The families that a Service has an address of.
+static uint8_t families_of(const json_t *spec)
+{
+    const json_t *list = json_object_get(spec, "clusterIPs");
+    uint8_t families = 0;
+    for (size_t i = 0; i < json_array_size(list) || i == 0; i++) {
+        const char *address =
+            json_string_value(list ? json_array_get(list, i) : json_object_get(spec, "clusterIP"));
+        if (address && *address && strcmp(address, "None") != 0)
+            families |= strchr(address, ':') ? FAMILY_V6 : FAMILY_V4;
+    }
+    return families;
+}
+
 char *model_key_of(void *model, size_t cluster, size_t kind, const json_t *object)
 {
     struct model *m = model;
@@ -275,10 +332,10 @@ char *model_key_of(void *model, size_t cluster, size_t kind, const json_t *objec
                *name = ist_json_str_or(metadata, "name", "");
     if (kind == KIND_NAMESPACE)
         return ist_printf("%s/", name);
-    if (kind == KIND_SLICE)
-        name = json_string_value(json_object_get(labels, "kubernetes.io/service-name"));
-    if (!name) // somebody took all its labels off
-        name = ist_json_str(metadata, "ownerReferences[0].name");
+    if (kind == KIND_SLICE) // somebody may have put it behind another Service, or taken all its labels off
+        name = !strcmp(ist_json_str_or(metadata, "ownerReferences[0].kind", ""), "Service")
+                   ? ist_json_str(metadata, "ownerReferences[0].name")
+                   : json_string_value(json_object_get(labels, "kubernetes.io/service-name"));
     if (!name)
         return NULL;
     char *key = ist_printf("%s/%s", ns, name);
@@ -287,6 +344,10 @@ char *model_key_of(void *model, size_t cluster, size_t kind, const json_t *objec
         standing->headless = !strcmp(ist_json_str_or(object, "spec.clusterIP", ""), "None");
         ports_drop(&m->pool, standing->ports);
         standing->ports = ports_get(&m->pool, ist_json_at(object, "spec.ports"));
+        see_families(&m->items[cluster], json_object_get(object, "spec"));
+        standing->families = families_of(json_object_get(object, "spec"));
+        if (standing->families && standing->behind & ~standing->families) // there is something to tell now
+            ist_reconciler_touch(m->run, cluster, key, 0);
     }
     if (kind == KIND_ENDPOINTS) {
         const ist_cluster *source = ist_clusters_find(

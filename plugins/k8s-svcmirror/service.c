@@ -10,7 +10,7 @@
 // What a cluster chose for itself (addresses, node ports, load balancers, external addresses, where traffic stays) would
 // be wrong or dangerous in another: it is not in the record at all.
 static json_t *spec_of(const struct service *decider, const struct source *sources, size_t count,
-                       const struct decided *decided, int is_new_api)
+                       const struct decided *decided, int has_families)
 {
     json_t *spec = json_object();
     unsigned dual = 0;
@@ -22,7 +22,7 @@ static json_t *spec_of(const struct service *decider, const struct source *sourc
     if (decider->flags & SERVICE_HEADLESS)
         json_object_set_new(spec, "clusterIP", json_string("None"));
     // Both families where the target has both, and else its own.
-    if (dual && is_new_api)
+    if (dual && has_families)
         json_object_set_new(spec, "ipFamilyPolicy", json_string("PreferDualStack"));
     if (decider->flags & SERVICE_AFFINITY)
         json_object_set_new(spec, "sessionAffinity", json_string("ClientIP"));
@@ -35,21 +35,55 @@ static json_t *spec_of(const struct service *decider, const struct source *sourc
     return spec;
 }
 
-json_t *service_object(const struct model *m, const char *ns, const char *name, const struct source *sources,
-                       size_t count, const struct decided *decided, int is_new_api)
+// The keys of what is carried over, as IST_ANNOTATION_CARRIED lists them. The caller's.
+static char *carried_of(const json_t *extra)
 {
-    const struct service *decider = sources[0].service;
-    json_t *extra = decider->extra ? json_loads(decider->extra->text, 0, NULL) : json_object();
-    json_t *labels = json_object_get(extra, "labels");
-    json_t *metadata = json_pack("{s:s, s:s}", "name", name, "namespace", ns);
-    labels = labels ? json_incref(labels) : json_object();
+    static const char *const maps[] = {"labels", "annotations"};
+    ist_buf text = {0};
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *map = json_object_get(extra, maps[i]);
+        const char *key, *between = "=";
+        json_t *value;
+        if (!json_object_size(map))
+            continue;
+        ist_buf_printf(&text, "%s%s", text.len ? ";" : "", maps[i]);
+        json_object_foreach((json_t *)(uintptr_t)map, key, value)
+        {
+            ist_buf_printf(&text, "%s%s", between, key);
+            between = ",";
+        }
+    }
+    return ist_buf_take(&text);
+}
+
+static json_t *metadata_of(const struct model *m, const char *ns, const char *name,
+                           const struct source *sources, size_t count)
+{
+    const struct text *extra = sources[0].service->extra;
+    json_t *metadata = extra ? json_loads(extra->text, 0, NULL) : json_object();
+    char *carried = carried_of(metadata);
+    if (!json_object_get(metadata, "labels"))
+        json_object_set_new(metadata, "labels", json_object());
+    json_t *labels = json_object_get(metadata, "labels");
+    json_object_del(labels, IST_LABEL_SOURCE_CLUSTER);
     if (count == 1)
         json_object_set_new(labels, IST_LABEL_SOURCE_CLUSTER,
                             json_string(m->clusters->items[sources[0].cluster].name));
-    json_object_set_new(metadata, "labels", labels);
-    if (json_object_get(extra, "annotations"))
-        json_object_set(metadata, "annotations", json_object_get(extra, "annotations"));
-    json_decref(extra);
-    return json_pack("{s:s, s:s, s:o, s:o}", "apiVersion", "v1", "kind", "Service", "metadata", metadata,
-                     "spec", spec_of(decider, sources, count, decided, is_new_api));
+    if (extra && !json_object_get(metadata, "annotations"))
+        json_object_set_new(metadata, "annotations", json_object());
+    if (extra)
+        json_object_set_new(json_object_get(metadata, "annotations"), IST_ANNOTATION_CARRIED,
+                            json_string(carried));
+    json_object_set_new(metadata, "name", json_string(name));
+    json_object_set_new(metadata, "namespace", json_string(ns));
+    ist_free(carried);
+    return metadata;
+}
+
+json_t *service_object(const struct model *m, const char *ns, const char *name, const struct source *sources,
+                       size_t count, const struct decided *decided, int has_families)
+{
+    return json_pack("{s:s, s:s, s:o, s:o}", "apiVersion", "v1", "kind", "Service", "metadata",
+                     metadata_of(m, ns, name, sources, count), "spec",
+                     spec_of(sources[0].service, sources, count, decided, has_families));
 }

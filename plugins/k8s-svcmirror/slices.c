@@ -53,7 +53,7 @@ static json_t *conditions_of(uint8_t bits, int state)
 {
     json_t *conditions = json_object();
     set(conditions, "ready", json_boolean(state == 1 && bits & ENDPOINT_READY));
-    if (bits & ENDPOINT_SERVING_KNOWN)
+    if (bits & ENDPOINT_SERVING_KNOWN || state != 1) // where it is not said a proxy takes it for serving
         set(conditions, "serving", json_boolean(state == 1 && bits & ENDPOINT_SERVING));
     if (bits & ENDPOINT_TERMINATE_KNOWN)
         set(conditions, "terminating", json_boolean(bits & ENDPOINT_TERMINATING));

@@ -122,53 +122,6 @@ static void refuse_sources(struct deciding *d)
     }
 }
 
-// Addresses that were left out when they were read.
-static void tell_refused(const struct deciding *d)
-{
-    for (size_t i = 0; i < d->count; i++) {
-        const struct service *service = d->sources[i].service;
-        const struct text *one = NULL;
-        uint64_t refused = 0, names = 0;
-        for (const struct slice *slice = service->slices; slice; slice = slice->sibling) {
-            refused += slice->refused;
-            names += slice->names;
-            if (slice->refused_one && (!one || strcmp(slice->refused_one->text, one->text) < 0))
-                one = slice->refused_one;
-        }
-        if (refused)
-            ist_wanted_note(
-                d->wanted,
-                "%llu address%s of Service %s/%s in %s %s not mirrored (%s): outside the pod CIDRs of %s",
-                (unsigned long long)refused, refused == 1 ? "" : "es", service->place->name, service->name,
-                cluster_of(d, i), refused == 1 ? "is" : "are", one->text, cluster_of(d, i));
-        if (names)
-            ist_wanted_note(d->wanted, "endpoints of Service %s/%s in %s that are DNS names are not mirrored",
-                            service->place->name, service->name, cluster_of(d, i));
-    }
-}
-
-// What the oldest has otherwise than another of the same name.
-static void tell_differences(const struct deciding *d)
-{
-    static const struct {
-        uint16_t flag;
-        const char *what;
-    } kinds[] = {{SERVICE_HEADLESS, "headless"},
-                 {SERVICE_AFFINITY, "with session affinity"},
-                 {SERVICE_UNREADY, "publishing addresses that are not ready"}};
-    for (size_t i = 1; i < d->count; i++) {
-        const struct service *first = d->sources[0].service, *other = d->sources[i].service;
-        for (size_t k = 0; k < sizeof(kinds) / sizeof(*kinds); k++) {
-            if (!((first->flags ^ other->flags) & kinds[k].flag))
-                continue;
-            ist_wanted_note(d->wanted, "Service %s/%s is %s in %s and not so in %s: %s, the older, decides",
-                            d->ns, d->name, kinds[k].what,
-                            cluster_of(d, first->flags & kinds[k].flag ? 0 : i),
-                            cluster_of(d, first->flags & kinds[k].flag ? i : 0), cluster_of(d, 0));
-        }
-    }
-}
-
 // ---- the target ----
 
 static const char *uid_of(const struct deciding *d, size_t kind, const char *ns, const char *name)
@@ -288,7 +241,9 @@ static void want_endpoints(const struct deciding *d, const struct standing *stan
                                             .uid = d->beside ? d->beside->uid : "",
                                             .headless = is_headless(d, standing)};
     if (!slices) {
-        ist_wanted_add(d->wanted, endpoints_object(d->m, &target, &d->ports, d->sources, d->count), 0);
+        json_t *endpoints = endpoints_object(d->m, &target, &d->ports, d->sources, d->count);
+        tell_crowd(d->m, d->target, endpoints, d->wanted);
+        ist_wanted_add(d->wanted, endpoints, 0);
         return;
     }
     for (size_t i = 0; i < d->count; i++)
@@ -302,7 +257,7 @@ static void want_service(struct deciding *d, struct standing *standing)
 {
     int slices = ist_reconciler_serves(d->m->run, d->target, KIND_SLICE);
     standing->said = STANDING_NOTHING;
-    tell_refused(d);
+    tell_refused(d->m, d->sources, d->count, d->wanted);
     if (!has_namespace(d) || !is_free(d, slices))
         return;
     if (!slices && !may_rewrite_endpoints(d, standing)) {
@@ -312,7 +267,9 @@ static void want_service(struct deciding *d, struct standing *standing)
     }
     if (turns(d, standing))
         return;
-    tell_differences(d);
+    tell_differences(d->m, d->ns, d->name, d->sources, d->count, d->wanted);
+    if (slices && !d->beside)
+        tell_foreign(d->m, d->target, d->ns, d->name, d->wanted);
     const struct ports *fixed = d->beside ? d->beside->ports : is_frozen(d) ? standing->ports : NULL;
     ports_decide(d->m, d->sources, d->count, fixed,
                  d->beside ? "the target itself" : "the Service as it stands", &d->ports, d->wanted);
@@ -321,9 +278,13 @@ static void want_service(struct deciding *d, struct standing *standing)
     // While a cluster that may have a part in it cannot be asked, the Service stays as it is.
     if (!d->beside)
         ist_wanted_add(d->wanted,
-                       service_object(d->m, d->ns, d->name, d->sources, d->count, &d->ports, slices),
+                       service_object(d->m, d->ns, d->name, d->sources, d->count, &d->ports,
+                                      slices && !d->m->items[d->target].no_families),
                        d->unknown & ~d->lost ? IST_WANT_IF_ABSENT : 0);
     want_endpoints(d, standing, slices);
+    standing->behind =
+        tell_families(d->m, d->target, d->sources, d->count,
+                      d->beside || is_headless(d, standing) ? 0 : standing->families, d->wanted);
     ports_decided_free(&d->ports, d->sources, d->count);
 }
 

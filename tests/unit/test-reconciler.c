@@ -135,6 +135,20 @@ static void what_lost_its_mark_goes_with_the_rest(void **state)
     assert_true(is(world, "theirs", "x"));
 }
 
+// The inputs name that cluster no more: what was made there stays, and that is said.
+static void what_is_left_in_a_dropped_cluster_is_told(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    assert_int_equal(fakehost_converge(world->host), IST_OK);
+    json_t *inputs = inputs_of(world, json_object());
+    json_object_del(json_object_get(inputs, "kubeconfigs"), "b");
+    fakehost_inputs(world->host, inputs);
+    fakehost_changes(world->host);
+    assert_true(told(world, "stay in b, which `clusters` names no more"));
+    assert_true(is(world, "one.a", "1"));
+}
+
 // The name is the same, the uid is not.
 static void what_somebody_made_anew_is_his(void **state)
 {
@@ -403,6 +417,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(destroy_takes_its_own_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(a_mark_that_was_taken_off_is_put_back, setup, teardown),
         cmocka_unit_test_setup_teardown(what_lost_its_mark_goes_with_the_rest, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_left_in_a_dropped_cluster_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(what_somebody_made_anew_is_his, setup, teardown),
         cmocka_unit_test_setup_teardown(a_watch_puts_the_mark_back, setup, teardown),
         cmocka_unit_test_setup_teardown(taken_names_are_left_alone, setup, teardown),

@@ -114,7 +114,110 @@ static void addresses_that_are_names_are_refused_and_told(void **state)
     world_close(&w);
 }
 
+// Servers of 1.20 take an address with zeroes in front, which is no address to others.
+static void an_address_that_cannot_be_read_is_refused_and_told(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, NULL);
+    see_service(&w, CCP, "x", 1, HTTP);
+    see(&w, CCP, KIND_ENDPOINTS,
+        "{'metadata':{'name':'x','namespace':'stars'},'subsets':[{'addresses':[{'ip':'192.168.1.1'},"
+        "{'ip':'192.168.010.1'}],'ports':[{'port':80}]}]}");
+    want(&w, AWS, "stars/x");
+    assert_string_equal(wanted_text(&w, "EndpointSlice", 0, "endpoints[0].addresses"), "['192.168.1.1']");
+    assert_true(fake_noted(&w.wanted, "1 address of Service stars/x in ccp is not mirrored (192.168.010.1)"));
+    world_close(&w);
+}
+
+static void key_of_service(struct world *w, const char *spec)
+{
+    char *text = ist_printf("{'metadata':{'name':'x','namespace':'stars'},'spec':{%s}}", spec);
+    json_t *own = json_of(text);
+    ist_free(model_key_of(w->model, AWS, KIND_SERVICE, own));
+    json_decref(own);
+    ist_free(text);
+}
+
+static void addresses_of_a_family_that_the_target_lacks_are_told(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, NULL);
+    see_service(&w, CCP, "x", 1, "'ipFamilies':['IPv4','IPv6']," HTTP);
+    see_addresses(&w, CCP, "x", "x-4", HTTP, "192.168.1.1");
+    see_addresses(&w, CCP, "x", "x-6", HTTP, "fd00:1::7,fd00:1::8");
+    want(&w, AWS, "stars/x");
+    wrote(&w, AWS, "stars/x");
+    assert_int_equal(json_array_size(w.wanted.notes), 0);
+    json_object_clear(w.run.touched);
+    key_of_service(&w, "'clusterIP':'10.96.0.1','clusterIPs':['10.96.0.1']"); // as it came to be
+    assert_true(fake_touched(&w.run, AWS, "stars/x"));
+    want(&w, AWS, "stars/x");
+    assert_int_equal(wanted_count(&w, "EndpointSlice"), 2);
+    assert_true(fake_noted(&w.wanted, "2 IPv6 addresses of Service stars/x get no traffic in aws"));
+    json_object_clear(w.run.touched);
+    key_of_service(&w, "'clusterIP':'10.96.0.1','clusterIPs':['10.96.0.1','fd00:96::1']");
+    assert_int_equal(json_object_size(w.run.touched), 0);
+    want(&w, AWS, "stars/x");
+    assert_int_equal(json_array_size(w.wanted.notes), 0);
+    key_of_service(&w, "'clusterIP':'fd00:96::1'"); // of the age before the list
+    want(&w, AWS, "stars/x");
+    assert_true(fake_noted(&w.wanted, "1 IPv4 address of Service stars/x gets no traffic in aws"));
+    world_close(&w);
+}
+
+// Somebody put a slice of ours behind another Service: it is still the one that is wanted where it belongs.
+static void a_slice_is_its_owners_whatever_its_label_says(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, NULL);
+    see_service(&w, CCP, "x", 1, HTTP);
+    see_addresses(&w, CCP, "x", "x-1", HTTP, "192.168.1.1");
+    want(&w, AWS, "stars/x");
+    json_t *slice = fake_wanted_at(&w.wanted, "EndpointSlice", 0);
+    json_object_set_new(ist_json_at(slice, "metadata.labels"), "kubernetes.io/service-name",
+                        json_string("y"));
+    char *key = model_key_of(w.model, AWS, KIND_SLICE, slice);
+    assert_string_equal(key, "stars/x");
+    ist_free(key);
+    json_object_del(ist_json_at(slice, "metadata"), "ownerReferences");
+    key = model_key_of(w.model, AWS, KIND_SLICE, slice);
+    assert_string_equal(key, "stars/y");
+    ist_free(key);
+    world_close(&w);
+}
+
 // ---- where no slices are served ----
+
+static void what_an_endpoints_object_cannot_hold_is_told(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, NULL);
+    see_service(&w, CCP, "x", 1, HTTP);
+    see(&w, CCP, KIND_ENDPOINTS,
+        "{'metadata':{'name':'x','namespace':'stars','annotations':{'endpoints.kubernetes.io/over-capacity':"
+        "'truncated'}},'subsets':[{'addresses':[{'ip':'192.168.1.1'}],'ports':[{'port':80}]}]}");
+    want(&w, AWS, "stars/x");
+    assert_true(fake_noted(&w.wanted, "not all endpoints of Service stars/x in ccp are mirrored"));
+    w.run.lacks[AWS][KIND_SLICE] = 1;
+    for (size_t i = 0; i < 11; i++) {
+        char slice[16];
+        ist_buf all = {0};
+        for (size_t k = 0; k < 100; k++)
+            ist_buf_printf(&all, "%s10.8.%zu.%zu", k ? "," : "", i, k);
+        snprintf(slice, sizeof slice, "y-%zu", i);
+        see_service(&w, GCP, "y", 1, HTTP);
+        see_addresses(&w, GCP, "y", slice, HTTP, all.data);
+        want(&w, AWS, "stars/y");
+        assert_int_equal(json_array_size(w.wanted.notes), i == 10);
+        ist_buf_free(&all);
+    }
+    assert_true(fake_noted(&w.wanted, "Service stars/y has 1100 endpoints: aws serves no EndpointSlices"));
+    world_close(&w);
+}
 
 static void endpoints_where_the_target_knows_no_slices(void **state)
 {
@@ -542,6 +645,10 @@ int main(void)
         cmocka_unit_test(both_families_have_slices_of_their_own),
         cmocka_unit_test(an_address_outside_the_pod_cidrs_is_refused_and_told),
         cmocka_unit_test(addresses_that_are_names_are_refused_and_told),
+        cmocka_unit_test(an_address_that_cannot_be_read_is_refused_and_told),
+        cmocka_unit_test(addresses_of_a_family_that_the_target_lacks_are_told),
+        cmocka_unit_test(a_slice_is_its_owners_whatever_its_label_says),
+        cmocka_unit_test(what_an_endpoints_object_cannot_hold_is_told),
         cmocka_unit_test(endpoints_where_the_target_knows_no_slices),
         cmocka_unit_test(endpoints_of_a_source_without_slices_become_slices),
         cmocka_unit_test(subsets_that_come_to_the_same_ports_are_still_two_slices),

@@ -209,8 +209,34 @@ static void only_what_may_cross_is_written(void **state)
                         "{'ports':[{'port':80,'protocol':'TCP'}],'type':'ClusterIP'}");
     assert_string_equal(
         wanted_text(&w, "Service", 0, "metadata"),
-        "{'annotations':{'note':'n'},'labels':{'isthmus.dev/source-cluster':'ccp','team':'a'},"
-        "'name':'frontend','namespace':'stars'}");
+        "{'annotations':{'isthmus.dev/carried':'labels=team;annotations=note','note':'n'},"
+        "'labels':{'isthmus.dev/source-cluster':'ccp','team':'a'},'name':'frontend','namespace':'stars'}");
+    // what the source has no more is not said to be carried either
+    see(&w, CCP, KIND_SERVICE,
+        "{'metadata':{'name':'frontend','namespace':'stars','uid':'u','annotations':{'note':'n'}},'spec':"
+        "{" HTTP "}}");
+    want(&w, AWS, "stars/frontend");
+    assert_string_equal(wanted_text(&w, "Service", 0, "metadata.annotations"),
+                        "{'isthmus.dev/carried':'annotations=note','note':'n'}");
+    world_close(&w);
+}
+
+// A target whose Services have no families: the server is older, or has them turned off.
+static void families_are_asked_for_where_there_are_any(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, NULL);
+    see_service(&w, CCP, "x", 1, "'ipFamilies':['IPv4','IPv6']," HTTP);
+    see(&w, AWS, KIND_SERVICE,
+        "{'metadata':{'name':'kubernetes','namespace':'default'},'spec':{'ipFamilyPolicy':'SingleStack'," HTTP
+        "}}");
+    see(&w, GCP, KIND_SERVICE, "{'metadata':{'name':'kubernetes','namespace':'default'},'spec':{" HTTP "}}");
+    want(&w, AWS, "stars/x");
+    assert_string_equal(wanted_text(&w, "Service", 0, "spec.ipFamilyPolicy"), "'PreferDualStack'");
+    want(&w, GCP, "stars/x");
+    assert_int_equal(wanted_count(&w, "Service"), 1);
+    assert_string_equal(wanted_text(&w, "Service", 0, "spec.ipFamilyPolicy"), "");
     world_close(&w);
 }
 
@@ -307,6 +333,52 @@ static void a_taken_name_is_left_alone_and_told(void **state)
     assert_true(fake_touched(&w.run, AWS, "stars/x"));
     want(&w, AWS, "stars/x");
     assert_int_equal(json_array_size(w.wanted.objects), 2);
+    world_close(&w);
+}
+
+#define BEHIND_X(name, endpoints)                                                                            \
+    "{'metadata':{'name':'" name "','namespace':'stars','labels':{'kubernetes.io/service-name':'x'}},"       \
+    "'addressType':'IPv4'," HTTP ",'endpoints':[" endpoints "]}"
+
+// Somebody's EndpointSlice behind a Service of ours gets its traffic: in a target alone, and in one that is a source.
+static void a_slice_of_somebody_else_behind_ours_is_told(void **state)
+{
+    (void)state;
+    static const char *const inputs[] = {
+        "{'clusters':[{'name':'ccp','services':[{'namespace':'stars'}]}]}",
+        "{'clusters':[{'name':'ccp','services':[{'namespace':'stars'}]},{'name':'aws','services':[{}]}]}"};
+    for (size_t i = 0; i < 2; i++) {
+        struct world w;
+        world_open(&w, inputs[i]);
+        see_service(&w, CCP, "x", 1, HTTP);
+        see(&w, AWS, KIND_SLICE, BEHIND_X("empty", ""));
+        want(&w, AWS, "stars/x");
+        wrote(&w, AWS, "stars/x");
+        assert_int_equal(json_array_size(w.wanted.notes), 0);
+        json_object_clear(w.run.touched);
+        see(&w, AWS, KIND_SLICE, BEHIND_X("intruder", "{'addresses':['10.0.9.9']}"));
+        assert_true(fake_touched(&w.run, AWS, "stars/x"));
+        want(&w, AWS, "stars/x");
+        assert_int_equal(wanted_count(&w, "Service"), 1);
+        assert_true(
+            fake_noted(&w.wanted, "1 EndpointSlice stands behind it that this step did not make (intruder)"));
+        see(&w, AWS, KIND_SLICE, BEHIND_X("another", "{'addresses':['10.0.9.8']}"));
+        want(&w, AWS, "stars/x");
+        assert_true(
+            fake_noted(&w.wanted, "2 EndpointSlices stand behind it that this step did not make (another)"));
+        see_gone(&w, AWS, KIND_SLICE, "stars", "another");
+        json_object_clear(w.run.touched);
+        see_gone(&w, AWS, KIND_SLICE, "stars", "intruder");
+        assert_true(fake_touched(&w.run, AWS, "stars/x"));
+        want(&w, AWS, "stars/x");
+        assert_int_equal(json_array_size(w.wanted.notes), 0);
+        assert_int_equal(w.model->items[AWS].records.slices.count, 0);
+        world_close(&w);
+    }
+    struct world w; // where nothing is mirrored to, nothing is kept of it
+    world_open(&w, "{'clusters':[{'name':'ccp','services':[{'namespace':'shop'}]}]}");
+    see(&w, AWS, KIND_SLICE, BEHIND_X("intruder", "{'addresses':['10.0.9.9']}"));
+    assert_int_equal(w.model->items[AWS].records.slices.count, 0);
     world_close(&w);
 }
 
@@ -407,6 +479,39 @@ static void a_name_used_differently_is_decided_by_the_oldest_and_told(void **sta
     world_close(&w);
 }
 
+// Each difference is told with the cluster that has it so, which need not be the oldest.
+static void what_three_clusters_have_differently_is_told_of_each(void **state)
+{
+    (void)state;
+    struct world w;
+#define TIMEOUT(s)                                                                                           \
+    "'sessionAffinity':'ClientIP','sessionAffinityConfig':{'clientIP':{'timeoutSeconds':" s "}},"
+    world_open(&w, "{'clusters':[{'name':'ccp','services':[{'namespace':'stars','targets':['aws']}]},"
+                   "{'name':'gcp','services':[{'namespace':'stars','targets':['aws']}]}]}");
+    see_service(
+        &w, CCP, "x", 1,
+        TIMEOUT("60") "'ports':[{'name':'web','port':80,'appProtocol':'http'},{'name':'a','port':1}]");
+    see_service(&w, GCP, "x", 2,
+                TIMEOUT("90") "'ports':[{'name':'www','port':80,'appProtocol':'kubernetes.io/h2c'},"
+                              "{'name':'b','port':2},{'name':'c','port':3}]");
+    want(&w, AWS, "stars/x");
+    assert_true(
+        fake_noted(&w.wanted, "session affinity of Service stars/x lasts 60 s in ccp and 90 s in gcp"));
+    assert_true(
+        fake_noted(&w.wanted, "port 80/TCP of Service stars/x is called \"www\" in gcp, and \"web\" in ccp"));
+    assert_true(
+        fake_noted(&w.wanted, "port 80/TCP of Service stars/x speaks kubernetes.io/h2c in gcp, and http in"));
+    assert_int_equal(json_array_size(w.wanted.notes), 3);
+    world_close(&w);
+    world_open(&w, "{'clusters':[{'name':'ccp','services':[{'namespace':'stars'}]},"
+                   "{'name':'aws','services':[{'namespace':'stars'}]},{'name':'gcp','services':[]}]}");
+    see_service(&w, CCP, "x", 1, "'ports':[{'name':'a','port':1}]");
+    see_service(&w, AWS, "x", 2, "'ports':[{'name':'b','port':2}]");
+    want(&w, GCP, "stars/x");
+    assert_int_equal(json_array_size(w.wanted.notes), 0);
+    world_close(&w);
+}
+
 static void an_unnamed_port_stands_alone(void **state)
 {
     (void)state;
@@ -447,15 +552,18 @@ int main(void)
         cmocka_unit_test(nothing_is_written_into_a_namespace_that_is_being_deleted),
         cmocka_unit_test(a_namespace_may_be_called_differently_elsewhere),
         cmocka_unit_test(only_what_may_cross_is_written),
+        cmocka_unit_test(families_are_asked_for_where_there_are_any),
         cmocka_unit_test(what_a_service_is_goes_with_it),
         cmocka_unit_test(an_external_name_is_refused_with_a_reason),
         cmocka_unit_test(turning_headless_is_a_delete_and_a_create),
         cmocka_unit_test(what_stood_before_the_start_is_known_to_be_headless),
         cmocka_unit_test(a_taken_name_is_left_alone_and_told),
+        cmocka_unit_test(a_slice_of_somebody_else_behind_ours_is_told),
         cmocka_unit_test(merged_slices_stand_beside_the_users_own_service),
         cmocka_unit_test(a_suffix_keeps_the_services_apart),
         cmocka_unit_test(ports_are_the_union_and_never_go_to_endpoints_that_lack_them),
         cmocka_unit_test(a_name_used_differently_is_decided_by_the_oldest_and_told),
+        cmocka_unit_test(what_three_clusters_have_differently_is_told_of_each),
         cmocka_unit_test(an_unnamed_port_stands_alone),
         cmocka_unit_test(names_that_labels_cannot_hold_are_refused),
     };

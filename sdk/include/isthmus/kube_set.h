@@ -12,6 +12,9 @@ extern "C" {
 #define IST_LABEL_MANAGED_BY     "app.kubernetes.io/managed-by" // value "isthmus"
 #define IST_LABEL_OWNER          "isthmus.dev/owner"            // value: ist_kube_owner()
 #define IST_LABEL_SOURCE_CLUSTER "isthmus.dev/source-cluster"
+// An annotation: the keys of the labels and annotations that a copy has from its source, "labels=a,b;annotations=c".
+// One that the source loses changes it, and so is found although metadata may hold what nobody here wants.
+#define IST_ANNOTATION_CARRIED "isthmus.dev/carried"
 
 // The label value that stands for this step: "stars.services"; characters that a label cannot hold and
 // anything over 63 of them end in a hash, so that two steps never share one. The caller's (ist_free).
@@ -22,9 +25,9 @@ IST_EXPORT void ist_kube_own(json_t *object, const char *owner);
 IST_EXPORT int ist_kube_is_ours(const json_t *object);
 
 // How `live` differs from `wanted`: array of {field, before, after}, empty when it does not. Maps under
-// metadata may hold more than wanted; elsewhere a key that nobody asked for is a difference unless its name
-// stands in `server_set` (NULL-terminated; may be NULL) or its value is empty. "name=text" there: with that value
-// alone. Lists are compared whole, in order.
+// metadata may hold more than wanted, but for IST_LABEL_SOURCE_CLUSTER and IST_ANNOTATION_CARRIED; elsewhere a
+// key that nobody asked for is a difference unless its name stands in `server_set` (NULL-terminated; may be
+// NULL) or its value is empty. "name=text" there: with that value alone. Lists are compared whole, in order.
 IST_EXPORT json_t *ist_kube_diff(const json_t *wanted, const json_t *live, const char *const *server_set);
 
 typedef struct ist_kube_kind_name {

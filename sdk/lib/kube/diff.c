@@ -103,10 +103,28 @@ static void compare(struct diff *diff, const char *path, const json_t *wanted, c
         add_field(diff, path, live, wanted);
 }
 
+const struct kube_ours kube_ours_alone[] = {
+    {"labels", IST_LABEL_SOURCE_CLUSTER}, {"annotations", IST_ANNOTATION_CARRIED}, {NULL, NULL}};
+
+// What nobody else writes is left over when it is not wanted any more.
+static void compare_ours(struct diff *diff, const json_t *wanted, const json_t *live)
+{
+    for (const struct kube_ours *ours = kube_ours_alone; ours->map; ours++) {
+        const json_t *value = json_object_get(json_object_get(live, ours->map), ours->key);
+        if (!value || json_object_get(json_object_get(wanted, ours->map), ours->key))
+            continue;
+        char *path = diff->fields ? ist_printf("metadata.%s.%s", ours->map, ours->key) : NULL;
+        add_field(diff, path, value, NULL);
+        ist_free(path);
+    }
+}
+
 static void compare_objects(struct diff *diff, const json_t *wanted, const json_t *live)
 {
     const char *key;
     json_t *value;
+    if (json_object_get(wanted, "metadata"))
+        compare_ours(diff, json_object_get(wanted, "metadata"), json_object_get(live, "metadata"));
     // At the top only what is wanted counts, and of the rest all but what the server keeps for itself.
     json_object_foreach((json_t *)(uintptr_t)wanted, key, value)
     {

@@ -133,6 +133,11 @@ int32_t kube_manifest_examine(const ist_env *env, const ist_manifest *manifest, 
                               json_t *problems, ist_error *err);
 // See ist_kube_diff().
 int kube_is_server_set(const char *const *server_set, const char *key, const json_t *value);
+// Members of maps of metadata ("labels", ...) that nobody but Isthmus writes. Ended by {NULL}.
+struct kube_ours {
+    const char *map, *key;
+};
+extern const struct kube_ours kube_ours_alone[];
 // Removes what no reader of Isthmus looks at and what is half of an object's size (managedFields).
 void kube_slim(json_t *object);
 // ist_json_parse() of an object or a watch event without them. What an API server wrote without spaces is cut before

@@ -32,6 +32,34 @@ static json_t *merged(const json_t *wanted, const json_t *live, const char *cons
     return patch;
 }
 
+static void drop(json_t *patch, const json_t *wanted, const char *map, const char *key)
+{
+    json_t *part = json_object_get(patch, map);
+    if (json_object_get(json_object_get(wanted, map), key))
+        return;
+    if (!part)
+        json_object_set_new(patch, map, part = json_object());
+    json_object_set_new(part, key, json_null());
+}
+
+// What only Isthmus writes, and what it carried over from a source that has it no more (IST_ANNOTATION_CARRIED).
+static void drop_ours(json_t *patch, const json_t *wanted, const json_t *live)
+{
+    const char *carried =
+        json_string_value(json_object_get(json_object_get(live, "annotations"), IST_ANNOTATION_CARRIED));
+    char *copy = ist_strdup(carried ? carried : ""), *rest = copy, *part, *key;
+    for (const struct kube_ours *ours = kube_ours_alone; ours->map; ours++)
+        if (json_object_get(json_object_get(live, ours->map), ours->key))
+            drop(patch, wanted, ours->map, ours->key);
+    while ((part = strsep(&rest, ";"))) {
+        const char *map = strsep(&part, "=");
+        int is_map = !strcmp(map, "labels") || !strcmp(map, "annotations"); // or somebody edited it
+        while (is_map && (key = strsep(&part, ",")))
+            drop(patch, wanted, map, key);
+    }
+    ist_free(copy);
+}
+
 json_t *rec_force(const json_t *wanted, const json_t *live, const char *const *server_set)
 {
     json_t *patch = json_object(), *value;
@@ -45,5 +73,7 @@ json_t *rec_force(const json_t *wanted, const json_t *live, const char *const *s
         else
             json_object_set(patch, key, value);
     }
+    drop_ours(json_object_get(patch, "metadata"), json_object_get(wanted, "metadata"),
+              json_object_get(live, "metadata"));
     return patch;
 }

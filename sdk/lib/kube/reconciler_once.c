@@ -270,6 +270,25 @@ static int32_t admit_plan(const ist_env *env, const ist_reconciler_plugin *plugi
     return IST_OK;
 }
 
+// A cluster that the inputs name no more keeps what was made there, and nobody looks after it.
+static void tell_dropped(const ist_env *env, const ist_reconciler_plugin *plugin, const json_t *clusters)
+{
+    json_t *recorded = ist_recorded(env), *record;
+    const char *resource;
+    json_object_foreach(recorded, resource, record)
+    {
+        const char *cluster = ist_json_str_or(record, "data.cluster", "");
+        if (json_object_get(clusters, cluster) || !*ist_json_str_or(record, "data.made", ""))
+            continue;
+        ist_log(env, IST_LOG_WARN,
+                "%s stay in %s, which `clusters` names no more: name it again, with nothing that goes there, "
+                "and apply "
+                "takes them away",
+                plugin->what, cluster);
+    }
+    json_decref(recorded);
+}
+
 int32_t ist_reconciler_plan(const ist_env *env, const ist_reconciler_plugin *plugin)
 {
     json_t *observed = ist_observed(env), *part;
@@ -282,6 +301,7 @@ int32_t ist_reconciler_plan(const ist_env *env, const ist_reconciler_plugin *plu
         tell_unread(env, plugin->what, cluster, part);
         ist_kube_set_report(env, cluster, json_object_get(part, "actions"));
     }
+    tell_dropped(env, plugin, json_object_get(observed, "clusters"));
     set_outputs(env, json_object_get(observed, "outputs"));
     if (plugin->admit)
         rc = admit_plan(env, plugin, &err);
