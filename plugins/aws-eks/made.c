@@ -241,6 +241,15 @@ static int is_made(const json_t *record)
     return ist_json_str(record, "data.noun") != NULL;
 }
 
+// What EKS would refuse only once it is asked to make it.
+static int32_t check_types(struct step *s, const struct made *made, const struct verdict *v, ist_error *err)
+{
+    const json_t *types = json_object_get(made->body, "instanceTypes");
+    return (v->action == IST_CREATE || v->action == IST_REPLACE) && types != NULL
+               ? ist_aws_check_instance_types(s->aws, types, made->resource, err)
+               : IST_OK;
+}
+
 int32_t made_plan(struct step *s, ist_error *err)
 {
     struct made_list list;
@@ -250,6 +259,8 @@ int32_t made_plan(struct step *s, ist_error *err)
     for (size_t i = 0; i < list.count && rc == IST_OK; i++) {
         struct verdict v;
         rc = judge(s, &list.items[i], &v, err);
+        if (rc == IST_OK)
+            rc = check_types(s, &list.items[i], &v, err);
         if (rc == IST_OK)
             plan_one(s, &list.items[i], &v);
         json_decref(v.live);

@@ -16,6 +16,15 @@ static void plan_fields(const struct step *s, const char *role_arn)
     json_decref(body);
 }
 
+static int32_t check_type(const struct step *s, ist_aws *aws, ist_error *err)
+{
+    json_t *types = json_pack("[s*]", step_input(s, "instance_type"));
+    const int32_t rc =
+        json_array_size(types) > 0 ? ist_aws_check_instance_types(aws, types, "instance_type", err) : IST_OK;
+    json_decref(types);
+    return rc;
+}
+
 // Everything a creation needs is looked up now, so that it does not fail half way.
 static int32_t plan_create(struct step *s, uint32_t action, const char *reason, ist_error *err)
 {
@@ -26,6 +35,8 @@ static int32_t plan_create(struct step *s, uint32_t action, const char *reason, 
         rc = step_open_aws(s, &aws, err);
     if (rc == IST_OK)
         rc = ist_aws_find_role(aws, ist_json_str_or(s->inputs, "role_arn_name", ""), &role, err);
+    if (rc == IST_OK)
+        rc = check_type(s, aws, err);
     if (rc == IST_OK) {
         ist_change(&s->env, action, CLUSTER, reason);
         plan_fields(s, role);

@@ -66,6 +66,7 @@ static const ist_field outputs[] = {
 };
 
 static const char *const permissions[] = {"iam:ListRoles", "ec2:DescribeImages",
+                                          "ec2:DescribeInstanceTypeOfferings",
                                           "sts:AssumeRole", // to look for load balancers before the end
                                           NULL};
 

@@ -56,6 +56,8 @@ mv "$TMP/wrong.yaml" "$TMP/aws-eks.yaml"
 ok "a role that is not there is refused in plan" refuses "no-such-role" aws-eks plan
 sed '/^subnets/d' "$TMP/right.yaml" >"$TMP/aws-eks.yaml"
 ok "so is a cluster without subnets" refuses "two or more" aws-eks plan
+sed 's/count: 2/count: 2, instance_types: [t3.medium, c9.large]/' "$TMP/right.yaml" >"$TMP/aws-eks.yaml"
+ok "so is an instance type that EC2 does not have" refuses "EC2 has no instance type c9.large in us-west-2" aws-eks plan
 cp "$TMP/right.yaml" "$TMP/aws-eks.yaml"
 
 # ---- made ----

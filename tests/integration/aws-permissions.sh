@@ -24,7 +24,7 @@ denied() {
 }
 # named: the action that the last refusal tells of
 named() {
-    sed -nE 's/.*(not authorized to perform: |API: )([a-z0-9]+:[A-Za-z]+).*/\2/p' "$TMP/ran" | head -1
+    sed -nE "s/.*(not authorized to perform: |API: |missing permissions for ')([a-z0-9]+:[A-Za-z]+).*/\2/p" "$TMP/ran" | head -1
 }
 # walk WHAT WHICH BUT command...: the command, from refusal to refusal, until it comes through
 walk() {
@@ -121,7 +121,7 @@ tags: {team: network}
 access_entries:
   - {principal: k8s-ccp-user, policy: AmazonEKSClusterAdminPolicy}
 node_groups:
-  - {name: workers, role: k8s-node-instance-role, count: $1, max: 5}
+  - {name: workers, role: k8s-node-instance-role, count: $1, max: 5, instance_types: [t3.medium]}
 addons:
   - {name: vpc-cni}
 END
@@ -134,6 +134,46 @@ ok "aws-eks: verify" makes run aws-eks verify
 eks 2 '[198.51.100.0/24, 203.0.113.0/24]' 1.30 | sed 's/team: network/team: cloud/' >"$TMP/aws-eks.yaml"
 ok "aws-eks: another count, version, access and tag" makes run aws-eks apply
 ok "aws-eks: destroy" takes_away run aws-eks destroy
+# One that is there already, from CCP or anybody: less than making one, and nothing else.
+cp "$TMP/allowed" "$TMP/make.allowed"
+cat >"$TMP/ccp.yaml" <<END
+url: $ISTHMUS_CCP_URL
+username: $ISTHMUS_CCP_USERNAME
+password: $ISTHMUS_CCP_PASSWORD
+ca_file: $ISTHMUS_LAB_CA
+provider: myAwsProv
+name: aws
+subnet: {cidr: 10.88.0.0/16, publicCidrs: [10.88.1.0/24, 10.88.2.0/24, 10.88.3.0/24], privateCidrs: [10.88.11.0/24, 10.88.12.0/24, 10.88.13.0/24]}
+role_arn_name: k8s-ccp-user
+ssh_keys: [my-key]
+END
+adopted() { # adopted NETWORKS
+    cat <<END
+name: aws
+role_arn_name: k8s-ccp-user
+network_policy: vpc-cni
+$1
+END
+}
+ok "aws-eks: a cluster that the container platform made" run ccp apply
+aws eks create-addon --cluster-name aws --addon-name vpc-cni >/dev/null
+addon_is_active() { [ "$(aws eks describe-addon --cluster-name aws --addon-name vpc-cni --query addon.status --output text)" = ACTIVE ]; }
+eventually addon_is_active
+rm -f "$TMP/aws-eks.state"
+adopted "onPremCidr: 10.1.0.0/16" >"$TMP/aws-eks.yaml"
+: >"$TMP/allowed"
+ok "aws-eks: adopted: plan" makes run aws-eks plan
+ok "aws-eks: adopted: apply, by the add-on" makes run aws-eks apply
+ok "aws-eks: adopted: verify" makes run aws-eks verify
+adopted "enable_snat: false" >"$TMP/aws-eks.yaml"
+ok "aws-eks: adopted: another way about SNAT" makes run aws-eks apply
+ok "aws-eks: adopted: destroy" takes_away run aws-eks destroy
+sort -u "$TMP/allowed" >"$TMP/adopt.allowed"
+ok "aws-eks: adopting asks for nothing that makes or takes away" sh -c "! grep -E ':(Create|Delete|Pass|Tag|Associate)' '$TMP/adopt.allowed'"
+adopts() { printf '%s\n' ec2:DescribeVpcs eks:DescribeAddon eks:DescribeCluster eks:DescribeUpdate eks:UpdateAddon iam:ListRoles sts:AssumeRole | diff - "$TMP/adopt.allowed"; }
+ok "aws-eks: adopting takes exactly these" adopts
+ok "aws-eks: the platform's cluster is as good as ever" run ccp destroy
+sort -u "$TMP/make.allowed" "$TMP/adopt.allowed" >"$TMP/allowed"
 # By the two it tells what keeps a cluster from going, where something does.
 ok "aws-eks: nothing more than that is in the policy" whole aws-eks ec2:DescribeNetworkInterfaces ec2:DescribeSecurityGroups
 
@@ -176,17 +216,6 @@ ok "csr-dmvpn: destroy" takes_away router_run destroy
 ok "csr-dmvpn: nothing more than that is in the policy" whole csr-dmvpn cloudformation:DeleteChangeSet cloudformation:ContinueUpdateRollback
 
 # ---- ccp ----
-cat >"$TMP/ccp.yaml" <<END
-url: $ISTHMUS_CCP_URL
-username: $ISTHMUS_CCP_USERNAME
-password: $ISTHMUS_CCP_PASSWORD
-ca_file: $ISTHMUS_LAB_CA
-provider: myAwsProv
-name: aws
-subnet: {cidr: 10.88.0.0/16, publicCidrs: [10.88.1.0/24, 10.88.2.0/24, 10.88.3.0/24], privateCidrs: [10.88.11.0/24, 10.88.12.0/24, 10.88.13.0/24]}
-role_arn_name: k8s-ccp-user
-ssh_keys: [my-key]
-END
 begin ccp
 ok "ccp: plan" makes run ccp plan
 ok "ccp: apply" makes run ccp apply

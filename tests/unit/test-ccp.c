@@ -150,14 +150,17 @@ static void play_one(struct world *w, const struct httpd_request *rq, struct htt
 
 static void play_aws(const struct httpd_request *rq, struct httpd_reply *reply)
 {
-    reply->body =
-        strdup(strstr(rq->body, "Action=ListRoles") != NULL
-                   ? "<ListRolesResponse><ListRolesResult><Roles><member><RoleName>k8s-ccp-user</RoleName>"
-                     "<Arn>arn:aws:iam::1:role/k8s-ccp-user</Arn></member></Roles></ListRolesResult>"
-                     "</ListRolesResponse>"
-                   : "<DescribeImagesResponse><imagesSet><item><imageId>ami-old</imageId><creationDate>2020"
-                     "</creationDate></item><item><imageId>ami-new</imageId><creationDate>2021"
-                     "</creationDate></item></imagesSet></DescribeImagesResponse>");
+    reply->body = strdup(
+        strstr(rq->body, "Action=ListRoles") != NULL
+            ? "<ListRolesResponse><ListRolesResult><Roles><member><RoleName>k8s-ccp-user</RoleName>"
+              "<Arn>arn:aws:iam::1:role/k8s-ccp-user</Arn></member></Roles></ListRolesResult>"
+              "</ListRolesResponse>"
+        : strstr(rq->body, "Action=DescribeInstanceTypeOfferings") != NULL
+            ? "<DescribeInstanceTypeOfferingsResponse><instanceTypeOfferingSet><item><instanceType>m5.large"
+              "</instanceType></item></instanceTypeOfferingSet></DescribeInstanceTypeOfferingsResponse>"
+            : "<DescribeImagesResponse><imagesSet><item><imageId>ami-old</imageId><creationDate>2020"
+              "</creationDate></item><item><imageId>ami-new</imageId><creationDate>2021"
+              "</creationDate></item></imagesSet></DescribeImagesResponse>");
 }
 
 static void handler(void *arg, const struct httpd_request *rq, struct httpd_reply *reply)
@@ -309,6 +312,15 @@ static void a_role_that_is_not_there_is_said_in_plan(void **state)
     set_input(f, "role_arn_name", json_string("nobody"));
     assert_int_equal(fakehost_changes(f->host), -1);
     assert_non_null(strstr(error_text(f), "nobody"));
+}
+
+static void an_instance_type_that_ec2_does_not_offer_is_said_in_plan(void **state)
+{
+    struct fixture *f = *state;
+    set_input(f, "instance_type", json_string("c9.large"));
+    assert_int_equal(fakehost_changes(f->host), -1);
+    assert_string_equal(error_text(f), "EC2 has no instance type c9.large in us-west-2");
+    assert_int_equal(f->world.posts, 0);
 }
 
 static void a_creation_whose_answer_is_lost_is_found_again(void **state)
@@ -594,6 +606,7 @@ int main(void)
         CASE(a_wrong_password_is_refused_without_telling_it),
         CASE(providers_that_fit_are_listed_when_there_are_several),
         CASE(a_role_that_is_not_there_is_said_in_plan),
+        CASE(an_instance_type_that_ec2_does_not_offer_is_said_in_plan),
         CASE(a_creation_whose_answer_is_lost_is_found_again),
         CASE(a_creation_that_never_arrived_is_made_again),
         CASE(a_run_that_was_killed_after_the_call_goes_on),

@@ -61,6 +61,10 @@ IST_EXPORT int32_t ist_aws_eks_token(ist_aws *aws, const char *cluster, char **t
 // The ARN of the IAM role of this name (or ARN), else of the only one whose ARN contains it.
 // IST_ERR_NOT_FOUND, or IST_ERR_INPUT with a list of those that fit. The caller's.
 IST_EXPORT int32_t ist_aws_find_role(ist_aws *aws, const char *name, char **arn, ist_error *err);
+// Does EC2 offer each of these instance types (array of strings) in the region? One read; IST_ERR_INPUT names the first
+// that it does not.
+IST_EXPORT int32_t ist_aws_check_instance_types(ist_aws *aws, const json_t *types, const char *where,
+                                                ist_error *err);
 // Tags as a filter-ready object, and the value of a tag in an answer's tagSet (borrowed, NULL when absent).
 IST_EXPORT const char *ist_aws_tag(const json_t *resource, const char *key);
 

@@ -32,6 +32,10 @@ void ec2_instance_boot(struct aws_call *c, json_t *instance); // pending, and ru
 void ec2_instance_restart(struct aws_call *c,
                           json_t *instance); // off and on again at once, as CloudFormation does it
 
+// ---- instance types (ec2_types.c) ----
+bool ec2_is_type(const char *type);
+bool ec2_needs_type(struct aws_call *c, const char *type); // false after InvalidParameterValue
+
 // A CIDR with its host bits cleared (malloc'd), or NULL after aws_fail().
 char *ec2_cidr(struct aws_call *c, const char *text);
 json_t *ec2_dependency(struct aws_call *c, const char *what, const char *id); // DependencyViolation; NULL

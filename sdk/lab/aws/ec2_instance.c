@@ -162,11 +162,8 @@ static bool launch_valid(struct aws_call *c, const json_t *list)
         aws_fail(c, 400, "InvalidKeyPair.NotFound", "The key pair '%s' does not exist", key);
         return false;
     }
-    if (!strchr(aws_str(c, "InstanceType") ? aws_str(c, "InstanceType") : "m1.small", '.')) {
-        aws_fail(c, 400, "InvalidParameterValue", "Invalid value '%s' for InstanceType.",
-                 aws_str(c, "InstanceType"));
+    if (aws_str(c, "InstanceType") && !ec2_needs_type(c, aws_str(c, "InstanceType")))
         return false;
-    }
     char *user_data = lab_unbase64(aws_str(c, "UserData") ? aws_str(c, "UserData") : "", NULL);
     bool too_long = user_data && strlen(user_data) > MAX_USER_DATA;
     if (!user_data || too_long)
@@ -355,6 +352,8 @@ static json_t *modify_attribute(struct aws_call *c)
     if ((data || type) && ec2_instance_code(instance) != EC2_STOPPED)
         return aws_fail(c, 400, "IncorrectInstanceState", "The instance '%s' is not in the 'stopped' state.",
                         aws_text(instance, "instanceId"));
+    if (type && !ec2_needs_type(c, type))
+        return NULL;
     if (check && eni && ec2_device(c, aws_text(instance, "instanceId"), 1))
         return aws_fail(
             c, 400, "InvalidInstanceID",

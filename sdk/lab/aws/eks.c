@@ -274,11 +274,35 @@ void aws_eks_identify(struct lab_request *rq)
     free_parts(&p);
 }
 
+// Before the first node group of an account EKS makes its service-linked role, by the caller's permissions; whether it is
+// there is always looked up by them. The words are the service's own.
+static bool may_link(struct aws_call *c)
+{
+    static const char role[] = "AWSServiceRoleForAmazonEKSNodegroup";
+    if (aws_asks(c->lab, "EKS", "IAM:GetRole")) {
+        aws_fail(c, 400, "InvalidRequestException",
+                 "Failed to validate if SLR: %s already exists due to missing permissions for 'iam:GetRole'",
+                 role);
+        return false;
+    }
+    if (!c->aws->has_node_role && aws_asks(c->lab, "EKS", "IAM:CreateServiceLinkedRole")) {
+        aws_fail(c, 400, "InvalidRequestException",
+                 "Failed to create service linked role: %s due to missing permissions for "
+                 "'iam:CreateServiceLinkedRole'",
+                 role);
+        return false;
+    }
+    c->aws->has_node_role = true;
+    return true;
+}
+
 // A role that is handed to EKS is passed, and what is made with tags is tagged: permissions of their own.
 static bool may(struct aws_call *c, const struct eks_parts *p, int route)
 {
     static const char *const roles[] = {"roleArn", "nodeRole", "serviceAccountRoleArn"};
     const bool makes = routes[route].write && !strncmp(routes[route].action, "Create", 6);
+    if (!strcmp(routes[route].action, "CreateNodegroup") && !may_link(c))
+        return false;
     for (size_t i = 0; makes && i < sizeof roles / sizeof *roles; i++) {
         if (*aws_text(p->body, roles[i]) && !aws_may(c, "EKS", "IAM:PassRole"))
             return false;

@@ -1,5 +1,6 @@
 // Managed node groups: instances of the cluster's group, and the nodes that they become.
 #include "eks.h"
+#include "ec2.h"
 #include "../kube/kube.h"
 
 #include <stdlib.h>
@@ -153,7 +154,7 @@ json_t *eks_describe_group(struct aws_call *c, const struct eks_parts *p)
 static bool is_wrong(struct aws_call *c, const struct eks_parts *p, const json_t *cluster)
 {
     const char *name = aws_text(p->body, "nodegroupName"), *role = aws_text(p->body, "nodeRole");
-    const json_t *subnets = json_object_get(p->body, "subnets"), *subnet;
+    const json_t *subnets = json_object_get(p->body, "subnets"), *subnet, *type;
     size_t i;
     if (!aws_is(cluster, "status", "ACTIVE"))
         aws_fail(c, 409, "ResourceInUseException", "Cluster is not in ACTIVE status");
@@ -168,6 +169,12 @@ static bool is_wrong(struct aws_call *c, const struct eks_parts *p, const json_t
         if (!c->status && !aws_get(c, "subnet", json_string_value(subnet)))
             aws_fail(c, 400, "InvalidParameterException", "The subnet ID '%s' does not exist",
                      json_string_value(subnet));
+    }
+    json_array_foreach(json_object_get(p->body, "instanceTypes"), i, type)
+    {
+        if (!c->status && !ec2_is_type(json_string_value(type)))
+            aws_fail(c, 400, "InvalidParameterException", "The instance type %s is not valid",
+                     json_string_value(type));
     }
     return c->status != 0;
 }

@@ -19,6 +19,7 @@ struct lab_aws {
     struct aws_view *views; // newest first; kept only while a fault rule wants stale reads
     json_t *cooling;        // address -> monotonic ms at which a pod gave it back
     char *endpoint_host;    // "127.64.0.1:40001"
+    bool has_node_role;     // EKS's service-linked role for node groups is there
     bool in_setup;          // the lab itself acts: addresses come from the platform's own pool
 };
 
@@ -55,7 +56,7 @@ struct aws_service {
 extern const struct aws_service aws_ec2, aws_sts, aws_iam, aws_cfn;
 extern const struct aws_action aws_vpc_actions[], aws_route_actions[], aws_sg_actions[], aws_eni_actions[],
     aws_address_actions[], aws_instance_actions[], aws_power_actions[], aws_image_actions[],
-    aws_meta_actions[];
+    aws_meta_actions[], aws_type_actions[];
 
 // ---- call.c: calls, errors, parameters ----
 json_t *aws_fail(struct aws_call *c, int status, const char *code, const char *format, ...)

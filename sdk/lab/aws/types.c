@@ -176,9 +176,17 @@ const struct aws_type *aws_type(const char *name)
     return t;
 }
 
-static const struct aws_action *const tables[] = {
-    aws_vpc_actions,      aws_route_actions, aws_sg_actions,    aws_eni_actions,  aws_address_actions,
-    aws_instance_actions, aws_power_actions, aws_image_actions, aws_meta_actions, NULL};
+static const struct aws_action *const tables[] = {aws_vpc_actions,
+                                                  aws_route_actions,
+                                                  aws_sg_actions,
+                                                  aws_eni_actions,
+                                                  aws_address_actions,
+                                                  aws_instance_actions,
+                                                  aws_power_actions,
+                                                  aws_image_actions,
+                                                  aws_meta_actions,
+                                                  aws_type_actions,
+                                                  NULL};
 
 const struct aws_service aws_ec2 = {.name = "ec2",
                                     .label = "EC2",

@@ -147,7 +147,8 @@ static int32_t code_of(const char *code, const char *message, int status)
                                          "OptInRequired",
                                          "InvalidIdentityToken",
                                          NULL};
-    if (is_one_of(code, denied))
+    // The last are EKS's words where it asks IAM in the caller's name.
+    if (is_one_of(code, denied) || strstr(message, "due to missing permissions for ") != NULL)
         return IST_ERR_DENIED;
     if (strcmp(code, "NoSuchEntity") == 0 || ends_with(code, "NotFound") ||
         ends_with(code, "NotFoundException") ||

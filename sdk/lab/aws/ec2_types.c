@@ -1,0 +1,65 @@
+// Which instance types there are: the families that EC2 has had in years, in every size.
+#include "ec2.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const families[] = {
+    "t2",  "t3",  "t3a", "t4g", "m4",  "m5",  "m5a",  "m5n", "m6a",  "m6g", "m6i", "m7a",   "m7g", "m7i",
+    "c3",  "c4",  "c5",  "c5a", "c5n", "c6a", "c6g",  "c6i", "c6in", "c7a", "c7g", "c7i",   "r4",  "r5",
+    "r5a", "r6g", "r6i", "r7i", "i3",  "i4i", "g4dn", "g5",  "p3",   "p4d", "d3",  "x2idn", "m1"};
+static const char *const sizes[] = {"nano",    "micro",   "small",   "medium",   "large",    "xlarge",
+                                    "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "metal"};
+
+bool ec2_is_type(const char *type)
+{
+    const size_t len = strcspn(type, ".");
+    bool family = false, size = false;
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        family = family || (strlen(families[i]) == len && !strncmp(families[i], type, len));
+    for (size_t i = 0; type[len] == '.' && i < sizeof sizes / sizeof *sizes; i++)
+        size = size || !strcmp(sizes[i], type + len + 1);
+    return family && size;
+}
+
+bool ec2_needs_type(struct aws_call *c, const char *type)
+{
+    if (ec2_is_type(type))
+        return true;
+    aws_fail(c, 400, "InvalidParameterValue", "Invalid value '%s' for InstanceType.", type);
+    return false;
+}
+
+static void offer(json_t *set, const char *type)
+{
+    json_array_append_new(
+        set, json_pack("{ss ss ss}", "instanceType", type, "locationType", "region", "location", AWS_REGION));
+}
+
+// Those that the filter names, else all.
+static json_t *offerings(struct aws_call *c)
+{
+    json_t *set = json_array(), *filter, *value;
+    size_t i, k;
+    bool chosen = false;
+    json_array_foreach(aws_list(c, "Filter"), i, filter)
+    {
+        chosen = chosen || aws_is(filter, "Name", "instance-type");
+        json_array_foreach(json_object_get(filter, "Value"), k, value)
+        {
+            if (aws_is(filter, "Name", "instance-type") && ec2_is_type(json_string_value(value)))
+                offer(set, json_string_value(value));
+        }
+    }
+    for (i = 0; !chosen && i < sizeof families / sizeof *families; i++) {
+        for (k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+            char *type = lab_format("%s.%s", families[i], sizes[k]);
+            offer(set, type);
+            free(type);
+        }
+    }
+    return json_pack("{so}", "instanceTypeOfferingSet", set);
+}
+
+const struct aws_action aws_type_actions[] = {{"DescribeInstanceTypeOfferings", offerings, false},
+                                              {NULL, NULL, false}};
