@@ -105,16 +105,14 @@ sleep 2
 result mirror-again "$ours" "$floor" 1.5 ms
 echo "  $(($(writes west) - before)) writes"
 
-# ---- changes
+# ---- changes; their floor is as many writes to the target alone, in the same seconds
 "$LOAD" memory "$DAEMON" >"$TMP/memory" &
 memory=$!
 seed_services west bare 500 "$ADDRESSES"
-"$LOAD" bare "$WEST" bare 500 "$ADDRESSES" "$RATE" "$SPELL" >"$TMP/bare"
-"$LOAD" churn "$EAST" "$WEST" bench "$SERVICES" "$ADDRESSES" "$RATE" "$SPELL" >"$TMP/churn" || exit 1
-p99() { awk -v w="$1" '$1 == w { print $5 }' "$2"; }
-result mirror-change "$(p99 seen "$TMP/churn")" "$(p99 seen "$TMP/bare")" 2 "ms p99"
+"$LOAD" churn "$EAST" "$WEST" "$RATE" "$SPELL" bench "$SERVICES" "$ADDRESSES" bare 500 "$ADDRESSES" >"$TMP/churn" || exit 1
+p99() { sed -n "s/^$1 .* p99 \([0-9.]*\) .*/\1/p" "$TMP/churn"; }
+result mirror-change "$(p99 seen)" "$(p99 'bare seen')" 2 "ms p99"
 sed 's/^/  /' "$TMP/churn"
-sed 's/^/  bare /' "$TMP/bare"
 kill $memory
 wait $memory
 read -r _ pss _ rss _ <"$TMP/memory"

@@ -61,7 +61,8 @@ struct slices {
     const char *ns;
     size_t services, addresses;
     struct change *changes;
-    size_t events, unseen;
+    size_t first; // the number of its first change
+    size_t events;
 };
 
 // The number of the change whose address is in the line, CHANGES when none is.
@@ -118,87 +119,106 @@ static void change_slice(struct slices *s, size_t number)
         ->number = number;
 }
 
-static size_t slices_unseen(const struct slices *s, size_t from, size_t to)
+static size_t slices_unseen(const struct slices *s, size_t done)
 {
     size_t unseen = 0;
-    for (size_t i = from; i < to; i++)
+    for (size_t i = s->first; i < s->first + done; i++)
         unseen += s->changes[i].seen == 0;
     return unseen;
 }
 
-static void change_slices(struct slices *s, size_t first, struct pace pace)
+static void slices_print(const struct slices *s, const char *what, size_t done)
 {
-    double end = pace.until + SETTLE_MS;
-    int wait = 20;
-    for (;;) {
-        while (s->source->flying < MOST_FLYING && pace_due(&pace, &wait) && first + pace.done <= CHANGES)
-            change_slice(s, first + pace.done - 1);
-        load_drive(s->load, wait);
-        if (pace_over(&pace) && (now_ms() > end || slices_unseen(s, first, first + pace.done) == 0))
-            break;
-    }
-    double quiet = now_ms() + 500; // for a write too many
-    while (now_ms() < quiet)
-        load_drive(s->load, 50);
     struct spread write = {0}, seen = {0};
     size_t twice = 0;
-    for (size_t i = first; i < first + pace.done; i++) {
-        struct change *c = &s->changes[i];
+    for (size_t i = s->first; i < s->first + done; i++) {
+        const struct change *c = &s->changes[i];
         spread_add(&write, c->answered - c->sent);
         if (c->seen != 0)
             spread_add(&seen, c->seen - (s->source == s->target ? c->sent : c->answered));
         twice += c->writes > 1;
     }
-    print_spread("write", &write);
-    print_spread("seen", &seen);
-    printf("changes %zu unseen %zu events %zu twice %zu\n", pace.done,
-           slices_unseen(s, first, first + pace.done), s->events, twice);
+    char line[64];
+    snprintf(line, sizeof line, "%swrite", what);
+    print_spread(line, &write);
+    snprintf(line, sizeof line, "%sseen", what);
+    print_spread(line, &seen);
+    printf("%schanges %zu unseen %zu events %zu twice %zu\n", what, done, slices_unseen(s, done), s->events,
+           twice);
     spread_free(&write);
     spread_free(&seen);
 }
 
-// The watch is of the namespace `seen_in`; NULL: of what Isthmus keeps, in any.
-static int churn(const char *source, const char *target, const char *ns, const char *seen_in, size_t first,
-                 char **rest)
+// Both at the same pace, so that both have the same machine under them.
+static void change_slices(struct slices *s, struct slices *bare, struct pace pace)
 {
-    struct slices s = {.load = load_new(), .source = load_server(source), .ns = ns};
-    s.target = strcmp(source, target) == 0 ? s.source : load_server(target);
-    s.services = (size_t)load_number(rest[0]);
-    s.addresses = (size_t)load_number(rest[1]);
-    s.changes = ist_calloc(CHANGES, sizeof *s.changes);
-    const char *api = "/apis/discovery.k8s.io/v1";
-    load_watch(
-        s.load, s.target,
-        seen_in ? ist_printf("%s/namespaces/%s/endpointslices?watch=1&resourceVersion=", api, seen_in)
-                : ist_printf("%s/endpointslices?watch=1&resourceVersion=&labelSelector=isthmus.dev%%2Fowner,"
-                             "isthmus.dev%%2Fowner!=raw",
-                             api),
-        slice_seen, &s);
-    double begin = now_ms() + 1000; // until the watch stands and has brought what is there
+    double end = pace.until + SETTLE_MS;
+    int wait = 20;
+    for (;;) {
+        while (s->source->flying < MOST_FLYING && bare->source->flying < MOST_FLYING &&
+               pace_due(&pace, &wait) && pace.done <= CHANGES / 2) {
+            change_slice(s, s->first + pace.done - 1);
+            change_slice(bare, bare->first + pace.done - 1);
+        }
+        load_drive(s->load, wait);
+        if (pace_over(&pace) &&
+            (now_ms() > end || slices_unseen(s, pace.done) + slices_unseen(bare, pace.done) == 0))
+            break;
+    }
+    double quiet = now_ms() + 500; // for a write too many
+    while (now_ms() < quiet)
+        load_drive(s->load, 50);
+    slices_print(s, "", pace.done);
+    slices_print(bare, "bare ", pace.done);
+}
+
+static struct slices slices_of(struct load *load, struct load_server *source, struct load_server *target,
+                               char **argv)
+{
+    return (struct slices){.load = load,
+                           .source = source,
+                           .target = target,
+                           .ns = argv[0],
+                           .services = (size_t)load_number(argv[1]),
+                           .addresses = (size_t)load_number(argv[2]),
+                           .changes = ist_calloc(CHANGES, sizeof(struct change))};
+}
+
+// Changes at the source, seen in what Isthmus keeps at the target; and in the same seconds as many writes to the
+// target alone, which are their floor.
+static void churn(struct slices *s, struct slices *bare, const char *rate, const char *seconds)
+{
+    bare->first = CHANGES / 2; // the numbers of both are told apart
+    load_watch(s->load, s->target,
+               ist_strdup("/apis/discovery.k8s.io/v1/endpointslices?watch=1&resourceVersion=&"
+                          "labelSelector=isthmus.dev%2Fowner,isthmus.dev%2Fowner!=raw"),
+               slice_seen, s);
+    load_watch(bare->load, bare->target,
+               ist_printf("/apis/discovery.k8s.io/v1/namespaces/%s/endpointslices?watch=1&resourceVersion=",
+                          bare->ns),
+               slice_seen, bare);
+    double begin = now_ms() + 1000; // until the watches stand and have brought what is there
     while (now_ms() < begin)
-        load_drive(s.load, 50);
-    change_slices(&s, first, pace_of(rest[2], rest[3]));
-    ist_free(s.changes);
-    load_free(s.load);
-    if (s.target != s.source)
-        load_server_free(s.target);
-    load_server_free(s.source);
-    return 0;
+        load_drive(s->load, 50);
+    change_slices(s, bare, pace_of(rate, seconds));
 }
 
 int churn_services(int argc, char **argv)
 {
-    if (argc != 7)
-        load_die("churn SOURCE TARGET NAMESPACE SERVICES ADDRESSES RATE SECONDS");
-    return churn(argv[0], argv[1], argv[2], NULL, 0, argv + 3);
-}
-
-int churn_bare(int argc, char **argv)
-{
-    if (argc != 6)
-        load_die("bare TARGET NAMESPACE SERVICES ADDRESSES RATE SECONDS");
-    // In the upper half of the numbers: slices that a churn changed before are told apart.
-    return churn(argv[0], argv[0], argv[1], argv[1], CHANGES / 2, argv + 2);
+    if (argc != 10)
+        load_die("churn SOURCE TARGET RATE SECONDS NAMESPACE SERVICES ADDRESSES"
+                 " BARE-NAMESPACE SERVICES ADDRESSES");
+    struct load *load = load_new();
+    struct load_server *source = load_server(argv[0]), *target = load_server(argv[1]);
+    struct slices s = slices_of(load, source, target, argv + 4);
+    struct slices bare = slices_of(load, target, target, argv + 7);
+    churn(&s, &bare, argv[2], argv[3]);
+    ist_free(bare.changes);
+    ist_free(s.changes);
+    load_free(load);
+    load_server_free(target);
+    load_server_free(source);
+    return 0;
 }
 
 // ---- addresses of pods, and what policies in the other cluster say of them

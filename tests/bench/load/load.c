@@ -15,7 +15,6 @@ int main(int argc, char **argv)
         {"until", replay_until},    // a collection has so many; prints the time of day in microseconds
         {"count", replay_count},    // how many a collection has
         {"churn", churn_services},  // changes at the source, seen at the target
-        {"bare", churn_bare},       // the same writes at the target itself
         {"churn-pods", churn_pods}, // addresses of pods, seen in the policies of the other cluster
         {"memory", memory_watch},   // of a process and what it started, until SIGTERM
     };

@@ -85,7 +85,6 @@ int replay_list(int argc, char **argv);
 int replay_until(int argc, char **argv);
 int replay_count(int argc, char **argv);
 int churn_services(int argc, char **argv);
-int churn_bare(int argc, char **argv);
 int churn_pods(int argc, char **argv);
 int memory_watch(int argc, char **argv);
 
