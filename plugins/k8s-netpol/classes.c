@@ -217,7 +217,7 @@ static uint32_t first_not_below(const struct by_address *all, const struct ip *i
     return low;
 }
 
-static int within_block(const struct peer *peer, const struct ip *ip)
+int within_block(const struct peer *peer, const struct ip *ip)
 {
     if (!net_contains(&peer->block, ip))
         return 0;

@@ -37,6 +37,7 @@ void classes_free(struct classes *classes);
 const struct block_set *classes_block(const struct classes *classes, const struct rule *rule);
 
 // Do the blocks of one peer cover an address of this pod?
+int within_block(const struct peer *peer, const struct ip *ip); // of a block, and in none of its exceptions
 int block_covers(const struct peer *peer, const struct pod *pod);
 
 #endif

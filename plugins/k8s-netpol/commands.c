@@ -27,6 +27,8 @@ const ist_command policy_commands[POLICY_COMMANDS] = {
     {"policy", "render", "Writes the policies that would be applied, originals and companions",
      OPTIONS(render_options), policy_render},
     {"policy", "explain",
-     "A B PORT: says which rule of which policy lets A connect to B, or which policy does not",
+     "A B PORT: says which rule of which policy lets A connect to B (workloads, or an address outside), or "
+     "which "
+     "policy does not",
      OPTIONS(explain_options), policy_explain},
 };

@@ -5,11 +5,17 @@
 
 #include <string.h>
 
+// A pod of one of the clusters, or an address outside all of them.
+struct end {
+    const struct pod *pod; // NULL: the address
+    struct ip ip;
+};
+
 struct question {
     const struct session *session;
     struct conns *conns;
     struct printer *out;
-    const struct pod *from, *to;
+    struct end from, to;
     conn port; // one port of one protocol
 };
 
@@ -41,30 +47,66 @@ static char *pod_name(const struct session *session, const struct pod *pod)
     return session_name(session, pod->group->ns->cluster, pod->workload);
 }
 
-static const struct pod *find(const struct session *session, const char *text, ist_error *err)
+static char *end_name(const struct session *session, const struct end *end)
 {
-    const struct pod *found = NULL;
+    char text[IP_TEXT_SIZE];
+    if (end->pod)
+        return pod_name(session, end->pod);
+    ip_text(&end->ip, text);
+    return ist_strdup(text);
+}
+
+// Is it this pod's own address? One on its node's network has the node's.
+static int has_address(const struct session *session, const struct pod *pod, const struct ip *ip)
+{
+    for (uint8_t i = 0; i < pod->address_count && !(pod->flags & POD_HOST_NETWORK); i++)
+        if (!ip_compare(&pod->addresses[i], ip) &&
+            address_is_pods(world_cluster(session->world, pod->group->ns->cluster), ip))
+            return 1;
+    return 0;
+}
+
+// The one pod of that name, or with that address (`ip` not NULL), if there is one.
+static int32_t find_pod(const struct session *session, const char *text, const struct ip *ip,
+                        const struct pod **found, ist_error *err)
+{
     for (size_t c = 0; c < world_cluster_count(session->world); c++)
         for (const struct namespace *ns = world_cluster(session->world, c)->namespaces; ns; ns = ns->next)
             for (const struct group *group = ns->groups; group; group = group->next)
                 for (const struct pod *pod = group->pods; pod; pod = pod->next) {
-                    if (!is_named(session, pod, text))
+                    if (ip ? !has_address(session, pod, ip) : !is_named(session, pod, text))
                         continue;
-                    if (found && (found->workload != pod->workload || found->group->ns->cluster != c)) {
-                        char *a = pod_name(session, found), *b = pod_name(session, pod);
-                        ist_fail(err, IST_ERR_INPUT, text, "may be %s or %s", a, b);
+                    if (*found &&
+                        ((*found)->workload != pod->workload || (*found)->group->ns->cluster != c)) {
+                        char *a = pod_name(session, *found), *b = pod_name(session, pod);
+                        int32_t rc = ist_fail(err, IST_ERR_INPUT, text, "may be %s or %s", a, b);
                         ist_free(a);
                         ist_free(b);
-                        return NULL;
+                        return rc;
                     }
-                    found = pod;
+                    *found = pod;
                 }
-    if (!found) {
-        ist_fail(err, IST_ERR_NOT_FOUND, text, "there is no such workload or pod");
-        ist_hint(err, "as `isthmus policy map` prints it: %sNAMESPACE/NAME[KIND]",
+    return IST_OK;
+}
+
+static int32_t find(const struct session *session, const char *text, struct end *end, ist_error *err)
+{
+    struct end found = {0};
+    int is_address = ip_parse(text, &found.ip) == 0;
+    int32_t rc = find_pod(session, text, is_address ? &found.ip : NULL, &found.pod, err);
+    if (rc == IST_OK && !found.pod && !is_address) {
+        rc = ist_fail(err, IST_ERR_NOT_FOUND, text, "there is no such workload or pod");
+        ist_hint(err, "as `isthmus policy map` prints it: %sNAMESPACE/NAME[KIND]; or an address",
                  world_cluster_count(session->world) > 1 ? "CLUSTER:" : "");
     }
-    return found;
+    if (rc == IST_OK)
+        *end = found;
+    return rc;
+}
+
+static const struct named_ports *ports_of(const struct end *end)
+{
+    return end->pod ? end->pod->group->ports : NULL;
 }
 
 // "80", "TCP 80", "80/udp", "UDP/53", or a name that the destination declares.
@@ -91,8 +133,8 @@ static int32_t find_port(struct question *q, const char *text, ist_error *err)
     uint32_t number = 0;
     for (const char *p = port; p && *p >= '0' && *p <= '9' && number < 65536; p++)
         number = number * 10 + (uint32_t)(*p - '0');
-    const struct named_ports *declared = q->to->group->ports;
-    for (uint32_t i = 0; port && !number && i < declared->count; i++)
+    const struct named_ports *declared = ports_of(&q->to);
+    for (uint32_t i = 0; declared && port && !number && i < declared->count; i++)
         if (!strcmp(declared->items[i].name->text, port)) {
             number = declared->items[i].number;
             protocol = declared->items[i].protocol;
@@ -151,14 +193,17 @@ static char *describe_peer(const struct peer *peer)
 
 // The peer of a rule that means the other side; NULL: everybody is meant. *meant says whether any does.
 static const struct peer *meant_peer(const struct question *q, const struct policy *policy,
-                                     const struct rule *rule, const struct pod *other, int *meant)
+                                     const struct rule *rule, const struct end *other, int *meant)
 {
     *meant = rule->from_all;
-    for (uint32_t i = 0; i < rule->peer_count && !*meant; i++)
-        if (reach_peer_means(q->session->world, q->session->mode, policy, &rule->peers[i], other)) {
+    for (uint32_t i = 0; i < rule->peer_count && !*meant; i++) {
+        const struct peer *peer = &rule->peers[i];
+        if (other->pod ? reach_peer_means(q->session->world, q->session->mode, policy, peer, other->pod)
+                       : reach_peer_covers(peer, &other->ip)) {
             *meant = 1;
-            return &rule->peers[i];
+            return peer;
         }
+    }
     return NULL;
 }
 
@@ -175,7 +220,7 @@ static void print_rule(struct question *q, const struct policy *policy, const st
 
 // One policy that isolates; 1 when it admits.
 static int explain_policy(struct question *q, const struct policy *policy, uint8_t direction,
-                          const struct pod *other)
+                          const struct end *other)
 {
     int admits = 0, near = 0;
     for (uint32_t i = 0; i < policy->rule_count; i++) {
@@ -184,7 +229,7 @@ static int explain_policy(struct question *q, const struct policy *policy, uint8
         if (rule->direction != direction)
             continue;
         const struct peer *peer = meant_peer(q, policy, rule, other, &meant);
-        const conn ports = reach_rule_ports(q->conns, rule, q->to->group->ports);
+        const conn ports = reach_rule_ports(q->conns, rule, ports_of(&q->to));
         const int on_port = conns_within(q->conns, q->port, ports);
         if (!meant)
             continue;
@@ -200,12 +245,13 @@ static int explain_policy(struct question *q, const struct policy *policy, uint8
 // One direction at the pod that it is about; 1 when it is allowed.
 static int explain_side(struct question *q, uint8_t direction)
 {
-    const struct pod *own = direction == RULE_INGRESS ? q->to : q->from,
-                     *other = own == q->to ? q->from : q->to;
+    const struct end *at = direction == RULE_INGRESS ? &q->to : &q->from,
+                     *other = at == &q->to ? &q->from : &q->to;
+    const struct pod *own = at->pod;
     int isolated = 0, admitted = 0;
-    char *name = pod_name(q->session, own);
+    char *name = end_name(q->session, at);
     print_format(q->out, "  %s of %s:", direction == RULE_INGRESS ? "ingress" : "egress", name);
-    for (const struct policy *policy = own->group->ns->policies; policy; policy = policy->next) {
+    for (const struct policy *policy = own ? own->group->ns->policies : NULL; policy; policy = policy->next) {
         if (!(policy->types & direction) || !selector_match(&policy->pods, own->group->labels))
             continue;
         if (!isolated++)
@@ -213,18 +259,21 @@ static int explain_side(struct question *q, uint8_t direction)
         admitted += explain_policy(q, policy, direction, other);
     }
     if (!isolated)
-        print_text(q->out, " no policy selects it, everything is allowed\n");
+        print_text(q->out, own ? " no policy selects it, everything is allowed\n"
+                               : " outside the clusters, no policy of theirs selects it\n");
     ist_free(name);
     return !isolated || admitted;
 }
 
 static int32_t answer(struct question *q, const char *a, const char *b, const char *port, ist_error *err)
 {
-    q->from = find(q->session, a, err);
-    q->to = q->from ? find(q->session, b, err) : NULL;
-    if (!q->to)
-        return IST_ERR_INPUT;
-    int32_t rc = find_port(q, port, err);
+    int32_t rc = find(q->session, a, &q->from, err);
+    if (rc == IST_OK)
+        rc = find(q->session, b, &q->to, err);
+    if (rc == IST_OK && !q->from.pod && !q->to.pod)
+        rc = ist_fail(err, IST_ERR_INPUT, a, "is in none of the clusters, and neither is %s", b);
+    if (rc == IST_OK)
+        rc = find_port(q, port, err);
     if (rc != IST_OK)
         return rc;
     // Once without a word: the verdict stands above its reasons.
@@ -234,7 +283,7 @@ static int32_t answer(struct question *q, const char *a, const char *b, const ch
     const int egress = explain_side(q, RULE_EGRESS), ingress = explain_side(q, RULE_INGRESS);
     print_end(&silent);
     q->out = out;
-    char *from = pod_name(q->session, q->from), *to = pod_name(q->session, q->to);
+    char *from = end_name(q->session, &q->from), *to = end_name(q->session, &q->to);
     print_format(out, "%s => %s : %s: %s\n", from, to, conns_text(q->conns, q->port),
                  egress && ingress ? "allowed" : "denied");
     explain_side(q, RULE_EGRESS);

@@ -72,6 +72,11 @@ int reach_peer_means(const struct world *world, uint32_t mode, const struct poli
            peer_means_group(world, policy, peer, pod->group);
 }
 
+int reach_peer_covers(const struct peer *peer, const struct ip *ip)
+{
+    return peer->is_block && within_block(peer, ip);
+}
+
 conn reach_rule_ports(struct conns *conns, const struct rule *rule, const struct named_ports *destination)
 {
     conn ports = CONN_NONE;

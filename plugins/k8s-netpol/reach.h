@@ -16,6 +16,8 @@ int reach_scope(const struct world *world, uint32_t mode, const struct policy *p
 // Does the peer mean this pod: by labels within its scope, or by address from afar?
 int reach_peer_means(const struct world *world, uint32_t mode, const struct policy *policy,
                      const struct peer *peer, const struct pod *pod);
+// Does it mean an address outside all clusters?
+int reach_peer_covers(const struct peer *peer, const struct ip *ip);
 // What a rule's ports are for a destination: numbers, and names as it has them.
 conn reach_rule_ports(struct conns *conns, const struct rule *rule, const struct named_ports *destination);
 

@@ -179,6 +179,23 @@ says "not on this port: stars/frontend-policy" "with the rule that comes near"
 ok "or nothing does" both explain client/client stars/backend 6379
 says "no rule of stars/backend-policy means it" "policy by policy"
 exits 1 "an end that is none is an error" both explain client/nobody stars/backend 1
+exits 1 "and so is a name of a port that the destination does not have" both explain client/client stars/frontend https
+ok "explain of what nobody guards" both explain stars/frontend management-ui/management-ui 9001
+says "ingress of aws:management-ui/management-ui[Pod]: no policy selects it, everything is allowed" "says that nobody does"
+ok "an address is its pod's" both explain 10.0.0.4 192.168.0.4 80
+says "aws:client/client[Pod] => ccp:stars/frontend[Pod] : TCP 80: allowed" "by name"
+ok "or outside" both explain 8.8.8.8 stars/frontend 80
+says "8.8.8.8 => ccp:stars/frontend[Pod] : TCP 80: denied" "where selectors mean nobody"
+ok "on the way out too" both explain client/client 8.8.8.8 udp/53
+says "egress of aws:client/client[Pod]: no policy selects it, everything is allowed" "with its own side alone"
+sed 's/podSelector: {matchLabels: {role: frontend}}$/&\n  policyTypes: [Ingress, Egress]\n  egress: [{to: [{ipBlock: {cidr: 8.8.0.0\/16, except: [8.8.4.0\/24]}}], ports: [{port: 443}]}]/' ccp/policies.yaml >out.yaml
+mkdir outside && cat ccp/world.yaml out.yaml >outside/all.yaml
+out() { policy explain --cluster ccp=outside stars/frontend "$@"; }
+ok "a block that holds it" out 8.8.8.8 443
+says "allowed by stars/frontend-policy: egress rule 1, to ipBlock 8.8.0.0/16" "is the one that lets it"
+ok "its exceptions" out 8.8.4.4 443
+says "denied" "do not"
+exits 1 "two addresses outside are nobody's question" both explain 8.8.8.8 8.8.4.4 53
 
 # ---- what is wrong
 exits 1 "a source that is not there" policy map --cluster x=nowhere
