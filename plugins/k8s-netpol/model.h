@@ -124,6 +124,8 @@ void moves_loaded(struct model *model, struct entry *entry, size_t remote, const
 void moves_said(struct model *model, struct entry *entry);    // entry->said is new
 void moves_written(struct model *model, struct entry *entry); // and is there
 void moves_forget(struct model *model, struct entry *entry);
+// Another process writes in that cluster: what is owed there is its to withdraw, and ours only from now on.
+void moves_stand_by(struct model *model, size_t cluster);
 // The age of the oldest withdrawal that a cluster owes, in ms; 0: none.
 int64_t moves_oldest(const struct model *model, size_t cluster, size_t *count);
 int64_t lags_percentile(const struct lags *lags, unsigned percent); // ms, rounded up to a power of two

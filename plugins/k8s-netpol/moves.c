@@ -294,7 +294,8 @@ void moves_owed(const struct model *model, struct ip_set *owed)
 int moves_withheld(const struct model *model, const struct entry *entry, const struct ip *ip)
 {
     const struct shown *shown = find(model, ip);
-    if (!shown || !shown->leaving || ip_set_has(&entry->there, ip))
+    // What is known to be there from lists alone may have been changed by another process since.
+    if (!shown || !shown->leaving || (entry->settled && ip_set_has(&entry->there, ip)))
         return 0;
     for (const struct leaving *leaving = shown->leaving; leaving; leaving = leaving->of_shown)
         if (leaving->entry != entry &&
@@ -399,6 +400,15 @@ void moves_forget(struct model *model, struct entry *entry)
         entry->leaving = leaving->of_entry;
         left(model, leaving);
     }
+}
+
+void moves_stand_by(struct model *model, size_t cluster)
+{
+    int64_t now = ist_now_ms(ist_reconciler_env(model->run));
+    for (struct entry *entry = model->entries; entry; entry = entry->next)
+        for (struct leaving *leaving = entry->leaving; leaving && entry->cluster == cluster;
+             leaving = leaving->of_entry)
+            leaving->since = now;
 }
 
 int64_t moves_oldest(const struct model *model, size_t cluster, size_t *count)

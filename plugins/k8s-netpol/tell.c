@@ -62,6 +62,11 @@ void model_status(void *opened, size_t cluster, json_t *status)
     const struct lags *lags = &model->facts[cluster].lags;
     size_t pending = 0, policies = 0, addresses = 0;
     int64_t oldest = moves_oldest(model, cluster, &pending);
+    if (ist_json_bool(status, "stands_by", 0)) {
+        moves_stand_by(model, cluster);
+        oldest = 0;
+        pending = 0;
+    }
     for (const struct entry *entry = model->entries; entry; entry = entry->next)
         if (entry->cluster == cluster) {
             policies += entry->policy != NULL;

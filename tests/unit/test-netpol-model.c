@@ -267,6 +267,25 @@ static void a_withdrawal_that_takes_too_long_raises_the_alarm(void **state)
     runtime_free(run);
 }
 
+static void who_stands_by_owes_nothing(void **state)
+{
+    (void)state;
+    struct ist_reconciler *run = ready("{}");
+    json_t *status = json_object();
+    runtime_remove(run, WEST, "Pod", "shop", "w"); // which another process writes
+    run->model->entries->leaving->since -= ALARM_MS + 1000;
+    json_object_set_new(status, "stands_by", json_true());
+    model_status(run->model, EAST, status);
+    assert_int_equal(ist_json_bool(status, "alarms[0].active", 1), 0);
+    assert_int_equal(ist_json_int(status, "withdrawals_pending", -1), 0);
+    json_object_set_new(status, "stands_by", json_false()); // and then it takes over
+    model_status(run->model, EAST, status);
+    assert_int_equal(ist_json_int(status, "withdrawals_pending", -1), 1);
+    assert_true(ist_json_int(status, "withdrawal_oldest_ms", -1) < ALARM_MS);
+    json_decref(status);
+    runtime_free(run);
+}
+
 // ---- clusters that come and go ----
 
 static void a_lost_clusters_addresses_stay_and_an_expired_ones_go(void **state)
@@ -482,6 +501,7 @@ int main(void)
         cmocka_unit_test(a_cluster_that_cannot_be_written_to_holds_up_nobody),
         cmocka_unit_test(the_lag_of_withdrawals_is_told),
         cmocka_unit_test(a_withdrawal_that_takes_too_long_raises_the_alarm),
+        cmocka_unit_test(who_stands_by_owes_nothing),
         cmocka_unit_test(a_lost_clusters_addresses_stay_and_an_expired_ones_go),
         cmocka_unit_test(for_ever_is_for_ever_by_name_or_for_all),
         cmocka_unit_test(what_stands_for_a_cluster_that_is_not_known_stays),

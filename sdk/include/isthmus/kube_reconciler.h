@@ -100,7 +100,8 @@ typedef struct ist_reconciler_plugin {
     // model has seen everything in both.
     int32_t (*admit)(void *model, const ist_env *env, const json_t *actions, ist_error *err);
     int32_t (*verify)(void *model, const ist_env *env, ist_error *err); // adds its checks
-    // Adds its own numbers to the status of a cluster; see ist_reconciler_metric().
+    // Adds its own numbers to the status of a cluster; see ist_reconciler_metric(). Every few seconds of a watch. `status`
+    // says already what every cluster has: `stands_by`, true: another process holds the Lease there and writes.
     void (*status)(void *model, size_t cluster, json_t *status);
 } ist_reconciler_plugin;
 

@@ -447,6 +447,7 @@ void rec_lease_release(struct rec_cluster *cluster);
 void rec_lease_close(struct rec_cluster *cluster);
 void rec_lease_step(struct rec_cluster *cluster, int64_t now, int64_t *until);
 int rec_may_write(const struct rec_cluster *cluster, int64_t now);
+int rec_stands_by(const struct rec_cluster *cluster); // another one holds it, and writes
 
 // What the above and a destruction share. Texts are the caller's, claims new references.
 char *rec_lease_name(const char *owner);

@@ -56,6 +56,12 @@ static char *micro_time(int64_t ms)
     return ist_printf("%s.%03d000Z", text, (int)(ms % 1000));
 }
 
+int rec_stands_by(const struct rec_cluster *cluster)
+{
+    const struct rec_lease *lease = &cluster->lease;
+    return lease->name && !lease->held && lease->holder && *lease->holder;
+}
+
 int rec_may_write(const struct rec_cluster *cluster, int64_t now)
 {
     const struct rec_lease *lease = &cluster->lease;

@@ -46,9 +46,13 @@ static void due_now(struct rec_cluster *cluster, struct rec_key *key)
         rec_key_due(cluster, key, now);
 }
 
-// As due_now(), for what somebody else did to an object that was as it should be.
+// As due_now(), for what somebody else did to an object that was as it should be. Who holds the Lease is no rival.
 static void due_for_rival(struct rec_cluster *cluster, struct rec_key *key)
 {
+    if (rec_stands_by(cluster)) {
+        due_now(cluster, key);
+        return;
+    }
     int64_t now = ist_now_ms(&cluster->run->env), at = rec_key_rival(cluster, key, now);
     if (!key->since)
         key->since = now;

@@ -19,8 +19,7 @@ static const char *state_name(const struct rec_cluster *cluster)
 static int64_t lag_of(const struct rec_cluster *cluster, int64_t now)
 {
     int64_t oldest = now;
-    const struct rec_lease *lease = &cluster->lease;
-    if (lease->name && !lease->held && lease->holder && *lease->holder) // he who writes tells how far he is
+    if (rec_stands_by(cluster)) // he who writes tells how far he is
         return 0;
     for (size_t i = 0; i < cluster->keys.room; i++)
         for (const struct rec_key *key = cluster->keys.slots[i]; key; key = key->chain)
@@ -78,12 +77,13 @@ static json_t *cluster_status(const struct rec_cluster *cluster, int64_t now)
 {
     const ist_reconciler *run = cluster->run;
     json_t *status = json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:I, s:s*, s:b, s:o}", "state", state_name(cluster), "connected_since_ms",
-        (json_int_t)(cluster->connected_at ? cluster->connected_clock : 0), "lag_ms",
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:s*, s:b, s:b, s:o}", "state", state_name(cluster),
+        "connected_since_ms", (json_int_t)(cluster->connected_at ? cluster->connected_clock : 0), "lag_ms",
         (json_int_t)lag_of(cluster, now), "lag_events",
         (json_int_t)cluster->keys.due + (json_int_t)cluster->jobs, "generation",
         (json_int_t)cluster->generation, "writes", (json_int_t)cluster->writes + (json_int_t)cluster->deletes,
-        "uid", cluster->item->uid, "holds_lease", cluster->lease.held, "notes", notes_of(cluster));
+        "uid", cluster->item->uid, "holds_lease", cluster->lease.held, "stands_by", rec_stands_by(cluster),
+        "notes", notes_of(cluster));
     int64_t until = keep_until(cluster, now);
     if (until)
         json_object_set_new(status, "keep_until_ms", json_integer(until));
