@@ -115,6 +115,44 @@ untouched() { [ -z "$(of taken-isthmus-west '{.metadata.labels}{.spec.ingress}')
 ok "is left alone" untouched
 east -n shop delete networkpolicy taken taken-isthmus-west >/dev/null
 
+# ---- where the VPC CNI judges: before a ClusterIP is translated, and it knows no names of ports
+east apply -f - >/dev/null <<X
+kind: List
+apiVersion: v1
+items:
+- kind: DaemonSet
+  apiVersion: apps/v1
+  metadata: {name: aws-node, namespace: kube-system}
+  spec: {selector: {matchLabels: {k: aws-node}}, template: {metadata: {labels: {k: aws-node}}, spec: {containers: [
+    {name: aws-node, image: x}, {name: aws-eks-nodeagent, image: x, args: ["--enable-network-policy=true"]}]}}}
+- {kind: Service, apiVersion: v1, metadata: {name: web, namespace: shop}, spec: {ports: [{name: http, port: 80, protocol: TCP}]}}
+- kind: EndpointSlice
+  apiVersion: discovery.k8s.io/v1
+  metadata: {name: web-1, namespace: shop, labels: {kubernetes.io/service-name: web}}
+  addressType: IPv4
+  ports: [{name: http, port: 8080, protocol: TCP}]
+  endpoints: [{addresses: [10.2.0.4]}]
+X
+pod east api1 api 10.1.0.4 8081
+policy vpc '{podSelector: {matchLabels: {app: api}}, policyTypes: [Ingress, Egress],
+  ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{protocol: TCP, port: http}]}],
+  egress: [{to: [{podSelector: {matchLabels: {app: web}}}], ports: [{protocol: TCP, port: 8080}]}]}'
+cluster_ip=$(east -n shop get service web -o 'jsonpath={.spec.clusterIP}')
+vpc() { [ "$(of vpc-isthmus-west "{range .spec.$1[*]}{.ports[*].port}:{.$2[*].ipBlock.cidr} {end}")" = "$3" ]; }
+ok "the VPC CNI" once observe plan apply
+ok "a named ingress port is the number that the selected pods agree on" vpc ingress from "8081:10.2.0.4/31 "
+ok "the ClusterIP of a mirrored service stands beside what is allowed behind it" vpc egress to "8080:10.2.0.4/31 80:$cluster_ip/32 "
+east -n shop patch endpointslice web-1 --type=merge -p '{"endpoints":[{"addresses":["10.2.0.4"]},{"addresses":["10.2.0.9"]}]}' >/dev/null
+pod east api2 api 10.1.0.5 8082
+ok "another pod behind it, and another number" once observe plan apply
+says "port http is left out: it is 808" "which is told"
+ok "the ClusterIP goes" vpc egress to "8080:10.2.0.4/31 "
+ok "and so does the port" vpc ingress from ""
+east -n shop delete networkpolicy vpc >/dev/null
+east -n shop delete pod api1 api2 --grace-period=0 --force >/dev/null 2>&1
+east -n kube-system delete daemonset aws-node >/dev/null
+ok "without it" once observe plan apply
+
 # ---- the daemon ----
 daemon
 pod west web3 web 10.2.0.6
