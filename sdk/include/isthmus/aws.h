@@ -55,7 +55,7 @@ IST_EXPORT int32_t ist_aws_presign(ist_aws *aws, const char *service, const char
                                    const json_t *query, const json_t *headers, int seconds, char **url,
                                    ist_error *err);
 // A bearer token for an EKS cluster: "k8s-aws-v1." + base64url of a presigned GetCallerIdentity with
-// x-k8s-aws-id signed. Good until *expires_ms (clock; 14 minutes). Registered as a secret. The caller's.
+// x-k8s-aws-id signed. Good until *expires_ms (clock; 14 minutes, or as long as the credentials are). Registered as a secret. The caller's.
 IST_EXPORT int32_t ist_aws_eks_token(ist_aws *aws, const char *cluster, char **token, int64_t *expires_ms,
                                      ist_error *err);
 // The ARN of the IAM role of this name (or ARN), else of the only one whose ARN contains it.

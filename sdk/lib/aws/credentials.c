@@ -6,8 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-#define RENEW_BEFORE_MS 300000
-
 void aws_credentials_free(struct aws_credentials *c)
 {
     ist_free(c->access_key);
@@ -139,11 +137,29 @@ static int32_t fetch(ist_aws *aws, struct aws_credentials *c, ist_error *err)
     return rc;
 }
 
+int64_t aws_credentials_left(const ist_aws *aws)
+{
+    const struct aws_credentials *have = &aws->credentials;
+    if (have->access_key == NULL || have->expires_ms == 0)
+        return have->access_key == NULL ? 0 : INT64_MAX;
+    const int64_t left = have->expires_ms - ist_clock_ms(&aws->env) - aws->skew_ms;
+    return left > 0 ? left : 0;
+}
+
+static void take(ist_aws *aws, const struct aws_credentials *fresh)
+{
+    aws_credentials_free(&aws->credentials);
+    aws->credentials = *fresh;
+    ist_secret(&aws->env, fresh->secret_key);
+    ist_secret(&aws->env, fresh->session_token);
+    ist_log(&aws->env, IST_LOG_DEBUG, "AWS credentials from %s", fresh->source);
+}
+
 int32_t aws_credentials(ist_aws *aws, const struct aws_credentials **c, ist_error *err)
 {
     struct aws_credentials *have = &aws->credentials;
-    const int64_t left = have->expires_ms - ist_clock_ms(&aws->env) - aws->skew_ms;
-    if (have->access_key != NULL && (have->expires_ms == 0 || left > RENEW_BEFORE_MS)) {
+    const int64_t left = aws_credentials_left(aws);
+    if (left > (aws->given ? 0 : AWS_RENEW_BEFORE_MS)) {
         *c = have;
         return IST_OK;
     }
@@ -151,18 +167,53 @@ int32_t aws_credentials(ist_aws *aws, const struct aws_credentials **c, ist_erro
     ist_error failed = {0};
     const int32_t rc = fetch(aws, &fresh, &failed);
     if (rc == IST_OK) {
-        aws_credentials_free(have);
-        *have = fresh;
-        ist_secret(&aws->env, have->secret_key);
-        ist_secret(&aws->env, have->session_token);
-        ist_log(&aws->env, IST_LOG_DEBUG, "AWS credentials from %s", have->source);
-    } else if (have->access_key == NULL || left <= 0) {
+        take(aws, &fresh);
+        aws->given = 0;
+    } else if (left <= 0) {
         if (err != NULL)
             *err = failed;
         return rc;
     } // else: what we have is good for some minutes yet, and the next call tries again
     *c = have;
     return IST_OK;
+}
+
+int32_t aws_credentials_text(ist_aws *aws, ist_buf *text, ist_error *err)
+{
+    const struct aws_credentials *c = NULL;
+    const int32_t rc = aws_credentials(aws, &c, err);
+    if (rc != IST_OK)
+        return rc;
+    json_t *json =
+        json_pack("{s:s, s:s, s:s*, s:s, s:I, s:I}", "AccessKeyId", c->access_key, "SecretAccessKey",
+                  c->secret_key, "SessionToken", c->session_token, "source", c->source, "expires_ms",
+                  (json_int_t)c->expires_ms, "skew_ms", (json_int_t)aws->skew_ms);
+    char *printed = json != NULL ? ist_json_text(json) : NULL;
+    json_decref(json);
+    if (printed == NULL)
+        return ist_fail(err, IST_ERR_DENIED, "AWS credentials", "they are not text");
+    ist_buf_puts(text, printed);
+    ist_free_secret(printed);
+    return IST_OK;
+}
+
+int32_t aws_credentials_take(ist_aws *aws, const char *text, size_t len, ist_error *err)
+{
+    static const char where[] = "AWS credentials";
+    struct aws_credentials fresh = {0};
+    json_t *json = NULL;
+    int32_t rc = ist_json_parse(text, len, where, &json, NULL); // its error would quote a secret
+    rc = rc == IST_OK ? aws_credentials_from_json(
+                            json, where, ist_strdup(ist_json_str_or(json, "source", "")), &fresh, err)
+                      : ist_fail(err, IST_ERR_INTERNAL, where, "they were not handed on whole");
+    if (rc == IST_OK) {
+        fresh.expires_ms = ist_json_int(json, "expires_ms", 0);
+        aws->skew_ms = ist_json_int(json, "skew_ms", 0);
+        aws->given = 1;
+        take(aws, &fresh);
+    }
+    json_decref(json);
+    return rc;
 }
 
 void aws_credentials_drop(ist_aws *aws)

@@ -27,6 +27,7 @@ struct ist_aws {
     ist_http *http;
     json_t *profiles; // of the shared files, or NULL until needed: {"dev": {"region": ...}}
     struct aws_credentials credentials;
+    int given;       // these were: whoever gave them renews them, unless they run out before
     int64_t skew_ms; // what the services' clock is ahead of ours
     char error_code[128];
 };
@@ -53,6 +54,13 @@ int32_t aws_credentials_from_json(const json_t *answer, const char *where, char 
 
 // Current credentials, fetched or renewed when needed; borrowed from the client.
 int32_t aws_credentials(ist_aws *aws, const struct aws_credentials **c, ist_error *err);
+// For whoever may not wait for a network: how long what there is holds, in milliseconds; 0: nothing does, INT64_MAX: for
+// ever. At AWS_RENEW_BEFORE_MS it is time to renew them: another process gets them (as text, secrets and all), and
+// this one takes what came of it.
+#define AWS_RENEW_BEFORE_MS 300000
+int64_t aws_credentials_left(const ist_aws *aws);
+int32_t aws_credentials_text(ist_aws *aws, ist_buf *text, ist_error *err);
+int32_t aws_credentials_take(ist_aws *aws, const char *text, size_t len, ist_error *err);
 void aws_credentials_drop(ist_aws *aws); // they were refused: the next call fetches them anew
 
 // ---- the shared files ----

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TOKEN_FILE_MS 60000 // kubelets rewrite projected tokens; client-go reads them again every minute
+#define RENEW_LEAST_MS 5000
+#define RENEW_MOST_MS  60000
+#define TOKEN_FILE_MS  60000 // kubelets rewrite projected tokens; client-go reads them again every minute
 
 // Where the host of `url` begins, and how long host and port are.
 static const char *authority_of(const char *url, size_t *len)
@@ -151,8 +153,10 @@ static int32_t use_exec(ist_kube *kube, int wait, ist_error *err)
     struct kube_credential credential = {0};
     struct kube_eks eks;
     int32_t rc = IST_OK;
-    if (wait || kube_exec_eks(kube->login.exec, &eks)) {
+    if (wait) {
         rc = kube_exec(&kube->env, &kube->login, &kube->aws, &credential, err);
+    } else if (kube_exec_eks(kube->login.exec, &eks)) {
+        rc = kube_eks_soon(kube, &eks, &credential, err);
     } else {
         if (!kube->helper)
             rc = kube_exec_start(&kube->env, &kube->login, &kube->helper, err);
@@ -166,14 +170,30 @@ static int32_t use_exec(ist_kube *kube, int wait, ist_error *err)
     if (credential.cert_pem)
         rc = open_session(kube, credential.cert_pem, credential.key_pem, err);
     kube->expires_ms = credential.expires_ms;
+    if (kube->expires_ms && kube->expires_ms <= ist_clock_ms(&kube->env)) { // by another clock than ours
+        ist_log(&kube->env, IST_LOG_WARN,
+                "cluster %s: its new credentials say that they have ended: clocks differ", kube->name);
+        kube->expires_ms = 0; // until they are refused
+    }
     kube_credential_free(&credential);
     return rc;
+}
+
+// They are made anew while they still hold: a minute before, or a tenth of their time; to make them takes time too.
+static int64_t renewal(const ist_kube *kube, int64_t now)
+{
+    int64_t life = kube->expires_ms - now, ahead = life / 10;
+    if (!kube->expires_ms)
+        return 0;
+    ahead = ahead < RENEW_LEAST_MS ? RENEW_LEAST_MS : ahead > RENEW_MOST_MS ? RENEW_MOST_MS : ahead;
+    return kube->expires_ms - (ahead < life / 2 ? ahead : life / 2);
 }
 
 static int32_t connect_with(ist_kube *kube, int again, int wait, ist_error *err)
 {
     const struct kube_login *login = &kube->login;
     int32_t rc = IST_OK;
+    ist_error why = {0};
     if (!kube->http)
         rc = open_session(kube, login->cert_pem, login->key_pem, err);
     if (again) { // whoever signed what was refused may have other keys by now
@@ -181,22 +201,32 @@ static int32_t connect_with(ist_kube *kube, int again, int wait, ist_error *err)
         ist_aws_free(kube->aws);
         kube->aws = NULL;
     }
-    int64_t left = kube->expires_ms ? kube->expires_ms - ist_clock_ms(&kube->env) : INT64_MAX;
-    if (rc != IST_OK || (kube->ready && left > 5000))
+    const int64_t now = ist_clock_ms(&kube->env);
+    const int good = kube->ready && (!kube->expires_ms || now < kube->expires_ms);
+    if (rc != IST_OK || (good && (!kube->renew_ms || now < kube->renew_ms)))
         return rc;
     // The order is client-go's: a token wins over a password, an explicit one over a helper's.
     if (login->token_file)
-        rc = use_token_file(kube, err);
+        rc = use_token_file(kube, &why);
     else if (login->token)
         set_authorization(kube, "Bearer", login->token);
     else if (login->username)
         use_password(kube);
     else if (login->exec)
-        rc = use_exec(kube, wait, err);
+        rc = use_exec(kube, wait, &why);
     if (rc == IST_AGAIN)
-        return kube->ready && left > 0 ? IST_OK : IST_AGAIN; // what there is still holds
+        return good ? IST_OK : IST_AGAIN; // what there is still holds
+    if (rc != IST_OK && good) {
+        ist_log(&kube->env, IST_LOG_WARN, "cluster %s: its credentials are not renewed yet: %s", kube->name,
+                why.text);
+        kube->renew_ms = now + RENEW_LEAST_MS;
+        return IST_OK;
+    }
+    if (rc != IST_OK && err)
+        *err = why;
     kube->ready = rc == IST_OK;
     kube->minted += rc == IST_OK;
+    kube->renew_ms = renewal(kube, ist_clock_ms(&kube->env));
     return rc;
 }
 

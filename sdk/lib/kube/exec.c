@@ -96,23 +96,30 @@ static char *region_of(const char *server)
     return start < end ? ist_strndup(start, (size_t)(end - start)) : NULL;
 }
 
+int32_t kube_eks_client(const ist_env *env, const struct kube_login *login, const struct kube_eks *eks,
+                        ist_aws **aws, ist_error *err)
+{
+    char *region = eks->region ? ist_strdup(eks->region) : region_of(login->server);
+    ist_aws_options options = {
+        .size = sizeof options, .region = region, .profile = eks->profile, .role_arn = eks->role};
+    int32_t rc = ist_aws_new(env, &options, aws, err);
+    ist_free(region);
+    return rc;
+}
+
 // The token is signed here; only who signs it may have to be asked for (a role, the instance's metadata), and what came of
 // that is good for many tokens.
 static int32_t mint(const ist_env *env, const struct kube_login *login, const struct kube_eks *eks,
                     ist_aws **kept, struct kube_credential *credential, ist_error *err)
 {
-    char *region = eks->region ? ist_strdup(eks->region) : region_of(login->server);
-    ist_aws_options options = {
-        .size = sizeof options, .region = region, .profile = eks->profile, .role_arn = eks->role};
     ist_aws *aws = kept ? *kept : NULL;
-    int32_t rc = aws ? IST_OK : ist_aws_new(env, &options, &aws, err);
+    int32_t rc = aws ? IST_OK : kube_eks_client(env, login, eks, &aws, err);
     if (rc == IST_OK)
         rc = ist_aws_eks_token(aws, eks->cluster, &credential->token, &credential->expires_ms, err);
     if (kept)
         *kept = aws;
     else
         ist_aws_free(aws);
-    ist_free(region);
     return rc;
 }
 

@@ -19,6 +19,8 @@ struct kube_login {
     json_t *exec;   // the user's exec entry, or NULL
     char *exec_dir; // what a relative command of it is relative to
     int insecure;
+    json_t *files;  // paths of all that was read, in that order
+    uint64_t stamp; // of these files as they were
 };
 
 // Reads one or several kubeconfigs (ist_kube_options.kubeconfig) and picks a context (NULL: the current one).
@@ -26,6 +28,9 @@ struct kube_login {
 int32_t kube_login_load(const ist_env *env, const char *kubeconfig, const char *context,
                         struct kube_login *login, ist_error *err);
 void kube_login_free(struct kube_login *login);
+// Was one of its files written anew (certificates and keys are, before they end)? Token files are read by themselves.
+int kube_login_changed(const struct kube_login *login);
+int kube_login_equal(const struct kube_login *a, const struct kube_login *b); // but for their files
 
 // What an exec entry answered (client.authentication.k8s.io): owned strings; expires 0: never.
 struct kube_credential {
@@ -51,6 +56,13 @@ struct kube_eks {
     const char *cluster, *role, *region, *profile;
 };
 int kube_exec_eks(const json_t *exec, struct kube_eks *eks);
+// The client that mints for it. The caller's.
+int32_t kube_eks_client(const ist_env *env, const struct kube_login *login, const struct kube_eks *eks,
+                        ist_aws **aws, ist_error *err);
+// A token without waiting: IST_AGAIN while kube->helper asks the network who may sign it.
+struct ist_kube;
+int32_t kube_eks_soon(struct ist_kube *kube, const struct kube_eks *eks, struct kube_credential *credential,
+                      ist_error *err);
 
 // "2026-01-02T03:04:05Z" (fractions and offsets too) as milliseconds since 1970; -1 when it is no such time.
 int64_t kube_time_ms(const char *text);
@@ -65,6 +77,7 @@ struct ist_kube {
     ist_http *http;      // made with the first call: an exec entry may hand out the client certificate
     char *authorization; // "Authorization: Bearer ...", or NULL
     int64_t expires_ms;  // clock; 0: never
+    int64_t renew_ms;    // clock, before that
     int ready;           // credentials were made once
     uint32_t minted;     // how often
     ist_aws *aws;        // mints tokens for EKS; NULL until the first

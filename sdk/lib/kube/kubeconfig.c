@@ -3,9 +3,13 @@
 #include "internal.h"
 #include <isthmus/yaml.h>
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define MAX_CONFIG (1u << 20)
 
@@ -26,8 +30,80 @@ void kube_login_free(struct kube_login *login)
     ist_free_secret(login->password);
     ist_free(login->exec_dir);
     json_decref(login->exec);
+    json_decref(login->files);
     *login = (struct kube_login){0};
 }
+
+// ---- files that change ----
+
+static uint64_t stamp_of(uint64_t before, const char *path)
+{
+    struct stat at = {0};
+    if (stat(path, &at) != 0)
+        at = (struct stat){0};
+    const uint64_t said[] = {before,
+                             (uint64_t)at.st_dev,
+                             (uint64_t)at.st_ino,
+                             (uint64_t)at.st_size,
+                             (uint64_t)at.st_mtim.tv_sec,
+                             (uint64_t)at.st_mtim.tv_nsec};
+    uint64_t stamp = 14695981039346656037u; // FNV-1a
+    for (size_t i = 0; i < sizeof said; i++)
+        stamp = (stamp ^ ((const unsigned char *)said)[i]) * 1099511628211u;
+    return stamp;
+}
+
+// Before it is read: what is written meanwhile is seen later.
+static void note_file(struct kube_login *login, const char *path)
+{
+    if (!login->files)
+        login->files = json_array();
+    json_array_append_new(login->files, json_string(path));
+    login->stamp = stamp_of(login->stamp, path);
+}
+
+int kube_login_changed(const struct kube_login *login)
+{
+    uint64_t stamp = 0;
+    size_t i;
+    const json_t *path;
+    json_array_foreach(login->files, i, path) stamp =
+        stamp_of(stamp, json_is_string(path) ? json_string_value(path) : "");
+    return stamp != login->stamp;
+}
+
+static int same(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+int kube_login_equal(const struct kube_login *a, const struct kube_login *b)
+{
+    return same(a->server, b->server) && same(a->proxy, b->proxy) &&
+           same(a->tls_server_name, b->tls_server_name) && same(a->ns, b->ns) && same(a->ca_pem, b->ca_pem) &&
+           same(a->cert_pem, b->cert_pem) && same(a->key_pem, b->key_pem) && same(a->token, b->token) &&
+           same(a->token_file, b->token_file) && same(a->username, b->username) &&
+           same(a->password, b->password) && same(a->exec_dir, b->exec_dir) && a->insecure == b->insecure &&
+           (a->exec == b->exec || json_equal(a->exec, b->exec));
+}
+
+// A certificate and the key of another one (its files are being replaced) would only be refused. What cannot be read as
+// such is for others to judge.
+static int is_pair(const char *cert_pem, const char *key_pem)
+{
+    BIO *cert_text = BIO_new_mem_buf(cert_pem, -1), *key_text = BIO_new_mem_buf(key_pem, -1);
+    X509 *cert = PEM_read_bio_X509(cert_text, NULL, NULL, NULL);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(key_text, NULL, NULL, (void *)(uintptr_t) "");
+    int pair = !cert || !key || X509_check_private_key(cert, key) == 1;
+    EVP_PKEY_free(key);
+    X509_free(cert);
+    BIO_free(key_text);
+    BIO_free(cert_text);
+    ERR_clear_error();
+    return pair;
+}
+
+// ---- documents ----
 
 // The folder of a path; "." for inline text.
 static char *folder_of(const char *path)
@@ -82,7 +158,7 @@ static int32_t merge_text(json_t *merged, const char *text, size_t len, const ch
     return IST_OK;
 }
 
-static int32_t merge_files(json_t *merged, const char *paths, ist_error *err)
+static int32_t merge_files(json_t *merged, const char *paths, struct kube_login *login, ist_error *err)
 {
     int found = 0;
     ist_error missing = {0};
@@ -93,6 +169,7 @@ static int32_t merge_files(json_t *merged, const char *paths, ist_error *err)
         char *text = NULL;
         size_t len = 0;
         ist_error fault = {0};
+        note_file(login, path);
         int32_t rc = *path ? kube_read_file(path, MAX_CONFIG, &text, &len, &fault) : IST_ERR_NOT_FOUND;
         if (rc == IST_OK)
             rc = merge_text(merged, text, len, path, &fault);
@@ -138,7 +215,7 @@ static int32_t decode(const char *base64, const char *field, char **text, ist_er
 
 // PEM from "<field>-data", or from the file that "<field>" names.
 static int32_t take_pem(const json_t *body, const char *field, const char *folder, char **text,
-                        ist_error *err)
+                        struct kube_login *login, ist_error *err)
 {
     char *data_field = ist_printf("%s-data", field);
     const char *data = json_string_value(json_object_get(body, data_field));
@@ -148,6 +225,7 @@ static int32_t take_pem(const json_t *body, const char *field, const char *folde
         rc = decode(data, data_field, text, err);
     } else if (path && *path) {
         char *full = path_in(folder, path);
+        note_file(login, full);
         rc = kube_read_file(full, MAX_CONFIG, text, NULL, err);
         ist_free(full);
     }
@@ -175,7 +253,7 @@ static int32_t take_cluster(const json_t *entry, const char *name, struct kube_l
     login->proxy = take(body, "proxy-url");
     login->tls_server_name = take(body, "tls-server-name");
     login->insecure = json_is_true(json_object_get(body, "insecure-skip-tls-verify"));
-    return take_pem(body, "certificate-authority", folder, &login->ca_pem, err);
+    return take_pem(body, "certificate-authority", folder, &login->ca_pem, login, err);
 }
 
 static int32_t take_user(const json_t *entry, const char *name, struct kube_login *login, ist_error *err)
@@ -197,8 +275,8 @@ static int32_t take_user(const json_t *entry, const char *name, struct kube_logi
         ist_hint(err, "replace it with an exec entry");
         return IST_ERR_INPUT;
     }
-    int32_t rc = take_pem(body, "client-certificate", folder, &login->cert_pem, err);
-    return rc == IST_OK ? take_pem(body, "client-key", folder, &login->key_pem, err) : rc;
+    int32_t rc = take_pem(body, "client-certificate", folder, &login->cert_pem, login, err);
+    return rc == IST_OK ? take_pem(body, "client-key", folder, &login->key_pem, login, err) : rc;
 }
 
 // Which names a map has, for "not among ..." messages.
@@ -260,7 +338,7 @@ int32_t kube_login_load(const ist_env *env, const char *kubeconfig, const char *
     json_t *merged = json_pack("{s:{}, s:{}, s:{}}", "clusters", "users", "contexts");
     int inline_text = kubeconfig[0] == '{' || strchr(kubeconfig, '\n') != NULL;
     int32_t rc = inline_text ? merge_text(merged, kubeconfig, strlen(kubeconfig), NULL, err)
-                             : merge_files(merged, kubeconfig, err);
+                             : merge_files(merged, kubeconfig, &made, err);
     if (rc == IST_OK)
         rc = resolve(merged, context, &made, err);
     json_decref(merged);
@@ -270,6 +348,8 @@ int32_t kube_login_load(const ist_env *env, const char *kubeconfig, const char *
     if (rc == IST_OK && !made.cert_pem != !made.key_pem)
         rc = ist_fail(err, IST_ERR_INPUT, "kubeconfig",
                       "client-certificate and client-key belong together: one is missing");
+    if (rc == IST_OK && made.cert_pem && !is_pair(made.cert_pem, made.key_pem))
+        rc = ist_fail(err, IST_ERR_INPUT, "kubeconfig", "client-key is not the key of client-certificate");
     if (rc != IST_OK) {
         kube_login_free(&made);
         return rc;

@@ -1,5 +1,5 @@
 # libisthmus: the Kubernetes client, and sets of objects kept with it
-sdk_lib_libisthmus_la_SOURCES += %D%/internal.h %D%/file.c %D%/kubeconfig.c %D%/exec.c %D%/client.c %D%/discovery.c \
+sdk_lib_libisthmus_la_SOURCES += %D%/internal.h %D%/file.c %D%/kubeconfig.c %D%/exec.c %D%/eks.c %D%/client.c %D%/discovery.c \
 	%D%/list.c %D%/apply.c %D%/drain.c %D%/rollout.c %D%/set.c %D%/diff.c %D%/clusters.c %D%/namespaces.c \
 	%D%/manifest.c %D%/manifest_compare.c %D%/manifest_hands.c %D%/manifest_check.c %D%/check.c
 

@@ -207,6 +207,7 @@ struct rec_cluster {
     int64_t connected_clock; // milliseconds since 1970
     int64_t renewed_at;      // when its credentials were read anew; 0: never
     int renew;               // they are to be
+    int64_t files_at;        // when the files of its kubeconfig were looked at
     int64_t generation;      // of the inputs that it is as they say
     int stopping;            // a question stands
     int left;                // one reading: the writing there is left to him who holds the Lease

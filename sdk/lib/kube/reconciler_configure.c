@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define RELOAD_MS 10000 // a kubeconfig is not read more often than that
+#define FILES_MS  5000  // how often its files are looked at
 
 // Everything that is under way goes over the old client: it ends, and what was seen counts.
 void rec_cluster_client(struct rec_cluster *cluster, ist_kube *kube)
@@ -63,6 +64,34 @@ void rec_cluster_renew_step(struct rec_cluster *cluster)
     cluster->renew = 0;
     if (new_client(cluster, cluster->run->inputs, &kube, NULL) == IST_OK)
         rec_cluster_client(cluster, kube);
+}
+
+// Certificates, keys and kubeconfigs are replaced before they end: so it is not for a refusal to say so. What cannot be
+// read yet is read at the next look.
+static void look_at_files(struct rec_cluster *cluster, int64_t now)
+{
+    const ist_reconciler *run = cluster->run;
+    struct kube_login *login = &cluster->kube->login;
+    ist_kube *kube = NULL;
+    ist_error err = {0};
+    if (!run->watching || cluster->stopping || now < cluster->files_at + FILES_MS)
+        return;
+    cluster->files_at = now;
+    if (!kube_login_changed(login))
+        return;
+    if (new_client(cluster, run->inputs, &kube, &err) != IST_OK) {
+        ist_log(&run->env, IST_LOG_WARN,
+                "cluster %s: its kubeconfig was changed, the one before stays: %s: %s", cluster->item->name,
+                err.where, err.text);
+    } else if (kube_login_equal(login, &kube->login)) { // written anew with nothing new
+        json_decref(login->files);
+        login->files = json_incref(kube->login.files);
+        login->stamp = kube->login.stamp;
+        ist_kube_free(kube);
+    } else {
+        ist_log(&run->env, IST_LOG_INFO, "cluster %s: new credentials from its files", cluster->item->name);
+        rec_cluster_client(cluster, kube);
+    }
 }
 
 int rec_cluster_login(struct rec_cluster *cluster, uint32_t minted, ist_error *err)
@@ -129,8 +158,11 @@ static int take_over(ist_reconciler *run, json_t *inputs)
 
 int rec_configure_step(ist_reconciler *run)
 {
-    for (size_t i = 0; i < run->clusters->count; i++)
+    const int64_t now = ist_now_ms(&run->env);
+    for (size_t i = 0; i < run->clusters->count; i++) {
         rec_cluster_renew_step(&run->items[i]);
+        look_at_files(&run->items[i], now);
+    }
     json_t *inputs = ist_reconfigured(&run->env);
     if (!inputs)
         return 1;

@@ -13,10 +13,12 @@
 
 #define DURATION_MS 10000
 #define RENEW_MS    3000
-#define LOOK_MS     2000 // how often one that waits looks: with DURATION_MS the time of a take-over, below 15 s
-#define LIMIT_MS    4000
-#define DENIED_MS   15000
-#define BUSY_MS     500 // after an answer that says: not now
+#define LOOK_MS                                                                                              \
+    2000 // how often one that waits looks, at most: with DURATION_MS the time of a take-over, below 15 s
+#define RIVAL_MS  400 // those who wait for the same one do not all come at once, when its time has run out
+#define LIMIT_MS  4000
+#define DENIED_MS 15000
+#define BUSY_MS   500 // after an answer that says: not now
 
 // ---- names and times ----
 
@@ -287,7 +289,7 @@ static void on_looked(struct rec_request *request, int status, const json_t *ans
     struct rec_lease *lease = &cluster->lease;
     int64_t now = ist_now_ms(&cluster->run->env);
     lease->request = NULL;
-    lease->next_at = now + LOOK_MS;
+    lease->next_at = now + rec_backoff(0, LOOK_MS, LOOK_MS);
     if (status == 404) {
         set(&lease->version, NULL);
         set(&lease->holder, NULL);
@@ -316,7 +318,7 @@ static void on_looked(struct rec_request *request, int status, const json_t *ans
         leave(cluster);
     } else {
         if (rec_lease_free_at(lease) < lease->next_at)
-            lease->next_at = rec_lease_free_at(lease) + 1;
+            lease->next_at = rec_lease_free_at(lease) + 1 + rec_backoff(0, RIVAL_MS, RIVAL_MS);
         if (!cluster->run->watching)
             rec_lease_tell_wait(&cluster->run->env, cluster->item->name, lease, now);
     }

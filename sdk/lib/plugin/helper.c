@@ -9,6 +9,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,14 +17,21 @@
 #define ENDING_MS  2000 // after its last word
 #define HELPER_MAX (256u << 10)
 #define DRAIN      4096u // read at once
+#define EXIT_ERROR 2     // of a copy of ours: it could not even say what is wrong
 
 extern char **environ;
+
+struct forked {
+    helper_work *work;
+    const void *arg;
+};
 
 struct helper_process {
     const char *what, *hint;
     char *path;
     char **envp;
     pid_t pid;    // 0: it has ended
+    int forked;   // a copy of ours: what it says is wrong is an error of ours
     int out, err; // what we read
     ist_buf answer, fault;
     int64_t until;
@@ -122,7 +130,66 @@ static int spawn(struct helper_process *process, const char *const *argv, int ou
     return rc;
 }
 
-static int32_t start(struct helper_process *process, const char *const *argv, ist_error *err)
+// ---- a copy of this process ----
+
+static int write_all(int fd, const char *text, size_t len)
+{
+    while (len > 0) {
+        ssize_t put = write(fd, text, len);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return 0;
+        text += put;
+        len -= (size_t)put;
+    }
+    return 1;
+}
+
+static int write_error(const ist_error *err)
+{
+    json_t *json = json_pack("{s:i, s:s, s:s, s:s}", "code", (int)err->code, "where", err->where, "text",
+                             err->text, "hint", err->hint);
+    char *text = json ? ist_json_text(json) : NULL;
+    int done = text && write_all(2, text, strlen(text));
+    ist_free(text);
+    json_decref(json);
+    return done ? EXIT_FAILURE : EXIT_ERROR;
+}
+
+// Nothing that others hold is held on by this one: no lock, no socket.
+static void __attribute__((noreturn))
+be_child(const struct helper_process *process, const struct forked *forked, int out, int fault)
+{
+    const ist_env none = {0};
+    ist_buf text = {.max = HELPER_MAX};
+    ist_error err = {0};
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (dup2(out, 1) < 0 || dup2(fault, 2) < 0)
+        _exit(EXIT_ERROR);
+    close_range(3, ~0u, 0);
+    environ = process->envp;
+    int32_t rc = forked->work(&none, forked->arg, &text, &err);
+    if (rc != IST_OK)
+        _exit(write_error(&err));
+    _exit(text.len == 0 || write_all(1, text.data, text.len) ? EXIT_SUCCESS : EXIT_ERROR);
+}
+
+static int copy_process(struct helper_process *process, const struct forked *forked, int out, int fault)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        be_child(process, forked, out, fault);
+    if (pid < 0)
+        return errno;
+    setpgid(pid, pid); // whichever of the two is first
+    process->pid = pid;
+    return 0;
+}
+
+static int32_t start(struct helper_process *process, const char *const *argv, const struct forked *forked,
+                     ist_error *err)
 {
     int out[2], fault[2];
     if (pipe2(out, O_CLOEXEC) != 0)
@@ -132,7 +199,8 @@ static int32_t start(struct helper_process *process, const char *const *argv, is
         close(out[1]);
         return ist_fail(err, IST_ERR_INTERNAL, process->path, "pipe: %s", strerror(errno));
     }
-    int rc = spawn(process, argv, out[1], fault[1]);
+    int rc =
+        forked ? copy_process(process, forked, out[1], fault[1]) : spawn(process, argv, out[1], fault[1]);
     close(out[1]);
     close(fault[1]);
     process->out = out[0];
@@ -144,8 +212,7 @@ static int32_t start(struct helper_process *process, const char *const *argv, is
     return IST_ERR_DENIED;
 }
 
-int32_t helper_start(const ist_env *env, const struct helper *helper, struct helper_process **process,
-                     ist_error *err)
+static struct helper_process *new_process(const ist_env *env, const struct helper *helper)
 {
     struct helper_process *made = ist_calloc(1, sizeof *made);
     *made = (struct helper_process){.what = helper->what,
@@ -157,7 +224,29 @@ int32_t helper_start(const ist_env *env, const struct helper *helper, struct hel
                                     .answer = {.max = HELPER_MAX},
                                     .fault = {.max = HELPER_MAX},
                                     .until = ist_now_ms(env) + HELPER_MS};
-    int32_t rc = start(made, helper->argv, err);
+    return made;
+}
+
+int32_t helper_start(const ist_env *env, const struct helper *helper, struct helper_process **process,
+                     ist_error *err)
+{
+    struct helper_process *made = new_process(env, helper);
+    int32_t rc = start(made, helper->argv, NULL, err);
+    if (rc == IST_OK)
+        *process = made;
+    else
+        helper_stop(made);
+    return rc;
+}
+
+int32_t helper_fork(const ist_env *env, const char *what, helper_work *work, const void *arg,
+                    struct helper_process **process, ist_error *err)
+{
+    const struct forked forked = {.work = work, .arg = arg};
+    const struct helper helper = {.what = what, .path = what, .hint = ""};
+    struct helper_process *made = new_process(env, &helper);
+    made->forked = 1;
+    int32_t rc = start(made, NULL, &forked, err);
     if (rc == IST_OK)
         *process = made;
     else
@@ -199,12 +288,34 @@ static int32_t collect(struct helper_process *process, ist_error *err)
     return IST_OK;
 }
 
+// What a copy of ours says is wrong. IST_OK: it says nothing that can be read.
+static int32_t told_error(const struct helper_process *process, ist_error *err)
+{
+    json_t *said = NULL;
+    if (!process->fault.data ||
+        ist_json_parse(process->fault.data, process->fault.len, process->path, &said, NULL) != IST_OK)
+        return IST_OK;
+    int32_t code = (int32_t)ist_json_int(said, "code", IST_ERR_INTERNAL);
+    const char *hint = ist_json_str_or(said, "hint", "");
+    ist_fail(err, code, ist_json_str_or(said, "where", process->path), "%s",
+             ist_json_str_or(said, "text", ""));
+    if (*hint)
+        ist_hint(err, "%s", hint);
+    json_decref(said);
+    return code;
+}
+
 // What its end means; `status` as of waitpid().
 static int32_t judge(const struct helper_process *process, int status, ist_error *err)
 {
     const ist_buf *fault = &process->fault;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return IST_OK;
+    int32_t told = process->forked && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE
+                       ? told_error(process, err)
+                       : IST_OK;
+    if (told != IST_OK)
+        return told;
     size_t line = fault->data ? strcspn(fault->data, "\r\n") : 0;
     ist_fail(err, IST_ERR_DENIED, process->path, "%s failed (%s %d): %.*s", process->what,
              WIFEXITED(status) ? "exit" : "signal",

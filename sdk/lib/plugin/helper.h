@@ -3,6 +3,7 @@
 #ifndef IST_HELPER_H
 #define IST_HELPER_H
 
+#include <isthmus/alloc.h>
 #include <isthmus/env.h>
 #include <isthmus/error.h>
 
@@ -23,6 +24,12 @@ int32_t helper_run(const ist_env *env, const struct helper *helper, char **text,
 struct helper_process;
 int32_t helper_start(const ist_env *env, const struct helper *helper, struct helper_process **process,
                      ist_error *err);
+// Work of our own that waits for others, in a copy of this process: what it puts into *out is the text, its error comes as it
+// was. It gets an env of no host (helper_stop() is what ends it) that knows the user's variables, and `arg`; of all
+// else that the process had open nothing is left to it.
+typedef int32_t helper_work(const ist_env *env, const void *arg, ist_buf *out, ist_error *err);
+int32_t helper_fork(const ist_env *env, const char *what, helper_work *work, const void *arg,
+                    struct helper_process **process, ist_error *err);
 // IST_AGAIN: it still runs; else it is over, as with helper_run(), and only helper_stop() is left to be called.
 int32_t helper_step(const ist_env *env, struct helper_process *process, char **text, size_t *len,
                     ist_error *err);

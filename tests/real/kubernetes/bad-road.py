@@ -10,6 +10,7 @@ read again for every request, and twenty times a second):
   break N                      raw: all connections are reset, once for each new N
   answer STATUS AFTER REGEX    http: requests whose "METHOD PATH" matches are answered so, with Retry-After AFTER
   cut REGEX                    http: their answers end in the middle
+  bearer PREFIX TOKEN          http: a bearer token that begins so is taken for this one, and any other is refused
 raw leaves the bytes alone (TLS and HTTP/2 go through); http ends TLS with the certificate of PKI, one request a
 connection, and writes "METHOD PATH STATUS" of each to LOG.
 """
@@ -99,6 +100,14 @@ def answer_for(what):
     return None
 
 
+def admitted(header):
+    """The header as it goes on; None: its token is nobody's."""
+    for prefix, token in (rule.split() for rule in rules.get("bearer", [])):
+        if header.lower().startswith("authorization:"):
+            return f"Authorization: Bearer {token}" if header.split()[-1].startswith(prefix) else None
+    return header
+
+
 async def cut_off(far_reader, writer):
     """The head and some of the body, then nothing more."""
     head = await far_reader.readuntil(b"\r\n\r\n")
@@ -129,7 +138,8 @@ async def http(reader, writer):
     trust = ssl.create_default_context(cafile=PKI + "/ca.crt")
     far_reader, far_writer = await asyncio.open_connection("127.0.0.1", int(TARGET), ssl=trust)
     try:
-        kept = [h for h in lines[1:] if h and not h.lower().startswith("connection:")]
+        kept = [admitted(h) for h in lines[1:] if h and not h.lower().startswith("connection:")]
+        kept = [h for h in kept if h]
         far_writer.write("\r\n".join([lines[0], *kept, "Connection: close", "", ""]).encode("latin-1") + body)
         if any(re.search(pattern, what) for pattern in rules.get("cut", [])):
             log.write(f"{what} cut\n")

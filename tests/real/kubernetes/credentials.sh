@@ -161,4 +161,90 @@ done
 within 60 "with new ones all goes on, nothing was lost" mirrored
 ok "in the same daemon" alive two
 stop two
+
+# ---- certificates in files, replaced before they end
+certificate() { # certificate USER [CA]: for the west, in the place of the one that is there
+    local pki=$TMP/west/pki ca=${2:-$TMP/west/pki/ca}
+    openssl req -newkey rsa:2048 -nodes -keyout "$pki/new.key" -out "$pki/new.csr" -subj "/CN=$1" 2>/dev/null
+    openssl x509 -req -in "$pki/new.csr" -CA "$ca.crt" -CAkey "$ca.key" -CAcreateserial -days 2 -out "$pki/new.crt" 2>/dev/null
+    mv "$pki/new.key" "$pki/user.key"
+    mv "$pki/new.crt" "$pki/user.crt"
+}
+may() { kubectl_of west create clusterrolebinding "$1" --clusterrole cluster-admin --user "$1" >/dev/null; }
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=other -keyout "$TMP/other.key" -out "$TMP/other.crt" 2>/dev/null
+may first
+may second
+certificate first
+user_is west cert "{client-certificate: $TMP/west/pki/user.crt, client-key: $TMP/west/pki/user.key}"
+EAST_CONFIG=$TMP/east/kubeconfig WEST_CONFIG=$TMP/west/kubeconfig.cert inputs one '"grace":600000'
+daemon one
+within 40 "with a certificate" mirrored
+certificate second
+within 40 "another one is in its place: it is taken" logs one 'cluster west: new credentials from its files'
+kubectl_of west delete clusterrolebinding first >/dev/null
+many 331 335
+within 40 "and the one before is not needed any more" mirrored
+exits 1 "no request was refused" logs one 'forbidden\|401'
+exits 1 "and the lease was held all the time" logs one 'no longer the one who writes'
+: >"$TMP/one.log"
+openssl genrsa -out "$TMP/west/pki/user.key" 2048 2>/dev/null
+within 40 "half of a new pair is not taken" logs one 'client-key is not the key of client-certificate'
+many 336 340
+within 40 "the one before does" mirrored
+certificate second "$TMP/other"
+within 60 "one that the cluster does not accept is told of" logs one 401
+few 336 338
+certificate second
+within 60 "with one that it does all goes on, nothing was lost" mirrored
+ok "in the same daemon" alive one
+stop one
+
+# ---- EKS: the token is signed here, but who signs it is known to STS alone
+mkdir "$TMP/sts"
+PORT=$((PORT + 5))
+python3 "$(dirname "$0")/sts.py" $PORT "$TMP/sts" >"$TMP/sts/ready" 2>"$TMP/sts/err" &
+echo $! >"$TMP/sts/server.pid"
+disown
+STS=$PORT
+road east http
+way east http "bearer k8s-aws-v1. $(cat "$TMP/east/pki/token")"
+sed -i 's#user: {token: [^}]*}#user: {exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: aws-iam-authenticator, args: [token, -i, shop, -r, "arn:aws:iam::123456789012:role/isthmus"]}}#' \
+    "$TMP/east/kubeconfig.http"
+EAST_CONFIG=$TMP/east/kubeconfig.http WEST_CONFIG=$TMP/west/kubeconfig inputs one '"grace":600000'
+export AWS_ENDPOINT_URL_STS=http://127.0.0.1:$STS AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=not-a-secret
+assumed() { grep -c '^answered' "$TMP/sts/log" 2>/dev/null; }
+assumed_since() { [ "$(assumed)" -ge $((ASSUMED + $1)) ]; }
+echo 20 >"$TMP/sts/life"
+daemon one
+many 401 410
+within 60 "a role is assumed, its tokens are taken: mirrored" mirrored
+ASSUMED=$(assumed)
+ok "the role's keys end and are asked for anew, under changes" churn_until 120 assumed_since 2
+within 40 "which arrive all" mirrored
+refusals() { grep -c ' 401$' "$TMP/east/http.log"; }
+exits 1 "in time: no request was refused" refusals
+touch "$TMP/sts/hangs"
+waits() { [ "$(grep -c '^asked' "$TMP/sts/log")" -gt "$(assumed)" ]; }
+within 60 "STS does not answer any more" waits
+away() { # away NAME: its slice in the west is taken away by somebody, and put back
+    kubectl_of west -n app delete endpointslices -l "kubernetes.io/service-name=$1" >/dev/null
+    within 30 "what concerns the other cluster goes on: $1 is put back there" mirrored
+}
+away s-401
+still_waits() { waits && [ -e "$TMP/sts/hangs" ]; }
+ok "and it still does not" still_waits
+exits 1 "the lease is held" logs one 'no longer the one who writes'
+rm "$TMP/sts/hangs"
+many 411 415 7
+within 90 "when it answers, nothing was lost" mirrored
+echo denied >"$TMP/sts/life"
+within 60 "a role that may not be assumed any more: it says so in STS's words" logs one 'AccessDenied'
+away s-402
+echo 600 >"$TMP/sts/life"
+many 416 420 8
+within 90 "and goes on when it may" mirrored
+told() { grep -v '"type":"secret"' "$TMP/one.log" | grep -qF -e not-a-secret -e sts-secret -e sts-session; } # but as a secret
+exits 1 "no key was told" told
+ok "by the same daemon" alive one
+stop one
 finish
