@@ -47,9 +47,11 @@ static uint64_t stamp_of(uint64_t before, const char *path)
                              (uint64_t)at.st_size,
                              (uint64_t)at.st_mtim.tv_sec,
                              (uint64_t)at.st_mtim.tv_nsec};
-    uint64_t stamp = 14695981039346656037u; // FNV-1a
-    for (size_t i = 0; i < sizeof said; i++)
-        stamp = (stamp ^ ((const unsigned char *)said)[i]) * 1099511628211u;
+    uint64_t stamp = 14695981039346656037u; // FNV-1a, by words
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        stamp = (stamp ^ said[i]) * 1099511628211u;
+        stamp ^= stamp >> 29;
+    }
     return stamp;
 }
 
