@@ -103,6 +103,7 @@ struct loaded {
     struct config *config;
     struct catalog *catalog;
     struct pipeline *pipeline;
+    struct worker_pool *workers; // that the check began; NULL: none
 };
 // The same, and the pipeline named by the first word; without one the only pipeline there is. 0 or an exit code.
 int cli_load_pipeline(const struct cli *cli, struct loaded *loaded);

@@ -1,6 +1,7 @@
 // What nearly every command begins with: the configuration, the catalog, the pipeline; or all that is wrong.
 #include "cli/cli.h"
 #include "engine/check.h"
+#include "host/worker.h"
 
 #include <isthmus/alloc.h>
 
@@ -142,6 +143,7 @@ static int load_whole(const struct cli *cli, const char *pipeline, bool checked,
     if (name)
         pipeline_load_checked(made.config, made.catalog, name, diags, checker ? checker_run : NULL, checker,
                               &made.pipeline);
+    made.workers = checker_take_workers(checker);
     checker_free(checker);
     int rc = diags_errors(diags) || !made.pipeline ? 1 : 0;
     show(cli, diags);
@@ -172,6 +174,7 @@ int cli_load_checked(const struct cli *cli, struct loaded *loaded)
 
 void loaded_free(struct loaded *loaded)
 {
+    worker_pool_free(loaded->workers);
     pipeline_free(loaded->pipeline);
     catalog_free(loaded->catalog);
     config_free(loaded->config);

@@ -45,6 +45,13 @@ static int run_engine(const struct cli *cli, struct loaded *loaded, const struct
     return code == EXIT_CHANGES && !cli_has(cli, OPT_DETAILED_EXITCODE) ? EXIT_DONE : code;
 }
 
+// The workers of the check: one that writes needs the state's lock, which these were begun without.
+static void drop_workers(struct loaded *loaded)
+{
+    worker_pool_free(loaded->workers);
+    loaded->workers = NULL;
+}
+
 static int run_kind(const struct cli *cli, enum run_kind kind, const char *plan_in)
 {
     struct loaded loaded = {0};
@@ -53,6 +60,10 @@ static int run_kind(const struct cli *cli, enum run_kind kind, const char *plan_
         return code;
     struct run_options options = options_of(cli, kind, loaded.config);
     options.plan_in = plan_in;
+    if (kind == RUN_PLAN)
+        options.workers = loaded.workers; // what they have loaded need not be loaded again
+    else
+        drop_workers(&loaded);
     code = run_engine(cli, &loaded, &options);
     loaded_free(&loaded);
     return code;

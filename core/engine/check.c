@@ -65,6 +65,14 @@ void checker_free(struct checker *checker)
     ist_free(checker);
 }
 
+struct worker_pool *checker_take_workers(struct checker *checker)
+{
+    struct worker_pool *pool = checker ? checker->pool : NULL;
+    if (checker)
+        checker->pool = NULL;
+    return pool;
+}
+
 // ---- who is asked
 
 static struct lane *lane_of(struct checking *c, const struct plugin_info *info)

@@ -6,8 +6,11 @@
 #include "config/pipeline.h"
 
 struct checker;
+struct worker_pool;
 struct checker *checker_new(void);
 void checker_free(struct checker *checker); // ends its workers
+// The workers that were asked, idle now, for whoever runs the pipeline next: the caller's; NULL when there are none.
+struct worker_pool *checker_take_workers(struct checker *checker);
 // A pipeline_check_fn of which `checker` is the argument: tells of all problems in `diags`, in the order of the steps. A
 // check that crashes, floods or does not end is an error that names plugin and step.
 void checker_run(void *checker, struct pipeline *pipeline, struct diags *diags);

@@ -35,6 +35,8 @@ struct run_options {
     const char *plan_out; // plan -o FILE
     const char *plan_in;  // apply FILE
     struct watch_options watch;
+    struct worker_pool
+        *workers; // idle ones of these plugins, which a run that only reads makes use of; NULL: none
 };
 
 // Exit codes of the command.

@@ -241,6 +241,9 @@ static int begin(struct run *run)
     run->worker_options =
         (struct worker_options){.lock_fd = store_lock_fd(run->store), .trace = run->options->trace};
     run->pool = worker_pool_new(&run->worker_options, (size_t)run->jobs);
+    // Where something is written a worker holds the lock, and tracing is chosen as it starts.
+    if (!writes(run->options) && !run->options->trace)
+        worker_pool_move(run->pool, run->options->workers);
     return tasks_make(run) == IST_OK ? EXIT_DONE : EXIT_ERROR;
 }
 

@@ -60,6 +60,12 @@ void worker_pool_give(struct worker_pool *pool, struct worker *worker)
         worker_free(remove_at(pool, 0));
 }
 
+void worker_pool_move(struct worker_pool *pool, struct worker_pool *from)
+{
+    while (from && from->count > 0 && pool->count < pool->max)
+        pool->idle[pool->count++] = remove_at(from, from->count - 1);
+}
+
 void worker_pool_free(struct worker_pool *pool)
 {
     if (!pool)

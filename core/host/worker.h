@@ -79,6 +79,8 @@ struct worker_pool *worker_pool_new(const struct worker_options *options, size_t
 int worker_pool_take(struct worker_pool *pool, const struct plugin_info *plugin, struct worker **worker,
                      ist_error *err);
 void worker_pool_give(struct worker_pool *pool, struct worker *worker); // only after a clean result
+// Idle workers of another pool go over to this one, as many as it keeps. They are as they were started.
+void worker_pool_move(struct worker_pool *pool, struct worker_pool *from);
 void worker_pool_free(struct worker_pool *pool);
 
 #endif

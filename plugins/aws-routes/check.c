@@ -1,36 +1,33 @@
-// What plan refuses before anything is changed: networks that overlap, and quotas that would be passed.
+// What plan refuses before anything is changed: networks that overlap, and quotas that would be passed; and what it warns of.
 #include "routes.h"
 
 #include <isthmus/schema.h>
 
 #include <string.h>
 
-// AWS's defaults; an account may have more, so that only what passes them is told of.
-#define ROUTES_PER_TABLE 500
-#define RULES_PER_GROUP  60
+// AWS's defaults, and how far it raises them at the most: "Amazon VPC quotas" in its user guide.
+#define ROUTES_PER_TABLE   500
+#define ROUTES_AT_MOST     1000
+#define RULES_PER_GROUP    60
+#define RULES_TIMES_GROUPS 1000
 
-// The VPC's own addresses: the local route of any of its tables.
-static int is_local(const json_t *route)
-{
-    return strcmp(ist_json_str_or(route, "gatewayId", ""), "local") == 0;
-}
-
+// The VPC's own addresses are the local routes of any of its tables.
 static int32_t check_against_vpc(const struct step *s, const char *cidr, ist_net4 net, ist_error *err)
 {
-    json_t *table, *route;
-    size_t i, k;
-    json_array_foreach(s->tables, i, table)
+    const char *id;
+    json_t *table, *local;
+    size_t i;
+    json_object_foreach(s->tables, id, table)
     {
-        json_array_foreach(json_object_get(table, "routeSet"), k, route)
+        json_array_foreach(json_object_get(table, "local"), i, local)
         {
             ist_net4 other;
-            const char *destination = ist_json_str_or(route, "destinationCidrBlock", "");
-            if (!is_local(route) || ist_net4_parse(destination, &other, NULL) != IST_OK ||
+            if (ist_net4_parse(json_string_value(local), &other, NULL) != IST_OK ||
                 !ist_net4_overlap(net, other))
                 continue;
             ist_fail(err, IST_ERR_INPUT, "onPremCidr",
                      "%s overlaps with the VPC's own %s: nothing could be routed between them", cidr,
-                     destination);
+                     json_string_value(local));
             char *picture = ist_net_picture((ist_net_bar[]){{"VPC", other}, {"on premises", net}}, 2);
             ist_hint(err, "%s", picture);
             ist_free(picture);
@@ -67,52 +64,148 @@ int32_t check_networks(struct step *s, ist_error *err)
     return rc;
 }
 
-static size_t rules_of(const json_t *group)
+// ---- quotas ----
+
+struct held { // what a table or group will hold
+    const char *id, *what, *quota;
+    size_t have, missing;
+};
+
+static size_t held_count(const struct held *h)
 {
-    json_t *permission;
-    size_t i, count = 0;
-    json_array_foreach(json_object_get(group, "ipPermissions"), i, permission)
-    {
-        count += json_array_size(json_object_get(permission, "ipRanges")) +
-                 json_array_size(json_object_get(permission, "ipv6Ranges")) +
-                 json_array_size(json_object_get(permission, "prefixListIds")) +
-                 json_array_size(json_object_get(permission, "groups"));
-    }
-    return count;
+    return h->missing > 0 ? h->have + h->missing : 0; // nothing is added: nothing is said
 }
 
-static void warn(const struct step *s, const char *id, const char *what, size_t have, size_t more,
-                 size_t quota)
+// The default may have been raised for this account, which only it can tell: a warning. What AWS raises for nobody
+// is refused.
+static int32_t judge(const struct step *s, const struct held *h, size_t by_default, size_t most,
+                     const char *why, ist_error *err)
 {
-    if (more > 0 && have + more > quota)
-        ist_log(&s->env, IST_LOG_WARN, "%s will have %zu %s: AWS allows %zu unless the quota was raised", id,
-                have + more, what, quota);
+    if (held_count(h) > most) {
+        ist_fail(err, IST_ERR_LIMIT, h->id, "would have %zu %s, and %zu are the most that AWS allows%s",
+                 held_count(h), h->what, most, why);
+        ist_hint(err, "name fewer, wider networks on premises, or take out what is not needed any more");
+        return IST_ERR_LIMIT;
+    }
+    if (held_count(h) > by_default)
+        ist_log(&s->env, IST_LOG_WARN,
+                "%s will have %zu %s: AWS allows %zu unless the quota \"%s\" was raised", h->id,
+                held_count(h), h->what, by_default, h->quota);
+    return IST_OK;
+}
+
+static int32_t check_tables_quota(struct step *s, ist_error *err)
+{
+    const char *id;
+    json_t *table, *cidr;
+    size_t k;
+    int32_t rc = IST_OK;
+    json_object_foreach(s->tables, id, table)
+    {
+        struct held held = {id, "routes", "Routes per route table", (size_t)ist_json_int(table, "count", 0),
+                            0};
+        json_array_foreach(s->cidrs, k, cidr)
+        {
+            held.missing += route_target(s->tables, id, json_string_value(cidr)) == NULL;
+        }
+        if (rc == IST_OK)
+            rc = judge(s, &held, ROUTES_PER_TABLE, ROUTES_AT_MOST, "", err);
+    }
+    return rc;
+}
+
+static struct held rules_of(const struct step *s, const char *id, const json_t *group)
+{
+    struct held held = {id, "rules", "Inbound or outbound rules per security group",
+                        (size_t)ist_json_int(group, "count", 0), 0};
+    json_t *cidr;
+    size_t k;
+    json_array_foreach(s->cidrs, k, cidr)
+    {
+        held.missing += !ingress_find(s->groups, id, json_string_value(cidr));
+    }
+    return held;
+}
+
+// The most groups that one interface with this group has.
+static size_t groups_beside(const json_t *interfaces, const char *id)
+{
+    json_t *interface, *group;
+    size_t i, k, most = 1;
+    json_array_foreach((json_t *)interfaces, i, interface)
+    {
+        const json_t *groups = json_object_get(interface, "groupSet");
+        json_array_foreach((json_t *)groups, k, group)
+        {
+            if (strcmp(ist_json_str_or(group, "groupId", ""), id) == 0 && json_array_size(groups) > most)
+                most = json_array_size(groups);
+        }
+    }
+    return most;
+}
+
+static int32_t read_interfaces(struct step *s, const json_t *ids, json_t **interfaces, ist_error *err)
+{
+    json_t *params = json_pack("{s:[{s:s, s:O}]}", "Filter", "Name", "group-id", "Value", ids);
+    const int32_t rc = ist_aws_query_all(s->aws, "ec2", "DescribeNetworkInterfaces", params,
+                                         "networkInterfaceSet", interfaces, err);
+    json_decref(params);
+    return rc;
+}
+
+// Rules in a group times groups at an interface are 1000 at the most, whatever quotas were raised.
+static int32_t check_groups_quota(struct step *s, ist_error *err)
+{
+    const char *id;
+    json_t *group, *full = json_array(), *interfaces = NULL;
+    int32_t rc = IST_OK;
+    json_object_foreach(s->groups, id, group)
+    {
+        const struct held held = rules_of(s, id, group);
+        if (held_count(&held) > RULES_PER_GROUP && json_array_size(full) < 200) // a filter's limit
+            json_array_append_new(full, json_string(id));
+    }
+    if (json_array_size(full) > 0)
+        rc = read_interfaces(s, full, &interfaces, err);
+    json_object_foreach(s->groups, id, group)
+    {
+        const struct held held = rules_of(s, id, group);
+        const size_t beside = groups_beside(interfaces, id);
+        char *why = beside > 1 ? ist_printf(" where an interface has %zu groups", beside) : ist_strdup("");
+        if (rc == IST_OK)
+            rc = judge(s, &held, RULES_PER_GROUP, RULES_TIMES_GROUPS / beside, why, err);
+        ist_free(why);
+    }
+    json_decref(interfaces);
+    json_decref(full);
+    return rc;
 }
 
 int32_t check_quotas(struct step *s, ist_error *err)
 {
-    json_t *item, *cidr;
-    size_t i, k;
-    (void)err;
-    json_array_foreach(s->tables, i, item)
+    const int32_t rc = check_tables_quota(s, err);
+    return rc == IST_OK ? check_groups_quota(s, err) : rc;
+}
+
+// ---- what goes another way all the same ----
+
+void check_narrower(struct step *s, const char *eni)
+{
+    const char *id, *network;
+    json_t *table, *target, *cidr;
+    size_t k;
+    json_object_foreach(s->tables, id, table)
     {
-        const char *id = ist_json_str_or(item, "routeTableId", "");
-        size_t missing = 0;
-        json_array_foreach(s->cidrs, k, cidr)
+        json_object_foreach(json_object_get(table, "routes"), network, target)
         {
-            missing += route_find(s->tables, id, json_string_value(cidr)) == NULL;
+            json_array_foreach(s->cidrs, k, cidr)
+            {
+                const char *to = json_string_value(target), *wide = json_string_value(cidr);
+                if (strcmp(network, wide) != 0 && strcmp(to, eni) != 0 && net_is_within(network, wide))
+                    ist_log(&s->env, IST_LOG_WARN,
+                            "%s leads %s, a part of %s, to %s: what goes there does not go by %s", id,
+                            network, wide, to, eni);
+            }
         }
-        warn(s, id, "routes", json_array_size(json_object_get(item, "routeSet")), missing, ROUTES_PER_TABLE);
     }
-    json_array_foreach(s->groups, i, item)
-    {
-        const char *id = ist_json_str_or(item, "groupId", "");
-        size_t missing = 0;
-        json_array_foreach(s->cidrs, k, cidr)
-        {
-            missing += !ingress_find(s->groups, id, json_string_value(cidr));
-        }
-        warn(s, id, "rules", rules_of(item), missing, RULES_PER_GROUP);
-    }
-    return IST_OK;
 }

@@ -134,7 +134,7 @@ static int was_read(struct step *s)
     json_t *observed = ist_operation_of(&s->env) == IST_OP_PLAN ? ist_observed(&s->env) : NULL;
     json_t *tables = json_object_get(observed, "tables"), *groups = json_object_get(observed, "groups");
     const char *eni = ist_json_str(observed, "eni");
-    const int usable = json_is_array(tables) && json_is_array(groups);
+    const int usable = json_is_object(tables) && json_is_object(groups);
     if (usable) {
         s->tables = json_incref(tables);
         s->groups = json_incref(groups);
@@ -149,10 +149,15 @@ int32_t step_read(struct step *s, ist_error *err)
     if (was_read(s))
         return IST_OK;
     json_t *tables = ids_of(s, "route_tables", "table"), *groups = ids_of(s, "security_groups", "group");
-    int32_t rc =
-        describe(s, "DescribeRouteTables", "route-table-id", tables, "routeTableSet", &s->tables, err);
+    json_t *found = NULL;
+    int32_t rc = describe(s, "DescribeRouteTables", "route-table-id", tables, "routeTableSet", &found, err);
     if (rc == IST_OK)
-        rc = describe(s, "DescribeSecurityGroups", "group-id", groups, "securityGroupInfo", &s->groups, err);
+        s->tables = tables_seen(found);
+    if (rc == IST_OK)
+        rc = describe(s, "DescribeSecurityGroups", "group-id", groups, "securityGroupInfo", &found, err);
+    if (rc == IST_OK)
+        s->groups = groups_seen(found);
+    json_decref(found);
     json_decref(tables);
     json_decref(groups);
     return rc;
@@ -203,38 +208,6 @@ static int32_t remove_recorded(struct step *s, int all, ist_error *err)
 
 // ---- operations ----
 
-typedef json_t *look_fn(const struct step *s, const char *holder, const char *cidr); // a new reference
-
-static json_t *look_for_route(const struct step *s, const char *table, const char *cidr)
-{
-    const json_t *route = route_find(s->tables, table, cidr);
-    return route != NULL ? json_string(route_target(route)) : json_null();
-}
-
-static json_t *look_for_rule(const struct step *s, const char *group, const char *cidr)
-{
-    return json_boolean(ingress_find(s->groups, group, cidr));
-}
-
-// What there is of every network in what was read: resource -> what `look` says. `id` is the holder's key.
-static json_t *seen(const struct step *s, const json_t *holders, const char *id,
-                    char *(*name)(const char *, const char *), look_fn *look)
-{
-    json_t *all = json_object(), *holder, *cidr;
-    size_t i, k;
-    json_array_foreach((json_t *)holders, i, holder)
-    {
-        const char *holder_id = ist_json_str_or(holder, id, "");
-        json_array_foreach(s->cidrs, k, cidr)
-        {
-            char *resource = name(holder_id, json_string_value(cidr));
-            json_object_set_new(all, resource, look(s, holder_id, json_string_value(cidr)));
-            ist_free(resource);
-        }
-    }
-    return all;
-}
-
 static void set_outputs(const struct step *s)
 {
     json_t *routes = json_array(), *table, *cidr;
@@ -271,10 +244,8 @@ static int32_t observe(struct step *s, ist_error *err)
     (void)err;
     char *eni = NULL;
     (void)route_interface(s, &eni, NULL); // plan says why it is not known
-    json_t *routes = seen(s, s->tables, "routeTableId", route_resource, look_for_route);
-    json_t *rules = seen(s, s->groups, "groupId", ingress_resource, look_for_rule);
-    ist_set_observed(&s->env, json_pack("{s:o, s:o, s:O, s:O, s:s*}", "routes", routes, "ingress", rules,
-                                        "tables", s->tables, "groups", s->groups, "eni", eni));
+    ist_set_observed(&s->env,
+                     json_pack("{s:O, s:O, s:s*}", "tables", s->tables, "groups", s->groups, "eni", eni));
     ist_free(eni);
     set_outputs(s);
     return IST_OK;
@@ -287,16 +258,11 @@ int32_t routes_observe(const ist_host *host, ist_call *call)
 
 static int32_t check_tables(const struct step *s, ist_error *err)
 {
-    json_t *id, *table;
-    size_t i, k;
+    json_t *id;
+    size_t i;
     json_array_foreach(json_object_get(s->inputs, "route_tables"), i, id)
     {
-        int found = 0;
-        json_array_foreach(s->tables, k, table)
-        {
-            found |= strcmp(ist_json_str_or(table, "routeTableId", ""), json_string_value(id)) == 0;
-        }
-        if (!found)
+        if (json_object_get(s->tables, json_string_value(id)) == NULL)
             return ist_fail(err, IST_ERR_NOT_FOUND, "route_tables", "there is no table %s",
                             json_string_value(id));
     }
@@ -326,6 +292,8 @@ static int32_t plan(struct step *s, ist_error *err)
     if (rc == IST_OK)
         rc = each(s, "security_groups", ingress_plan, err);
     if (rc == IST_OK) {
+        if (s->eni != NULL)
+            check_narrower(s, s->eni);
         plan_removals(s);
         set_outputs(s);
     }

@@ -3,53 +3,44 @@
 
 #include <string.h>
 
-static const json_t *find_item(const json_t *list, const char *key, const char *id)
-{
-    json_t *item;
-    size_t i;
-    json_array_foreach((json_t *)list, i, item)
-    {
-        if (strcmp(ist_json_str_or(item, key, ""), id) == 0)
-            return item;
-    }
-    return NULL;
-}
-
-const json_t *route_find(const json_t *tables, const char *table, const char *cidr)
-{
-    const json_t *found = find_item(tables, "routeTableId", table);
-    return find_item(json_object_get(found, "routeSet"), "destinationCidrBlock", cidr);
-}
-
-const char *route_target(const json_t *route)
-{
-    static const char *const keys[] = {"networkInterfaceId", "gatewayId",       "natGatewayId",
-                                       "transitGatewayId",   "instanceId",      "vpcPeeringConnectionId",
-                                       "localGatewayId",     "carrierGatewayId"};
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        const char *target = ist_json_str(route, keys[i]);
-        if (target != NULL && *target != '\0')
-            return target;
-    }
-    return "";
-}
-
 // ---- the next hop ----
+
+static int32_t refuse_several(const char *address, const json_t *found, ist_error *err)
+{
+    ist_buf list = {0};
+    json_t *interface;
+    size_t i;
+    json_array_foreach((json_t *)found, i, interface)
+    {
+        ist_buf_printf(&list, "%s%s in %s", i > 0 ? ", " : "",
+                       ist_json_str_or(interface, "networkInterfaceId", "?"),
+                       ist_json_str_or(interface, "vpcId", "?"));
+    }
+    ist_fail(err, IST_ERR_INPUT, "next_hop", "%zu interfaces have the address %s: %s", json_array_size(found),
+             address, list.data);
+    ist_hint(err, "give the input `vpc_id`, or name the interface: {kind: eni, id: eni-...}");
+    ist_buf_free(&list);
+    return IST_ERR_INPUT;
+}
 
 // An address is looked up among the VPC's interfaces: AWS routes to interfaces, not to addresses.
 static int32_t interface_of_address(struct step *s, const char *address, char **eni, ist_error *err)
 {
-    json_t *params =
-        json_pack("{s:[{s:s, s:[s]}, {s:s, s:[s]}]}", "Filter", "Name", "addresses.private-ip-address",
-                  "Value", address, "Name", "vpc-id", "Value", ist_json_str_or(s->inputs, "vpc_id", ""));
-    json_t *found = NULL;
+    const char *vpc = ist_json_str_or(s->inputs, "vpc_id", "");
+    json_t *filters = json_pack("[{s:s, s:[s]}]", "Name", "addresses.private-ip-address", "Value", address),
+           *found = NULL;
+    if (*vpc != '\0') // else in all: where several have the address, which one is meant is asked
+        json_array_append_new(filters, json_pack("{s:s, s:[s]}", "Name", "vpc-id", "Value", vpc));
+    json_t *params = json_pack("{s:o}", "Filter", filters);
     int32_t rc = ist_aws_query_all(s->aws, "ec2", "DescribeNetworkInterfaces", params, "networkInterfaceSet",
                                    &found, err);
     json_decref(params);
     const char *id = ist_json_str(json_array_get(found, 0), "networkInterfaceId");
     if (rc == IST_OK && id == NULL)
         rc = ist_fail(err, IST_ERR_NOT_FOUND, "next_hop", "no interface in %s has the address %s",
-                      ist_json_str_or(s->inputs, "vpc_id", "the VPC"), address);
+                      *vpc != '\0' ? vpc : "any VPC", address);
+    if (rc == IST_OK && json_array_size(found) > 1)
+        rc = refuse_several(address, found, err);
     if (rc == IST_OK)
         *eni = ist_strdup(id);
     json_decref(found);
@@ -80,50 +71,46 @@ int32_t route_interface(struct step *s, char **eni, ist_error *err)
 
 // ---- plan ----
 
-static int leads_to(const json_t *route, const char *eni)
+static int leads_to(const char *target, const char *eni)
 {
-    return eni != NULL && strcmp(route_target(route), eni) == 0;
+    return eni != NULL && target != NULL && strcmp(target, eni) == 0;
 }
 
-static int is_ours(const struct step *s, const char *resource, const json_t *route)
+static int is_ours(const struct step *s, const char *resource, const char *target)
 {
-    const char *eni = ist_json_str(step_record(s, resource), "eni");
-    return leads_to(route, eni);
+    return leads_to(target, ist_json_str(step_record(s, resource), "eni"));
 }
 
 // What stands in the way of a route: somebody else's to another target.
-static int32_t refuse_foreign(const char *table, const char *cidr, const json_t *route, ist_error *err)
+static int32_t refuse_foreign(const char *table, const char *cidr, const char *target, ist_error *err)
 {
     ist_fail(err, IST_ERR_CONFLICT, table, "has a route for %s to %s, which Isthmus did not make", cidr,
-             route_target(route));
+             target);
     ist_hint(err, "remove it, or set `adopt: true` to take it over");
     return IST_ERR_CONFLICT;
-}
-
-static int is_live(const json_t *route)
-{
-    return strcmp(ist_json_str_or(route, "state", "active"), "blackhole") != 0;
 }
 
 int32_t route_plan(struct step *s, const char *table, const char *cidr, ist_error *err)
 {
     char *resource = route_resource(table, cidr), *eni = NULL;
-    const json_t *route = route_find(s->tables, table, cidr), *record = step_record(s, resource);
+    const char *target = route_target(s->tables, table, cidr);
+    const json_t *record = step_record(s, resource);
     int32_t rc = route_interface(s, &eni, err);
     if (rc != IST_OK) {
         // as it is
-    } else if (route == NULL) {
+    } else if (target == NULL) {
         ist_change(&s->env, IST_CREATE, resource,
                    record != NULL && !step_is_unsettled(s, resource) ? "it was removed" : NULL);
         ist_change_field(&s->env, resource, "target", NULL, json_string(eni));
-    } else if (leads_to(route, eni)) {
+    } else if (leads_to(target, eni)) {
         if (step_is_unsettled(s, resource))
             ist_change(&s->env, IST_CREATE, resource, "an earlier run was interrupted here");
-    } else if (record == NULL && is_live(route) && !ist_json_bool(s->inputs, "adopt", 0)) {
-        rc = refuse_foreign(table, cidr, route, err);
+    } else if (record == NULL && route_is_live(s->tables, table, cidr) &&
+               !ist_json_bool(s->inputs, "adopt", 0)) {
+        rc = refuse_foreign(table, cidr, target, err);
     } else {
         ist_change(&s->env, IST_UPDATE, resource, NULL);
-        ist_change_field(&s->env, resource, "target", json_string(route_target(route)), json_string(eni));
+        ist_change_field(&s->env, resource, "target", json_string(target), json_string(eni));
     }
     ist_free(resource);
     ist_free(eni);
@@ -140,8 +127,10 @@ static int32_t look_again(struct step *s, const char *table, const char *cidr, c
         ist_aws_query_all(s->aws, "ec2", "DescribeRouteTables", params, "routeTableSet", &tables, err);
     json_decref(params);
     if (rc == IST_OK) {
-        const json_t *route = route_find(tables, table, cidr);
-        *target = route != NULL ? ist_strdup(route_target(route)) : NULL;
+        json_t *seen = tables_seen(tables);
+        const char *there = route_target(seen, table, cidr);
+        *target = there != NULL ? ist_strdup(there) : NULL;
+        json_decref(seen);
     }
     json_decref(tables);
     return rc;
@@ -196,21 +185,23 @@ static json_t *record_data(const char *table, const char *cidr, const char *eni,
 int32_t route_apply(struct step *s, const char *table, const char *cidr, ist_error *err)
 {
     char *resource = route_resource(table, cidr), *eni = NULL, token[65];
-    const json_t *route = route_find(s->tables, table, cidr), *record = step_record(s, resource);
+    const char *target = route_target(s->tables, table, cidr);
+    const json_t *record = step_record(s, resource);
     int32_t rc = route_interface(s, &eni, err);
-    const int same = rc == IST_OK && route != NULL && leads_to(route, eni);
+    const int same = rc == IST_OK && target != NULL && leads_to(target, eni);
     if (rc != IST_OK)
         goto out;
     // One that was right before us stays the property of whoever made it.
-    if (same && (record == NULL || (!step_is_unsettled(s, resource) && is_ours(s, resource, route))))
+    if (same && (record == NULL || (!step_is_unsettled(s, resource) && is_ours(s, resource, target))))
         goto out;
-    if (!same && route != NULL && record == NULL && is_live(route) && !ist_json_bool(s->inputs, "adopt", 0)) {
-        rc = refuse_foreign(table, cidr, route, err);
+    if (!same && target != NULL && record == NULL && route_is_live(s->tables, table, cidr) &&
+        !ist_json_bool(s->inputs, "adopt", 0)) {
+        rc = refuse_foreign(table, cidr, target, err);
         goto out;
     }
     rc = ist_intent(&s->env, resource, record_data(table, cidr, eni, NULL), token, err);
     if (rc == IST_OK && !same)
-        rc = set_route(s, table, cidr, eni, route != NULL, err);
+        rc = set_route(s, table, cidr, eni, target != NULL, err);
     if (rc == IST_OK)
         rc = ist_outcome(&s->env, resource, record_data(table, cidr, eni, NULL), err);
 out:
@@ -222,9 +213,9 @@ out:
 int32_t route_remove(struct step *s, const char *resource, const json_t *record, ist_error *err)
 {
     const char *table = ist_json_str_or(record, "table", ""), *cidr = ist_json_str_or(record, "cidr", "");
-    const json_t *route = route_find(s->tables, table, cidr);
+    const char *target = route_target(s->tables, table, cidr);
     int32_t rc = IST_OK;
-    if (route != NULL && (is_ours(s, resource, route) || !is_live(route))) {
+    if (target != NULL && (is_ours(s, resource, target) || !route_is_live(s->tables, table, cidr))) {
         json_t *params = json_pack("{s:s, s:s}", "RouteTableId", table, "DestinationCidrBlock", cidr);
         ist_error failed = {0};
         for (int tries = 0; tries < 4; tries++) { // deleting twice is deleting
@@ -237,9 +228,9 @@ int32_t route_remove(struct step *s, const char *resource, const json_t *record,
         if (rc != IST_OK && err != NULL)
             *err = failed;
         json_decref(params);
-    } else if (route != NULL) {
+    } else if (target != NULL) {
         ist_log(&s->env, IST_LOG_WARN, "%s now leads to %s, which Isthmus did not set: it stays", resource,
-                route_target(route));
+                target);
     }
     return rc == IST_OK ? ist_outcome(&s->env, resource, NULL, err) : rc;
 }
@@ -249,16 +240,17 @@ int32_t route_remove(struct step *s, const char *resource, const json_t *record,
 int32_t route_verify(struct step *s, const char *table, const char *cidr)
 {
     char *resource = route_resource(table, cidr), *eni = NULL;
-    const json_t *route = route_find(s->tables, table, cidr);
+    const char *target = route_target(s->tables, table, cidr);
+    const int live = route_is_live(s->tables, table, cidr);
     ist_error failed = {0};
     const int32_t rc = route_interface(s, &eni, &failed);
     if (rc != IST_OK)
         ist_check(&s->env, resource, IST_FAIL, "%s", failed.text);
-    else if (route == NULL)
+    else if (target == NULL)
         ist_check(&s->env, resource, IST_FAIL, "there is no such route");
     else
-        ist_check(&s->env, resource, leads_to(route, eni) && is_live(route) ? IST_PASS : IST_FAIL,
-                  "to %s, %s", route_target(route), ist_json_str_or(route, "state", "active"));
+        ist_check(&s->env, resource, leads_to(target, eni) && live ? IST_PASS : IST_FAIL, "to %s, %s", target,
+                  live ? "active" : "blackhole");
     ist_free(resource);
     ist_free(eni);
     return IST_OK;

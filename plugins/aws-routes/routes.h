@@ -12,8 +12,9 @@ struct step {
     ist_env env;
     json_t *inputs, *recorded;
     ist_aws *aws;
-    json_t *tables; // array: route tables as EC2 describes them
-    json_t *groups; // array: security groups as EC2 describes them
+    json_t
+        *tables; // object: id -> {routes: {network: target}, local: [network], dead: {network: true}, count}
+    json_t *groups; // object: id -> {all: {network: description or null}, count}; all: rules of all protocols
     json_t *cidrs;  // array of strings: every on-premises network, normalised, each once
     json_t
         *wanted; // object: the names of all resources that the inputs ask for; made when it is first needed
@@ -33,11 +34,20 @@ char *ingress_resource(const char *group, const char *cidr); // the caller's
 // 1 when the inputs still ask for the resource of this record.
 int resource_is_wanted(struct step *s, const char *resource);
 
+// ---- seen.c: tables and groups as `struct step` holds them ----
+json_t *tables_seen(const json_t *route_table_set);     // of DescribeRouteTables' answer; new reference
+json_t *groups_seen(const json_t *security_group_info); // of DescribeSecurityGroups'; new reference
+// Where the route of exactly this network leads: "eni-1", "i-1", "nat-1", ..., "" when EC2 tells of no target;
+// NULL: there is no such route. Borrowed.
+const char *route_target(const json_t *tables, const char *table, const char *cidr);
+int route_is_live(const json_t *tables, const char *table, const char *cidr); // not a black hole
+// The description (or null) of the rule that lets all protocols in from exactly this network, or NULL. Borrowed.
+const json_t *ingress_range(const json_t *groups, const char *group, const char *cidr);
+// A network that contains this one, and from which all protocols are let in; NULL: there is none. Borrowed.
+const char *ingress_wider(const json_t *groups, const char *group, const char *cidr);
+int net_is_within(const char *inner, const char *outer); // also when they are equal
+
 // ---- route.c ----
-// The route of exactly this network in a table, or NULL. Borrowed.
-const json_t *route_find(const json_t *tables, const char *table, const char *cidr);
-// "eni-1", "i-1", "nat-1", ...; borrowed, "" when it has none.
-const char *route_target(const json_t *route);
 int32_t route_plan(struct step *s, const char *table, const char *cidr, ist_error *err);
 int32_t route_apply(struct step *s, const char *table, const char *cidr, ist_error *err);
 // Removes the one that state recorded, if it is still as we made it.
@@ -47,7 +57,7 @@ int32_t route_verify(struct step *s, const char *table, const char *cidr);
 int32_t route_interface(struct step *s, char **eni, ist_error *err);
 
 // ---- ingress.c: all protocols from a network ----
-// Is there a rule that lets all protocols in from exactly this network?
+// Is there a rule that lets all protocols in from this network, or from a wider one?
 int ingress_find(const json_t *groups, const char *group, const char *cidr);
 int32_t ingress_plan(struct step *s, const char *group, const char *cidr, ist_error *err);
 // All that is missing in a group, by one call.
@@ -58,5 +68,7 @@ int32_t ingress_verify(struct step *s, const char *group, const char *cidr);
 // ---- check.c: what plan refuses ----
 int32_t check_networks(struct step *s, ist_error *err);
 int32_t check_quotas(struct step *s, ist_error *err);
+void check_narrower(struct step *s,
+                    const char *eni); // warns of routes for a part of a network that lead elsewhere
 
 #endif

@@ -59,6 +59,37 @@ static int32_t find(struct step *s, ist_error *err)
     return read;
 }
 
+// What observe found, for plan, which comes next and need not ask for the same again. New reference.
+static json_t *told_of(const struct network *n)
+{
+    return json_pack("{s:O, s:O, s:O, s:O, s:O, s:O}", "vpc", n->vpc, "public_subnets", n->public_subnets,
+                     "private_subnets", n->private_subnets, "public_route_tables", n->public_tables,
+                     "private_route_tables", n->private_tables, "worker_security_groups", n->worker_groups);
+}
+
+static int was_found(struct step *s)
+{
+    json_t *observed = ist_observed(&s->env);
+    struct network *n = &s->network;
+    s->found = json_unpack(observed, "{s:o, s:o, s:o, s:o, s:o, s:o}", "vpc", &n->vpc, "public_subnets",
+                           &n->public_subnets, "private_subnets", &n->private_subnets, "public_route_tables",
+                           &n->public_tables, "private_route_tables", &n->private_tables,
+                           "worker_security_groups", &n->worker_groups) == 0 &&
+               json_is_object(n->vpc);
+    if (s->found) { // json_unpack lends
+        json_incref(n->vpc);
+        json_incref(n->public_subnets);
+        json_incref(n->private_subnets);
+        json_incref(n->public_tables);
+        json_incref(n->private_tables);
+        json_incref(n->worker_groups);
+    } else {
+        *n = (struct network){0};
+    }
+    json_decref(observed);
+    return s->found;
+}
+
 static void set_outputs(const struct step *s)
 {
     const struct network *n = &s->network;
@@ -84,11 +115,7 @@ int32_t vpc_observe(const ist_host *host, ist_call *call)
     if (rc == IST_ERR_NOT_FOUND) // plan says what is missing; a destroy must get past it
         rc = IST_OK;
     if (rc == IST_OK) {
-        const struct network *n = &s.network;
-        ist_set_observed(&s.env, s.found ? json_pack("{s:O, s:O, s:O, s:O}", "vpc", n->vpc, "public_subnets",
-                                                     n->public_subnets, "private_subnets", n->private_subnets,
-                                                     "private_route_tables", n->private_tables)
-                                         : json_pack("{s:n}", "vpc"));
+        ist_set_observed(&s.env, s.found ? told_of(&s.network) : json_pack("{s:n}", "vpc"));
         set_outputs(&s);
     }
     return end(&s, rc, &err);
@@ -100,7 +127,7 @@ int32_t vpc_plan(const ist_host *host, ist_call *call)
     ist_error err = {0};
     uint32_t action = 0;
     int32_t rc = begin(&s, host, call, &err);
-    if (rc == IST_OK) {
+    if (rc == IST_OK && !was_found(&s)) { // why it is not found is said here
         rc = find(&s, &err);
         if (rc == IST_ERR_NOT_FOUND && creates(&s))
             rc = IST_OK;

@@ -65,6 +65,8 @@ static size_t take_key(const char **path, char *key, size_t size)
 json_t *ist_json_at(const json_t *json, const char *path)
 {
     const json_t *at = json;
+    if (!path[strcspn(path, ".['")]) // most are one key
+        return *path ? json_object_get(json, path) : (json_t *)(uintptr_t)json;
     while (at && *path) {
         if (*path == '.') {
             path++;
