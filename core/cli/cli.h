@@ -116,6 +116,7 @@ void loaded_free(struct loaded *loaded);
 // A word that is no command of the table: the host looks for a plugin that offers it (`policy map`). Returns
 // -1 when none does, else the exit code. args: the words from that one on, options among them.
 int cmd_plugin_word(struct cli *cli);
+void cli_help_words(FILE *to); // those words, a line each under a heading
 
 void cli_help(FILE *to);                                            // all commands
 void cli_help_command(FILE *to, const struct cli_command *command); // one

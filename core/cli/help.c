@@ -39,6 +39,7 @@ void cli_help(FILE *to)
           to);
     for (size_t i = 0; i < cli_command_count; i++)
         print_command(to, &cli_commands[i]);
+    cli_help_words(to);
     fputs("\noptions of every command:\n", to);
     print_options(to, EVERYWHERE);
     fputs("\nexit codes: 0 done or nothing to do, 1 an error, 2 changes (--detailed-exitcode), 3 partly "
@@ -57,6 +58,14 @@ void cli_help_command(FILE *to, const struct cli_command *command)
     }
     fputs("\noptions of every command:\n", to);
     print_options(to, EVERYWHERE);
+}
+
+// The commands that plugins offer have their own: `help policy map` is `policy map --help`. -1: nobody offers it.
+static int help_of_plugins(const char *word, const char *name)
+{
+    const char *args[] = {word, name ? name : "--help", name ? "--help" : NULL, NULL};
+    struct cli cli = {.args = args, .arg_count = name ? 3 : 2};
+    return cmd_plugin_word(&cli);
 }
 
 int cmd_help(const struct cli *cli)
@@ -84,9 +93,10 @@ int cmd_help(const struct cli *cli)
             print_command(stdout, &cli_commands[i]);
         shown++;
     }
-    if (!shown)
-        return cli_error("`isthmus --help` lists the commands", "no help for `%s`", first);
-    return 0;
+    if (shown)
+        return 0;
+    int rc = help_of_plugins(first, second);
+    return rc >= 0 ? rc : cli_error("`isthmus --help` lists the commands", "no help for `%s`", first);
 }
 
 // ---- the manual page

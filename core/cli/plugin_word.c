@@ -24,41 +24,76 @@ struct word {
     struct diags *diags;
 };
 
-// The row of `word` `name`; with a word that is known and a name that is not, *near gets the names.
+// The row of `word` `name`; all rows of the word are listed in *known, a line each.
 static const json_t *find_row(const struct plugin_info *info, const char *word, const char *name,
-                              ist_buf *near)
+                              ist_buf *known)
 {
+    const json_t *found = NULL;
     size_t i;
     json_t *row;
     json_array_foreach(info->commands, i, row)
     {
+        const char *own = ist_json_str_or(row, "name", "");
         if (strcmp(ist_json_str_or(row, "word", ""), word) != 0)
             continue;
-        if (name && !strcmp(ist_json_str_or(row, "name", ""), name))
-            return row;
-        ist_buf_printf(near, "%sisthmus %s %s", near->len ? ", " : "", word,
-                       ist_json_str_or(row, "name", ""));
+        if (name && !strcmp(own, name))
+            found = row;
+        ist_buf_printf(known, "%s  isthmus %s %-10s %s", known->len ? "\n" : "", word, own,
+                       ist_json_str_or(row, "doc", ""));
     }
-    return NULL;
+    return found;
 }
 
-// 1: found; 0: the word is nobody's; -1: the word is known, the name is not, which has been said.
-static int find_command(struct word *w)
+void cli_help_words(FILE *to)
+{
+    const char *const *names;
+    struct catalog *catalog = cli_catalog(NULL);
+    size_t count = catalog_names(catalog, &names), at;
+    json_t *row;
+    bool any = false;
+    for (size_t i = 0; i < count; i++) {
+        const struct plugin_info *info = catalog_find(catalog, names[i], NULL);
+        json_array_foreach(info ? info->commands : NULL, at, row)
+        {
+            char *own =
+                ist_printf("%s %s", ist_json_str_or(row, "word", ""), ist_json_str_or(row, "name", ""));
+            fprintf(to, "%s  %-28s %s\n", any ? "" : "\ncommands of plugins:\n", own,
+                    ist_json_str_or(row, "doc", ""));
+            any = true;
+            ist_free(own);
+        }
+    }
+    catalog_free(catalog);
+}
+
+static bool asks_help(const char *name)
+{
+    return name && (!strcmp(name, "--help") || !strcmp(name, "-h"));
+}
+
+enum found { NOBODYS, FOUND, TOLD, REFUSED }; // TOLD: only what there is was asked for
+
+// REFUSED: the word is known, the name is not, which has been said.
+static enum found find_command(struct word *w)
 {
     const char *const *names;
     const char *word = cli_arg(w->cli, 0), *name = cli_arg(w->cli, 1);
-    ist_buf near = {0};
+    ist_buf known = {0};
     size_t count = catalog_names(w->loaded.catalog, &names);
     for (size_t i = 0; !w->command && i < count; i++) {
         const struct plugin_info *info = catalog_find(w->loaded.catalog, names[i], NULL);
-        w->command = info ? find_row(info, word, name, &near) : NULL;
+        w->command = info ? find_row(info, word, name, &known) : NULL;
         w->info = info;
     }
-    int rc = w->command ? 1 : near.len ? -1 : 0;
-    if (rc < 0)
-        cli_error(near.data, "unknown command `%s %s`; there is:", word, name ? name : "");
-    ist_buf_free(&near);
-    return rc;
+    enum found found = w->command ? FOUND : !known.len ? NOBODYS : asks_help(name) ? TOLD : REFUSED;
+    if (found == TOLD)
+        puts(known.data);
+    else if (found == REFUSED && !name)
+        cli_error(NULL, "`%s` needs a second word; there is:\n%s", word, known.data);
+    else if (found == REFUSED)
+        cli_error(NULL, "unknown command `%s %s`; there is:\n%s", word, name, known.data);
+    ist_buf_free(&known);
+    return found;
 }
 
 // ---- its words
@@ -325,11 +360,12 @@ int cmd_plugin_word(struct cli *cli)
 {
     struct word w = {.cli = cli, .outputs = json_object(), .diags = diags_new()};
     w.loaded.catalog = cli_catalog(NULL);
-    int found = find_command(&w);
-    int rc = found > 0 ? take_words(&w) : found < 0 ? 1 : -1;
+    static const int ends[] = {[NOBODYS] = -1, [TOLD] = 0, [REFUSED] = 1};
+    enum found found = find_command(&w);
+    int rc = found == FOUND ? take_words(&w) : ends[found];
     if (rc == 2)
         help(&w);
-    if (rc == 0) {
+    if (rc == 0 && found == FOUND) {
         struct config_source source = cli_source(cli);
         const bool wanted = !w.alone && (source.dir || access("conf.d", F_OK) == 0);
         const bool broken = wanted && config_load(&source, w.diags, &w.loaded.config);

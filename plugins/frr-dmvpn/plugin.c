@@ -53,7 +53,7 @@ static int32_t render(const ist_host *host, ist_call *call, const ist_value *arg
 }
 
 static const ist_command commands[] = {
-    {"dmvpn", "render", "Prints the files that a host would get, for `where: render`.", NULL, 0,
+    {"dmvpn", "render", "Prints the files that a host would get, for `where: render`", NULL, 0,
      sizeof(ist_option), render},
 };
 

@@ -205,6 +205,14 @@ exits 1 "a cluster twice" policy map --cluster x=one --cluster x=one
 exits 1 "a cluster without a source" policy map --cluster x
 exits 1 "an unknown form" policy map --cluster x=one --output pdf
 exits 1 "a CIDR of no cluster" policy map --cluster x=one --pod-cidr y=10.0.0.0/8
+exits 1 "no command of policies" "$ISTHMUS" policy
+says "isthmus policy explain " "and they are listed"
+exits 0 "the help of all" "$ISTHMUS" --help
+says "policy map " "has them too"
+exits 0 "their list is help too" "$ISTHMUS" policy --help
+exits 0 "and that of one" "$ISTHMUS" help policy map
+says "--federate " "with its options"
+exits 1 "help of what is nobody's" "$ISTHMUS" help nonsense
 exits 1 "no cluster at all" policy map
 says "--cluster NAME=SOURCE" "with what to write"
 printf 'kind: Pod\nmetadata: {name: [}\n' >broken.yaml
