@@ -140,14 +140,14 @@ static int has_namespace(const struct deciding *d)
     }
     if ((place && place->there) || uid_of(d, KIND_NAMESPACE, NULL, d->ns))
         return 1;
-    if (!d->m->create_namespaces) {
+    for (size_t i = 0; i < d->count && !d->m->create_namespaces; i++)
         ist_wanted_note(d->wanted,
                         "Service %s/%s of %s is not mirrored: there is no namespace %s "
                         "(create_namespaces makes it)",
-                        d->sources[0].service->place->name, d->sources[0].service->name, cluster_of(d, 0),
+                        d->sources[i].service->place->name, d->sources[i].service->name, cluster_of(d, i),
                         d->ns);
+    if (!d->m->create_namespaces)
         return 0;
-    }
     ist_wanted_add(
         d->wanted,
         json_pack("{s:s, s:s, s:{s:s}}", "apiVersion", "v1", "kind", "Namespace", "metadata", "name", d->ns),
@@ -175,9 +175,10 @@ static int is_free(struct deciding *d, int slices)
         d->beside = there;
         return 1;
     }
-    ist_wanted_note(d->wanted, "Service %s/%s of %s %s; %s/%s of %s is not mirrored there", d->ns, d->name,
-                    target, why, d->sources[0].service->place->name, d->sources[0].service->name,
-                    cluster_of(d, 0));
+    for (size_t i = 0; i < d->count; i++)
+        ist_wanted_note(d->wanted, "Service %s/%s of %s %s; %s/%s of %s is not mirrored there", d->ns,
+                        d->name, target, why, d->sources[i].service->place->name, d->sources[i].service->name,
+                        cluster_of(d, i));
     return 0;
 }
 

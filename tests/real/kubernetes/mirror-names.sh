@@ -59,6 +59,18 @@ slice east dual v6 "$WEB" fd00:1::1 fd00:2::1
 service east linkerd "ports: [$WEB]" "mirror.linkerd.io/mirrored-service: 'true'"
 service east imported "ports: [$WEB]" "multicluster.kubernetes.io/service-name: x"
 service east other "ports: [$WEB]" "isthmus.dev/owner: another.step"
+service east globalnet "ports: [$WEB]" "submariner.io/exportedServiceRef: x"
+# Whole, a Service with labels and annotations: marked CLUSTER NAME LABELS ANNOTATIONS
+marked() {
+    echo "{apiVersion: v1, kind: Service, metadata: {name: $2, namespace: shop, labels: {$3}, annotations: {$4}}, spec: {ports: [$WEB]}}" |
+        of "$1" apply --server-side --force-conflicts -f - >/dev/null
+}
+marked east gateway "" "mirror.linkerd.io/remote-svc-fq-name: x.y.svc.cluster.local"
+echo "{apiVersion: v1, kind: Service, metadata: {name: derived, namespace: shop, ownerReferences: [{apiVersion: multicluster.x-k8s.io/v1alpha1, kind: ServiceImport, name: x, uid: 5e0dc0de-0000-4000-8000-000000000001}]}, spec: {ports: [$WEB]}}" |
+    of east apply -f - >/dev/null
+# And endpoints of theirs behind a Service that is a user's own.
+echo "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: web-lighthouse, namespace: shop, labels: {kubernetes.io/service-name: web, endpointslice.kubernetes.io/managed-by: lighthouse-agent.submariner.io}}, addressType: IPv4, ports: [$WEB], endpoints: [{addresses: [10.0.99.1]}]}" |
+    of east apply -f - >/dev/null
 
 # ---- several sources, one name
 inputs ''
@@ -71,10 +83,37 @@ ok "a port used differently is the older's" is "$(ports odd)" "main:80 "
 ok "and goes to its endpoints alone" is "$(slices odd)" "10.0.2.1 main:80"
 ok "plan" mirror observe plan
 says '81/TCP in north, but 80/TCP in east' "says where it differs"
+says '1 IPv6 address of Service shop/dual gets no traffic in west' "and which addresses the target has no family for"
 ok "both families, and no address outside the pod CIDRs" is "$(slices dual)" "$(lines '10.0.3.1 web:80' 'fd00:1::1 web:80')"
-others() { ! west get service linkerd && ! west get service imported && ! west get service other; }
+others() { ! west get services -o name | grep -E '/(linkerd|imported|other|globalnet|gateway|derived)$'; }
 ok "what other mirrors made is nobody's source" others
 ok "nothing is left to do" nothing
+
+# ---- labels and annotations: those that are listed, as long as the source has them
+inputs ',"labels":["team"],"annotations":["example.org/note"]'
+marked east told "team: a, tier: b" "example.org/note: 'n', other: o"
+ok "labels and annotations: apply" mirror observe plan apply
+carried() { is "$(west get service told -o jsonpath='{.metadata.labels.team} {.metadata.labels.tier}{.metadata.annotations.example\.org/note} {.metadata.annotations.other}')" "$1"; }
+ok "those that are listed are there" carried "a n "
+ok "with them: nothing is left to do" nothing
+marked east told "tier: b" "other: o"
+ok "the source has them no more: apply" mirror observe plan apply
+ok "and neither has the target" carried "  "
+of east -n shop delete service told >/dev/null
+
+# ---- somebody else's endpoints behind a mirrored service
+slice west web v4 "$WEB" 10.20.9.9
+mirror observe plan apply >"$TMP/out" 2>&1
+says 'Service shop/web sends traffic to addresses that are not mirrored ones as well: 1 EndpointSlice stands behind it that this step did not make (web-v4)' "another's slice behind ours is told"
+stays() { west get endpointslice web-v4; }
+ok "and left alone" stays
+west delete endpointslice web-v4 >/dev/null
+# one of ours that was put behind another Service is put back
+west label endpointslice -l kubernetes.io/service-name=web,isthmus.dev/source-cluster=east kubernetes.io/service-name=odd --overwrite >/dev/null
+ok "a slice of ours behind another service: apply" mirror observe plan apply
+ok "it is where it belongs" is "$(slices web east)" '10.0.1.1 web:80 metrics:9100'
+ok "and nothing else" is "$(slices odd)" "10.0.2.1 main:80"
+inputs ''
 
 # ---- the target has one itself
 of east -n shop delete service odd >/dev/null
@@ -98,6 +137,24 @@ of east -n shop delete service own >/dev/null
 ok "the source goes: apply" mirror observe plan apply
 ok "its slices go, and no other" is "$(slices own)" "10.20.0.1 http:80"
 
+# The target's own goes, and comes back: a Service of ours stands for it meanwhile.
+service east own "ports: [$WEB]"
+slice east own v4 "{name: web, port: 8080, protocol: TCP}" 10.0.4.1
+ok "the source is there again: apply" mirror observe plan apply
+west delete service own >/dev/null
+west delete endpointslice own-v4 >/dev/null
+ok "the target's own goes: apply" mirror observe plan apply
+ok "ours has its name" is "$(ports own)$(slices own)" "web:80 10.0.4.1 web:8080"
+ok "its own gone: nothing is left to do" nothing
+west delete service own >/dev/null
+of west apply -f "$TMP/own" >/dev/null
+slice west own v4 "{name: http, port: 80, protocol: TCP}" 10.20.0.1
+of west -n shop get service own -o yaml >"$TMP/own"
+ok "its own is back: apply" mirror observe plan apply
+ok "and ours beside it" is "$(ports own)$(slices own)" "http:80 $(lines '10.0.4.1 http:8080' '10.20.0.1 http:80')"
+of east -n shop delete service own >/dev/null
+ok "and away again: apply" mirror observe plan apply
+
 # ---- suffixes
 inputs ',"same_name":"suffix"'
 ok "suffix: apply" mirror observe plan apply
@@ -114,6 +171,51 @@ ok "what is of shop is of shop-prod there" is "$(slices web)" "$(lines '10.0.1.1
 NS=shop
 moved() { ! west get service web-east; }
 ok "and no longer of shop" moved
+
+# ---- each to each: three clusters with a service of one name, and one of their own
+mesh() { # mesh EXTRA
+    local c list='' configs=''
+    for c in east north west; do
+        list="$list,{\"name\":\"$c\",\"services\":[{\"namespace\":\"mesh$([ $c = west ] && echo -w)\"}]}"
+        configs="$configs,\"$c\":\"$TMP/$c/kubeconfig\""
+    done
+    echo "{\"clusters\":[${list#,}],\"kubeconfigs\":{${configs#,}},\"namespaces\":{\"mesh\":{\"west\":\"mesh-w\"}}$1}" >"$TMP/in.json"
+}
+behind() { # behind CLUSTER: "SERVICE=ADDRESS ..." sorted
+    of "$1" -n "$(home "$1")" get endpointslices -o jsonpath='{range .items[*]}{.metadata.labels.kubernetes\.io/service-name}={.endpoints[*].addresses[0]}{"\n"}{end}' | sort | tr '\n' ' '
+}
+home() { if [ "$1" = west ]; then echo mesh-w; else echo mesh; fi; }
+net=1
+for c in east north west; do
+    for s in all only-$c; do
+        echo "{apiVersion: v1, kind: Service, metadata: {name: $s, namespace: mesh}, spec: {ports: [$WEB]}}"
+        echo ---
+        echo "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: $s-1, namespace: mesh, labels: {kubernetes.io/service-name: $s}}, addressType: IPv4, ports: [$WEB], endpoints: [{addresses: [10.$net.0.${#s}]}]}"
+        echo ---
+    done | sed "s/namespace: mesh/namespace: $(home $c)/" >"$TMP/mesh.yaml"
+    of $c create namespace "$(home $c)" >/dev/null
+    of $c apply -f "$TMP/mesh.yaml" >/dev/null
+    net=$((net + 1))
+done
+only="only-east=10.1.0.9 only-north=10.2.0.10 only-west=10.3.0.9 "
+mesh ''
+ok "each to each: apply" mirror observe plan apply
+ok "namespaces map both ways, and a name that all have is each one's own" \
+    is "$(behind east)/$(behind north)/$(behind west)" "all=10.1.0.3 $only/all=10.2.0.3 $only/all=10.3.0.3 $only"
+ok "each to each: nothing is left to do" nothing
+mirror observe plan >"$TMP/out" 2>&1
+says 'mesh/all of east is left alone: it was not made by this step; mesh-w/all of west is not mirrored there' "each that is not mirrored is told"
+mesh ',"same_name":"merged"'
+ok "each to each, merged: apply" mirror observe plan apply
+every="all=10.1.0.3 all=10.2.0.3 all=10.3.0.3 $only"
+ok "all have the endpoints of all" is "$(behind east)/$(behind north)/$(behind west)" "$every/$every/$every"
+ok "each to each, merged: nothing is left to do" nothing
+
+# ---- a cluster that is not named any more
+sed -i 's/,{"name":"west"[^}]*}\]}//; s/"namespaces":{[^}]*}},//; s/,"west":"[^"]*"//' "$TMP/in.json"
+ok "without the west: plan" mirror observe plan
+says 'mirrored services stay in west' "what stays in it is told"
+mesh ',"same_name":"merged"'
 
 ok "destroy" mirror observe destroy
 left() { is "$(of west get services,endpointslices -A -l isthmus.dev/owner=step -o name)" "" && untouched; }

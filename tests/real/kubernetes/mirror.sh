@@ -3,7 +3,7 @@
 # changes, deletions while nobody watched, rivals, and clusters out of reach. PAIRS="modern:legacy ..." picks the servers.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-PAIRS=${PAIRS:-modern:modern classic:legacy legacy:modern}
+PAIRS=${PAIRS:-modern:classic classic:legacy legacy:modern}
 DAEMON=
 
 east() { CLUSTER=$E kubectl "$@"; }
@@ -121,6 +121,43 @@ first() {
         fi
     }
     ok "$1: EndpointSlices or Endpoints, never both" one_kind
+}
+
+# What is unusual and allowed, and what becomes of it when it changes.
+LONG=a23456789-123456789-123456789-123456789-123456789-123456789-123
+odd() {
+    local dns="{name: dns, port: 53, protocol: UDP}, {name: dns-tcp, port: 53, protocol: TCP}, {name: sig, port: 53, protocol: SCTP}"
+    service none "clusterIP: None"
+    endpoints none "" 10.0.7.1
+    service dns "ports: [$dns], publishNotReadyAddresses: true, sessionAffinity: ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: 77}}"
+    endpoints dns "{name: dns, port: 5353, protocol: UDP}, {name: dns-tcp, port: 5354, protocol: TCP}, {name: sig, port: 5355, protocol: SCTP}" 10.0.7.2
+    service idle "ports: [$HTTP]"
+    service $LONG "ports: [$HTTP]"
+    endpoints $LONG "$HTTP" 10.0.7.3
+    service open "type: NodePort, ports: [$HTTP], externalTrafficPolicy: Local, externalIPs: [192.0.2.9]"
+    case $EKIND in legacy | classic) ;; *) service six "ports: [$HTTP], ipFamilies: [IPv6], ipFamilyPolicy: SingleStack" ;; esac
+    ok "$1: a headless one without ports" within 20 has none 10.0.7.1
+    ok "$1: a name of 63 characters" within 20 has $LONG 10.0.7.3
+    ok "$1: one number, three protocols" within 20 has dns 10.0.7.2
+    spec_is() { is "$(field "$1" "$2")" "$3"; }
+    ok "$1: all of them" spec_is dns '{range .spec.ports[*]}{.port}/{.protocol} {end}' "53/UDP 53/TCP 53/SCTP "
+    ok "$1: a timeout of its own, and addresses that are not ready" spec_is dns '{.spec.sessionAffinityConfig.clientIP.timeoutSeconds} {.spec.publishNotReadyAddresses}' "77 true"
+    ok "$1: one without endpoints" within 20 spec_is idle '{.spec.ports[*].port}' 80
+    ok "$1: of a NodePort nothing but its ports" within 20 spec_is open '{.spec.type} {.spec.ports[*].nodePort}{.spec.externalIPs}{.spec.externalTrafficPolicy}' "ClusterIP "
+    [ "$EKIND" != modern ] || ok "$1: one of IPv6" within 20 spec_is six '{.spec.ports[*].port}' 80
+    east -n shop patch service dns --type=merge -p '{"spec":{"sessionAffinityConfig":{"clientIP":{"timeoutSeconds":99}}}}' >/dev/null
+    ok "$1: the timeout changes" within 20 spec_is dns '{.spec.sessionAffinityConfig.clientIP.timeoutSeconds}' 99
+    east -n shop patch service dns --type=merge -p '{"spec":{"sessionAffinity":"None","sessionAffinityConfig":null,"publishNotReadyAddresses":false,"ports":[{"name":"dns","port":53,"protocol":"UDP"}]}}' >/dev/null
+    ok "$1: and goes, with all but one port" within 20 spec_is dns '{.spec.sessionAffinity}{.spec.sessionAffinityConfig}{.spec.publishNotReadyAddresses}{.spec.ports[*].protocol}' NoneUDP
+    east -n shop patch service idle --type=merge -p '{"spec":{"type":"ExternalName","externalName":"example.org","clusterIP":"","clusterIPs":null}}' >/dev/null
+    ok "$1: one that becomes an ExternalName goes" within 20 gone idle
+    east -n shop delete service idle >/dev/null
+    service idle "ports: [$HTTP]"
+    ok "$1: and comes back as it was" within 20 spec_is idle '{.spec.ports[*].port}' 80
+    stop_daemon
+    ok "$1: nothing of it is left to do" mirror observe plan
+    says '"changes":[]' "$1: so plan says"
+    start_daemon
 }
 
 reported() {
@@ -265,7 +302,7 @@ for pair in $PAIRS; do
     start_cluster "$W" "$WKIND"
     cp "/proc/$(cat "$TMP/$E/api.pid")/cmdline" "$TMP/$E/api.args"
     disown -a
-    for part in first reported many turns while_down rivals whose out_of_reach away; do "$part" "$pair"; done
+    for part in first odd reported many turns while_down rivals whose out_of_reach away; do "$part" "$pair"; done
     for pid in $(cat "$TMP/$E"/*.pid "$TMP/$W"/*.pid); do kill "$pid" 2>/dev/null; done
 done
 finish
