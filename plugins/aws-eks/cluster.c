@@ -92,10 +92,18 @@ int32_t cluster_check(const struct step *s, ist_error *err)
         ist_hint(err, "this step works on a cluster that is there: another step, such as `ccp`, makes it");
         return IST_ERR_NOT_FOUND;
     }
+    const char *why = ist_json_str_or(s->cluster, "health.issues[0].message", "");
     if (!is_active(s))
-        return ist_fail(err, IST_ERR_REMOTE, "EKS", "cluster %s is %s", name,
-                        ist_json_str_or(s->cluster, "status", "without a status"));
+        return ist_fail(err, IST_ERR_REMOTE, "EKS", "cluster %s is %s%s%s", name,
+                        ist_json_str_or(s->cluster, "status", "without a status"), *why != '\0' ? ": " : "",
+                        why);
     return IST_OK;
+}
+
+int cluster_is_coming(const struct step *s)
+{
+    const char *status = ist_json_str_or(s->cluster, "status", "");
+    return strcmp(status, "CREATING") == 0 || strcmp(status, "PENDING") == 0;
 }
 
 // ---- outputs ----

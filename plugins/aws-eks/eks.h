@@ -29,6 +29,8 @@ int step_is_unsettled(const struct step *s, const char *resource);     // an int
 int32_t cluster_open(struct step *s, ist_error *err);
 // IST_OK when it is there and ACTIVE; else an error that says what it is.
 int32_t cluster_check(const struct step *s, ist_error *err);
+// Is somebody making it just now?
+int cluster_is_coming(const struct step *s);
 // Sets the outputs that are known.
 int32_t cluster_outputs(struct step *s, ist_error *err);
 

@@ -417,6 +417,25 @@ static int32_t reopen(struct step *s, ist_error *err)
     return cluster_open(s, err);
 }
 
+int32_t made_await(struct step *s, ist_error *err)
+{
+    struct made made = {0};
+    char *name = ist_url_encode(ist_json_str_or(s->inputs, "name", ""), 0);
+    char *path = ist_printf("/clusters/%s", name), *title = ist_printf("cluster %s", name);
+    json_t *data = json_pack("{s:s, s:s}", "path", path, "noun", made_cluster.noun);
+    int32_t rc = made_of_record(title, data, &made, err);
+    if (rc == IST_OK)
+        rc = made_wait(s, &made, 0, err);
+    if (rc == IST_OK)
+        rc = reopen(s, err);
+    json_decref(data);
+    made_free(&made);
+    ist_free(title);
+    ist_free(path);
+    ist_free(name);
+    return rc;
+}
+
 int32_t made_apply(struct step *s, ist_error *err)
 {
     struct made_list list;

@@ -58,6 +58,8 @@ void made_list_free(struct made_list *list);
 
 // ---- made.c ----
 int32_t made_plan(struct step *s, ist_error *err);
+// Of a cluster that somebody else is making: waits until it is there, and opens it anew.
+int32_t made_await(struct step *s, ist_error *err);
 // Makes and mends, waits, and opens the cluster anew.
 int32_t made_apply(struct step *s, ist_error *err);
 // What state recorded, the last first. A cluster that was there before this step came is not in it, and stays.

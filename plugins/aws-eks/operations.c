@@ -121,6 +121,19 @@ static int32_t reload(struct step *s, json_t **wanted, ist_error *err)
     return rc;
 }
 
+// One that is adopted while somebody makes it is planned like one that is still to be made, and waited for.
+static int32_t await(struct step *s, ist_error *err)
+{
+    if (ist_operation_of(&s->env) != IST_OP_PLAN)
+        return made_await(s, err);
+    char *title = ist_printf("cluster %s", ist_json_str_or(s->inputs, "name", ""));
+    ist_change(&s->env, IST_UPDATE, title, "it is under way: wait for it");
+    ist_change_field(&s->env, title, "status", json_incref(json_object_get(s->cluster, "status")),
+                     json_string("ACTIVE"));
+    ist_free(title);
+    return IST_OK;
+}
+
 static int32_t over_parts(const ist_host *host, ist_call *call, const struct parts *parts)
 {
     struct step s;
@@ -131,9 +144,13 @@ static int32_t over_parts(const ist_host *host, ist_call *call, const struct par
         rc = manifests_load(&s, &wanted, &err);
     if (rc == IST_OK)
         rc = parts->made(&s, &err);
-    if (rc == IST_OK && !(creates(&s) && ist_operation_of(&s.env) == IST_OP_PLAN))
+    const int coming = rc == IST_OK && !creates(&s) && cluster_is_coming(&s);
+    if (coming)
+        rc = await(&s, &err);
+    if (rc == IST_OK && !((creates(&s) || coming) && ist_operation_of(&s.env) == IST_OP_PLAN))
         rc = cluster_check(&s, &err);
-    if (rc == IST_OK && creates(&s) && s.kube != NULL) // what serves them could not be asked before
+    if (rc == IST_OK && (creates(&s) || coming) &&
+        s.kube != NULL) // what serves them could not be asked before
         rc = reload(&s, &wanted, &err);
     if (rc == IST_OK) {
         const ist_kept_file file = file_of(&s);

@@ -23,7 +23,7 @@ struct lab_faults {
 };
 
 static const char *const effects[] = {"status", "delay",         "cut-before", "cut-after", "throttle",
-                                      "stale",  "expired-token", "reload",     "deny"};
+                                      "stale",  "expired-token", "reload",     "deny",      "answer"};
 
 void lab_faults_open(struct lab *lab)
 {
@@ -61,6 +61,8 @@ static char *set_key(struct rule *rule, const char **patterns, const char *key, 
         rule->fault.status = (int)n;
     } else if (!strcmp(key, "code")) {
         rule->fault.code = value;
+    } else if (!strcmp(key, "body")) {
+        rule->fault.body = value;
     } else if (!strcmp(key, "effect")) {
         for (size_t i = 0; i < sizeof effects / sizeof *effects; i++) {
             if (!strcmp(value, effects[i]))
@@ -69,11 +71,12 @@ static char *set_key(struct rule *rule, const char **patterns, const char *key, 
         if (!rule->fault.effect)
             why =
                 lab_format("effect=%s: wanted one of status, delay, cut-before, cut-after, throttle, stale, "
-                           "expired-token, reload, deny",
+                           "expired-token, reload, deny, answer",
                            value);
     } else {
         why = lab_format(
-            "unknown key %s: a rule has service, action, skip, times, effect, delay, status, code", key);
+            "unknown key %s: a rule has service, action, skip, times, effect, delay, status, code, body",
+            key);
     }
     return why;
 }

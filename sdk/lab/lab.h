@@ -157,10 +157,11 @@ void lab_journal_add(struct lab *lab, const char *service, const char *method, c
 // A fault rule that matches this call, or NULL. Used by the HTTP layer and by the SSH server. The rule stays
 // valid for the life of the process. Called with the lock held.
 struct lab_fault {
-    const char *effect; // status delay cut-before cut-after throttle stale expired-token reload
+    const char *effect; // status delay cut-before cut-after throttle stale expired-token reload deny answer
     int64_t delay_ms;   // delay: how long before acting; stale: how old
     int status;
     const char *code;
+    const char *body; // answer: what is sent in the service's place
 };
 bool lab_fault_waits(struct lab *lab, const char *effect); // is a rule of this effect still to strike?
 const struct lab_fault *lab_fault_take(struct lab *lab, const char *service, const char *action);

@@ -77,6 +77,10 @@ ok "source NAT is off" test "$(kubectl --kubeconfig "$TMP/own.kubeconfig" get ds
 # ---- changed, by the file and by hand ----
 inputs 3 '[198.51.100.0/24, 203.0.113.0/24]' >"$TMP/aws-eks.yaml"
 ok "a changed count and access are updates" plan aws-eks "update cluster own, update node group workers"
+lab faults add service='^aws$' action='^eks:DescribeNodegroup$' effect=answer skip=2 "body=$(aws eks describe-nodegroup --cluster-name own --nodegroup-name workers |
+    jq -c '.nodegroup |= (.status = "CREATE_FAILED" | .health = {issues: [{code: "AsgInstanceLaunchFailures", message: "no capacity in us-west-2a"}]})')" >/dev/null
+ok "a node group that fails says why" refuses "node group workers: it is CREATE_FAILED: no capacity in us-west-2a" aws-eks apply
+lab faults clear >/dev/null
 ok "which apply makes" run aws-eks apply
 ok "three nodes" test "$(kubectl --kubeconfig "$TMP/own.kubeconfig" get nodes -o name | wc -l)" = 3
 ok "and nothing more to do" plan aws-eks ""
@@ -111,6 +115,12 @@ ok "and the cluster is still there" aws eks describe-cluster --name own
 cp "$TMP/kept.yaml" "$TMP/aws-eks.yaml"
 own patch service front --type merge -p '{"metadata":{"finalizers":[]}}' >/dev/null
 ENI=$(aws ec2 create-network-interface --subnet-id "$(jq -r '.[0]' <<<"$subnets")" --description "ELB front" --query NetworkInterface.NetworkInterfaceId --output text)
+group=$(aws eks describe-cluster --name own --query cluster.resourcesVpcConfig.clusterSecurityGroupId --output text)
+LEFT=$(aws ec2 create-network-interface --subnet-id "$(jq -r '.[0]' <<<"$subnets")" --groups "$group" --description "pod" --query NetworkInterface.NetworkInterfaceId --output text)
+lab faults add service='^aws$' action='^eks:DeleteCluster$' effect=status status=409 code=ResourceInUseException >/dev/null
+ok "a cluster that cannot go names what still uses its group" refuses "still there of the cluster's: interface $LEFT (pod)" aws-eks destroy
+lab faults clear >/dev/null
+aws ec2 delete-network-interface --network-interface-id "$LEFT"
 ok "destroy" run aws-eks destroy
 ok "the cluster is gone" sh -c '! aws eks describe-cluster --name own 2>/dev/null'
 ok "a VPC that something is left in stays, and says what it is" refuses "interface $ENI (ELB front)" aws-vpc destroy

@@ -33,6 +33,9 @@ ok "ccp: apply waits until it is READY, though the answer to its order is lost" 
 lab faults clear >/dev/null
 ok "ccp: there is one" test "$(aws eks list-clusters --query 'length(clusters)' --output text)" = 1
 ok "ccp: a second plan is empty" plan ccp ""
+told() { timeout 100 "$ISTHMUS" -v plugin run -i "$TMP/aws-eks.yaml" aws-eks observe >"$TMP/told" 2>&1; grep "AWS credentials from environment" "$TMP/told" && ! grep -F "$AWS_SECRET_ACCESS_KEY" "$TMP/told"; }
+printf 'name: aws\nrole_arn_name: k8s-ccp-user\n' >"$TMP/aws-eks.yaml"
+ok "aws-eks: -v says where the credentials are from, and not what they are" told
 ok "ccp: verify" run ccp verify
 
 # ---- aws-eks ----
@@ -169,6 +172,49 @@ own >"$TMP/aws-eks.yaml"
 ok "aws-eks: on again" run aws-eks apply
 ok "aws-eks: destroy" run aws-eks destroy
 ok "aws-eks: restores both" test "$(snat AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS)$(k get configmap -n kube-system amazon-vpc-cni -o jsonpath='{.data.enable-network-policy-controller}')" = false
+
+# ---- aws-eks: a cluster in states that the lab does not have ----
+says() { # says TIMES FILTER: EKS describes the cluster so
+    lab faults add service='^aws$' action='^eks:DescribeCluster$' effect=answer times="$1" \
+        "body=$(aws eks describe-cluster --name aws | jq -c "$2")" >/dev/null
+}
+with() { # with LINE...: of the inputs
+    printf 'name: aws\nrole_arn_name: k8s-ccp-user\n' >"$TMP/aws-eks.yaml"
+    printf '%s\n' "$@" >>"$TMP/aws-eks.yaml"
+}
+says 0 '.cluster.computeConfig = {enabled: true}'
+with "enable_snat: false"
+ok "aws-eks: Auto Mode is told where SNAT was to be set" refuses "EKS Auto Mode ignores the settings of the VPC CNI" aws-eks plan
+ok "aws-eks: and what to set instead" grep -q snatPolicy "$TMP/ran"
+with "enable_snat: true" "network_policy: vpc-cni"
+ok "aws-eks: and where policies were" refuses "set \`networkPolicy\` in the NodeClass" aws-eks plan
+with "enable_snat: true"
+ok "aws-eks: which is all that it minds" plan aws-eks ""
+lab faults clear >/dev/null
+with "exclude_snat_cidrs: [10.1.0.0/16]" "kubeconf_file: $TMP/cfg/aws.yaml"
+says 2 '.cluster.status = "FAILED" | .cluster.health = {issues: [{code: "Other", message: "no subnet has room"}]}'
+ok "aws-eks: one that failed says why" refuses "cluster aws is FAILED: no subnet has room" aws-eks plan
+lab faults clear >/dev/null
+says 2 'del(.cluster.endpoint, .cluster.certificateAuthority) | .cluster.status = "CREATING"'
+under_way() { run aws-eks plan && jq -e '[.changes[].resource] == ["cluster aws", "kubeconfig file", "SNAT setting"]' "$TMP/json"; }
+ok "aws-eks: one that somebody is making is planned for" under_way
+lab faults clear >/dev/null
+says 4 'del(.cluster.endpoint, .cluster.certificateAuthority) | .cluster.status = "CREATING"'
+ok "aws-eks: and waited for" run aws-eks apply
+ok "aws-eks: with progress" grep -q "cluster aws: CREATING" "$TMP/err"
+lab faults clear >/dev/null
+ok "aws-eks: nothing is left to do" plan aws-eks ""
+ok "aws-eks: and nothing stays" run aws-eks destroy
+lab faults add service='^aws$' action='^eks:DescribeCluster$' effect=answer 'body=<html><body>Log in first</body></html>' >/dev/null
+ok "aws-eks: a proxy's page is named with the call" refuses "EKS GET /clusters/aws in us-west-2" aws-eks plan
+lab faults clear >/dev/null
+lab faults add service='^kube/aws$' action='^list nodes$' effect=answer times=0 \
+    "body=$(k get --raw /api/v1/nodes | jq -c '.items[0].status.addresses += [{type: "ExternalIP", address: "203.0.113.7"}]')" >/dev/null
+with "enable_snat: false"
+ok "aws-eks: nodes with public addresses are not cut off" refuses "has the public address 203.0.113.7" aws-eks plan
+with "exclude_snat_cidrs: [10.1.0.0/16]"
+ok "aws-eks: which prefixes do not do" plan aws-eks create
+lab faults clear >/dev/null
 base | sed 's#, .*extra.yaml##' >"$TMP/aws-eks.yaml"
 
 aws eks create-addon --cluster-name aws --addon-name vpc-cni --configuration-values '{"env":{"WARM_IP_TARGET":"3"}}' >/dev/null

@@ -204,7 +204,12 @@ static bool call(struct listener *l, struct lab_request *rq, struct lab_reply *r
     }
     if (is(fault, "stale"))
         rq->stale = fault;
-    if (is(fault, "status") || is(fault, "throttle") || is(fault, "expired-token") || is(fault, "deny")) {
+    if (is(fault, "answer")) {
+        const char *body = fault->body ? fault->body : "";
+        lab_reply_text(reply, fault->status ? fault->status : 200,
+                       *body == '<' ? "text/html" : "application/json", lab_strdup(body));
+    } else if (is(fault, "status") || is(fault, "throttle") || is(fault, "expired-token") ||
+               is(fault, "deny")) {
         refuse(l, rq, reply, fault);
     } else if (!cut) {
         l->service.act(lab, l->service.self, rq, reply);
