@@ -16,7 +16,7 @@ void network_free(struct network *n)
     json_decref(n->private_tables);
     json_decref(n->tables);
     json_decref(n->worker_groups);
-    json_decref(n->subnet_tables);
+    json_decref(n->pod_subnets);
     *n = (struct network){0};
 }
 
@@ -110,10 +110,8 @@ static void sort_out(struct network *n, const json_t *subnets)
     for (size_t i = 0; i < count; i++) {
         const int public = is_public(items[i].table);
         const char *table = ist_json_str(items[i].table, "routeTableId");
-        if (table != NULL) {
+        if (table != NULL)
             add_once(public ? n->public_tables : n->private_tables, table);
-            json_object_set_new(n->subnet_tables, ist_json_str(items[i].subnet, "id"), json_string(table));
-        }
         json_array_append_new(public ? n->public_subnets : n->private_subnets, items[i].subnet);
     }
     ist_free(items);
@@ -152,16 +150,23 @@ static int is_cluster_node(const json_t *instance)
     return 0;
 }
 
+static void groups_of_interface(const json_t *interface, json_t *found)
+{
+    json_t *group;
+    size_t i;
+    json_array_foreach(json_object_get(interface, "groupSet"), i, group)
+    {
+        add_once(found, ist_json_str_or(group, "groupId", ""));
+    }
+}
+
 static void groups_of_instance(const json_t *instance, json_t *found)
 {
-    json_t *interface, *group;
-    size_t i, k;
+    json_t *interface;
+    size_t i;
     json_array_foreach(json_object_get(instance, "networkInterfaceSet"), i, interface)
     {
-        json_array_foreach(json_object_get(interface, "groupSet"), k, group)
-        {
-            add_once(found, ist_json_str_or(group, "groupId", ""));
-        }
+        groups_of_interface(interface, found);
     }
 }
 
@@ -194,6 +199,29 @@ static void groups_by_cluster(const json_t *groups, json_t *found)
     }
 }
 
+// Interfaces of pods alone: the VPC CNI's further ones on a node ("aws-K8S-i-..."), which custom networking (ENIConfig)
+// gives other groups and subnets, 100.64.0.0/10 among them; trunk and branch interfaces ("aws-k8s-branch-eni"), whose
+// groups a SecurityGroupPolicy names. What has leaked and belongs to no node any more is left out.
+static int32_t read_pods(ist_aws *aws, const char *vpc_id, json_t *groups, json_t *subnets, ist_error *err)
+{
+    json_t *params = json_pack("{s:[{s:s, s:[s]}, {s:s, s:[s, s]}]}", "Filter", "Name", "vpc-id", "Value",
+                               vpc_id, "Name", "description", "Value", "aws-K8S-*", "aws-k8s-*");
+    json_t *interfaces = NULL, *interface;
+    size_t i;
+    const int32_t rc = ist_aws_query_all(aws, "ec2", "DescribeNetworkInterfaces", params,
+                                         "networkInterfaceSet", &interfaces, err);
+    json_array_foreach(interfaces, i, interface)
+    {
+        if (strcmp(ist_json_str_or(interface, "status", ""), "available") == 0)
+            continue;
+        groups_of_interface(interface, groups);
+        add_once(subnets, ist_json_str_or(interface, "subnetId", ""));
+    }
+    json_decref(interfaces);
+    json_decref(params);
+    return rc;
+}
+
 static int32_t find_groups(ist_aws *aws, const json_t *inputs, const char *vpc_id, json_t *found,
                            ist_error *err)
 {
@@ -212,13 +240,15 @@ static int32_t find_groups(ist_aws *aws, const json_t *inputs, const char *vpc_i
 
 int32_t network_read(ist_aws *aws, const json_t *inputs, json_t *vpc, struct network *network, ist_error *err)
 {
-    struct network n = {.vpc = vpc,
-                        .public_subnets = json_array(),
-                        .private_subnets = json_array(),
-                        .public_tables = json_array(),
-                        .private_tables = json_array(),
-                        .worker_groups = json_array(),
-                        .subnet_tables = json_object()};
+    struct network n = {
+        .vpc = vpc,
+        .public_subnets = json_array(),
+        .private_subnets = json_array(),
+        .public_tables = json_array(),
+        .private_tables = json_array(),
+        .worker_groups = json_array(),
+        .pod_subnets = json_array(),
+    };
     const char *id = ist_json_str_or(vpc, "vpcId", "");
     json_t *subnets = NULL;
     int32_t rc = list_of_vpc(aws, "DescribeSubnets", "subnetSet", id, &subnets, err);
@@ -226,6 +256,8 @@ int32_t network_read(ist_aws *aws, const json_t *inputs, json_t *vpc, struct net
         rc = list_of_vpc(aws, "DescribeRouteTables", "routeTableSet", id, &n.tables, err);
     if (rc == IST_OK)
         rc = find_groups(aws, inputs, id, n.worker_groups, err);
+    if (rc == IST_OK) // after the nodes' own: where these differ, they are followed
+        rc = read_pods(aws, id, n.worker_groups, n.pod_subnets, err);
     if (rc == IST_OK) {
         sort_out(&n, subnets);
         *network = n;

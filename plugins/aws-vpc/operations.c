@@ -62,30 +62,22 @@ static int32_t find(struct step *s, ist_error *err)
 // What observe found, for plan, which comes next and need not ask for the same again. New reference.
 static json_t *told_of(const struct network *n)
 {
-    return json_pack("{s:O, s:O, s:O, s:O, s:O, s:O}", "vpc", n->vpc, "public_subnets", n->public_subnets,
-                     "private_subnets", n->private_subnets, "public_route_tables", n->public_tables,
-                     "private_route_tables", n->private_tables, "worker_security_groups", n->worker_groups);
+    return json_pack("{s:O, s:O, s:O, s:O, s:O, s:O, s:O}", "vpc", n->vpc, "public_subnets",
+                     n->public_subnets, "private_subnets", n->private_subnets, "public_route_tables",
+                     n->public_tables, "private_route_tables", n->private_tables, "worker_security_groups",
+                     n->worker_groups, "pod_subnets", n->pod_subnets);
 }
 
 static int was_found(struct step *s)
 {
     json_t *observed = ist_observed(&s->env);
     struct network *n = &s->network;
-    s->found = json_unpack(observed, "{s:o, s:o, s:o, s:o, s:o, s:o}", "vpc", &n->vpc, "public_subnets",
+    s->found = json_unpack(observed, "{s:O, s:O, s:O, s:O, s:O, s:O, s:O}", "vpc", &n->vpc, "public_subnets",
                            &n->public_subnets, "private_subnets", &n->private_subnets, "public_route_tables",
                            &n->public_tables, "private_route_tables", &n->private_tables,
-                           "worker_security_groups", &n->worker_groups) == 0 &&
-               json_is_object(n->vpc);
-    if (s->found) { // json_unpack lends
-        json_incref(n->vpc);
-        json_incref(n->public_subnets);
-        json_incref(n->private_subnets);
-        json_incref(n->public_tables);
-        json_incref(n->private_tables);
-        json_incref(n->worker_groups);
-    } else {
-        *n = (struct network){0};
-    }
+                           "worker_security_groups", &n->worker_groups, "pod_subnets", &n->pod_subnets) == 0;
+    if (!s->found)
+        network_free(n); // what was unpacked before the first that is missing
     json_decref(observed);
     return s->found;
 }
@@ -121,6 +113,24 @@ int32_t vpc_observe(const ist_host *host, ist_call *call)
     return end(&s, rc, &err);
 }
 
+// Routes go into the private tables: pods elsewhere would not be led on premises.
+static void warn_of_public_pods(const struct step *s)
+{
+    json_t *subnet, *pods;
+    size_t i, k;
+    json_array_foreach(s->network.public_subnets, i, subnet)
+    {
+        json_array_foreach(s->network.pod_subnets, k, pods)
+        {
+            if (strcmp(ist_json_str_or(subnet, "id", ""), json_string_value(pods)) == 0)
+                ist_log(&s->env, IST_LOG_WARN,
+                        "pods have interfaces in the public subnet %s (%s), whose table is none of "
+                        "`private_route_tables`: what leads on premises does not lead from there",
+                        ist_json_str_or(subnet, "id", ""), ist_json_str_or(subnet, "cidr", ""));
+        }
+    }
+}
+
 int32_t vpc_plan(const ist_host *host, ist_call *call)
 {
     struct step s;
@@ -134,6 +144,8 @@ int32_t vpc_plan(const ist_host *host, ist_call *call)
     }
     if (rc == IST_OK && creates(&s))
         rc = stack_plan(&s.env, s.aws, s.inputs, s.recorded, s.found ? &s.network : NULL, &action, &err);
+    if (rc == IST_OK && s.found)
+        warn_of_public_pods(&s);
     if (rc == IST_OK && json_array_size(s.network.worker_groups) == 0 && s.found && !creates(&s))
         ist_log(&s.env, IST_LOG_WARN, "no security group of workers is found in %s: set `worker_group_name`",
                 ist_json_str_or(s.network.vpc, "vpcId", "?"));

@@ -50,7 +50,8 @@ static const ist_field outputs[] = {
     ROW("private_route_tables", "list(string)", NULL, 0,
         "Route tables of the private subnets, in the subnets' order, each once."),
     ROW("region", "string", NULL, 0, "AWS region of the VPC."),
-    ROW("worker_security_groups", "list(string)", NULL, 0, "Security groups of the cluster's nodes."),
+    ROW("worker_security_groups", "list(string)", NULL, 0,
+        "Security groups of the cluster's nodes, and of its pods where they have others."),
 };
 
 static const char *const permissions[] = {
@@ -59,9 +60,9 @@ static const char *const permissions[] = {
     "ec2:DescribeRouteTables",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeInstances",
+    "ec2:DescribeNetworkInterfaces",
     // With `create`:
     "ec2:DescribeAvailabilityZones",
-    "ec2:DescribeNetworkInterfaces",
     "cloudformation:CreateChangeSet",
     "cloudformation:DescribeChangeSet",
     "cloudformation:DeleteChangeSet",

@@ -17,7 +17,7 @@ struct network {
     json_t *private_tables;
     json_t *tables;        // all of the VPC, as EC2's routeTableSet
     json_t *worker_groups; // array of group ids
-    json_t *subnet_tables; // object: subnet id -> table id
+    json_t *pod_subnets;   // array of subnet ids in which pods have interfaces of their own
 };
 void network_free(struct network *network);
 

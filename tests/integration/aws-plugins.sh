@@ -245,6 +245,7 @@ echo "name_prefix: aws" >"$TMP/aws-vpc.yaml"
 ok "aws-vpc: finds what the platform made" plan aws-vpc ""
 VPC=$(jq -r .outputs.vpc_id "$TMP/json")
 TABLES=$(jq -c .outputs.private_route_tables "$TMP/json")
+PUBLIC=$(jq -r '.outputs.public_subnets[0].id' "$TMP/json")
 GROUPS_=$(jq -c .outputs.worker_security_groups "$TMP/json")
 ok "aws-vpc: three of each kind, and the workers' group" jq -e '.outputs | (.public_subnets | length == 3) and (.private_subnets | length == 3) and
     (.private_route_tables | length == 3) and (.worker_security_groups | length == 1) and .private_subnets[0].cidr == "10.0.109.0/24"' "$TMP/json"
@@ -252,6 +253,19 @@ ok "aws-vpc: verify" run aws-vpc verify
 SECOND=$(aws ec2 create-vpc --cidr-block 10.99.0.0/16 --tag-specifications 'ResourceType=vpc,Tags=[{Key=Name,Value=aws-other}]' --query Vpc.VpcId --output text)
 ok "aws-vpc: two that fit are listed" refuses "$SECOND" aws-vpc plan
 aws ec2 delete-vpc --vpc-id "$SECOND"
+# Pods with other groups than the nodes': on interfaces that the VPC CNI made by an ENIConfig, one of them in a public subnet.
+PODS=$(aws ec2 create-security-group --vpc-id "$VPC" --group-name pods --description pods --query GroupId --output text)
+NODE=$(aws ec2 describe-instances --filters "Name=vpc-id,Values=$VPC" --query 'Reservations[0].Instances[0].InstanceId' --output text)
+POD_ENI=$(aws ec2 create-network-interface --subnet-id "$PUBLIC" --groups "$PODS" --description "aws-K8S-$NODE" --query NetworkInterface.NetworkInterfaceId --output text)
+ok "aws-vpc: an interface of pods that no node has is left out" plan aws-vpc ""
+ok "aws-vpc: with its group" test "$(jq -c .outputs.worker_security_groups "$TMP/json")" = "$GROUPS_"
+ATTACHED=$(aws ec2 attach-network-interface --network-interface-id "$POD_ENI" --instance-id "$NODE" --device-index 5 --query AttachmentId --output text)
+ok "aws-vpc: the groups of pods' own interfaces are followed" plan aws-vpc ""
+ok "aws-vpc: beside the workers' group" jq -e --arg pods "$PODS" '.outputs.worker_security_groups | length == 2 and .[1] == $pods' "$TMP/json"
+ok "aws-vpc: a public subnet that holds pods is told of" grep -q "pods have interfaces in the public subnet $PUBLIC" "$TMP/err"
+aws ec2 detach-network-interface --attachment-id "$ATTACHED" >/dev/null
+aws ec2 delete-network-interface --network-interface-id "$POD_ENI"
+aws ec2 delete-security-group --group-id "$PODS" >/dev/null
 
 # ---- aws-routes ----
 SUBNET=$(aws ec2 describe-subnets --filters Name=tag:Name,Values=aws-private-subnet1 --query 'Subnets[0].SubnetId' --output text)
@@ -289,6 +303,42 @@ for effect in cut-before cut-after throttle stale; do
     lab faults clear >/dev/null
     ok "aws-routes: $effect leaves one route" plan aws-routes ""
 done
+# A wider rule does for a narrower one; nothing is duplicated, and nothing widened.
+allow() { aws ec2 authorize-security-group-ingress --group-id "$GROUP" --protocol=-1 --cidr "$1" >/dev/null; }
+forbid() { aws ec2 revoke-security-group-ingress --group-id "$GROUP" --protocol=-1 --cidr "$1" >/dev/null; }
+forbid 192.168.0.0/16
+allow 192.168.0.0/17
+ok "aws-routes: a rule for a part of a network is not enough" plan aws-routes create
+allow 192.0.0.0/8
+ok "aws-routes: one for a wider network is" plan aws-routes ""
+by_wider() { run aws-routes verify || true; grep -q "all protocols are let in, by the rule for 192.0.0.0/8" "$TMP/json"; }
+ok "aws-routes: as verify says" by_wider
+ok "aws-routes: apply makes none beside it" run aws-routes apply
+ok "aws-routes: indeed" test "$(aws ec2 describe-security-groups --group-ids "$GROUP" --query "length(SecurityGroups[0].IpPermissions[].IpRanges[?CidrIp=='192.168.0.0/16'][])" --output text)" = 0
+forbid 192.0.0.0/8
+forbid 192.168.0.0/17
+ok "aws-routes: without it there is one to make" run aws-routes apply
+# What goes another way all the same.
+aws ec2 create-route --route-table-id "$TABLE" --destination-cidr-block 10.1.7.0/24 --nat-gateway-id "$NAT" >/dev/null
+ok "aws-routes: a part of a network that another route leads elsewhere" plan aws-routes ""
+ok "aws-routes: is warned of" grep -q "$TABLE leads 10.1.7.0/24, a part of 10.1.0.0/16, to $NAT" "$TMP/err"
+aws ec2 delete-route --route-table-id "$TABLE" --destination-cidr-block 10.1.7.0/24
+# Quotas: what may have been raised is warned of, what AWS raises for nobody is refused before anything is changed.
+cp "$TMP/aws-routes.yaml" "$TMP/few.yaml"
+many_cidrs() { { cat "$TMP/few.yaml"; echo "extra_cidrs: [$(seq -s, -f "$1" "$2")]"; } >"$TMP/aws-routes.yaml"; }
+many_cidrs '172.16.%.0f.0/24' 70
+warned() { run aws-routes plan && grep -q "$GROUP will have [0-9]* rules: AWS allows 60 unless the quota \"Inbound or outbound rules per security group\" was raised" "$TMP/err"; }
+ok "aws-routes: more rules than a group has by default are warned of" warned
+before=$(writes)
+seq -f '172.16.%.0f.0/24' 0 255 >"$TMP/cidrs"
+for i in 17 18 19 20; do seq -f "172.$i.%.0f.0/24" 0 255; done >>"$TMP/cidrs"
+{ cat "$TMP/few.yaml"; echo "extra_cidrs: [$(paste -sd, "$TMP/cidrs")]"; } >"$TMP/aws-routes.yaml"
+ok "aws-routes: more than AWS allows anybody are refused in plan" refuses "are the most that AWS allows" aws-routes plan
+ok "aws-routes: before anything is changed" test "$(writes)" = "$before"
+cp "$TMP/few.yaml" "$TMP/aws-routes.yaml"
+sed -i 's/^next_hop.*/next_hop: {kind: ip, id: 10.0.109.10}/; /^vpc_id/d' "$TMP/aws-routes.yaml"
+ok "aws-routes: a next hop by address is found without its VPC" plan aws-routes ""
+cp "$TMP/few.yaml" "$TMP/aws-routes.yaml"
 ok "aws-routes: destroy" run aws-routes destroy
 rules() { aws ec2 describe-security-groups --group-ids "$GROUP" --query "SecurityGroups[0].IpPermissions[?IpProtocol=='-1'].IpRanges[].CidrIp" --output text; }
 ok "aws-routes: leaves the rule that was there before" test "$(rules)" = 10.1.0.0/16

@@ -113,6 +113,15 @@ ok "and is mended" run aws-routes apply "$TMP/fewer.yaml" "$S"
 ok "once" test "$(rules)" = 1
 sed "s/kind: eni, id: .*/kind: ip, id: 10.0.11.10}/" "$TMP/fewer.yaml" >"$TMP/address.yaml"
 ok "a next hop by address is the same interface" changes 0 aws-routes "$TMP/address.yaml" "$S"
+TWIN=$(aws ec2 create-vpc --cidr-block 10.0.0.0/16 --query Vpc.VpcId --output text)
+TWIN_SUBNET=$(aws ec2 create-subnet --vpc-id "$TWIN" --cidr-block 10.0.11.0/24 --query Subnet.SubnetId --output text)
+TWIN_ENI=$(aws ec2 create-network-interface --subnet-id "$TWIN_SUBNET" --private-ip-address 10.0.11.10 --query NetworkInterface.NetworkInterfaceId --output text)
+ok "one that another VPC has too is looked for in its own" changes 0 aws-routes "$TMP/address.yaml" "$S"
+sed -i '/^vpc_id/d' "$TMP/address.yaml"
+ok "and where none is named both are listed" refuses "$TWIN_ENI in $TWIN" aws-routes plan "$TMP/address.yaml" "$S"
+aws ec2 delete-network-interface --network-interface-id "$TWIN_ENI"
+aws ec2 delete-subnet --subnet-id "$TWIN_SUBNET"
+aws ec2 delete-vpc --vpc-id "$TWIN"
 
 # ---- faults ----
 fault() { fake /_fake/config "{\"faults\": [$1]}" >/dev/null; }
