@@ -1,6 +1,7 @@
 // Before the first write: what may never be written, what it would change about who reaches whom, and whether that may.
 #include "model.h"
 
+#include "outside.h"
 #include "reach.h"
 #include "snat.h"
 
@@ -148,28 +149,116 @@ static int is_new(struct conns *conns, const char *before, const char *after)
            !conns_within(conns, a, b);
 }
 
-// Tells what differs; how much of it is new. `first`: the caller's, the first new path.
-static size_t compare(const ist_env *env, const struct picture *before, const struct picture *after,
-                      char **first)
+// ---- what differs ----
+
+struct differences {
+    const ist_env *env;
+    uint32_t level;
+    size_t told, fresh;
+    char *first; // the first new path; owned
+};
+
+// Between two ends, of which `to` may be reached by `from`; consumes both names.
+static void differ(struct differences *all, char *from, char *to, const char *was, const char *is, int fresh)
 {
-    // A plan says it to everybody; later it is for those who ask.
-    uint32_t level = ist_operation_of(env) == IST_OP_PLAN ? IST_LOG_WARN : IST_LOG_INFO;
-    size_t told = 0, fresh = 0, count = before->count == after->count ? before->count : 0;
+    if (fresh && !all->fresh++)
+        all->first = ist_printf("%s => %s : %s", from, to, is);
+    if (all->told++ < TOLD)
+        ist_log(all->env, all->level, "reachability: %s => %s : %s (before: %s)", from, to, is, was);
+    ist_free(from);
+    ist_free(to);
+}
+
+static void compare_pairs(struct differences *all, const struct picture *before, const struct picture *after)
+{
+    size_t count = before->count == after->count ? before->count : 0;
     for (size_t i = 0; i < count * count; i++) {
         const char *was = before->pairs[i], *is = after->pairs[i];
-        if (strcmp(was, is) == 0)
-            continue;
-        const char *from = before->names[i / count], *to = before->names[i % count];
-        if (is_new(reach_conns(after->reach), was, is)) {
-            if (!fresh++)
-                *first = ist_printf("%s => %s : %s", from, to, is);
-        }
-        if (told++ < TOLD)
-            ist_log(env, level, "reachability: %s => %s : %s (before: %s)", from, to, is, was);
+        if (strcmp(was, is) != 0)
+            differ(all, ist_strdup(before->names[i / count]), ist_strdup(before->names[i % count]), was, is,
+                   is_new(reach_conns(after->reach), was, is));
     }
-    if (told > TOLD)
-        ist_log(env, level, "reachability: and %zu pairs more", told - TOLD);
-    return fresh;
+}
+
+// What policies of the pipeline file change. Companions hold addresses of pods, and isolate nobody whom the original does
+// not: with the world outside they have nothing to do.
+static void find_places(struct outside *outside, const struct model *model, const json_t *actions)
+{
+    size_t k;
+    json_t *action;
+    for (size_t i = 0; i < model->clusters->count; i++)
+        json_array_foreach(json_object_get(actions, model->clusters->items[i].name), k, action)
+        {
+            const json_t *object = json_object_get(action, "object");
+            if (!companion_of(object))
+                outside_add(outside, i, ist_json_str_or(object, "metadata.namespace", ""));
+        }
+}
+
+static void keep_answer(void *arg, size_t index, const struct outside_path *path)
+{
+    ((conn *)arg)[index] = path->ports;
+}
+
+static conn *ask_outside(struct model *model, const struct outside *outside, struct conns *conns,
+                         json_t *const *own)
+{
+    conn *answers = ist_calloc(outside_each(outside, conns, NULL, NULL) + 1, sizeof(*answers));
+    put_all(model, own, 1);
+    outside_each(outside, conns, keep_answer, answers);
+    put_all(model, own, 0);
+    return answers;
+}
+
+struct outside_answers {
+    const struct model *model;
+    struct differences *all;
+    struct conns *conns;
+    conn *was, *is;
+};
+
+static void compare_path(void *arg, size_t index, const struct outside_path *path)
+{
+    const struct outside_answers *a = arg;
+    const struct namespace *ns = path->group->ns;
+    const struct workload *workload = path->group->pods->workload;
+    char address[IP_TEXT_SIZE];
+    if (a->was[index] == a->is[index])
+        return;
+    ip_text(path->sample, address);
+    char *outside = ist_printf("%s (outside)", address),
+         *pods = ist_printf("%s:%s/%s[%s]", a->model->clusters->items[ns->cluster].name, ns->name->text,
+                            workload->name->text, workload->kind->text);
+    char *was = ist_strdup(conns_text(a->conns, a->was[index])),
+         *is = ist_strdup(conns_text(a->conns, a->is[index]));
+    int inwards = path->direction == RULE_INGRESS,
+        fresh = !conns_within(a->conns, a->is[index], a->was[index]);
+    differ(a->all, inwards ? outside : pods, inwards ? pods : outside, was, is, fresh);
+    ist_free(was);
+    ist_free(is);
+}
+
+static void compare_outside(struct differences *all, struct model *model, const json_t *actions,
+                            json_t *const *before, json_t *const *after)
+{
+    struct outside outside = {.world = model->world};
+    struct outside_answers answers = {.model = model, .all = all, .conns = conns_new()};
+    find_places(&outside, model, actions);
+    for (int i = 0; i < 2 && outside.any; i++) {
+        put_all(model, i ? after : before, 1);
+        outside_gather(&outside);
+        put_all(model, i ? after : before, 0);
+    }
+    if (outside.any) {
+        outside_ready(&outside);
+        answers.was = ask_outside(model, &outside, answers.conns, before);
+        answers.is = ask_outside(model, &outside, answers.conns, after);
+        outside_each(&outside, answers.conns, compare_path, &answers);
+    }
+    ist_free(answers.was);
+    ist_free(answers.is);
+    conns_free(answers.conns);
+    outside_free(&outside);
 }
 
 static int32_t list_own(const struct model *model, const ist_env *env, json_t **own, ist_error *err)
@@ -199,7 +288,9 @@ static int32_t judge_paths(struct model *model, const ist_env *env, const json_t
     size_t count = model->clusters->count;
     json_t **before = ist_calloc(count + 1, sizeof(json_t *)),
            **after = ist_calloc(count + 1, sizeof(json_t *));
-    char *first = NULL;
+    // A plan says it to everybody; later it is for those who ask.
+    struct differences all = {.env = env,
+                              .level = ist_operation_of(env) == IST_OP_PLAN ? IST_LOG_WARN : IST_LOG_INFO};
     int32_t rc = list_own(model, env, before, err);
     if (rc == IST_OK) {
         for (size_t i = 0; i < count; i++) {
@@ -208,11 +299,14 @@ static int32_t judge_paths(struct model *model, const ist_env *env, const json_t
         }
         world_watch(model->world, NULL); // a thought, not a change
         struct picture was = picture_of(model, before), is = picture_of(model, after);
+        compare_pairs(&all, &was, &is);
+        compare_outside(&all, model, actions, before, after);
         model_watch(model);
-        size_t fresh = compare(env, &was, &is, &first);
-        if (guarded && fresh)
+        if (all.told > TOLD)
+            ist_log(env, all.level, "reachability: and %zu pairs more", all.told - TOLD);
+        if (guarded && all.fresh)
             rc = ist_fail(err, IST_ERR_CONFLICT, "guard: no-new-paths", "%zu paths would be new, first %s",
-                          fresh, first);
+                          all.fresh, all.first);
         picture_free(&was);
         picture_free(&is);
     }
@@ -222,7 +316,7 @@ static int32_t judge_paths(struct model *model, const ist_env *env, const json_t
     }
     ist_free(before);
     ist_free(after);
-    ist_free(first);
+    ist_free(all.first);
     return rc;
 }
 

@@ -12,7 +12,7 @@ NETPOL_WRITE = plugins/k8s-netpol/model.c plugins/k8s-netpol/model.h plugins/k8s
 	plugins/k8s-netpol/tell.c plugins/k8s-netpol/mirrored.c plugins/k8s-netpol/mirrored.h \
 	plugins/k8s-netpol/pipeline.c plugins/k8s-netpol/pipeline.h plugins/k8s-netpol/cni.c plugins/k8s-netpol/cni.h \
 	plugins/k8s-netpol/snat.c plugins/k8s-netpol/snat.h plugins/k8s-netpol/snat_read.c
-plugins_k8s_netpol_k8s_netpol_la_SOURCES = %D%/netpol.c %D%/check.c %D%/check.h %D%/guard.c $(NETPOL_WRITE) $(NETPOL_MODEL) $(NETPOL_MAP) $(NETPOL_COMMANDS)
+plugins_k8s_netpol_k8s_netpol_la_SOURCES = %D%/netpol.c %D%/check.c %D%/check.h %D%/guard.c %D%/outside.c %D%/outside.h $(NETPOL_WRITE) $(NETPOL_MODEL) $(NETPOL_MAP) $(NETPOL_COMMANDS)
 plugins_k8s_netpol_k8s_netpol_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 plugins_k8s_netpol_k8s_netpol_la_LIBADD = sdk/lib/libisthmus.la $(JANSSON_LIBS)
 plugins_k8s_netpol_k8s_netpol_la_LDFLAGS = $(module_LDFLAGS)

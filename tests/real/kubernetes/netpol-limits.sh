@@ -26,9 +26,9 @@ east apply -f - >/dev/null <<'X'
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: front, namespace: shop, annotations: {isthmus.dev/clusters: "*"}},
  spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]}}
 X
-inputs() { # inputs WEST-CIDR GUARD
+inputs() { # inputs WEST-CIDR GUARD [MORE]
     echo "{\"kubeconfigs\": {\"east\": \"$TMP/east/kubeconfig\", \"west\": \"$TMP/west/kubeconfig\"}, \"guard\": \"$2\",
- \"pod_cidrs\": {\"east\": [\"10.1.0.0/16\"], \"west\": [\"$1\"]}}" >"$TMP/in.json"
+ \"pod_cidrs\": {\"east\": [\"10.1.0.0/16\"], \"west\": [\"$1\"]}${3:-}}" >"$TMP/in.json"
 }
 once() { plugin k8s-netpol "$TMP/state" "$TMP/in.json" "$@"; }
 nothing() { [ -z "$(east -n shop get networkpolicies -o name | grep isthmus)" ]; }
@@ -89,6 +89,22 @@ definition() { # definition GROUP VERSION KIND PLURAL SCOPE
 inputs 10.2.0.0/16 no-new-paths
 exits 1 "the guard: a new path is refused" once observe plan apply
 says "guard: no-new-paths" "as such"
+# A policy of the file that opens to the world outside, or opens by going.
+front() { east -n shop annotate networkpolicy front "isthmus.dev/clusters$1" >/dev/null; }
+file() { inputs 10.2.0.0/16 no-new-paths ", \"policies\": [{\"name\": \"out\", \"cluster\": \"$1\", \"namespace\": \"shop\", \"policyTypes\": [\"Ingress\"]$2}]"; }
+front -
+file east ', "ingress": [{"from": [{"ipBlock": {"cidr": "203.0.113.0/24", "except": ["203.0.113.0/25"]}}], "ports": [{"port": 443}]}]'
+once observe plan >"$TMP/out" 2>&1
+says "203.0.113.128 (outside) => east:shop/api[Pod] : TCP 443 (before: No Connections)" "a path from outside: plan tells of it"
+exits 1 "and the guard refuses it" once observe plan apply
+says "1 paths would be new, first 203.0.113.128 (outside) => east:shop/api[Pod] : TCP 443" "as such"
+file west ""
+ok "a policy that closes is let through" once observe plan apply
+inputs 10.2.0.0/16 no-new-paths
+exits 1 "and its going is not" once observe plan apply
+says "192.0.2.1 (outside) => west:shop/web[Pod] : All Connections (before: No Connections)" "which would open again"
+west -n shop delete networkpolicy out >/dev/null
+front '=*'
 while read -r group version kind plural scope; do
     definition "$group" "$version" "$kind" "$plural" "$scope"
     object="{apiVersion: $group/$version, kind: $kind, metadata: {name: theirs}}"
