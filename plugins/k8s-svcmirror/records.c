@@ -386,7 +386,7 @@ struct standing *standing_at(struct records *records, const char *key)
         return standing;
     size_t len = strlen(key);
     standing = ist_calloc(1, sizeof(*standing) + len + 1);
-    standing->source = -1;
+    standing->source = standing->service_source = -1;
     standing->headless = standing->said = STANDING_UNKNOWN;
     memcpy(standing->key, key, len + 1);
     standing->entry.hash = hash_text(HASH_BEGIN, key);

@@ -147,11 +147,12 @@ struct slice {
 // What stands of this step's own under a key of this cluster.
 struct standing {
     struct entry entry;
-    int16_t source;   // cluster of its Endpoints object; -1: of several, or unknown
-    uint8_t headless; // is its Service? 0, 1, or STANDING_...
-    uint8_t said;     // the same of what want() said last
-    uint8_t families; // FAMILY_... that its Service has an address of; 0: not known, or none
-    uint8_t behind;   // FAMILY_... of the endpoints that want() said last
+    int16_t source;         // cluster of its Endpoints object; -1: of several, or unknown
+    int16_t service_source; // the same of its Service
+    uint8_t headless;       // is its Service? 0, 1, or STANDING_...
+    uint8_t said;           // the same of what want() said last
+    uint8_t families;       // FAMILY_... that its Service has an address of; 0: not known, or none
+    uint8_t behind;         // FAMILY_... of the endpoints that want() said last
     const struct ports *ports, *said_ports; // of its Service; NULL: not known, or none
     char key[];
 };

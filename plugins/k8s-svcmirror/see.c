@@ -349,11 +349,13 @@ char *model_key_of(void *model, size_t cluster, size_t kind, const json_t *objec
         if (standing->families && standing->behind & ~standing->families) // there is something to tell now
             ist_reconciler_touch(m->run, cluster, key, 0);
     }
-    if (kind == KIND_ENDPOINTS) {
-        const ist_cluster *source = ist_clusters_find(
-            m->clusters, json_string_value(json_object_get(labels, IST_LABEL_SOURCE_CLUSTER)));
-        standing->source = source ? (int16_t)(source - m->clusters->items) : -1;
-    }
+    const ist_cluster *source =
+        ist_clusters_find(m->clusters, json_string_value(json_object_get(labels, IST_LABEL_SOURCE_CLUSTER)));
+    int16_t index = source ? (int16_t)(source - m->clusters->items) : -1;
+    if (kind == KIND_SERVICE)
+        standing->service_source = index;
+    if (kind == KIND_ENDPOINTS)
+        standing->source = index;
     return key;
 }
 

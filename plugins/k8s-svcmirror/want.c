@@ -210,21 +210,33 @@ static int turns(const struct deciding *d, struct standing *standing)
     return 0;
 }
 
-// Nobody is known to have a Service of that name. What may be a cluster's that cannot be asked stays.
+// What there is of a kind stays, if it may be of `clusters` (bits). `source`: whose it is; -1: of several. 1: it stays.
+static int stays(const struct deciding *d, size_t kind, const char *api, const char *name, int16_t source,
+                 uint64_t clusters)
+{
+    if (!uid_of(d, kind, d->ns, d->name) || !(clusters & (source < 0 ? ~(uint64_t)0 : bit((size_t)source))))
+        return 0;
+    ist_wanted_add(d->wanted,
+                   json_pack("{s:s, s:s, s:{s:s, s:s}}", "apiVersion", api, "kind", name, "metadata", "name",
+                             d->name, "namespace", d->ns),
+                   IST_WANT_IF_ABSENT);
+    return 1;
+}
+
+// Nobody is known to have a Service of that name. What may be a cluster's that cannot be asked stays, and what is one's
+// that can be asked goes. Of one that has been out of reach for too long the Service stays alone: it keeps its address
+// for when the endpoints come back.
 static void want_nothing(const struct deciding *d, struct standing *standing)
 {
+    uint64_t awaited = d->unknown & ~d->lost;
     standing->said = STANDING_NOTHING;
-    if (d->unknown & ~d->lost) {
+    if (stays(d, KIND_SERVICE, "v1", "Service", standing->service_source, d->unknown))
         standing->said = standing->headless;
-        ist_wanted_keep_all(d->wanted);
-    } else if (d->lost && uid_of(d, KIND_SERVICE, d->ns, d->name)) {
-        // Its endpoints have been out of reach for too long. The Service keeps its address for when they come back.
-        standing->said = standing->headless;
-        ist_wanted_add(d->wanted,
-                       json_pack("{s:s, s:s, s:{s:s, s:s}}", "apiVersion", "v1", "kind", "Service",
-                                 "metadata", "name", d->name, "namespace", d->ns),
-                       IST_WANT_IF_ABSENT);
-    }
+    for (size_t s = 0; s < d->m->clusters->count; s++)
+        if (awaited & bit(s))
+            ist_wanted_keep(d->wanted, d->m->clusters->items[s].name);
+    if (!ist_reconciler_serves(d->m->run, d->target, KIND_SLICE))
+        stays(d, KIND_ENDPOINTS, "v1", "Endpoints", standing->source, awaited);
 }
 
 // May an Endpoints object be written anew, or does it hold what a cluster that cannot be asked has in it?

@@ -476,11 +476,49 @@ static void what_stands_for_a_cluster_that_was_never_listed_stays(void **state)
                         "'gcp'");
     assert_true(json_is_true(json_array_get(w.wanted.if_absent, 0)));
     assert_string_equal(json_string_value(json_array_get(w.wanted.keep, 0)), "ccp");
-    want(&w, AWS, "stars/only-in-ccp");
-    assert_true(w.wanted.keep_all);
-    want(&w, AWS, "shop/never-chosen-there");
-    assert_false(w.wanted.keep_all);
     world_close(&w);
+}
+
+// A Service of ours in aws that stands for one of `source` (NULL: of several).
+static void stands_for(struct world *w, size_t kind, const char *name, const char *source)
+{
+    json_t *own = json_pack("{s:{s:s, s:s, s:{s:s*}}, s:{}}", "metadata", "name", name, "namespace", "stars",
+                            "labels", "isthmus.dev/source-cluster", source, "spec");
+    ist_free(model_key_of(w->model, AWS, kind, own));
+    json_decref(own);
+    fake_uid(&w->run, AWS, kind, "stars", name, "own");
+}
+
+// ccp has not been listed yet, gcp has: what stands for a Service that gcp has no more goes, whatever ccp will say.
+static void what_a_listed_cluster_has_no_more_goes_while_another_is_waited_for(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *source; // of what stands
+        int goes;
+    } cases[] = {{"ccp", 0}, {"gcp", 1}, {NULL, 0}};
+    for (size_t i = 0; i < 6; i++) {
+        struct world w;
+        world_open(&w, NULL);
+        w.run.lacks[AWS][KIND_SLICE] = i >= 3;
+        w.model->items[CCP].listed = 0;
+        set_state(&w, CCP, IST_CLUSTER_UNKNOWN);
+        stands_for(&w, KIND_SERVICE, "x", cases[i % 3].source);
+        if (i >= 3)
+            stands_for(&w, KIND_ENDPOINTS, "x", cases[i % 3].source);
+        want(&w, AWS, "stars/x");
+        assert_int_equal(wanted_count(&w, "Service"), !cases[i % 3].goes);
+        assert_int_equal(wanted_count(&w, "Endpoints"), i >= 3 && !cases[i % 3].goes);
+        for (size_t k = 0; k < json_array_size(w.wanted.if_absent); k++)
+            assert_true(json_is_true(json_array_get(w.wanted.if_absent, k)));
+        assert_string_equal(json_string_value(json_array_get(w.wanted.keep, 0)), "ccp");
+        assert_false(w.wanted.keep_all);
+        set_state(&w, CCP, IST_CLUSTER_EXPIRED); // the Service is left, but for gcp's
+        want(&w, AWS, "stars/x");
+        assert_int_equal(json_array_size(w.wanted.objects), !cases[i % 3].goes);
+        assert_int_equal(json_array_size(w.wanted.keep), 0);
+        world_close(&w);
+    }
 }
 
 // ccp, the older, had decided; it is not known yet, and gcp alone would have it otherwise.
@@ -529,9 +567,11 @@ static void a_cluster_that_is_another_stops_and_nothing_of_it_goes(void **state)
     see_service(&w, CCP, "x", 1, HTTP);
     see_addresses(&w, CCP, "x", "x-1", HTTP, "192.168.1.1");
     set_state(&w, CCP, IST_CLUSTER_STOPPED);
+    stands_for(&w, KIND_SERVICE, "x", "ccp");
     want(&w, AWS, "stars/x");
-    assert_true(w.wanted.keep_all);
-    assert_int_equal(json_array_size(w.wanted.objects), 0);
+    assert_int_equal(json_array_size(w.wanted.objects), 1);
+    assert_true(json_is_true(json_array_get(w.wanted.if_absent, 0)));
+    assert_string_equal(json_string_value(json_array_get(w.wanted.keep, 0)), "ccp");
     world_close(&w);
 }
 
@@ -659,6 +699,7 @@ int main(void)
         cmocka_unit_test(after_the_grace_endpoints_are_not_ready),
         cmocka_unit_test(or_they_are_removed_and_the_service_stays),
         cmocka_unit_test(what_stands_for_a_cluster_that_was_never_listed_stays),
+        cmocka_unit_test(what_a_listed_cluster_has_no_more_goes_while_another_is_waited_for),
         cmocka_unit_test(what_an_unknown_cluster_decided_stays_decided),
         cmocka_unit_test(a_cluster_that_is_another_stops_and_nothing_of_it_goes),
         cmocka_unit_test(expired_before_it_was_ever_listed_leaves_the_service_alone),

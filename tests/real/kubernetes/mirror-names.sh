@@ -182,7 +182,7 @@ mesh() { # mesh EXTRA
     echo "{\"clusters\":[${list#,}],\"kubeconfigs\":{${configs#,}},\"namespaces\":{\"mesh\":{\"west\":\"mesh-w\"}}$1}" >"$TMP/in.json"
 }
 behind() { # behind CLUSTER: "SERVICE=ADDRESS ..." sorted
-    of "$1" -n "$(home "$1")" get endpointslices -o jsonpath='{range .items[*]}{.metadata.labels.kubernetes\.io/service-name}={.endpoints[*].addresses[0]}{"\n"}{end}' | sort | tr '\n' ' '
+    of "$1" -n "$(home "$1")" get endpointslices -o jsonpath='{range .items[*]}{.metadata.labels.kubernetes\.io/service-name}={.endpoints[*].addresses[0]}{"\n"}{end}' | grep -v '=$' | sort | tr '\n' ' '
 }
 home() { if [ "$1" = west ]; then echo mesh-w; else echo mesh; fi; }
 net=1
@@ -210,6 +210,30 @@ ok "each to each, merged: apply" mirror observe plan apply
 every="all=10.1.0.3 all=10.2.0.3 all=10.3.0.3 $only"
 ok "all have the endpoints of all" is "$(behind east)/$(behind north)/$(behind west)" "$every/$every/$every"
 ok "each to each, merged: nothing is left to do" nothing
+
+# ---- a cluster that does not answer holds nobody up, and what it has elsewhere stays
+dead() { sed -i "s#\"north\":\"[^\"]*\"#\"north\":\"$1\"#" "$TMP/in.json"; }
+sed 's#127.0.0.1:[0-9]*#127.0.0.1:1#' "$TMP/north/kubeconfig" >"$TMP/nobody"
+dead "$TMP/nobody"
+of east -n mesh create service clusterip later --tcp=80 >/dev/null
+of west -n mesh-w delete service only-west >/dev/null
+mirror observe plan apply >"$TMP/out" 2>&1
+says 'cluster north cannot be read' "a cluster that does not answer is told"
+written() { of west -n mesh-w get service later && ! of east -n mesh get service only-west; }
+ok "what others have goes on" written
+ok "what it has in the others stays" is "$(behind east)" "all=10.1.0.3 all=10.2.0.3 all=10.3.0.3 only-east=10.1.0.9 only-north=10.2.0.10 "
+
+# ---- two names for one cluster: a question, and nothing is taken away for it
+dead "$TMP/west/kubeconfig"
+mirror observe plan apply >"$TMP/out" 2>&1
+says 'is another cluster than before' "another cluster behind a name is told"
+ok "and what the first one has in the others stays" is "$(behind east)" "all=10.1.0.3 all=10.2.0.3 all=10.3.0.3 only-east=10.1.0.9 only-north=10.2.0.10 "
+dead "$TMP/north/kubeconfig"
+sed "s#{\"name\":\"west\"#{\"name\":\"twin\",\"services\":[{\"namespace\":\"mesh\"}]},&#; s#\"west\":\"/#\"twin\":\"$TMP/north/kubeconfig\",&#" "$TMP/in.json" >"$TMP/twin.json"
+mirror_twin() { plugin k8s-svcmirror "$TMP/state" "$TMP/twin.json" observe plan apply; }
+mirror_twin >"$TMP/out" 2>&1
+says 'is the same cluster as north' "two names for one cluster are told"
+ok "and nothing goes for it" is "$(behind east)" "all=10.1.0.3 all=10.2.0.3 all=10.3.0.3 only-east=10.1.0.9 only-north=10.2.0.10 "
 
 # ---- a cluster that is not named any more
 sed -i 's/,{"name":"west"[^}]*}\]}//; s/"namespaces":{[^}]*}},//; s/,"west":"[^"]*"//' "$TMP/in.json"

@@ -64,7 +64,8 @@ versions() { # of all that we wrote, whatever writes a status aside
 # ---- the daemon ----
 
 inputs() { # inputs EXTRA
-    echo "{\"clusters\":[{\"name\":\"$E\",\"services\":[{\"namespace\":\"shop\",\"targets\":[\"$W\"]}]},{\"name\":\"$W\",\"services\":[]}],
+    echo "{\"clusters\":[{\"name\":\"$E\",\"services\":[{\"namespace\":\"shop\",\"targets\":[\"$W\"]},
+{\"namespace\":\"picked\",\"nameMatches\":[\"^pick\"],\"labels\":{\"tier\":\"web\"},\"annotation\":\"example.org/share=yes\"}]},{\"name\":\"$W\",\"services\":[]}],
 \"kubeconfigs\":{\"$E\":\"${EAST_CONFIG:-$TMP/$E/kubeconfig}\",\"$W\":\"${WEST_CONFIG:-$TMP/$W/kubeconfig}\"},
 \"pod_cidrs\":{\"$E\":[\"10.0.0.0/16\"]}$1}" >"$TMP/$E.json"
 }
@@ -158,6 +159,24 @@ odd() {
     ok "$1: nothing of it is left to do" mirror observe plan
     says '"changes":[]' "$1: so plan says"
     start_daemon
+}
+
+# What fits a rule is mirrored, by name, labels and annotation together, and only as long as it does.
+picked() {
+    local name
+    for cluster in east west; do $cluster create namespace picked >/dev/null; done
+    for name in pick-1 pick-2 other; do
+        east -n picked create service clusterip "$name" --tcp=80 >/dev/null
+        east -n picked label service "$name" tier=web --overwrite >/dev/null
+        [ $name = pick-2 ] || east -n picked annotate service "$name" example.org/share=yes >/dev/null
+    done
+    are() { is "$(west -n picked get services -o name | tr '\n' ' ')" "$1"; }
+    ok "$1: the one that fits a rule" within 20 are "service/pick-1 "
+    east -n picked annotate service pick-2 example.org/share=yes >/dev/null
+    east -n picked label service pick-1 tier=db --overwrite >/dev/null
+    ok "$1: one is annotated, the other has another label" within 20 are "service/pick-2 "
+    east -n picked annotate service pick-2 example.org/share=no --overwrite >/dev/null
+    ok "$1: and none fits any more" within 20 are ""
 }
 
 reported() {
@@ -302,7 +321,7 @@ for pair in $PAIRS; do
     start_cluster "$W" "$WKIND"
     cp "/proc/$(cat "$TMP/$E/api.pid")/cmdline" "$TMP/$E/api.args"
     disown -a
-    for part in first odd reported many turns while_down rivals whose out_of_reach away; do "$part" "$pair"; done
+    for part in first odd picked reported many turns while_down rivals whose out_of_reach away; do "$part" "$pair"; done
     for pid in $(cat "$TMP/$E"/*.pid "$TMP/$W"/*.pid); do kill "$pid" 2>/dev/null; done
 done
 finish
