@@ -30,6 +30,7 @@ END
 ok "ccp: plan orders one cluster" plan ccp create
 lab faults add service='^ccp$' action='^ccp:CreateCluster$' effect=cut-after >/dev/null
 ok "ccp: apply waits until it is READY, though the answer to its order is lost" run ccp apply
+ok "ccp: with progress" grep -q "EKS cluster aws: CREATING" "$TMP/err"
 lab faults clear >/dev/null
 ok "ccp: there is one" test "$(aws eks list-clusters --query 'length(clusters)' --output text)" = 1
 ok "ccp: a second plan is empty" plan ccp ""

@@ -16,8 +16,10 @@ drift "the source/dest check is on again" "SourceDestCheck" "source/dest" \
     ec2 modify-network-interface-attribute --network-interface-id "$eni" --source-dest-check
 drift "the kubeconfig is open to others" "0644" - chmod 644 "$ISTHMUS_CFG/aws-kubeconfig.yaml"
 ok "it is its owner's alone again" test "$(stat -c %a "$ISTHMUS_CFG/aws-kubeconfig.yaml")" = 600
-drift "SNAT is on again" "EXTERNALSNAT" "SNAT" \
-    cloud -n kube-system set env daemonset/aws-node -c aws-node AWS_VPC_K8S_CNI_EXTERNALSNAT=false
+drift "SNAT is on again towards the pods on premises" "EXCLUDE_SNAT_CIDRS" "SNAT" \
+    cloud -n kube-system set env daemonset/aws-node -c aws-node AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS=10.1.0.0/16
+drift "SNAT is on again altogether" "EXCLUDE_SNAT_CIDRS" "SNAT" \
+    cloud -n kube-system set env daemonset/aws-node -c aws-node AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS-
 router() { ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
     -i "$ISTHMUS_ROUTER_KEY" -p "$ISTHMUS_ROUTER_PORT" "ec2-user@$ISTHMUS_ROUTER_ADDRESS" 2>&1 || true; }
 router_line() { printf 'configure terminal\n%s\n%s\nend\nexit\n' "$1" "$2" | router; }

@@ -22,7 +22,7 @@ struct world {
     json_t *clusters;    // array
     int polls_to_ready;  // so many looks say CREATING
     const char *settled; // READY
-    int v2_only;         // no version 3 login
+    int v2_only;         // no version 3 login; 2: and version 2's answers with a header
     int sessions;        // logins so far; the token is "session-N"
     int expire_at_poll;  // the session ends at this look; 0: never
     int polls;
@@ -55,7 +55,8 @@ static void play_login(struct world *w, const struct httpd_request *rq, struct h
     const int good = strstr(rq->body, v3 ? "\"" PASSWORD "\"" : "password=abcd123%21-secret") != NULL;
     if (good)
         snprintf(header, sizeof(header),
-                 v3 ? "X-Auth-Token: session-%d\r\n" : "Set-Cookie: CXAccessToken=session-%d; Path=/\r\n",
+                 v3 || w->v2_only == 2 ? "X-Auth-Token: session-%d\r\n"
+                                       : "Set-Cookie: CXAccessToken=session-%d; Path=/\r\n",
                  ++w->sessions);
     reply->headers = good ? header : NULL;
     if (!good && !v3)
@@ -280,6 +281,32 @@ static void a_platform_of_version_2_is_logged_in_to(void **state)
     struct fixture *f = *state;
     f->world.v2_only = 1;
     assert_int_equal(fakehost_converge(f->host), IST_OK);
+    f->world.v2_only = 2;
+    assert_int_equal(fakehost_changes(f->host), 0);
+}
+
+static void a_certificate_is_verified_against_what_was_named(void **state)
+{
+    struct fixture *f = *state;
+    char file[] = "/tmp/isthmus-ccp-ca-XXXXXX";
+    struct httpd *tls = httpd_start(handler, &f->world, 1);
+    const int fd = mkstemp(file);
+    assert_int_equal(write(fd, httpd_ca(tls), strlen(httpd_ca(tls))), strlen(httpd_ca(tls)));
+    close(fd);
+    set_input(f, "url", json_string(httpd_url(tls)));
+    assert_int_equal(fakehost_run(f->host, IST_OP_OBSERVE), IST_ERR_NETWORK); // not one of the system's
+    assert_non_null(strstr(error_text(f), "TLS"));
+    assert_int_equal(f->world.sessions, 0);
+    set_input(f, "ca_file", json_string(file));
+    assert_int_equal(fakehost_run(f->host, IST_OP_OBSERVE), IST_OK);
+    assert_true(fakehost_hides(f->host, "not verified"));
+    json_object_del(f->host->inputs, "ca_file");
+    set_input(f, "insecure", json_true());
+    assert_int_equal(fakehost_run(f->host, IST_OP_OBSERVE), IST_OK);
+    assert_false(fakehost_hides(f->host, "the server's certificate is not verified"));
+    unlink(file);
+    set_input(f, "url", json_string(httpd_url(f->server)));
+    httpd_stop(tls);
 }
 
 static void a_wrong_password_is_refused_without_telling_it(void **state)
@@ -518,6 +545,7 @@ static void destroy_deletes_what_was_made_and_finds_it_gone_the_second_time(void
     struct fixture *f = *state;
     assert_int_equal(fakehost_converge(f->host), IST_OK);
     assert_int_equal(fakehost_run(f->host, IST_OP_DESTROY), IST_OK);
+    assert_false(fakehost_hides(f->host, "goes without a look for its load balancers")); // it has no address
     assert_int_equal(json_array_size(f->world.clusters), 0);
     assert_int_equal(fakehost_run(f->host, IST_OP_DESTROY), IST_OK);
     assert_int_equal(f->world.deletes, 1);
@@ -603,6 +631,7 @@ int main(void)
         CASE(a_cluster_is_ordered_and_waited_for),
         CASE(a_session_that_ends_while_waiting_is_renewed),
         CASE(a_platform_of_version_2_is_logged_in_to),
+        CASE(a_certificate_is_verified_against_what_was_named),
         CASE(a_wrong_password_is_refused_without_telling_it),
         CASE(providers_that_fit_are_listed_when_there_are_several),
         CASE(a_role_that_is_not_there_is_said_in_plan),
