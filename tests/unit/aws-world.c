@@ -40,6 +40,10 @@ static char *nothing_of(const char *form)
     return text;
 }
 
+static const char sso_keys[] =
+    "{\"roleCredentials\":{\"accessKeyId\":\"ASIASSO\",\"secretAccessKey\":\"sso-secret\","
+    "\"sessionToken\":\"sso-token\",\"expiration\":4070908800000}}";
+
 static void play_metadata(const struct httpd_request *rq, struct httpd_reply *reply)
 {
     char token[64] = "";
@@ -90,6 +94,13 @@ void handler(void *arg, const struct httpd_request *rq, struct httpd_reply *repl
             reply->status = 404;
         else
             reply->body = strdup(machine_keys);
+        return;
+    }
+    if (strncmp(rq->target, "/federation/credentials", 23) == 0) {
+        httpd_header(rq, "x-amz-sso_bearer_token", w->bearer, sizeof(w->bearer));
+        reply->status = w->no_keys ? 401 : 200;
+        reply->headers = w->no_keys ? "x-amzn-ErrorType: UnauthorizedException\r\n" : NULL;
+        reply->body = strdup(w->no_keys ? "{\"message\":\"Session token not found or invalid\"}" : sso_keys);
         return;
     }
     snprintf(w->form, sizeof(w->form), "%s", rq->body);

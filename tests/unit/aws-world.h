@@ -21,6 +21,7 @@ struct world {
     char roles[512]; // assumed, in order
     int fetches;     // of the container's keys
     int no_keys;     // it has none any more
+    char bearer[64]; // of SSO's call
 };
 
 struct fixture {

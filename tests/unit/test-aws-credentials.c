@@ -120,7 +120,10 @@ static void profiles_that_say_too_much_or_too_little_are_errors(void **state)
         {"role_arn=arn:a\ncredential_source=Moon\n", "credential_source Moon is not known"},
         {"role_arn=arn:a\nsource_profile=b\nmfa_serial=arn:mfa\n", "second factor"},
         {"aws_access_key_id=AKID\n", "one key without the other"},
-        {"sso_session=corp\n", "SSO"}};
+        {"sso_session=corp\n", "SSO session corp, and sso_region is not set"},
+        {"sso_start_url=https://x\nsso_region=x.evil/\nsso_account_id=1\nsso_role_name=r\n", "is no region"},
+        {"sso_start_url=https://x\nsso_region=us-east-1\nsso_account_id=1\nsso_role_name=r\n",
+         "nobody has done that here"}};
     struct fixture *f = *state;
     setenv("AWS_PROFILE", "a", 1);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -133,6 +136,68 @@ static void profiles_that_say_too_much_or_too_little_are_errors(void **state)
         close_client(f);
     }
     assert_int_equal(f->world.calls, 0);
+}
+
+// As `aws sso login` leaves it for a session that is called "corp": its file is named by SHA-1 of that.
+static void sign_in(const struct fixture *f, const char *until)
+{
+    static const char *const folders[] = {".aws", ".aws/sso", ".aws/sso/cache"};
+    char text[256], path[256];
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", f->dir, folders[i]);
+        (void)mkdir(path, 0700);
+    }
+    snprintf(text, sizeof(text),
+             "{\"startUrl\":\"https://corp\",\"accessToken\":\"signed-in\",\"expiresAt\":\"%s\"}", until);
+    write_file(f, ".aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json", NULL, text);
+}
+
+static void sign_out(const struct fixture *f)
+{
+    static const char *const folders[] = {".aws/sso/cache", ".aws/sso", ".aws"};
+    char path[256];
+    remove_file(f, ".aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json");
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", f->dir, folders[i]);
+        rmdir(path);
+    }
+}
+
+static void who_has_signed_in_by_sso_is_let_in(void **state)
+{
+    struct fixture *f = *state;
+    write_file(f, "config", "AWS_CONFIG_FILE",
+               "[sso-session corp]\nsso_region = us-east-1\nsso_start_url = https://corp\n"
+               "[profile dev]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Net Admin\n"
+               "[profile top]\nrole_arn = arn:top\nsource_profile = dev\n");
+    setenv("AWS_PROFILE", "dev", 1);
+    sign_in(f, "2098-01-01T00:00:00Z");
+    open_called(f);
+    assert_int_equal(describe(f), IST_OK);
+    assert_non_null(strstr(f->world.auth, "Credential=ASIASSO/"));
+    assert_string_equal(f->world.bearer, "signed-in");
+    assert_non_null(strstr(f->call.debug, "AWS credentials from profile dev, SSO role Net Admin"));
+    assert_non_null(strstr(f->call.secrets, "signed-in\n"));
+    close_client(f);
+    setenv("AWS_PROFILE", "top", 1);
+    open_called(f);
+    assert_int_equal(describe(f), IST_OK);
+    assert_string_equal(f->world.roles, "arn%3Atop ");
+    close_client(f);
+    setenv("AWS_PROFILE", "dev", 1);
+    f->world.no_keys = 1;
+    open_called(f);
+    assert_int_equal(describe(f), IST_ERR_DENIED);
+    assert_non_null(strstr(f->err.text, "the session has ended"));
+    assert_non_null(strstr(f->err.hint, "aws sso login --profile dev"));
+    close_client(f);
+    f->world.bearer[0] = '\0';
+    sign_in(f, "2020-01-01T00:00:00Z");
+    open_called(f);
+    assert_int_equal(describe(f), IST_ERR_DENIED);
+    assert_non_null(strstr(f->err.text, "the session has ended"));
+    assert_string_equal(f->world.bearer, ""); // nobody was asked
+    sign_out(f);
 }
 
 // A helper of the user's that prints what `body` says; its profile is "made".
@@ -520,6 +585,7 @@ int main(void)
         CASE(profiles_have_keys_regions_and_comments),
         CASE(a_profile_assumes_its_role_through_source_profiles),
         CASE(source_profiles_in_a_circle_are_an_error),
+        CASE(who_has_signed_in_by_sso_is_let_in),
         CASE(a_program_hands_out_keys),
         CASE(a_program_that_fails_is_named_with_what_it_said),
         CASE(a_web_identity_is_exchanged_unsigned),

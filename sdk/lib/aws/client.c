@@ -43,8 +43,7 @@ static const char *find_region(ist_aws *aws)
     return region;
 }
 
-// A region becomes part of a host name: nothing else may slip in.
-static int is_region(const char *text)
+int aws_is_region(const char *text)
 {
     const size_t len = strlen(text);
     return len > 0 && len < 40 && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
@@ -61,7 +60,7 @@ int32_t ist_aws_new(const ist_env *env, const ist_aws_options *options, ist_aws 
     if (region == NULL) {
         rc = ist_fail(err, IST_ERR_INPUT, "AWS", "no region is given");
         ist_hint(err, "set the input `region`, AWS_REGION, or a region in the profile");
-    } else if (!is_region(region)) {
+    } else if (!aws_is_region(region)) {
         rc = ist_fail(err, IST_ERR_INPUT, "AWS", "\"%.60s\" is no region", region);
     } else {
         made->region = ist_strdup(region);
@@ -159,7 +158,7 @@ static int32_t exchange(ist_aws *aws, const struct aws_call *call, const char *w
                         ist_http_response *response, ist_error *err)
 {
     struct aws_endpoint endpoint;
-    int32_t rc = aws_endpoint(aws, call->service, &endpoint, err);
+    int32_t rc = aws_endpoint(aws, call->service, call->region, &endpoint, err);
     const struct aws_credentials *c = call->as;
     if (rc == IST_OK && c == NULL && !call->anonymous)
         rc = aws_credentials(aws, &c, err);
@@ -176,6 +175,8 @@ static int32_t exchange(ist_aws *aws, const struct aws_call *call, const char *w
         add_line(&lines, ist_printf("Content-Type: %s", call->content_type));
     if (call->target != NULL)
         add_line(&lines, ist_printf("X-Amz-Target: %s", call->target));
+    if (call->header != NULL)
+        add_line(&lines, ist_strdup(call->header));
     if (c != NULL)
         add_signature(aws, call, &endpoint, path, c, &lines);
     const ist_http_request request = {.size = sizeof(request),
@@ -280,7 +281,8 @@ static int32_t refuse(ist_aws *aws, const struct aws_call *call, const ist_http_
 void aws_where(const ist_aws *aws, const struct aws_call *call, char *where, size_t size)
 {
     snprintf(where, size, "%s %s%s%.80s in %s", aws_service_title(call->service), call->action,
-             call->resource != NULL ? " " : "", call->resource != NULL ? call->resource : "", aws->region);
+             call->resource != NULL ? " " : "", call->resource != NULL ? call->resource : "",
+             call->region != NULL ? call->region : aws->region);
 }
 
 int32_t aws_send(ist_aws *aws, const struct aws_call *call, ist_http_response *response, ist_error *err)

@@ -63,17 +63,20 @@ static char *name_after(const char *title, const char *kind)
 }
 
 // What a section is kept under: the profile that "[dev]" names in credentials, "[profile dev]" or "[default]" in config;
-// AWS_SERVICES with the name of a section of services; NULL for those of another kind (sso-session).
+// AWS_SERVICES or AWS_SSO_SESSION with the name of such a section; NULL for those of another kind.
 static char *section_of(const char *from, const char *to, int is_config)
 {
     char *title = trimmed(from, to);
     if (!is_config || strcmp(title, "default") == 0)
         return title;
     char *name = name_after(title, "profile");
-    char *services = name == NULL ? name_after(title, "services") : NULL;
+    char *services = name_after(title, "services"), *session = name_after(title, "sso-session");
     if (services != NULL)
         name = ist_printf(AWS_SERVICES "%s", services);
+    else if (session != NULL)
+        name = ist_printf(AWS_SSO_SESSION "%s", session);
     ist_free(services);
+    ist_free(session);
     ist_free(title);
     return name;
 }

@@ -101,13 +101,10 @@ int32_t aws_from_profile(ist_aws *aws, const char *profile, int depth, struct aw
         return by_role(aws, profile, depth, c, err);
     rc = own_keys(aws, profile, c, err);
     const char *program = aws_profile_setting(aws, profile, "credential_process");
-    if (rc == IST_ERR_NOT_FOUND && program != NULL)
-        return aws_from_process(aws, profile, program, c, err);
     if (rc == IST_ERR_NOT_FOUND && (aws_profile_setting(aws, profile, "sso_session") != NULL ||
                                     aws_profile_setting(aws, profile, "sso_start_url") != NULL))
-        return ist_fail(err, IST_ERR_DENIED, "AWS credentials",
-                        "profile %s signs in through a browser (SSO): export its keys with `aws configure "
-                        "export-credentials` first",
-                        profile);
+        return aws_from_sso(aws, profile, c, err);
+    if (rc == IST_ERR_NOT_FOUND && program != NULL)
+        return aws_from_process(aws, profile, program, c, err);
     return rc;
 }

@@ -1,4 +1,4 @@
-// The chain: what was given, the environment, web identity, the shared files, the container, the instance, in
+// The chain: what was given, the environment, web identity, the shared files (with SSO and programs), the container, the instance, in
 // the order of AWS's own tools. Temporary credentials are renewed five minutes before they end.
 #include "internal.h"
 
@@ -26,8 +26,7 @@ void aws_credentials_copy(struct aws_credentials *to, const struct aws_credentia
                                    from->expires_ms, copy(from->source)};
 }
 
-// "2026-11-22T10:00:00Z", with or without fractions; 0 when it is something else.
-static int64_t parse_time(const char *text)
+int64_t aws_parse_time(const char *text)
 {
     struct tm at = {0};
     const char *end = text != NULL ? strptime(text, "%Y-%m-%dT%H:%M:%S", &at) : NULL;
@@ -48,7 +47,7 @@ int32_t aws_credentials_from_json(const json_t *answer, const char *where, char 
         return ist_fail(err, IST_ERR_DENIED, where, "%s", message);
     }
     *c = (struct aws_credentials){ist_strdup(access), ist_strdup(secret), copy(token),
-                                  parse_time(ist_json_str(answer, "Expiration")), source};
+                                  aws_parse_time(ist_json_str(answer, "Expiration")), source};
     return IST_OK;
 }
 

@@ -32,6 +32,7 @@ static const struct service services[] = {
     {"ssm", "SSM", "SSM", 0},
     {"elasticloadbalancing", "ELB", "ELASTIC_LOAD_BALANCING", 0},
     {"autoscaling", "AutoScaling", "AUTO_SCALING", 0},
+    {"sso", "SSO", "SSO", 0},
 };
 
 static const struct service *find_service(const char *name)
@@ -60,7 +61,8 @@ static void own_url(const struct partition *p, const struct service *s, const ch
                     char *url, size_t size)
 {
     if (s == NULL || !s->global)
-        snprintf(url, size, "https://%s.%s.%s", name, region, p->suffix);
+        snprintf(url, size, "https://%s%s.%s.%s", strcmp(name, "sso") == 0 ? "portal." : "", name, region,
+                 p->suffix);
     else if (strcmp(p->prefix, "") == 0)
         snprintf(url, size, "https://%s.%s", name, p->suffix);
     else if (strcmp(p->prefix, "us-gov-") == 0)
@@ -126,24 +128,25 @@ static const char *configured_url(ist_aws *aws, const struct service *s)
     return url != NULL ? url : aws_profile_setting(aws, profile, "endpoint_url");
 }
 
-int32_t aws_endpoint(ist_aws *aws, const char *service, struct aws_endpoint *endpoint, ist_error *err)
+int32_t aws_endpoint(ist_aws *aws, const char *service, const char *region, struct aws_endpoint *endpoint,
+                     ist_error *err)
 {
+    const char *where = region != NULL ? region : aws->region;
     struct aws_endpoint e = {0};
     const struct service *s = find_service(service);
-    const struct partition *p = partition_of(aws->region);
+    const struct partition *p = partition_of(where);
     char own[512];
     const char *given = aws->options.endpoint;
     if (given == NULL)
         given = configured_url(aws, s);
     if (given == NULL) {
-        own_url(p, s, service, aws->region, own, sizeof(own));
+        own_url(p, s, service, where, own, sizeof(own));
         given = own;
     }
     const int32_t rc = split(given, &e, err);
     if (rc != IST_OK)
         return rc;
-    snprintf(e.signing_region, sizeof(e.signing_region), "%s",
-             s != NULL && s->global ? p->global : aws->region);
+    snprintf(e.signing_region, sizeof(e.signing_region), "%s", s != NULL && s->global ? p->global : where);
     *endpoint = e;
     return IST_OK;
 }

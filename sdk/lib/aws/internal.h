@@ -41,6 +41,8 @@ int32_t aws_from_profile(ist_aws *aws, const char *profile, int depth, struct aw
 // Runs the command line of a profile's credential_process.
 int32_t aws_from_process(ist_aws *aws, const char *profile, const char *command, struct aws_credentials *c,
                          ist_error *err);
+// Of a profile with sso_session or sso_start_url; the user has signed in before.
+int32_t aws_from_sso(ist_aws *aws, const char *profile, struct aws_credentials *c, ist_error *err);
 int32_t aws_from_container(ist_aws *aws, struct aws_credentials *c, ist_error *err);
 int32_t aws_from_instance(ist_aws *aws, struct aws_credentials *c, ist_error *err);
 // A role by `base`'s word; external_id may be NULL, seconds 0 for the role's default.
@@ -51,6 +53,9 @@ int32_t aws_assume_role(ist_aws *aws, const struct aws_credentials *base, const 
 // answer.
 int32_t aws_credentials_from_json(const json_t *answer, const char *where, char *source,
                                   struct aws_credentials *c, ist_error *err); // takes source
+
+// "2026-11-22T10:00:00Z", with or without fractions; 0 when it is something else.
+int64_t aws_parse_time(const char *text);
 
 // Current credentials, fetched or renewed when needed; borrowed from the client.
 int32_t aws_credentials(ist_aws *aws, const struct aws_credentials **c, ist_error *err);
@@ -66,9 +71,11 @@ void aws_credentials_drop(ist_aws *aws); // they were refused: the next call fet
 // ---- the shared files ----
 
 // Adds the sections of an INI file to `profiles` (object, later files win key by key). In the config file
-// sections are called "profile NAME", and those called "services NAME" are kept under AWS_SERVICES and that name.
+// sections are called "profile NAME", and those called "services NAME" or "sso-session NAME" are kept under one of the
+// words below and that name.
 // Never fails: lines that are not understood are skipped, as AWS does.
-#define AWS_SERVICES "services\n" // which no profile's name can begin with
+#define AWS_SERVICES    "services\n" // which no profile's name can begin with
+#define AWS_SSO_SESSION "sso-session\n"
 void aws_config_parse(const char *text, size_t len, int is_config, json_t *profiles);
 // Both files, read once; borrowed. An unreadable file is an empty one.
 const json_t *aws_profiles(ist_aws *aws);
@@ -87,7 +94,10 @@ struct aws_endpoint {
     char path[256];          // of an endpoint that has one, without a slash at the end; usually ""
     char signing_region[64]; // global services sign with one region of their partition
 };
-int32_t aws_endpoint(ist_aws *aws, const char *service, struct aws_endpoint *endpoint, ist_error *err);
+int32_t aws_endpoint(ist_aws *aws, const char *service, const char *region, struct aws_endpoint *endpoint,
+                     ist_error *err);
+// A region becomes part of a host name: nothing else may slip in.
+int aws_is_region(const char *text);
 const char *aws_service_title(const char *service); // "EC2", as errors name it
 
 // ---- XML ----
@@ -121,9 +131,11 @@ struct aws_call {
     const char *service;  // "ec2"
     const char *action;   // for people: "CreateRoute", "GET /clusters/aws"
     const char *resource; // for people: what it is about ("rtb-1"), or NULL
+    const char *region;   // NULL: the client's
     const char *method, *path;
-    const char *query; // NULL: none
-    const char *body;  // NULL: none
+    const char *query;  // NULL: none
+    const char *header; // one more, or NULL
+    const char *body;   // NULL: none
     size_t body_len;
     const char *content_type; // of the body
     const char *target;       // X-Amz-Target, or NULL

@@ -13,7 +13,7 @@ int32_t ist_aws_presign(ist_aws *aws, const char *service, const char *method, c
 {
     struct aws_endpoint endpoint;
     const struct aws_credentials *c = NULL;
-    int32_t rc = aws_endpoint(aws, service, &endpoint, err);
+    int32_t rc = aws_endpoint(aws, service, NULL, &endpoint, err);
     if (rc == IST_OK)
         rc = aws_credentials(aws, &c, err);
     if (rc != IST_OK)

@@ -18,6 +18,7 @@ int http_header_is_secret(const char *name, size_t len)
         "set-cookie",
         "x-auth-token",
         "x-amz-security-token",
+        "x-amz-sso_bearer_token",
         "x-aws-ec2-metadata-token",
         "www-authenticate",
         "proxy-authenticate",
