@@ -33,15 +33,18 @@ static void touch_targets(const struct model *m, size_t source, const struct ser
     }
 }
 
+// Whoever replaces a Service of his own deletes it and makes it anew: taken at once, its name would be ours by then.
+#define FREED_MS 3000
+
 // A Service of a cluster may stand in the way of one that is mirrored to it, or be joined by it.
-static void touch_own(struct model *m, size_t cluster, const char *ns, const char *name)
+static void touch_own(struct model *m, size_t cluster, const char *ns, const char *name, int64_t within_ms)
 {
     struct source found[CLUSTERS_MAX];
     uint64_t unknown, lost;
     char *key = ist_printf("%s/%s", ns, name);
     if (standing_find(&m->items[cluster].records, key) ||
         model_sources(m, cluster, ns, name, found, &unknown, &lost) || unknown)
-        ist_reconciler_touch(m->run, cluster, key, 0);
+        ist_reconciler_touch(m->run, cluster, key, within_ms);
     ist_free(key);
 }
 
@@ -110,7 +113,7 @@ static void see_service(struct model *m, size_t c, const json_t *object, int gon
     uint64_t targets = service->targets | read.targets;
     replace_service(m, cluster, service, &read);
     touch_targets(m, c, service, targets);
-    touch_own(m, c, ns, name);
+    touch_own(m, c, ns, name, gone ? FREED_MS : 0);
     service_tidy(&cluster->records, &m->pool, service);
 }
 

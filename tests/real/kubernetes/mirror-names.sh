@@ -56,6 +56,16 @@ slice north odd v4 "{name: main, port: 81, protocol: TCP}" 10.8.2.1
 service east dual "ports: [$WEB], ipFamilies: [IPv4], ipFamilyPolicy: PreferDualStack"
 slice east dual v4 "$WEB" 10.0.3.1 172.31.0.1
 slice east dual v6 "$WEB" fd00:1::1 fd00:2::1
+# Everything that a Service may have, and pods in every state behind it.
+service east full "type: LoadBalancer, selector: {a: b}, externalIPs: [192.0.2.4], loadBalancerIP: 192.0.2.5,
+ loadBalancerSourceRanges: [10.0.0.0/8], externalTrafficPolicy: Local, $([ "$KIND" = classic ] || echo 'internalTrafficPolicy: Local, loadBalancerClass: a/b, allocateLoadBalancerNodePorts: true,')
+ healthCheckNodePort: 30999, sessionAffinity: ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: 60}}, publishNotReadyAddresses: true,
+ ports: [{name: web, port: 80, protocol: TCP, appProtocol: http, nodePort: 30080}]"
+PODS="{addresses: [10.0.6.1], conditions: {ready: true, serving: true, terminating: false}, hostname: pod-1, nodeName: node-1, zone: z},
+ {addresses: [10.0.6.2], conditions: {ready: false, serving: true, terminating: true}, targetRef: {kind: Pod, name: p}},
+ {addresses: [10.0.6.3], conditions: {ready: false, serving: false, terminating: false}}"
+echo "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: full-pods, namespace: shop, labels: {kubernetes.io/service-name: full}}, addressType: IPv4, ports: [$WEB], endpoints: [$PODS]}" |
+    of east apply -f - >/dev/null
 service east linkerd "ports: [$WEB]" "mirror.linkerd.io/mirrored-service: 'true'"
 service east imported "ports: [$WEB]" "multicluster.kubernetes.io/service-name: x"
 service east other "ports: [$WEB]" "isthmus.dev/owner: another.step"
@@ -88,6 +98,23 @@ ok "both families, and no address outside the pod CIDRs" is "$(slices dual)" "$(
 others() { ! west get services -o name | grep -E '/(linkerd|imported|other|globalnet|gateway|derived)$'; }
 ok "what other mirrors made is nobody's source" others
 ok "nothing is left to do" nothing
+
+# ---- what crosses of a Service and of pods, and what does not
+spec() { west get service full -o json | sed -n '/"spec"/,/^    }/p' | tr -d ' \n' | sed -E 's/"(clusterIPs?|ipFamil[a-zA-Z]*)":(\[[^]]*\]|"[^"]*"),//g; s/,"status".*//'; }
+wanted_spec() {
+    local spec
+    spec=$(spec)
+    echo "$spec"
+    case $spec in *nodePort* | *external* | *loadBalancer* | *oadBalancer* | *healthCheck* | *Local* | *selector*) return 1 ;; esac
+    case $spec in *'"appProtocol":"http"'*'"publishNotReadyAddresses":true'*'"sessionAffinity":"ClientIP"'*'"timeoutSeconds":60'*'"type":"ClusterIP"'*) ;; *) return 1 ;; esac
+}
+ok "of a LoadBalancer no more crosses than means something elsewhere" wanted_spec
+pods() { west get endpointslices -l kubernetes.io/service-name=full -o jsonpath='{range .items[*].endpoints[*]}{.addresses[0]} {.conditions.ready}/{.conditions.serving}/{.conditions.terminating} {.hostname}{.nodeName}{.zone}{.targetRef}{"\n"}{end}'; }
+ok "pods with their states and host names" \
+    is "$(pods)" "$(lines '10.0.6.1 true/true/false pod-1' '10.0.6.2 false/true/true ' '10.0.6.3 false/false/false ')"
+whose() { west get endpointslices -l kubernetes.io/service-name=full -o jsonpath='{.items[*].metadata.labels.endpointslice\.kubernetes\.io/managed-by} {.items[*].metadata.labels.isthmus\.dev/source-cluster} {.items[*].metadata.ownerReferences[*].uid}'; }
+ok "a slice says whose it is, and goes with its Service" is "$(whose)" "isthmus.dev east $(west get service full -o jsonpath='{.metadata.uid}')"
+of east -n shop delete service full >/dev/null
 
 # ---- labels and annotations: those that are listed, as long as the source has them
 inputs ',"labels":["team"],"annotations":["example.org/note"]'

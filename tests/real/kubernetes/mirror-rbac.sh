@@ -46,6 +46,7 @@ apiVersion: v1
 items:
 - {kind: Namespace, apiVersion: v1, metadata: {name: shop}}
 - {kind: Service, apiVersion: v1, metadata: {name: web, namespace: shop}, spec: {ports: [{port: 80, protocol: TCP}]}}
+- {kind: Service, apiVersion: v1, metadata: {name: dns, namespace: kube-system}, spec: {ports: [{port: 53, protocol: UDP}]}}
 - kind: EndpointSlice
   apiVersion: discovery.k8s.io/v1
   metadata: {name: web-a, namespace: shop, labels: {kubernetes.io/service-name: web}}
@@ -54,7 +55,7 @@ items:
   endpoints: [{addresses: [10.0.1.7], conditions: {ready: true}}]
 END
 cat >"$TMP/in.json" <<END
-{"clusters":[{"name":"east","services":[{"namespace":"shop"}]},{"name":"west","services":[]}],"create_namespaces":true,
+{"clusters":[{"name":"east","services":[{}]},{"name":"west","services":[]}],"create_namespaces":true,
 "kubeconfigs":{"east":"$TMP/east/mirror.kubeconfig","west":"$TMP/west/mirror.kubeconfig"},"pod_cidrs":{"east":["10.0.0.0/16"]}}
 END
 mirror() { plugin k8s-svcmirror "$TMP/state" "$TMP/in.json" "$@"; }
@@ -83,6 +84,8 @@ stop_daemon() {
 
 ok "with them: apply" mirror observe plan apply
 ok "mirrors" has 10.0.1.7
+of_all() { west get services -A -l isthmus.dev/owner -o name >"$TMP/out" && test "$(cat "$TMP/out")" = service/web; }
+ok "of all namespaces neither the API server nor what is the system's" of_all
 ok "verify" mirror observe verify
 start_daemon
 ok "the daemon takes the Lease" within 20 west -n kube-system get lease isthmus-step
