@@ -3,6 +3,9 @@
 
 #include <isthmus/alloc.h>
 #include <isthmus/json.h>
+#include <isthmus/kube.h>
+
+#include <openssl/evp.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -577,6 +580,52 @@ static void an_eks_token_is_a_presigned_call_that_names_the_cluster(void **state
     json_decref(headers);
 }
 
+// The URL within a bearer token. The caller's (free).
+static char *url_of(const char *authorization)
+{
+    char text[1024];
+    static const char start[] = "Bearer k8s-aws-v1.";
+    assert_memory_equal(authorization, start, strlen(start));
+    size_t len = strlen(authorization) - strlen(start);
+    memcpy(text, authorization + strlen(start), len);
+    for (size_t i = 0; i < len; i++)
+        text[i] = (char)(text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i]);
+    while (len % 4 != 0)
+        text[len++] = '=';
+    char *url = calloc(1, sizeof(text));
+    assert_true(EVP_DecodeBlock((unsigned char *)url, (const unsigned char *)text, (int)len) > 0);
+    return url;
+}
+
+static void a_cluster_that_refuses_tells_what_time_it_is(void **state)
+{
+    struct fixture *f = *state;
+    char config[1024];
+    snprintf(
+        config, sizeof(config),
+        "{\"current-context\":\"c\",\"contexts\":[{\"name\":\"c\",\"context\":{\"cluster\":\"c\",\"user\":"
+        "\"c\"}}],"
+        "\"clusters\":[{\"name\":\"c\",\"cluster\":{\"server\":\"%s\"}}],\"users\":[{\"name\":\"c\",\"user\":"
+        "{\"exec\":{\"apiVersion\":\"client.authentication.k8s.io/v1beta1\",\"command\":\"aws\",\"args\":"
+        "[\"eks\",\"get-token\",\"--cluster-name\",\"c\",\"--region\",\"eu-west-1\"]}}}]}",
+        httpd_url(f->server));
+    setenv("AWS_ACCESS_KEY_ID", "AKIDENV", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", "s", 1);
+    const ist_kube_options options = {.size = sizeof(options), .name = "c", .kubeconfig = config};
+    ist_kube *kube = NULL;
+    int major = 0, minor = 0;
+    assert_int_equal(ist_kube_new(NULL, &options, &kube, &f->err), IST_OK);
+    f->world.body = "{\"major\":\"1\",\"minor\":\"29\"}";
+    fail_with(&f->world, 1, 401, "{}");
+    f->world.failure_headers = "Date: Tue, 01 Jan 2030 12:00:00 GMT\r\n";
+    assert_int_equal(ist_kube_version(kube, &major, &minor, &f->err), IST_OK);
+    assert_int_equal(f->world.calls, 2);
+    char *url = url_of(f->world.auth);
+    assert_non_null(strstr(url, "X-Amz-Date=20300101T12"));
+    free(url);
+    ist_kube_free(kube);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -606,6 +655,7 @@ int main(void)
         CASE(a_proxy_is_asked_but_where_there_shall_be_none),
         CASE(a_proxy_that_lets_nobody_through_is_told_of_at_once),
         CASE(the_machines_own_services_are_asked_without_a_proxy),
+        CASE(a_cluster_that_refuses_tells_what_time_it_is),
         CASE(a_region_that_is_none_is_refused),
         CASE(an_eks_token_is_a_presigned_call_that_names_the_cluster),
     };

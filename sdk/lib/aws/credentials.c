@@ -219,3 +219,10 @@ void aws_credentials_drop(ist_aws *aws)
 {
     aws_credentials_free(&aws->credentials);
 }
+
+void aws_forget(ist_aws *aws)
+{
+    aws_credentials_drop(aws);
+    json_decref(aws->profiles);
+    aws->profiles = NULL;
+}

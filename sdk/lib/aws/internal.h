@@ -66,6 +66,7 @@ int32_t aws_credentials(ist_aws *aws, const struct aws_credentials **c, ist_erro
 int64_t aws_credentials_left(const ist_aws *aws);
 int32_t aws_credentials_text(ist_aws *aws, ist_buf *text, ist_error *err);
 int32_t aws_credentials_take(ist_aws *aws, const char *text, size_t len, ist_error *err);
+void aws_forget(ist_aws *aws);           // these, and what the shared files said
 void aws_credentials_drop(ist_aws *aws); // they were refused: the next call fetches them anew
 
 // ---- the shared files ----
@@ -145,6 +146,9 @@ struct aws_call {
     const struct aws_credentials *as; // NULL: the chain's
     int anonymous;                    // not signed (web identity)
 };
+// The server's clock (its Date) against ours: from now on what is signed goes by it; 1 when the difference explains a
+// refused signature.
+int aws_correct_clock(ist_aws *aws, const ist_http_response *response);
 // What errors call it: "EC2 CreateRoute rtb-1 in eu-west-1".
 void aws_where(const ist_aws *aws, const struct aws_call *call, char *where, size_t size);
 // The answer of a call that succeeded (2xx); anything else is an error, after what retries its class allows.

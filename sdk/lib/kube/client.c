@@ -198,8 +198,7 @@ static int32_t connect_with(ist_kube *kube, int again, int wait, ist_error *err)
         rc = open_session(kube, login->cert_pem, login->key_pem, err);
     if (again) { // whoever signed what was refused may have other keys by now
         kube->ready = 0;
-        ist_aws_free(kube->aws);
-        kube->aws = NULL;
+        kube_eks_anew(kube);
     }
     const int64_t now = ist_clock_ms(&kube->env);
     const int good = kube->ready && (!kube->expires_ms || now < kube->expires_ms);
@@ -328,7 +327,9 @@ int32_t kube_exchange(ist_kube *kube, const struct kube_request *request, int *s
     if (rc == IST_OK)
         rc = send_once(kube, request, text, where, &response, err);
     int renewable = kube->login.exec || kube->login.token_file;
-    if (rc == IST_OK && response.status == 401 && renewable) { // expired meanwhile, or revoked
+    if (rc == IST_OK && response.status == 401 &&
+        renewable) { // expired meanwhile, revoked, or signed by a wrong clock
+        kube_eks_clock(kube, &response);
         ist_http_response_free(&response);
         rc = kube_connect(kube, 1, err);
         if (rc == IST_OK)

@@ -41,6 +41,18 @@ static int32_t fetch(ist_kube *kube, const struct kube_eks *eks, ist_error *err)
     return rc;
 }
 
+void kube_eks_anew(ist_kube *kube)
+{
+    if (kube->aws)
+        aws_forget(kube->aws);
+}
+
+void kube_eks_clock(ist_kube *kube, const ist_http_response *response)
+{
+    if (kube->aws)
+        (void)aws_correct_clock(kube->aws, response);
+}
+
 int32_t kube_eks_soon(ist_kube *kube, const struct kube_eks *eks, struct kube_credential *credential,
                       ist_error *err)
 {
