@@ -26,13 +26,15 @@ static int32_t read_session(ist_aws *aws, const char *profile, struct session *s
                           : found.account == NULL   ? "sso_account_id"
                           : found.role == NULL      ? "sso_role_name"
                                                     : NULL;
-    if (missing != NULL)
-        return ist_fail(err, IST_ERR_INPUT, "AWS credentials",
-                        "profile %s signs in by SSO%s%s, and %s is not set", profile,
-                        name != NULL ? " session " : "", name != NULL ? name : "", missing);
-    if (!aws_is_region(found.region))
-        return ist_fail(err, IST_ERR_INPUT, "AWS credentials", "sso_region \"%.60s\" is no region",
-                        found.region);
+    if (missing != NULL) {
+        ist_fail(err, IST_ERR_INPUT, "AWS credentials", "profile %s signs in by SSO%s%s, and %s is not set",
+                 profile, name != NULL ? " session " : "", name != NULL ? name : "", missing);
+        return IST_ERR_INPUT;
+    }
+    if (!aws_is_region(found.region)) {
+        ist_fail(err, IST_ERR_INPUT, "AWS credentials", "sso_region \"%.60s\" is no region", found.region);
+        return IST_ERR_INPUT;
+    }
     *session = found;
     session->key = name != NULL ? name : found.start_url;
     return IST_OK;
