@@ -5,6 +5,64 @@
 
 // ---- watching ----
 
+// Everything that has happened to ConfigMaps of b has been told.
+static int told_all(struct world *world)
+{
+    pthread_mutex_lock(&world->b.lock);
+    json_int_t last = 0;
+    size_t i;
+    const json_t *event;
+    json_array_foreach(world->b.events, i, event)
+    {
+        if (!strcmp(ist_json_str_or(event, "resource", ""), "configmaps"))
+            last = ist_json_int(event, "version", 0);
+    }
+    int all = world->b.watched >= last;
+    pthread_mutex_unlock(&world->b.lock);
+    return all;
+}
+
+// The daemon has seen, and decided on, whatever was in b before: something that carries our mark and belongs to nothing
+// comes after it, and goes. One more deletion.
+static void seen_so_far(struct world *world)
+{
+    store_put(&world->b, "configmaps", "shop", "after-that", OWNER_X, "x");
+    eventually(is(world, "after-that", NULL));
+}
+
+// How many events of a cluster the daemon has told of.
+static double events_of(struct world *world, const char *cluster)
+{
+    size_t i;
+    const json_t *metric;
+    double events = -1;
+    pthread_mutex_lock(&world->lock);
+    json_array_foreach(json_object_get(world->status, "metrics"), i,
+                       metric) if (!strcmp(ist_json_str_or(metric, "name", ""), "events_total") &&
+                                   !strcmp(ist_json_str_or(metric, "labels.cluster", ""), cluster)) events =
+        json_number_value(json_object_get(metric, "value"));
+    pthread_mutex_unlock(&world->lock);
+    return events;
+}
+
+static int watched_from(struct kube_store *store, json_int_t version)
+{
+    pthread_mutex_lock(&store->lock);
+    int from = store->watched == version;
+    pthread_mutex_unlock(&store->lock);
+    return from;
+}
+
+// A change at the source is seen, and nothing is written for it.
+static void writes_nothing_for(struct world *world, const char *name)
+{
+    int before = store_writes(&world->b);
+    double events = events_of(world, "a");
+    source(world, name, "2");
+    eventually(events_of(world, "a") > events);
+    assert_int_equal(store_writes(&world->b), before);
+}
+
 static void follows_changes_with_one_write_each(void **state)
 {
     struct world *world = *state;
@@ -17,14 +75,14 @@ static void follows_changes_with_one_write_each(void **state)
     eventually(store_count(&world->b, "secrets") == 2);
     store_delete(&world->a, "configmaps", "shop", "one");
     eventually(is(world, "one.a", NULL) && store_count(&world->b, "secrets") == 1);
-    usleep(300000); // echoes
-    assert_int_equal(store_writes(&world->b), 2 + 1 + 2 + 2);
+    seen_so_far(world); // echoes
+    assert_int_equal(store_writes(&world->b), 2 + 1 + 2 + 2 + 1);
     assert_int_equal(store_writes(&world->a), 0);
     stop_watch(world);
     start_watch(world);
     source(world, "three", "x");
     eventually(store_count(&world->b, "secrets") == 2);
-    assert_int_equal(store_writes(&world->b), 2 + 1 + 2 + 2 + 2);
+    assert_int_equal(store_writes(&world->b), 2 + 1 + 2 + 2 + 1 + 2);
 }
 
 static void puts_back_what_others_change(void **state)
@@ -33,7 +91,6 @@ static void puts_back_what_others_change(void **state)
     source(world, "one", "1");
     start_watch(world);
     eventually(store_count(&world->b, "secrets") == 1);
-    usleep(100000);
     store_put(&world->b, "configmaps", "shop", "one.a",
               "{\"isthmus.dev/owner\":\"step\",\"isthmus.dev/source-cluster\":\"a\"}", "meddled with");
     eventually(is(world, "one.a", "1"));
@@ -43,7 +100,7 @@ static void puts_back_what_others_change(void **state)
     store_put(&world->b, "configmaps", "shop", "stray", OWNER_X, "x");
     eventually(is(world, "stray", NULL));
     store_put(&world->b, "configmaps", "shop", "theirs", NULL, "x");
-    usleep(200000);
+    seen_so_far(world);
     assert_true(is(world, "theirs", "x"));
 }
 
@@ -84,15 +141,15 @@ static void lists_again_when_the_past_is_gone(void **state)
     start_watch(world);
     eventually(store_count(&world->b, "secrets") == 2);
     store_set_down(&world->a, 1);
-    usleep(100000);
+    eventually(status_is(world, "clusters.a.state", "lost"));
     store_delete(&world->a, "configmaps", "shop", "two"); // while nobody looks
     source(world, "three", "3");
     store_compact(&world->a);
     store_set_down(&world->a, 0);
     eventually(is(world, "two.a", NULL) && is(world, "three.a", "3"));
     assert_true(is(world, "one.a", "1"));
-    usleep(200000);
-    assert_int_equal(store_writes(&world->b), 4 + 2 + 2);
+    seen_so_far(world);
+    assert_int_equal(store_writes(&world->b), 4 + 2 + 2 + 1);
 }
 
 // A watch that says something wrong, or breaks off, costs a list at most.
@@ -152,7 +209,7 @@ static void goes_on_from_bookmarks(void **state)
                 .status = 200,
                 .body = "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"900\"}}}\n"});
     eventually(world->a.faults[0].times + world->a.faults[1].times + world->a.faults[2].times == 0);
-    usleep(500000);
+    eventually(watched_from(&world->a, 900));
     int lists = world->a.lists;
     pthread_mutex_lock(&world->a.lock);
     world->a.version = 900;
@@ -180,13 +237,14 @@ static void deletions_missed_while_stopped_are_found(void **state)
 static void a_lost_cluster_expires_and_comes_back(void **state)
 {
     struct world *world = *state;
-    set_inputs(world, json_pack("{s:i}", "grace_ms", 500));
+    set_inputs(world, json_pack("{s:i}", "grace_ms", 3600000));
     source(world, "one", "1");
     start_watch(world);
     eventually(is(world, "one.a", "1"));
     store_set_down(&world->a, 1);
-    usleep(1000000);
+    eventually(status_is(world, "clusters.a.state", "lost"));
     assert_true(is(world, "one.a", "1")); // out of reach is not gone
+    renewal_put(&world->renewal, inputs_of(world, json_pack("{s:i}", "grace_ms", 500)));
     eventually(is(world, "one.a", NULL));
     store_set_down(&world->a, 0);
     eventually(is(world, "one.a", "1"));
@@ -220,16 +278,13 @@ static void a_changed_uid_stops_a_cluster(void **state)
     eventually(store_count(&world->b, "secrets") == 1);
     eventually(status_is(world, "clusters.a.state", "synced"));
     store_set_down(&world->a, 1);
-    usleep(200000);
+    eventually(status_is(world, "clusters.a.state", "lost"));
     snprintf(world->a.uid, sizeof world->a.uid, "another");
     store_delete(&world->a, "configmaps", "shop", "one");
     store_set_down(&world->a, 0);
     eventually(status_is(world, "clusters.a.state", "stopped"));
-    usleep(300000);
+    seen_so_far(world); // b goes on
     assert_true(is(world, "one.a", "1"));
-    store_put(&world->b, "configmaps", "shop", "still", "{\"mirror\":\"yes\"}", "y"); // b goes on
-    store_delete(&world->b, "configmaps", "shop", "one.a");
-    usleep(300000);
 }
 
 // What was seen of a cluster that expired is old: it is back when it is listed again, and not before.
@@ -323,23 +378,6 @@ static void new_inputs_wake_a_watch(void **state)
 static void held(struct kube_store *store, const char *contains)
 {
     store_fail(store, (struct store_fault){.method = "PATCH", .contains = contains, .times = 1, .hold = 1});
-}
-
-// Everything that has happened to ConfigMaps of b has been told.
-static int told_all(struct world *world)
-{
-    pthread_mutex_lock(&world->b.lock);
-    json_int_t last = 0;
-    size_t i;
-    const json_t *event;
-    json_array_foreach(world->b.events, i, event)
-    {
-        if (!strcmp(ist_json_str_or(event, "resource", ""), "configmaps"))
-            last = ist_json_int(event, "version", 0);
-    }
-    int all = world->b.watched >= last;
-    pthread_mutex_unlock(&world->b.lock);
-    return all;
 }
 
 // It was made, its maker never heard of it, and by then nobody wants it.
@@ -500,11 +538,13 @@ static void nothing_is_written_beside_a_daemon_that_lives(void **state)
 static void waits_for_the_lease_and_takes_it_over(void **state)
 {
     struct world *world = *state;
-    put_lease(world, "another", 2);
+    put_lease(world, "another", 3600);
     source(world, "one", "1");
     start_watch(world);
-    usleep(1500000);
+    eventually(status_is(world, "clusters.b.notes[0]",
+                         "another holds the lease kube-system/isthmus-step and writes"));
     assert_int_equal(store_writes(&world->b), 0);
+    put_lease(world, "another", 2);
     eventually(is(world, "one.a", "1"));
     stop_watch(world);
     json_t *lease = store_get(&world->b, "leases", "kube-system", "isthmus-step");
@@ -668,12 +708,10 @@ static void a_stolen_lease_stops_the_writing(void **state)
     source(world, "one", "1");
     start_watch(world);
     eventually(store_count(&world->b, "secrets") == 1);
+    eventually(flag_is(world, "clusters.b.holds_lease", 1));
     put_lease(world, "another", 60);
-    usleep(4000000); // a renewal has met it
-    int before = store_writes(&world->b);
-    source(world, "two", "2");
-    usleep(700000);
-    assert_int_equal(store_writes(&world->b), before);
+    eventually(flag_is(world, "clusters.b.holds_lease", 0)); // a renewal has met it
+    writes_nothing_for(world, "two");
     eventually(status_is(world, "clusters.b.notes[0]",
                          "another holds the lease kube-system/isthmus-step and writes"));
 }
@@ -684,13 +722,11 @@ static void what_cannot_renew_stops_in_time(void **state)
     source(world, "one", "1");
     start_watch(world);
     eventually(store_count(&world->b, "secrets") == 1);
+    eventually(flag_is(world, "clusters.b.holds_lease", 1));
     store_fail(&world->b,
                (struct store_fault){.method = "PUT", .contains = "leases", .times = -1, .status = 500});
-    usleep(9500000); // the last renewal is older than it is valid
-    int before = store_writes(&world->b);
-    source(world, "two", "2");
-    usleep(500000);
-    assert_int_equal(store_writes(&world->b), before);
+    eventually(flag_is(world, "clusters.b.holds_lease", 0)); // the last renewal is older than it is valid
+    writes_nothing_for(world, "two");
 }
 
 // One that does not write follows all the same, and what the other one has written is no debt of its own.
