@@ -8,6 +8,7 @@ read again for every request, and twenty times a second):
   delay MS                     every piece (raw) or request (http) waits so long
   stall                        raw: nothing passes, on connections that are there and on new ones
   break N                      raw: all connections are reset, once for each new N
+  half N                       raw: on all of them nothing more comes from the server, once for each new N; the other way is open
   answer STATUS AFTER REGEX    http: requests whose "METHOD PATH" matches are answered so, with Retry-After AFTER
   cut REGEX                    http: their answers end in the middle
   bearer PREFIX TOKEN          http: a bearer token that begins so is taken for this one, and any other is refused
@@ -26,6 +27,7 @@ MODE, PORT, TARGET, PKI, CONTROL, LOG = sys.argv[1:]
 rules = {}
 stamp = None
 open_now = set()
+from_clients = set()
 log = open(LOG, "a", buffering=1, encoding="utf-8")
 
 
@@ -50,6 +52,10 @@ def read_rules():
             sock = writer.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
+    if read.get("half") and read.get("half") != before.get("half"):
+        for writer in list(from_clients):
+            if writer.can_write_eof():
+                writer.write_eof()
     return rules
 
 
@@ -70,6 +76,8 @@ async def pour(reader, writer):
                 await asyncio.sleep(int(rules["delay"][0]) / 1000)
         if not piece:
             break
+        if writer.transport.is_closing() or getattr(writer.transport, "_eof", False):
+            continue  # half-closed: what the server still says goes nowhere
         writer.write(piece)
         await writer.drain()
 
@@ -85,10 +93,12 @@ async def both_ways(reader, writer, far_reader, far_writer):
 async def raw(reader, writer):
     far_reader, far_writer = await asyncio.open_connection("127.0.0.1", int(TARGET))
     open_now.update((writer, far_writer))
+    from_clients.add(writer)
     try:
         await both_ways(reader, writer, far_reader, far_writer)
     finally:
         open_now.difference_update((writer, far_writer))
+        from_clients.discard(writer)
         far_writer.close()
 
 

@@ -37,6 +37,16 @@ done
 within 60 "connections that are reset again and again, under changes: what is there is what should be" mirrored
 ok "and the daemon lives" alive one
 
+# ---- connections whose other end says no more, and is open all the same
+for cluster in east west; do
+    many 91 95 $((${#cluster} + RANDOM % 90))
+    way $cluster raw 'half 1'
+    many 96 99 $((${#cluster} + RANDOM % 90))
+    within 60 "$cluster: half-closed connections cost no change" mirrored
+    way $cluster raw
+done
+ok "nor the daemon" alive one
+
 # ---- connections that are open and dead
 way east raw stall
 many 101 110
@@ -117,6 +127,18 @@ many 141 145
 sleep 2
 way west http
 within 60 "and writes whose answer was cut off" mirrored
+
+# ---- a lease that cannot be renewed, while all else can be written
+way west http 'answer 500 - ^PUT .*leases'
+within 40 "a lease that cannot be renewed in time is given up" logs two 'cluster west: no longer the one who writes: it could not be renewed in time'
+before=$(lines west)
+many 143 145 9
+waiting() { tail -n 3 "$TMP/two.log" | grep '"type":"status"' | grep -qE '"lag_events": ?[1-9]'; }
+within 40 "status says how many changes wait" waiting
+silent() { ! since west "$before" | grep -E '^(PATCH|POST|PUT|DELETE) ' | grep -v leases; }
+ok "and not one of them is written" silent
+way west http
+within 60 "renewed: they are" mirrored
 
 # ---- etcd is gone
 lose_etcd() { # lose_etcd CLUSTER: killed, with what it has on disk; then started again
