@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-#define RESOURCE "stack"
+#define RESOURCE     "stack"
+#define TEMPLATE_MAX 51200 // bytes of TemplateBody: CloudFormation's quotas
 
 static const json_t *record_of(const json_t *recorded)
 {
@@ -32,10 +33,10 @@ static int64_t timeout_of(const json_t *inputs)
     return ist_json_int(inputs, "timeout", 20 * 60 * 1000);
 }
 
-static int ends_with(const char *text, const char *end)
+// Its VPC stands, whatever became of the last change.
+static int is_standing(const char *status)
 {
-    const size_t a = strlen(text), b = strlen(end);
-    return a >= b && strcmp(text + a - b, end) == 0;
+    return strcmp(status, "CREATE_COMPLETE") == 0 || strncmp(status, "UPDATE_", 7) == 0;
 }
 
 // What the stack made under the name "Vpc": the caller's.
@@ -66,7 +67,7 @@ int32_t stack_find_vpc(ist_aws *aws, const json_t *inputs, const json_t *recorde
     int32_t rc = ist_stack_find(aws, name, &stack, err);
     ist_free(name);
     const char *status = ist_json_str_or(stack, "StackStatus", "?");
-    if (rc == IST_OK && !ends_with(status, "CREATE_COMPLETE"))
+    if (rc == IST_OK && !is_standing(status))
         rc = ist_fail(err, IST_ERR_NOT_FOUND, "VPC", "its stack is %s", status);
     if (rc == IST_OK)
         rc = vpc_of(aws, stack, &id, err);
@@ -88,96 +89,19 @@ int32_t stack_find_vpc(ist_aws *aws, const json_t *inputs, const json_t *recorde
 
 // ---- judging ----
 
-static json_t *cidrs_of(const json_t *subnets)
-{
-    json_t *cidrs = json_array(), *subnet;
-    size_t i;
-    json_array_foreach((json_t *)subnets, i, subnet)
-    {
-        json_array_append(cidrs, json_object_get(subnet, "cidr"));
-    }
-    return cidrs;
-}
+struct verdict {
+    uint32_t action;        // 0, IST_CREATE, IST_UPDATE or IST_REPLACE
+    const char *reason;     // static, or NULL
+    json_t *stack;          // as CloudFormation describes it; NULL: there is none
+    json_t *before, *after; // templates of an update
+};
 
-// Tells the difference of one setting, when `env` is there; 1 if there is one.
-static int differs(const ist_env *env, const char *field, const char *type, json_t *found, json_t *wanted)
+static void verdict_free(struct verdict *v)
 {
-    const int same = ist_type_equal(type, found, wanted);
-    if (!same && env != NULL)
-        ist_change_field(env, RESOURCE, field, json_incref(found), json_incref(wanted));
-    json_decref(found);
-    return !same;
+    json_decref(v->stack);
+    json_decref(v->before);
+    json_decref(v->after);
 }
-
-static int network_differs(const ist_env *env, const json_t *inputs, const struct network *n)
-{
-    int different = differs(env, "cidr", "cidr", json_incref(json_object_get(n->vpc, "cidrBlock")),
-                            json_object_get(inputs, "cidr"));
-    different |= differs(env, "public_cidrs", "set(cidr)", cidrs_of(n->public_subnets),
-                         json_object_get(inputs, "public_cidrs"));
-    different |= differs(env, "private_cidrs", "set(cidr)", cidrs_of(n->private_subnets),
-                         json_object_get(inputs, "private_cidrs"));
-    return different;
-}
-
-// What has to be done, with the reason (static, or NULL). *stack (may stay NULL) is the caller's.
-static int32_t judge(ist_aws *aws, const json_t *inputs, const json_t *recorded,
-                     const struct network *network, json_t **stack, uint32_t *action, const char **reason,
-                     ist_error *err)
-{
-    char *name = stack_name(inputs, recorded);
-    int32_t rc = ist_stack_find(aws, name, stack, err);
-    *reason = NULL;
-    *action = IST_CREATE;
-    const char *status = ist_json_str_or(*stack, "StackStatus", "");
-    if (rc == IST_ERR_NOT_FOUND) {
-        rc = IST_OK;
-    } else if (rc != IST_OK) {
-        // as it is
-    } else if (record_of(recorded) == NULL ||
-               (is_unsettled(recorded) &&
-                !ist_stack_is_of(*stack, ist_json_str(record_of(recorded), "token")))) {
-        rc = ist_fail(err, IST_ERR_CONFLICT, name, "a stack of this name exists that Isthmus did not make");
-    } else if (strcmp(status, "REVIEW_IN_PROGRESS") == 0) {
-        *reason = "an earlier run was interrupted here";
-    } else if (ends_with(status, "_IN_PROGRESS")) {
-        *reason = "it is under way: wait for it";
-    } else if (!ends_with(status, "CREATE_COMPLETE") || network == NULL) {
-        *action = IST_REPLACE;
-        *reason = network == NULL ? "its VPC is gone" : "it could not be made";
-    } else if (network_differs(NULL, inputs, network)) {
-        *action = IST_REPLACE;
-    } else if (is_unsettled(recorded)) {
-        *reason = "it was being made when an earlier run ended";
-    } else {
-        *action = 0;
-    }
-    ist_free(name);
-    return rc;
-}
-
-int32_t stack_plan(const ist_env *env, ist_aws *aws, const json_t *inputs, const json_t *recorded,
-                   const struct network *network, uint32_t *action, ist_error *err)
-{
-    const char *reason;
-    json_t *stack = NULL;
-    int32_t rc = judge(aws, inputs, recorded, network, &stack, action, &reason, err);
-    if (rc == IST_OK && *action != 0) {
-        ist_change(env, *action, RESOURCE, reason);
-        if (network != NULL && *action == IST_REPLACE) {
-            network_differs(env, inputs, network);
-        } else {
-            static const char *const fields[] = {"name", "cidr", "public_cidrs", "private_cidrs"};
-            for (size_t i = 0; i < 4; i++)
-                ist_change_field(env, RESOURCE, fields[i], NULL,
-                                 json_incref(json_object_get(inputs, fields[i])));
-        }
-    }
-    json_decref(stack);
-    return rc;
-}
-
-// ---- making and removing ----
 
 static json_t *zones_of(ist_aws *aws, ist_error *err)
 {
@@ -196,22 +120,240 @@ static json_t *zones_of(ist_aws *aws, ist_error *err)
     return names;
 }
 
-// The token marks the stack: a run that takes up where this one ended knows it for its own.
+// Fills before and after: what the stack was made of, and what the inputs make of that.
+static int32_t read_templates(ist_aws *aws, const json_t *inputs, struct verdict *v, ist_error *err)
+{
+    json_t *params = json_pack("{s:s}", "StackName", ist_json_str_or(v->stack, "StackId", "")),
+           *answer = NULL;
+    json_t *zones = NULL;
+    int32_t rc = ist_aws_query(aws, "cloudformation", "GetTemplate", params, &answer, err);
+    const char *body = ist_json_str_or(answer, "TemplateBody", "{}");
+    if (rc == IST_OK)
+        rc = ist_json_parse(body, strlen(body), "stack", &v->before, err);
+    if (rc == IST_OK && stack_needs_zones(inputs, v->before)) {
+        zones = zones_of(aws, err);
+        if (zones == NULL)
+            rc = err != NULL && err->code != 0 ? err->code : IST_ERR_REMOTE;
+    }
+    if (rc == IST_OK)
+        v->after = stack_template(inputs, zones, v->before);
+    json_decref(zones);
+    json_decref(answer);
+    json_decref(params);
+    return rc;
+}
+
+// Can CloudFormation get from one to the other and leave the VPC standing? Its addresses are what it is; and its NAT
+// gateway holds an address that a second one, made before it goes, could not have.
+static int is_updatable(const struct verdict *v)
+{
+    static const char *const cidr = "Resources.Vpc.Properties.CidrBlock";
+    const char *nat = ist_json_str(v->after, "Resources.Nat.Properties.SubnetId.Ref");
+    return strcmp(ist_json_str_or(v->before, cidr, ""), ist_json_str_or(v->after, cidr, "")) == 0 &&
+           (nat == NULL || json_object_get(json_object_get(v->after, "Resources"), nat) != NULL);
+}
+
+// With something of somebody else's in it CloudFormation would take away what it can, and stop there.
+static int32_t refuse_in_use(ist_aws *aws, const struct network *n, ist_error *err)
+{
+    const char *vpc = ist_json_str_or(n->vpc, "vpcId", "");
+    json_t *filter = network_filter("vpc-id", vpc), *interfaces = NULL, *interface;
+    const json_t *found = NULL;
+    size_t i;
+    int32_t rc = ist_aws_query_all(aws, "ec2", "DescribeNetworkInterfaces", filter, "networkInterfaceSet",
+                                   &interfaces, err);
+    json_decref(filter);
+    json_array_foreach(interfaces, i, interface)
+    {
+        if (strcmp(ist_json_str_or(interface, "interfaceType", ""), "nat_gateway") != 0 &&
+            strncmp(ist_json_str_or(interface, "description", ""), "Interface for NAT Gateway", 25) != 0)
+            found = interface;
+    }
+    if (rc == IST_OK && found != NULL) {
+        const char *what = ist_json_str_or(found, "description", "");
+        rc = ist_fail(err, IST_ERR_CONFLICT, vpc,
+                      "would have to be made anew, and is in use: interface %s (%s)",
+                      ist_json_str_or(found, "networkInterfaceId", "?"),
+                      *what != '\0' ? what : ist_json_str_or(found, "status", "?"));
+        ist_hint(
+            err,
+            "`cidr`, and the subnet of the NAT gateway, cannot change in place: take back the change, or "
+            "destroy what is in the VPC first");
+    }
+    json_decref(interfaces);
+    return rc;
+}
+
+// Of a stack that stands: what lies between it and the inputs.
+static int32_t judge_standing(ist_aws *aws, const json_t *inputs, const struct network *network,
+                              struct verdict *v, ist_error *err)
+{
+    const char *status = ist_json_str_or(v->stack, "StackStatus", "");
+    int32_t rc = read_templates(aws, inputs, v, err);
+    if (rc != IST_OK)
+        return rc;
+    v->action = IST_UPDATE;
+    if (strcmp(status, "UPDATE_ROLLBACK_FAILED") == 0) {
+        v->reason = "a change could neither be made nor taken back";
+    } else if (ist_stack_is_busy(status)) {
+        v->reason = "it is under way: wait for it";
+    } else if (!is_updatable(v)) {
+        v->action = IST_REPLACE;
+        rc = refuse_in_use(aws, network, err);
+    } else if (json_equal(json_object_get(v->before, "Resources"), json_object_get(v->after, "Resources"))) {
+        v->action = 0;
+    }
+    return rc;
+}
+
+static int32_t judge(ist_aws *aws, const json_t *inputs, const json_t *recorded,
+                     const struct network *network, struct verdict *v, ist_error *err)
+{
+    char *name = stack_name(inputs, recorded);
+    int32_t rc = ist_stack_find(aws, name, &v->stack, err);
+    v->action = IST_CREATE;
+    const char *status = ist_json_str_or(v->stack, "StackStatus", "");
+    if (rc == IST_ERR_NOT_FOUND) {
+        rc = IST_OK;
+    } else if (rc != IST_OK) {
+        // as it is
+    } else if (record_of(recorded) == NULL ||
+               (is_unsettled(recorded) &&
+                !ist_stack_is_of(v->stack, ist_json_str(record_of(recorded), "token")))) {
+        rc = ist_fail(err, IST_ERR_CONFLICT, name, "a stack of this name exists that Isthmus did not make");
+    } else if (strcmp(status, "REVIEW_IN_PROGRESS") == 0) {
+        v->reason = "an earlier run was interrupted here";
+    } else if (!is_standing(status) && ist_stack_is_busy(status)) {
+        v->reason = "it is under way: wait for it";
+    } else if (!is_standing(status) || network == NULL) {
+        v->action = IST_REPLACE;
+        v->reason = network == NULL && is_standing(status) ? "its VPC is gone" : "it could not be made";
+    } else if (is_unsettled(recorded)) {
+        v->reason = "it was being made when an earlier run ended";
+    } else {
+        rc = judge_standing(aws, inputs, network, v, err);
+    }
+    ist_free(name);
+    return rc;
+}
+
+// ---- telling ----
+
+static const char *type_of(const json_t *resource)
+{
+    const char *type = ist_json_str_or(resource, "Type", "?");
+    return strncmp(type, "AWS::EC2::", 10) == 0 ? type + 10 : type;
+}
+
+// What a person reads of a resource: its addresses, where it has some.
+static json_t *shown(const json_t *resource)
+{
+    const char *cidr = ist_json_str(resource, "Properties.CidrBlock");
+    return cidr != NULL ? json_sprintf("%s %s", type_of(resource), cidr) : json_string(type_of(resource));
+}
+
+// The resources of `of` that differ from those of `other`. `gone`: of is what was, and only what is no more is told.
+static void tell_resources(const ist_env *env, const json_t *of, const json_t *other, int gone)
+{
+    const char *logical, *property;
+    json_t *resource, *value;
+    json_object_foreach(json_object_get(of, "Resources"), logical, resource)
+    {
+        const json_t *match = json_object_get(json_object_get(other, "Resources"), logical);
+        if (match == NULL) {
+            ist_change_field(env, RESOURCE, logical, gone ? shown(resource) : NULL,
+                             gone ? json_null() : shown(resource));
+            continue;
+        }
+        json_object_foreach(json_object_get(resource, "Properties"), property, value)
+        {
+            json_t *was = json_object_get(json_object_get(match, "Properties"), property);
+            if (gone || json_equal(was, value) || strcmp(property, "Tags") == 0)
+                continue;
+            char *field = ist_printf("%s.%s", logical, property);
+            ist_change_field(env, RESOURCE, field, json_incref(was), json_incref(value));
+            ist_free(field);
+        }
+    }
+}
+
+// The tags of the inputs, as all resources have them beside their names. New reference.
+static json_t *tags_in(const json_t *template)
+{
+    json_t *tags = json_object(), *tag;
+    size_t i;
+    json_array_foreach(ist_json_at(template, "Resources.Vpc.Properties.Tags"), i, tag)
+    {
+        const char *key = ist_json_str_or(tag, "Key", "");
+        if (strcmp(key, "Name") != 0)
+            json_object_set(tags, key, json_object_get(tag, "Value"));
+    }
+    return tags;
+}
+
+static void tell_update(const ist_env *env, const struct verdict *v)
+{
+    json_t *was = tags_in(v->before), *is = tags_in(v->after);
+    if (!json_equal(was, is)) // once, and not for each resource
+        ist_change_field(env, RESOURCE, "tags", json_incref(was), json_incref(is));
+    tell_resources(env, v->after, v->before, 0);
+    tell_resources(env, v->before, v->after, 1);
+    json_decref(was);
+    json_decref(is);
+}
+
+int32_t stack_plan(const ist_env *env, ist_aws *aws, const json_t *inputs, const json_t *recorded,
+                   const struct network *network, uint32_t *action, ist_error *err)
+{
+    struct verdict v = {0};
+    const int32_t rc = judge(aws, inputs, recorded, network, &v, err);
+    if (rc == IST_OK && v.action != 0) {
+        ist_change(env, v.action, RESOURCE, v.reason);
+        if (v.after != NULL) {
+            tell_update(env, &v);
+        } else {
+            static const char *const fields[] = {"name", "cidr", "public_cidrs", "private_cidrs"};
+            for (size_t i = 0; i < 4; i++)
+                ist_change_field(env, RESOURCE, fields[i], NULL,
+                                 json_incref(json_object_get(inputs, fields[i])));
+        }
+    }
+    *action = v.action;
+    verdict_free(&v);
+    return rc;
+}
+
+// ---- making and removing ----
+
+// The token marks the stack: a run that takes up where this one ended knows it for its own. v: of an update.
+static int32_t send(const ist_env *env, ist_aws *aws, const json_t *inputs, const char *name,
+                    const char *token, const json_t *template, const struct verdict *v, char **id,
+                    ist_error *err)
+{
+    char *text = ist_json_text(template);
+    const ist_stack_change change = {.size = sizeof(change),
+                                     .name = name,
+                                     .template_body = text,
+                                     .token = token,
+                                     .timeout_ms = timeout_of(inputs),
+                                     .before = v != NULL ? v->before : NULL};
+    const int32_t rc = strlen(text) <= TEMPLATE_MAX
+                           ? ist_stack_apply(env, aws, &change, id, err)
+                           : ist_fail(err, IST_ERR_LIMIT, name,
+                                      "%zu KiB of template, and CloudFormation takes 50: name fewer subnets",
+                                      strlen(text) >> 10);
+    ist_free(text);
+    return rc;
+}
+
 static int32_t make(const ist_env *env, ist_aws *aws, const json_t *inputs, const char *name,
                     const char *token, char **id, ist_error *err)
 {
     json_t *zones = zones_of(aws, err);
     if (zones == NULL)
         return err != NULL && err->code != 0 ? err->code : IST_ERR_REMOTE;
-    json_t *template = stack_template(inputs, zones);
-    char *text = ist_json_text(template);
-    const ist_stack_change change = {.size = sizeof(change),
-                                     .name = name,
-                                     .template_body = text,
-                                     .token = token,
-                                     .timeout_ms = timeout_of(inputs)};
-    const int32_t rc = ist_stack_apply(env, aws, &change, id, err);
-    ist_free(text);
+    json_t *template = stack_template(inputs, zones, NULL);
+    const int32_t rc = send(env, aws, inputs, name, token, template, NULL, id, err);
     json_decref(template);
     json_decref(zones);
     return rc;
@@ -227,10 +369,49 @@ static int32_t create(const ist_env *env, ist_aws *aws, const json_t *inputs, js
     if (rc == IST_OK)
         rc = make(env, aws, inputs, name, token, &id, err);
     if (rc == IST_OK) {
-        json_t *data = json_pack("{s:s, s:s, s:s}", "name", name, "region", ist_aws_region(aws), "id", id);
+        json_t *data = json_pack("{s:s, s:s, s:s, s:s}", "name", name, "region", ist_aws_region(aws), "id",
+                                 id, "token", token);
         json_object_set_new(recorded, RESOURCE, json_pack("{s:s, s:O}", "status", "done", "data", data));
         rc = ist_outcome(env, RESOURCE, data, err);
     }
+    ist_free(id);
+    ist_free(name);
+    return rc;
+}
+
+// The mark that the stack bears: the token of its creation. Borrowed, NULL: not known.
+static const char *mark_of(const json_t *recorded, const json_t *stack)
+{
+    const char *token = ist_json_str(record_of(recorded), "data.token");
+    return token != NULL ? token
+                         : ist_aws_tag(stack, IST_STACK_TOKEN_TAG); // of a record before it kept the token
+}
+
+// To the template of the inputs, whatever the last change came to.
+static int32_t update(const ist_env *env, ist_aws *aws, const json_t *inputs, const json_t *recorded,
+                      struct verdict *v, ist_error *err)
+{
+    char *name = ist_strdup(ist_json_str_or(v->stack, "StackName", "")), *id = NULL;
+    const char *id_known = ist_json_str_or(v->stack, "StackId", name), *mark = mark_of(recorded, v->stack);
+    json_t *stack = NULL;
+    int32_t rc = IST_OK;
+    // What was under way, or could not be taken back, comes to its end first: the template may be another one then.
+    if (strcmp(ist_json_str_or(v->stack, "StackStatus", ""), "UPDATE_ROLLBACK_FAILED") == 0)
+        rc = ist_stack_roll_back(env, aws, id_known, timeout_of(inputs), err);
+    if (rc == IST_OK && v->reason != NULL)
+        rc = ist_stack_wait(env, aws, id_known, timeout_of(inputs), &stack, err);
+    if (rc == IST_OK && v->reason != NULL) {
+        json_decref(v->before);
+        json_decref(v->after);
+        v->before = v->after = NULL;
+        rc = read_templates(aws, inputs, v, err);
+    }
+    if (rc == IST_OK && !is_updatable(v))
+        rc = ist_fail(err, IST_ERR_QUESTION, name, "cannot be changed in place: plan again");
+    if (rc == IST_OK &&
+        !json_equal(json_object_get(v->before, "Resources"), json_object_get(v->after, "Resources")))
+        rc = send(env, aws, inputs, name, mark != NULL ? mark : "", v->after, v, &id, err);
+    json_decref(stack);
     ist_free(id);
     ist_free(name);
     return rc;
@@ -260,18 +441,18 @@ static int32_t remove_stack(const ist_env *env, ist_aws *aws, const json_t *inpu
 int32_t stack_apply(const ist_env *env, ist_aws *aws, const json_t *inputs, json_t *recorded,
                     const struct network *network, ist_error *err)
 {
-    const char *reason;
-    uint32_t action = 0;
-    json_t *stack = NULL;
-    int32_t rc = judge(aws, inputs, recorded, network, &stack, &action, &reason, err);
-    if (rc == IST_OK && action == IST_REPLACE) {
-        rc = remove_stack(env, aws, inputs, stack, err);
+    struct verdict v = {0};
+    int32_t rc = judge(aws, inputs, recorded, network, &v, err);
+    if (rc == IST_OK && v.action == IST_REPLACE) {
+        rc = remove_stack(env, aws, inputs, v.stack, err);
         if (rc == IST_OK)
             rc = ist_outcome(env, RESOURCE, NULL, err);
     }
-    if (rc == IST_OK && action != 0)
+    if (rc == IST_OK && v.action == IST_UPDATE)
+        rc = update(env, aws, inputs, recorded, &v, err);
+    else if (rc == IST_OK && v.action != 0)
         rc = create(env, aws, inputs, recorded, err);
-    json_decref(stack);
+    verdict_free(&v);
     return rc;
 }
 

@@ -1,7 +1,9 @@
 // The template of the stack: VPC, internet gateway, subnets over the zones, one NAT gateway, a route table
-// for all public subnets and one for each private subnet, named as the container platform names them.
+// for all public subnets and one for each private subnet, named as the container platform names them. What a stack has
+// already keeps its logical name and its zone, so that a change adds and removes subnets, and replaces none.
 #include "stack.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static json_t *ref(const char *name)
@@ -35,7 +37,8 @@ static json_t *tags_of(const json_t *inputs, const char *name, const char *role)
     return tags;
 }
 
-static void add_gateways(json_t *resources, const json_t *inputs, const char *name)
+// nat_subnet: logical name of the subnet that the NAT gateway is in.
+static void add_gateways(json_t *resources, const json_t *inputs, const char *name, const char *nat_subnet)
 {
     char *vpc = ist_printf("%s-vpc", name), *igw = ist_printf("%s-igw", name),
          *nat = ist_printf("%s-nat", name);
@@ -53,7 +56,7 @@ static void add_gateways(json_t *resources, const json_t *inputs, const char *na
         json_object_set_new(resources, "NatAddress", address);
         add(resources, "Nat", "AWS::EC2::NatGateway",
             json_pack("{s:o, s:o, s:o}", "AllocationId", attribute("NatAddress", "AllocationId"), "SubnetId",
-                      ref("Public1"), "Tags", tags_of(inputs, nat, NULL)));
+                      ref(nat_subnet), "Tags", tags_of(inputs, nat, NULL)));
     }
     ist_free(vpc);
     ist_free(igw);
@@ -66,16 +69,14 @@ static void add_table(json_t *resources, const json_t *inputs, const char *logic
         json_pack("{s:o, s:o}", "VpcId", ref("Vpc"), "Tags", tags_of(inputs, name, NULL)));
 }
 
-// One subnet and what ties it to its table.
-static void add_subnet(json_t *resources, const json_t *inputs, const json_t *zones, const char *name,
+// One subnet and what ties it to its table. i: the number in its names, from 1 on.
+static void add_subnet(json_t *resources, const json_t *inputs, const char *zone, const char *name,
                        int public, size_t i, json_t *cidr)
 {
-    const size_t count = json_array_size(zones);
-    const char *zone = count > 0 ? json_string_value(json_array_get(zones, i % count)) : NULL;
-    char *logical = ist_printf("%s%zu", public ? "Public" : "Private", i + 1);
-    char *title = ist_printf("%s-%s-subnet%zu", name, public ? "public" : "private", i + 1);
+    char *logical = ist_printf("%s%zu", public ? "Public" : "Private", i);
+    char *title = ist_printf("%s-%s-subnet%zu", name, public ? "public" : "private", i);
     char *association = ist_printf("%sAssociation", logical);
-    char *table = public ? ist_strdup("PublicTable") : ist_printf("PrivateTable%zu", i + 1);
+    char *table = public ? ist_strdup("PublicTable") : ist_printf("PrivateTable%zu", i);
     const char *role = public ? "kubernetes.io/role/elb" : "kubernetes.io/role/internal-elb";
     add(resources, logical, "AWS::EC2::Subnet",
         json_pack("{s:o, s:O, s:s*, s:b, s:o}", "VpcId", ref("Vpc"), "CidrBlock", cidr, "AvailabilityZone",
@@ -90,8 +91,8 @@ static void add_subnet(json_t *resources, const json_t *inputs, const json_t *zo
 
 static void add_private_table(json_t *resources, const json_t *inputs, const char *name, size_t i)
 {
-    char *logical = ist_printf("PrivateTable%zu", i + 1), *route = ist_printf("PrivateDefault%zu", i + 1);
-    char *title = ist_printf("%s-private-route-table%zu", name, i + 1);
+    char *logical = ist_printf("PrivateTable%zu", i), *route = ist_printf("PrivateDefault%zu", i);
+    char *title = ist_printf("%s-private-route-table%zu", name, i);
     add_table(resources, inputs, logical, title);
     if (json_object_get(resources, "Nat") != NULL)
         add(resources, route, "AWS::EC2::Route",
@@ -102,12 +103,82 @@ static void add_private_table(json_t *resources, const json_t *inputs, const cha
     ist_free(title);
 }
 
-json_t *stack_template(const json_t *inputs, const json_t *zones)
+// The number in "Public3", or 0.
+static size_t number_of(const char *logical, const char *kind)
+{
+    const size_t len = strlen(kind);
+    char *end;
+    if (strncmp(logical, kind, len) != 0)
+        return 0;
+    const unsigned long number = strtoul(logical + len, &end, 10);
+    return *end == '\0' ? number : 0;
+}
+
+// Of a stack as it stands: the number of the subnet of this network and (borrowed) its zone; 0: none. *last: the highest.
+static size_t number_in(const json_t *before, const char *kind, const char *cidr, const char **zone,
+                        size_t *last)
+{
+    const char *logical;
+    json_t *resource;
+    size_t found = 0;
+    *last = 0;
+    json_object_foreach(json_object_get(before, "Resources"), logical, resource)
+    {
+        const size_t number = number_of(logical, kind);
+        if (number > *last)
+            *last = number;
+        if (number > 0 && strcmp(ist_json_str_or(resource, "Properties.CidrBlock", ""), cidr) == 0) {
+            found = number;
+            *zone = ist_json_str(resource, "Properties.AvailabilityZone");
+        }
+    }
+    return found;
+}
+
+static void add_subnets(json_t *resources, const json_t *inputs, const json_t *zones, const json_t *before,
+                        const char *name, int public)
+{
+    const char *kind = public ? "Public" : "Private";
+    const size_t count = json_array_size(zones);
+    size_t i, fresh = 0;
+    json_t *cidr;
+    json_array_foreach(json_object_get(inputs, public ? "public_cidrs" : "private_cidrs"), i, cidr)
+    {
+        const char *zone = NULL;
+        size_t last, number = number_in(before, kind, json_string_value(cidr), &zone, &last);
+        if (number == 0) {
+            number = last + ++fresh;
+            zone = count > 0 ? json_string_value(json_array_get(zones, (number - 1) % count)) : NULL;
+        }
+        if (!public)
+            add_private_table(resources, inputs, name, number);
+        add_subnet(resources, inputs, zone, name, public, number, cidr);
+    }
+}
+
+int stack_needs_zones(const json_t *inputs, const json_t *before)
+{
+    static const char *const kinds[] = {"Public", "Private"}, *const lists[] = {"public_cidrs",
+                                                                                "private_cidrs"};
+    json_t *cidr;
+    size_t i, last;
+    for (size_t k = 0; k < 2; k++) {
+        json_array_foreach(json_object_get(inputs, lists[k]), i, cidr)
+        {
+            const char *zone;
+            if (number_in(before, kinds[k], json_string_value(cidr), &zone, &last) == 0)
+                return 1;
+        }
+    }
+    return 0;
+}
+
+json_t *stack_template(const json_t *inputs, const json_t *zones, const json_t *before)
 {
     const char *name = ist_json_str_or(inputs, "name", "isthmus");
-    json_t *resources = json_object(), *cidr;
-    size_t i;
-    add_gateways(resources, inputs, name);
+    json_t *resources = json_object();
+    add_gateways(resources, inputs, name,
+                 ist_json_str_or(before, "Resources.Nat.Properties.SubnetId.Ref", "Public1"));
     char *public_table = ist_printf("%s-public-route-table", name);
     add_table(resources, inputs, "PublicTable", public_table);
     ist_free(public_table);
@@ -115,15 +186,8 @@ json_t *stack_template(const json_t *inputs, const json_t *zones)
                               "Attachment", "Properties", "RouteTableId", ref("PublicTable"),
                               "DestinationCidrBlock", "0.0.0.0/0", "GatewayId", ref("InternetGateway"));
     json_object_set_new(resources, "PublicDefault", route);
-    json_array_foreach(json_object_get(inputs, "public_cidrs"), i, cidr)
-    {
-        add_subnet(resources, inputs, zones, name, 1, i, cidr);
-    }
-    json_array_foreach(json_object_get(inputs, "private_cidrs"), i, cidr)
-    {
-        add_private_table(resources, inputs, name, i);
-        add_subnet(resources, inputs, zones, name, 0, i, cidr);
-    }
+    add_subnets(resources, inputs, zones, before, name, 1);
+    add_subnets(resources, inputs, zones, before, name, 0);
     return json_pack("{s:s, s:s, s:o, s:{s:{s:o}}}", "AWSTemplateFormatVersion", "2010-09-09", "Description",
                      "The network of a cluster, made by Isthmus", "Resources", resources, "Outputs", "VpcId",
                      "Value", ref("Vpc"));

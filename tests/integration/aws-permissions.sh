@@ -180,10 +180,12 @@ ok "aws-eks: nothing more than that is in the policy" whole aws-eks ec2:Describe
 # ---- aws-vpc, the end ----
 policy aws-vpc >"$TMP/policy"
 cp "$TMP/vpc.allowed" "$TMP/allowed"
+sed -i 's#10.77.12.0/24#10.77.13.0/24#' "$TMP/aws-vpc.yaml"
+ok "aws-vpc: another subnet" makes run aws-vpc apply
 ok "aws-vpc: destroy" takes_away run aws-vpc destroy
-# Of a change set that could not be made, or is not what was planned; that it stays is nobody's failure. And by the
-# other it tells what keeps a VPC from going.
-ok "aws-vpc: nothing more than that is in the policy" whole aws-vpc cloudformation:DeleteChangeSet ec2:DescribeNetworkInterfaces
+# Of a change set that could not be made, or is not what was planned; that it stays is nobody's failure. Of an update that
+# could not be taken back; and of a tag that is asked for no more.
+ok "aws-vpc: nothing more than that is in the policy" whole aws-vpc cloudformation:DeleteChangeSet cloudformation:ContinueUpdateRollback ec2:DeleteTags
 
 # ---- csr-dmvpn ----
 ok "a VPC for the router" make_vpc

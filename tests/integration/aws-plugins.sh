@@ -254,6 +254,49 @@ ok "aws-vpc: verify" run aws-vpc verify
 SECOND=$(aws ec2 create-vpc --cidr-block 10.99.0.0/16 --tag-specifications 'ResourceType=vpc,Tags=[{Key=Name,Value=aws-other}]' --query Vpc.VpcId --output text)
 ok "aws-vpc: two that fit are listed" refuses "$SECOND" aws-vpc plan
 aws ec2 delete-vpc --vpc-id "$SECOND"
+# One that is made: changed in place where CloudFormation can, and refused where what is in it would stand in the way.
+made() { # made PUBLIC PRIVATE TEAM [CIDR]
+    printf 'create: true\nname: made\ncidr: %s\npublic_cidrs: [%s]\nprivate_cidrs: [%s]\ntags: {team: %s}\n' "${4:-10.50.0.0/16}" "$1" "$2" "$3"
+}
+cp "$TMP/aws-vpc.yaml" "$TMP/found.yaml"
+cp "$TMP/aws-vpc.state" "$TMP/found.state"
+rm "$TMP/aws-vpc.state"
+made 10.50.1.0/24 10.50.11.0/24,10.50.12.0/24 network >"$TMP/aws-vpc.yaml"
+ok "aws-vpc: one is made" run aws-vpc apply
+MADE=$(jq -r .outputs.vpc_id "$TMP/json")
+ok "aws-vpc: a second plan is empty" plan aws-vpc ""
+aws ec2 create-subnet --vpc-id "$MADE" --cidr-block 10.50.99.0/24 --query Subnet.SubnetId --output text >"$TMP/stranger"
+ok "aws-vpc: a subnet that somebody else puts into it is no difference" plan aws-vpc ""
+aws ec2 delete-subnet --subnet-id "$(cat "$TMP/stranger")"
+subnet_of() { aws ec2 describe-subnets --filters "Name=vpc-id,Values=$MADE" "Name=cidr-block,Values=$1" --query 'Subnets[0].SubnetId' --output text; }
+KEPT=$(subnet_of 10.50.12.0/24)
+made 10.50.1.0/24 10.50.12.0/24,10.50.13.0/24 cloud >"$TMP/aws-vpc.yaml"
+ok "aws-vpc: another subnet, one less and another tag are one update" plan aws-vpc update
+told() { jq -re '[.changes[0].fields[] | select(.field == "tags" or .field == "Private1" or .field == "Private3") | "\(.before) \(.after)"] | join("; ")' "$TMP/json"; }
+ok "aws-vpc: told one by one" test "$(told)" = '{"team":"network"} {"team":"cloud"}; null Subnet 10.50.13.0/24; Subnet 10.50.11.0/24 null'
+for effect in cut-after cut-before; do
+    lab faults add service='^aws$' action='^CloudFormation:(CreateChangeSet|ExecuteChangeSet)$' effect=$effect count=1 >/dev/null
+done
+ok "aws-vpc: made in place, though answers are lost" run aws-vpc apply
+lab faults clear >/dev/null
+ok "aws-vpc: with the VPC, and the subnet that stays" test "$(jq -r .outputs.vpc_id "$TMP/json") $(subnet_of 10.50.12.0/24)" = "$MADE $KEPT"
+ok "aws-vpc: which has the new tag" test "$(aws ec2 describe-subnets --subnet-ids "$KEPT" --query "Subnets[0].Tags[?Key=='team'].Value" --output text)" = cloud
+ok "aws-vpc: and the others are gone and there" test "$(subnet_of 10.50.11.0/24) $(subnet_of 10.50.13.0/24 | cut -c1-7)" = "None subnet-"
+ok "aws-vpc: then the plan is empty" plan aws-vpc ""
+BUSY=$(aws ec2 create-network-interface --subnet-id "$KEPT" --description "somebody's" --query NetworkInterface.NetworkInterfaceId --output text)
+made 10.51.1.0/24 10.51.12.0/24 cloud 10.51.0.0/16 >"$TMP/aws-vpc.yaml"
+ok "aws-vpc: other addresses are refused while it is in use" refuses "is in use: interface $BUSY (somebody's)" aws-vpc plan
+aws ec2 delete-network-interface --network-interface-id "$BUSY"
+ok "aws-vpc: and a replacement when it is not" plan aws-vpc replace
+ok "aws-vpc: destroy" run aws-vpc destroy
+ok "aws-vpc: takes it away" test "$(aws ec2 describe-vpcs --filters "Name=vpc-id,Values=$MADE" --query 'length(Vpcs)' --output text)" = 0
+made 10.50.1.0/24 10.50.11.0/24,10.50.12.0/24 network >"$TMP/aws-vpc.yaml"
+ok "aws-vpc: and apply at once makes another" run aws-vpc apply
+ok "aws-vpc: a new one" test "$(jq -r .outputs.vpc_id "$TMP/json")" != "$MADE"
+ok "aws-vpc: that goes too" run aws-vpc destroy
+mv "$TMP/found.yaml" "$TMP/aws-vpc.yaml"
+mv "$TMP/found.state" "$TMP/aws-vpc.state"
+
 # Pods with other groups than the nodes': on interfaces that the VPC CNI made by an ENIConfig, one of them in a public subnet.
 PODS=$(aws ec2 create-security-group --vpc-id "$VPC" --group-name pods --description pods --query GroupId --output text)
 NODE=$(aws ec2 describe-instances --filters "Name=vpc-id,Values=$VPC" --query 'Reservations[0].Instances[0].InstanceId' --output text)

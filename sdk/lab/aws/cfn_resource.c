@@ -463,22 +463,22 @@ static void update_instance(struct lab *lab, const char *physical, const json_t 
 static const char *const of_group[] = {"SecurityGroupIngress", "Tags", NULL};
 static const char *const of_eni[] = {"SourceDestCheck", "GroupSet", "Description", "Tags", NULL};
 static const char *const of_instance[] = {"UserData", "InstanceType", "Tags", NULL};
-static const char *const of_address[] = {"Tags", NULL};
+static const char *const of_tagged[] = {"Tags", NULL}; // of all others that have tags
 
-static const char *const *changeable(const char *create)
+static const char *const *changeable(const struct type *type)
 {
     static const char *const none[] = {NULL};
-    return !strcmp(create, "CreateSecurityGroup")      ? of_group
-           : !strcmp(create, "CreateNetworkInterface") ? of_eni
-           : !strcmp(create, "RunInstances")           ? of_instance
-           : !strcmp(create, "AllocateAddress")        ? of_address
-                                                       : none;
+    return !strcmp(type->create, "CreateSecurityGroup")      ? of_group
+           : !strcmp(type->create, "CreateNetworkInterface") ? of_eni
+           : !strcmp(type->create, "RunInstances")           ? of_instance
+           : type->tags                                      ? of_tagged
+                                                             : none;
 }
 
 bool cfn_replaces(const char *type_name, const char *property)
 {
     const struct type *type = type_of(type_name);
-    const char *const *p = type ? changeable(type->create) : NULL;
+    const char *const *p = type ? changeable(type) : NULL;
     while (p && *p && strcmp(*p, property) != 0)
         p++;
     return p && !*p;
@@ -504,14 +504,14 @@ bool cfn_update(struct lab *lab, const json_t *record, const json_t *props, char
     const json_t *old = json_object_get(record, "_props");
     const char *physical = aws_text(record, "PhysicalResourceId");
     json_t *object = object_of(lab, type, physical);
-    if (!strcmp(type->create, "CreateSecurityGroup") && same_but(old, props, of_group))
-        update_group(lab, physical, old, props, why);
-    else if (!strcmp(type->create, "CreateNetworkInterface") && same_but(old, props, of_eni))
-        update_eni(lab, physical, props, why);
-    else if (!strcmp(type->create, "RunInstances") && same_but(old, props, of_instance))
-        update_instance(lab, physical, props, why);
-    else if (strcmp(type->create, "AllocateAddress") != 0 || !same_but(old, props, of_address))
+    if (!same_but(old, props, changeable(type)))
         return false;
+    if (!strcmp(type->create, "CreateSecurityGroup"))
+        update_group(lab, physical, old, props, why);
+    else if (!strcmp(type->create, "CreateNetworkInterface"))
+        update_eni(lab, physical, props, why);
+    else if (!strcmp(type->create, "RunInstances"))
+        update_instance(lab, physical, props, why);
     if (object && !*why && json_object_get(props, "Tags"))
         retag(object, json_object_get(old, "Tags"), json_object_get(props, "Tags"));
     return true;
