@@ -86,6 +86,43 @@ definition() { # definition GROUP VERSION KIND PLURAL SCOPE
   schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]}}" | west apply -f - >/dev/null
     west wait --for condition=Established --timeout=30s "crd/$4.$1" >/dev/null
 }
+# ---- SNAT is found, and what to write
+inputs 10.2.0.0/16 off
+set_of() { # set_of CLUSTER NAME CONTAINER-FIELDS
+    "$1" apply -f - >/dev/null <<X
+kind: DaemonSet
+apiVersion: apps/v1
+metadata: {name: $2, namespace: kube-system}
+spec: {selector: {matchLabels: {k: $2}}, template: {metadata: {labels: {k: $2}}, spec: {containers: [{name: $2, image: x$3}]}}}
+X
+}
+finds() { # finds pass|fail FROM TO: what verify says of SNAT
+    once observe verify | python3 -c '
+import json, sys
+said = [json.loads(line) for line in sys.stdin if line.startswith("{")]
+for check in said[-1]["checks"]:
+    if check["name"] == "no SNAT %s -> %s" % tuple(sys.argv[1:]):
+        print(check["result"], check["evidence"], sep="\n")' "$2" "$3" >"$TMP/out"
+    [ "$(head -1 "$TMP/out")" = "$1" ]
+}
+east -n kube-system delete daemonset cilium >/dev/null
+set_of east aws-node ''
+set_of west calico-node ''
+definition crd.projectcalico.org v1 IPPool ippools Cluster
+pools() { west apply -f "$1" >/dev/null; }
+echo '{apiVersion: crd.projectcalico.org/v1, kind: IPPool, metadata: {name: default-ipv4}, spec: {cidr: 10.2.0.0/16, natOutgoing: true}}' >"$TMP/pool.yaml"
+ok "Calico's pool" within 30 pools "$TMP/pool.yaml"
+ok "the VPC CNI as it comes translates" finds fail east west
+says "AWS_VPC_K8S_CNI_EXTERNALSNAT" "by its environment"
+ok "and so does Calico without a pool for the other's pods" finds fail west east
+sed '1,/^apiVersion/{/^apiVersion/!d}' "$TMP/out" >"$TMP/add.yaml"
+ok "the IPPool that is told is one" within 30 pools "$TMP/add.yaml"
+ok "with it pods keep their address" finds pass west east
+set_of east aws-node ', env: [{name: AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS, value: 10.2.0.0/16}]'
+ok "and so they do where the VPC CNI spares the other's pods" finds pass east west
+east -n kube-system delete daemonset aws-node >/dev/null
+west -n kube-system delete daemonset calico-node >/dev/null
+
 inputs 10.2.0.0/16 no-new-paths
 exits 1 "the guard: a new path is refused" once observe plan apply
 says "guard: no-new-paths" "as such"
