@@ -176,5 +176,8 @@ uint64_t kube_digest_stir(uint64_t x);
 // ownerReferences, and all the rest but the status. 0: it is not written plainly enough.
 int kube_skim(const char *text, size_t len, const char *api, const char *kind, json_t **head,
               uint64_t *digest);
+// Nothing but the metadata of an item of a list (new reference: an object with that one member). What is in *from ..
+// *to, the elements of managedFields, can be left out of the text. 0: it is not written plainly enough.
+int kube_head(const char *text, size_t len, json_t **head, size_t *from, size_t *to);
 
 #endif

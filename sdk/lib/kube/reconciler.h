@@ -3,6 +3,7 @@
 //   reconciler_run.c      one run: opening, the loop, what a model tells
 //   reconciler_cluster.c  connecting, telling who answers, losing and regaining a cluster
 //   reconciler_feed.c     one kind of one cluster: listed, then watched
+//   reconciler_aside.c    what is ours of a list of everything, until it can be compared
 //   reconciler_object.c   the compact records of what is in a cluster, and keys
 //   reconciler_see.c      what lists and watches bring: the model's or our own
 //   reconciler_wanted.c   what want() says, digests
@@ -127,6 +128,10 @@ struct rec_feed {
     char *version; // to watch from
     int limit;
     uint8_t round;
+    uint8_t whole;   // the list under way, or the last, was of everything: what is ours of it was put aside
+    uint8_t spilled; // it was too much: it is listed by itself
+    ist_buf aside;   // each behind its length
+    size_t aside_at; // what is before was compared
     int listed;      // what is not ours was listed once in this run
     int compared;    // what is ours was
     int relist;      // the listing under way repeats an earlier one
@@ -317,6 +322,17 @@ void rec_feed_read(struct rec_feed *feed);
 void rec_feed_stop(struct rec_feed *feed); // closes the stream; what was listed counts
 void rec_feed_free(struct rec_feed *feed);
 void rec_feed_anew(struct rec_feed *feed); // from its list on; what was seen counts until that is whole
+// An item of what is ours, as of a list: compared.
+int32_t rec_feed_compare(struct rec_feed *feed, const char *text, size_t len, ist_error *err);
+
+// ---- what is put aside
+void rec_aside_begin(struct rec_feed *feed, int whole); // a listing does; of everything or not
+void rec_aside_drop(struct rec_feed *feed);             // what is ours is listed by itself
+// An item of a list of everything. 1: it is ours, and was put aside or will be listed by itself.
+int rec_aside_put(struct rec_feed *feed, const char *text, size_t len);
+int rec_aside_has(const struct rec_feed *feed); // the whole of what is ours, from the last list
+// Compares some of it. *more: there is more of it.
+int32_t rec_aside_take(struct rec_feed *feed, int *more, ist_error *err);
 
 // ---- records
 uint64_t rec_version(const char *text);        // a number, or a hash with the highest bit set

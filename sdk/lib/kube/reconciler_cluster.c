@@ -213,6 +213,7 @@ static void connected(struct rec_cluster *cluster)
         feed->retry_at = 0;
         feed->failures = 0;
         feed->answered = 0;
+        rec_aside_drop(feed); // it may have changed while nobody looked
         if (!cluster->serves[i])
             feed->stage = cluster->outdated[i] && !feed->compared ? REC_WAIT : REC_OFF;
         else if (feed->stage == REC_OFF)

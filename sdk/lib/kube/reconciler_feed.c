@@ -50,6 +50,7 @@ void rec_feed_free(struct rec_feed *feed)
     ist_free(feed->more);
     ist_free(feed->version);
     json_decref(feed->unmarked);
+    rec_aside_drop(feed);
 }
 
 // Ends this try; the next one comes after `ms`, or after a time that grows with each failure (-1).
@@ -125,7 +126,7 @@ static char *url_of(const struct rec_feed *feed, const char *path, int64_t secon
         return ist_printf("%s%s?watch=1&allowWatchBookmarks=true&timeoutSeconds=%lld&resourceVersion=%s",
                           base, path, (long long)seconds, feed->version);
     char *labels =
-        kind_of(feed)->flags & IST_KIND_WRITTEN
+        kind_of(feed)->flags & IST_KIND_WRITTEN && !(feed->whole && feed->stage == REC_OTHERS)
             ? ist_printf("%s%s%s", IST_LABEL_OWNER, feed->stage == REC_OURS ? "=" : "!=", run->owner)
             : NULL;
     char *query = kube_list_query(labels, NULL, feed->limit, feed->more);
@@ -167,6 +168,13 @@ static int32_t open_stream(struct rec_feed *feed, ist_error *err)
     return rc;
 }
 
+// What is ours was not compared yet, and can be had in the same list.
+static int is_first(const struct rec_feed *feed)
+{
+    return feed->stage == REC_OTHERS && feed->cluster->run->watching && !feed->compared &&
+           kind_of(feed)->flags & IST_KIND_WRITTEN;
+}
+
 static void start(struct rec_feed *feed, int64_t now)
 {
     ist_error err = {0};
@@ -182,6 +190,7 @@ static void start(struct rec_feed *feed, int64_t now)
     if (listing(feed) && !feed->more) {
         feed->round++;
         feed->relist = feed->listed;
+        rec_aside_begin(feed, is_first(feed));
     }
     if (feed->limit == 0 && !listing(feed))
         feed->limit = PAGE;
@@ -219,6 +228,29 @@ static void watch_over(struct rec_feed *feed, int64_t now, int64_t *until)
     *until = now;
 }
 
+static void ours_whole(struct rec_feed *feed)
+{
+    rec_see_unmarked(feed);
+    rec_sweep(feed, 1);
+    rec_aside_drop(feed);
+    feed->compared = 1;
+    feed->stage = feed->cluster->outdated[feed->kind] ? REC_OFF : REC_WATCH;
+}
+
+static void compare_aside(struct rec_feed *feed, int64_t now, int64_t *until)
+{
+    ist_error err = {0};
+    int more = 0;
+    *until = now;
+    if (rec_aside_take(feed, &more, &err) != IST_OK) {
+        rec_aside_drop(feed);
+        failed(feed, &err);
+    } else if (!more) {
+        ours_whole(feed);
+        rec_cluster_listed(feed->cluster);
+    }
+}
+
 void rec_feed_step(struct rec_feed *feed, int64_t now, int64_t *until)
 {
     ist_reconciler *run = feed->cluster->run;
@@ -236,6 +268,10 @@ void rec_feed_step(struct rec_feed *feed, int64_t now, int64_t *until)
     if ((feed->stage == REC_WATCH && !run->watching) ||
         (feed->stage == REC_OURS && (!synced || !is_turn(feed))))
         return;
+    if (feed->stage == REC_OURS && rec_aside_has(feed)) {
+        compare_aside(feed, now, until);
+        return;
+    }
     if (feed->retry_at > now) {
         if (feed->retry_at < *until)
             *until = feed->retry_at;
@@ -292,22 +328,36 @@ static void refused(struct rec_feed *feed, int status, const char *bytes, size_t
 
 // ---- lists ----
 
-static int32_t take_item(void *arg, const char *text, size_t len, ist_error *err)
+int32_t rec_feed_compare(struct rec_feed *feed, const char *text, size_t len, ist_error *err)
 {
-    struct rec_feed *feed = arg;
     const ist_reconciler_kind *kind = kind_of(feed);
     json_t *item = NULL;
     uint64_t digest;
-    feed->items++;
-    if (feed->stage == REC_OURS && kind->flags & IST_KIND_BY_METADATA && !kind->server_set &&
+    if (kind->flags & IST_KIND_BY_METADATA && !kind->server_set &&
         kube_skim(text, len, kind->api, kind->kind, &item, &digest)) {
         int known = rec_see_known(feed, item, digest);
         json_decref(item);
         if (known)
             return IST_OK;
     }
-    int32_t rc = kube_parse_without(text, len, feed->stage == REC_OTHERS ? kind->unread : NULL, kind->kind,
-                                    &item, err);
+    int32_t rc = kube_parse_without(text, len, NULL, kind->kind, &item, err);
+    if (rc == IST_OK)
+        rec_see(feed, item, 0, 1);
+    json_decref(item);
+    return rc;
+}
+
+static int32_t take_item(void *arg, const char *text, size_t len, ist_error *err)
+{
+    struct rec_feed *feed = arg;
+    const ist_reconciler_kind *kind = kind_of(feed);
+    json_t *item = NULL;
+    feed->items++;
+    if (feed->stage == REC_OURS)
+        return rec_feed_compare(feed, text, len, err);
+    if (feed->whole && rec_aside_put(feed, text, len))
+        return IST_OK;
+    int32_t rc = kube_parse_without(text, len, kind->unread, kind->kind, &item, err);
     if (rc == IST_OK)
         rec_see(feed, item, 0, 1);
     json_decref(item);
@@ -332,10 +382,7 @@ static void page_whole(struct rec_feed *feed)
         feed->listed = 1;
         feed->stage = REC_WAIT;
     } else if (!feed->more) {
-        rec_see_unmarked(feed);
-        rec_sweep(feed, 1);
-        feed->compared = 1;
-        feed->stage = feed->cluster->outdated[feed->kind] ? REC_OFF : REC_WATCH;
+        ours_whole(feed);
     }
     json_decref(head);
     again(feed, 0);

@@ -12,7 +12,8 @@ struct reader {
     const char *at, *end;
     char *scratch; // a string with escapes, unescaped
     size_t room;
-    const char *const *unread; // names of members that are passed over outside of metadata, or NULL
+    const char *const *unread;         // names of members that are passed over outside of metadata, or NULL
+    const char *managed, *managed_end; // the elements of managedFields that were passed over last, or NULL
 };
 
 static json_t *read_value(struct reader *r, int depth, int metadata);
@@ -199,9 +200,11 @@ static int read_members(struct reader *r, json_t *object, int depth, int metadat
         if (!take(r, ':'))
             return 0;
         if (next(r) == '[' && metadata && !strcmp(key, "managedFields")) {
+            r->managed = r->at + 1;
             r->at = behind_brackets(r->at, r->end);
             if (!r->at)
                 return 0;
+            r->managed_end = r->at - 1;
         } else if (is_unread(r, key)) {
             if (!pass_over(r))
                 return 0;
@@ -377,6 +380,35 @@ int kube_skim(const char *text, size_t len, const char *api, const char *kind, j
     }
     *head = made;
     *digest = kube_digest_stir(sum);
+    return 1;
+}
+
+int kube_head(const char *text, size_t len, json_t **head, size_t *from, size_t *to)
+{
+    struct reader r = {.at = text, .end = text + len};
+    json_t *metadata = NULL;
+    int plain = len <= IST_JSON_MAX_SIZE && take(&r, '{');
+    while (plain) {
+        const char *key;
+        size_t n;
+        plain = skim_key(&r, &key, &n) != 0;
+        if (plain && n == 8 && !memcmp(key, "metadata", n) && next(&r) == '{') {
+            plain = metadata == NULL && (metadata = read_value(&r, 1, 1)) != NULL;
+        } else if (plain) {
+            plain = pass_over(&r);
+        }
+        if (plain && !take(&r, ','))
+            break;
+    }
+    plain = plain && metadata && take(&r, '}') && (next(&r), r.at == r.end);
+    ist_free(r.scratch);
+    if (!plain) {
+        json_decref(metadata);
+        return 0;
+    }
+    *head = json_pack("{s:o}", "metadata", metadata);
+    *from = r.managed ? (size_t)(r.managed - text) : 0;
+    *to = r.managed ? (size_t)(r.managed_end - text) : 0;
     return 1;
 }
 
