@@ -178,61 +178,89 @@ static void depths_are_limited(void **state)
     assert_int_equal(kube_parse_slim(text, strlen(text), "test", &json, NULL), IST_ERR_LIMIT);
 }
 
-// The head alone, and what may be left out of the text: what is left says the same.
-static void the_head_of_an_item_is_told_apart(void **state)
+// A label without the rest, and what may be left out of the text: what is left says the same.
+static void a_label_is_found_without_reading_all(void **state)
 {
-    static const char *const texts[] = {
-        "{\"metadata\":{\"name\":\"a\",\"managedFields\":[{\"f\":[1,{}]}],\"labels\":{\"x\":\"y\"}},\"spec\":"
-        "{\"a\":[\"]}\"]}}",
-        "{ \"spec\" : 1, \"metadata\" : { \"managedFields\" : [ ], \"name\" : \"\\\"a\" } }",
-        "{\"spec\":null,\"metadata\":{\"name\":\"a\"},\"managedFields\":[1]}",
-        "{\"a\":true,\"metadata\":{\"annotations\":{\"m\":\"{\\\"managedFields\\\":[1]}\"}}}"};
+    static const struct {
+        const char *text, *value;
+    } cases[] = {
+        {"{\"metadata\":{\"name\":\"a\",\"managedFields\":[{\"f\":[1,{}]}],\"labels\":{\"w\":\"\",\"x\":"
+         "\"y\"}},\"spec\":{\"a\":[\"]}\"]}}",
+         "y"},
+        {"{ \"spec\" : 1, \"metadata\" : { \"managedFields\" : [ ], \"labels\" : { \"x\" : \"\" } } }", ""},
+        {"{\"spec\":null,\"metadata\":{\"name\":\"a\",\"labels\":{}},\"labels\":{\"x\":\"y\"},"
+         "\"managedFields\":[1]}",
+         NULL},
+        {"{\"a\":true,\"metadata\":{\"annotations\":{\"x\":\"y\",\"m\":\"{\\\"labels\\\":{\\\"x\\\":1}}\"}}}",
+         NULL},
+        {"{\"metadata\":{}}", NULL},
+        {"{\"metadata\":{\"annotations\":{\"labels\":{\"x\":\"y\"}},\"labels\":{\"xx\":\"z\"}}}", NULL},
+    };
     (void)state;
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        const char *text = texts[i];
-        size_t from = 0, to = 0, len = strlen(text);
-        json_t *head = NULL, *all = NULL;
-        assert_int_equal(kube_head(text, len, &head, &from, &to), 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *text = cases[i].text, *value = "unset";
+        size_t from = 9, to = 0, n = 0, len = strlen(text);
+        json_t *all = NULL;
+        assert_int_equal(kube_find_label(text, len, "x", &value, &n, &from, &to), 1);
+        assert_int_equal(value != NULL, cases[i].value != NULL);
+        assert_true(!value || (n == strlen(cases[i].value) && !memcmp(value, cases[i].value, n)));
         assert_int_equal(kube_parse_slim(text, len, "test", &all, NULL), IST_OK);
-        assert_true(json_equal(json_object_get(head, "metadata"), json_object_get(all, "metadata")));
         char *wanted = ist_json_text(all), *left = ist_printf("%.*s%s", (int)from, text, text + to);
         assert_true(from <= to && to < len);
         is(left, wanted);
         for (size_t part = 0; part < len; part++) {
-            json_t *none = NULL;
             char *cut = ist_strndup(text, part); // of just that size, for memcheck
-            assert_int_equal(kube_head(cut, part, &none, &from, &to), 0);
+            assert_int_equal(kube_find_label(cut, part, "x", &value, &n, &from, &to), 0);
             ist_free(cut);
         }
         ist_free(wanted);
         ist_free(left);
-        json_decref(head);
         json_decref(all);
     }
 }
 
-static void what_has_no_head_is_passed_up(void **state)
+static void what_is_no_plain_item_is_passed_up(void **state)
 {
     static const char *const texts[] = {"{}",
                                         "[]",
                                         "{\"spec\":1}",
                                         "{\"metadata\":1}",
                                         "{\"metadata\":{},\"metadata\":{}}",
-                                        "{\"metadata\":{}} x"};
+                                        "{\"metadata\":{}} x",
+                                        "{\"metadata\":{\"labels\":null}}",
+                                        "{\"metadata\":{\"labels\":{\"x\":1}}}",
+                                        "{\"metadata\":{\"labels\":{\"x\":\"\\u0061\"}}}",
+                                        "{\"metadata\":{\"l\\u0061bels\":{}}}"};
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        json_t *head = NULL;
-        size_t from, to;
-        assert_int_equal(kube_head(texts[i], strlen(texts[i]), &head, &from, &to), 0);
+        const char *value;
+        size_t n, from, to;
+        assert_int_equal(kube_find_label(texts[i], strlen(texts[i]), "x", &value, &n, &from, &to), 0);
     }
+}
+
+// Wherever it stands among others, and at every distance from the end.
+static void the_end_of_a_string_is_found(void **state)
+{
+    char text[40];
+    (void)state;
+    for (size_t len = 0; len < sizeof text; len++)
+        for (size_t at = 0; at <= len; at++) {
+            for (size_t i = 0; i < len; i++)
+                text[i] = (char)(i % 3 ? '!' : '#' + 0x80 * (i % 2)); // neighbours of a quote
+            if (at < len)
+                text[at] = at % 2 ? '"' : '\\';
+            assert_ptr_equal(kube_string_stop(text, text + len), text + at);
+        }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cuts_wherever_it_stands),
-        cmocka_unit_test(the_head_of_an_item_is_told_apart),
-        cmocka_unit_test(what_has_no_head_is_passed_up),
+        cmocka_unit_test(a_label_is_found_without_reading_all),
+        cmocka_unit_test(what_is_no_plain_item_is_passed_up),
+        cmocka_unit_test(the_end_of_a_string_is_found),
         cmocka_unit_test(leaves_what_only_looks_like_it),
         cmocka_unit_test(says_what_the_general_reader_says),
         cmocka_unit_test(skims_to_the_digest_of_what_was_written),

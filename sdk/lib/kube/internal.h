@@ -8,6 +8,8 @@
 #include <isthmus/kube_manifest.h>
 #include <isthmus/kube_set.h>
 
+#include <string.h>
+
 #define KUBE_PROBE_LABEL "isthmus.dev/probe" // objects that carry it may be written by verify
 
 // What a context of a kubeconfig says about one cluster and its user. All strings are owned; NULL: not given.
@@ -176,8 +178,25 @@ uint64_t kube_digest_stir(uint64_t x);
 // ownerReferences, and all the rest but the status. 0: it is not written plainly enough.
 int kube_skim(const char *text, size_t len, const char *api, const char *kind, json_t **head,
               uint64_t *digest);
-// Nothing but the metadata of an item of a list (new reference: an object with that one member). What is in *from ..
-// *to, the elements of managedFields, can be left out of the text. 0: it is not written plainly enough.
-int kube_head(const char *text, size_t len, json_t **head, size_t *from, size_t *to);
+// A label of an item of a list, without reading the rest: *value (in the text, not ended; NULL: it has none). What is in
+// *from .. *to, the elements of managedFields, can be left out of the text. 0: it is not written plainly enough.
+int kube_find_label(const char *text, size_t len, const char *label, const char **value, size_t *value_len,
+                    size_t *from, size_t *to);
+
+// The first quote or backslash, eight characters at a time; `end`: there is none.
+static inline const char *kube_string_stop(const char *at, const char *end)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    for (; end - at >= 8; at += 8) {
+        uint64_t bytes;
+        memcpy(&bytes, at, sizeof bytes);
+        uint64_t quote = bytes ^ (ones * '"'), slash = bytes ^ (ones * '\\');
+        if ((((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & (ones << 7))
+            break;
+    }
+    while (at < end && *at != '"' && *at != '\\')
+        at++;
+    return at;
+}
 
 #endif

@@ -93,8 +93,8 @@ static size_t skip_inside(struct kube_page *page, const char *bytes, size_t len,
         if (page->in_string) {
             if (page->escaped)
                 page->escaped = 0, i++;
-            while (i < len && bytes[i] != '"' && bytes[i] != '\\')
-                i++;
+            if (i < len)
+                i = (size_t)(kube_string_stop(bytes + i, bytes + len) - bytes);
             if (i == len)
                 break;
             page->escaped = bytes[i] == '\\';

@@ -46,17 +46,20 @@ static int may_be_own(const char *text, size_t len)
 
 int rec_aside_put(struct rec_feed *feed, const char *text, size_t len)
 {
-    json_t *head = NULL;
-    size_t from = 0, to = 0;
+    const char *owner = feed->cluster->run->owner, *said = NULL;
+    size_t said_len = 0, from = 0, to = 0;
+    int own = 0;
     if (!may_be_own(text, len))
         return 0;
-    if (!kube_head(text, len, &head, &from, &to)) {
-        from = to = 0;
-        if (ist_json_parse(text, len, "", &head, NULL) != IST_OK)
+    if (kube_find_label(text, len, IST_LABEL_OWNER, &said, &said_len, &from, &to)) {
+        own = said && said_len == strlen(owner) && !memcmp(said, owner, said_len);
+    } else {
+        json_t *item = NULL;
+        if (ist_json_parse(text, len, "", &item, NULL) != IST_OK)
             return 0; // whoever reads it says so
+        own = rec_is_own(feed->cluster->run, item);
+        json_decref(item);
     }
-    int own = rec_is_own(feed->cluster->run, head);
-    json_decref(head);
     if (own)
         keep(feed, text, len, from, to);
     return own;

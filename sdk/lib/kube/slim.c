@@ -21,9 +21,8 @@ static json_t *read_value(struct reader *r, int depth, int metadata);
 // Behind the string that begins at `at`, which is a quote; NULL: it does not end.
 static const char *behind_string(const char *at, const char *end)
 {
-    for (at++; at < end && *at != '"'; at++)
-        if (*at == '\\')
-            at++;
+    for (at = kube_string_stop(at + 1, end); at < end && *at != '"'; at = kube_string_stop(at, end))
+        at += end - at > 1 ? 2 : 1;
     return at < end ? at + 1 : NULL;
 }
 
@@ -200,11 +199,9 @@ static int read_members(struct reader *r, json_t *object, int depth, int metadat
         if (!take(r, ':'))
             return 0;
         if (next(r) == '[' && metadata && !strcmp(key, "managedFields")) {
-            r->managed = r->at + 1;
             r->at = behind_brackets(r->at, r->end);
             if (!r->at)
                 return 0;
-            r->managed_end = r->at - 1;
         } else if (is_unread(r, key)) {
             if (!pass_over(r))
                 return 0;
@@ -383,30 +380,77 @@ int kube_skim(const char *text, size_t len, const char *api, const char *kind, j
     return 1;
 }
 
-int kube_head(const char *text, size_t len, json_t **head, size_t *from, size_t *to)
+// ---- labels ----
+
+// The value of a label, behind its key: borrowed, by length; NULL where it is no plain text.
+static int take_label(struct reader *r, const char **value, size_t *len)
+{
+    int plain;
+    return next(r) == '"' && take_string(r, value, len, &plain) && plain;
+}
+
+static int find_in_labels(struct reader *r, const char *label, const char **value, size_t *value_len)
+{
+    const char *key;
+    size_t len;
+    if (!take(r, '{') || take(r, '}'))
+        return r->at[-1] == '}';
+    do {
+        if (!skim_key(r, &key, &len))
+            return 0;
+        int found = len == strlen(label) && !memcmp(key, label, len);
+        if (found ? !take_label(r, value, value_len) : !pass_over(r))
+            return 0;
+    } while (take(r, ','));
+    return take(r, '}');
+}
+
+static int find_in_metadata(struct reader *r, const char *label, const char **value, size_t *value_len)
+{
+    const char *key;
+    size_t len;
+    if (!take(r, '{') || take(r, '}'))
+        return r->at[-1] == '}';
+    do {
+        if (!skim_key(r, &key, &len))
+            return 0;
+        int labels = len == 6 && !memcmp(key, "labels", len);
+        int managed = len == 13 && !memcmp(key, "managedFields", len) && next(r) == '[';
+        const char *from = r->at + 1;
+        if (labels ? !find_in_labels(r, label, value, value_len) : !pass_over(r))
+            return 0;
+        if (managed) {
+            r->managed = from;
+            r->managed_end = r->at - 1;
+        }
+    } while (take(r, ','));
+    return take(r, '}');
+}
+
+int kube_find_label(const char *text, size_t len, const char *label, const char **value, size_t *value_len,
+                    size_t *from, size_t *to)
 {
     struct reader r = {.at = text, .end = text + len};
-    json_t *metadata = NULL;
-    int plain = len <= IST_JSON_MAX_SIZE && take(&r, '{');
+    const char *found = NULL;
+    size_t found_len = 0;
+    int plain = len <= IST_JSON_MAX_SIZE && take(&r, '{'), heads = 0;
     while (plain) {
         const char *key;
         size_t n;
-        plain = skim_key(&r, &key, &n) != 0;
-        if (plain && n == 8 && !memcmp(key, "metadata", n) && next(&r) == '{') {
-            plain = metadata == NULL && (metadata = read_value(&r, 1, 1)) != NULL;
-        } else if (plain) {
+        plain = skim_key(&r, &key, &n);
+        if (plain && n == 8 && !memcmp(key, "metadata", n))
+            plain = ++heads == 1 && find_in_metadata(&r, label, &found, &found_len);
+        else if (plain)
             plain = pass_over(&r);
-        }
-        if (plain && !take(&r, ','))
+        if (!plain || !take(&r, ','))
             break;
     }
-    plain = plain && metadata && take(&r, '}') && (next(&r), r.at == r.end);
+    plain = plain && heads && take(&r, '}') && (next(&r), r.at == r.end);
     ist_free(r.scratch);
-    if (!plain) {
-        json_decref(metadata);
+    if (!plain)
         return 0;
-    }
-    *head = json_pack("{s:o}", "metadata", metadata);
+    *value = found;
+    *value_len = found_len;
     *from = r.managed ? (size_t)(r.managed - text) : 0;
     *to = r.managed ? (size_t)(r.managed_end - text) : 0;
     return 1;
