@@ -2,6 +2,7 @@
 # Two control planes, the daemon between them, and what kube-load says, for measurements.
 LOAD=$BUILD/tests/bench/kube-load
 BENCH_KIND=${KIND:-modern}
+export XDG_CACHE_HOME=$TMP/cache # of this one build's plugins, not of all that were ever loaded here
 
 die() {
     echo "$*" >&2
