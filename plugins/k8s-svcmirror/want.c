@@ -211,13 +211,12 @@ static int turns(const struct deciding *d, struct standing *standing)
 }
 
 // What there is of a kind stays, if it may be of `clusters` (bits). `source`: whose it is; -1: of several. 1: it stays.
-static int stays(const struct deciding *d, size_t kind, const char *api, const char *name, int16_t source,
-                 uint64_t clusters)
+static int stays(const struct deciding *d, size_t kind, const char *name, int16_t source, uint64_t clusters)
 {
     if (!uid_of(d, kind, d->ns, d->name) || !(clusters & (source < 0 ? ~(uint64_t)0 : bit((size_t)source))))
         return 0;
     ist_wanted_add(d->wanted,
-                   json_pack("{s:s, s:s, s:{s:s, s:s}}", "apiVersion", api, "kind", name, "metadata", "name",
+                   json_pack("{s:s, s:s, s:{s:s, s:s}}", "apiVersion", "v1", "kind", name, "metadata", "name",
                              d->name, "namespace", d->ns),
                    IST_WANT_IF_ABSENT);
     return 1;
@@ -230,13 +229,13 @@ static void want_nothing(const struct deciding *d, struct standing *standing)
 {
     uint64_t awaited = d->unknown & ~d->lost;
     standing->said = STANDING_NOTHING;
-    if (stays(d, KIND_SERVICE, "v1", "Service", standing->service_source, d->unknown))
+    if (stays(d, KIND_SERVICE, "Service", standing->service_source, d->unknown))
         standing->said = standing->headless;
     for (size_t s = 0; s < d->m->clusters->count; s++)
         if (awaited & bit(s))
             ist_wanted_keep(d->wanted, d->m->clusters->items[s].name);
     if (!ist_reconciler_serves(d->m->run, d->target, KIND_SLICE))
-        stays(d, KIND_ENDPOINTS, "v1", "Endpoints", standing->source, awaited);
+        stays(d, KIND_ENDPOINTS, "Endpoints", standing->source, awaited);
 }
 
 // May an Endpoints object be written anew, or does it hold what a cluster that cannot be asked has in it?

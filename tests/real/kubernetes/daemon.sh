@@ -197,10 +197,10 @@ storm() { # storm NAME TIMES: somebody else takes the slice's endpoints over, ag
     done
 }
 holder() { # holder TIME: somebody else holds the lease, and renewed it at that time by their clock
-    local lease
-    lease=$(kubectl_of west -n kube-system get leases -o name | grep isthmus)
-    kubectl_of west -n kube-system patch "$lease" --type=merge \
-        -p "{\"spec\":{\"holderIdentity\":\"elsewhere\",\"leaseDurationSeconds\":10,\"renewTime\":\"$1\"}}" >/dev/null
+    curl -sf -o "$TMP/holder" --cacert "$TMP/west/pki/ca.crt" -H "Authorization: Bearer $(cat "$TMP/west/pki/token")" \
+        -H "Content-Type: application/merge-patch+json" -X PATCH \
+        "https://127.0.0.1:$PORT_west/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/isthmus-step" \
+        -d "{\"spec\":{\"holderIdentity\":\"elsewhere\",\"leaseDurationSeconds\":10,\"renewTime\":\"$1\"}}"
 }
 rebuild() { # another cluster at the same address, with the same credentials
     local etcd

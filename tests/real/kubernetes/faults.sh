@@ -116,11 +116,18 @@ stop one
 holder "2001-01-01T00:00:00.000000Z"
 daemon one
 put tenth 10.0.0.11
+at=$SECONDS gap=0
 for i in 1 2 3 4 5 6; do
     sleep 2
     holder "2001-01-01T00:00:0$i.000000Z"
+    [ $((SECONDS - at)) -le $gap ] || gap=$((SECONDS - at))
+    at=$SECONDS
 done
-ok "one whose clock is years behind lives while it moves" gone tenth
+lives() {
+    [ $gap -lt 8 ] || { echo "this machine is too busy: the holder stood still for $gap s"; return 0; }
+    gone tenth
+}
+ok "one whose clock is years behind lives while it moves" lives
 within 20 "and is followed when it stops" is tenth 10.0.0.11
 
 # ---- a source goes away for good, or so it seems
