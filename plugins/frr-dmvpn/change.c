@@ -142,6 +142,11 @@ static int32_t prove(struct frr *f, const char *id, ist_error *err)
     int32_t rc = frr_connect(f, &h, err);
     if (rc == IST_OK)
         rc = look_again(f, &h, &files, &differences, &seen, err);
+    if (rc == IST_OK && strcmp(ist_json_str_or(seen, "pending", ""), id) != 0) {
+        rc = ist_fail(err, IST_ERR_REMOTE, f->address,
+                      "the change cut us off from it, so that the host has taken it back by itself");
+        ist_hint(err, "which of it leads our address elsewhere: a route, a network that is announced?");
+    }
     if (rc == IST_OK && json_array_size(differences) > 0)
         rc = ist_fail(err, IST_ERR_REMOTE, f->address, "it took the change, and %s is not as it is to be",
                       ist_json_str_or(json_array_get(differences, 0), "resource", "?"));

@@ -18,12 +18,15 @@ static const char facts_script[] =
     "vtysh -c 'show ip ospf neighbor json' 2>/dev/null | tell neighbors\n"
     "vtysh -c 'show ip route json' 2>/dev/null | tell routes\n"
     "journalctl -q -u strongswan.service --since -90s -o cat 2>/dev/null | tail -200 | tell charon\n"
-    "journalctl -q -u frr.service --since -15s -o cat 2>/dev/null | grep -i 'authentication failure' | tail "
-    "-3 | tell nhrpd\n";
+    "refused() { journalctl -q -u frr.service --since -$1s -o cat 2>/dev/null | grep -i 'authentication "
+    "failure' | tail -3; }\n"
+    "refused 15 | tell refused\n"
+    "refused 150 | tell refused_before\n";
 
 struct facts {
     json_t *sas, *cache, *neighbors, *routes;
-    char *charon, *nhrpd;
+    char *charon;
+    char *refused, *refused_before; // what nhrpd said of keys: just now, and since its longest pause
 };
 
 struct check {
@@ -39,7 +42,8 @@ static void free_facts(struct facts *f)
     json_decref(f->neighbors);
     json_decref(f->routes);
     ist_free(f->charon);
-    ist_free(f->nhrpd);
+    ist_free(f->refused);
+    ist_free(f->refused_before);
     memset(f, 0, sizeof *f);
 }
 
@@ -63,8 +67,8 @@ static void take(struct facts *f, const char *name, char *text)
         json_t **to = name[0] == 'c' ? &f->cache : name[0] == 'n' ? &f->neighbors : &f->routes;
         json_decref(*to);
         *to = json_of(text);
-    } else if (strcmp(name, "charon") == 0 || strcmp(name, "nhrpd") == 0) {
-        char **to = name[0] == 'c' ? &f->charon : &f->nhrpd;
+    } else if (strcmp(name, "charon") == 0 || strncmp(name, "refused", 7) == 0) {
+        char **to = name[0] == 'c' ? &f->charon : name[7] ? &f->refused_before : &f->refused;
         ist_free(*to);
         *to = ist_strdup(text);
     }
@@ -208,11 +212,14 @@ static size_t count_cache(const struct facts *f, const char *type, const char *a
 static struct check check_nhrp(const struct facts *f, const char *tunnel, bool hub)
 {
     static const char wrong[] = "the NHRP key (`nhrp.key`) differs from the other end's";
-    bool refused = f->nhrpd && *f->nhrpd;
     size_t n = hub ? count_cache(f, "dynamic", NULL) : count_cache(f, "nhs", tunnel);
+    // Who is registered was not refused lately, and who is not asks again after 2, 4, 8 ... 64 s: between two attempts
+    // nothing new is said.
+    const char *said = n ? f->refused : f->refused_before;
+    bool refused = said && *said;
     struct check c = {IST_DMVPN_CHECK_NHS, n && !refused ? IST_PASS : IST_FAIL, NULL};
     if (refused)
-        c.evidence = ist_printf("%s: %.*s", wrong, (int)strcspn(f->nhrpd, "\n"), f->nhrpd);
+        c.evidence = ist_printf("%s: %.*s", wrong, (int)strcspn(said, "\n"), said);
     else if (hub)
         c = (struct check){c.name, n ? IST_PASS : IST_SKIP, ist_printf("%zu spokes are registered", n)};
     else

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# A whole DMVPN, real: two Debian machines under User-Mode Linux, bare, made a hub and a spoke from outside over SSH by
-# one pipeline; packets between the pods behind them; what is on the wire between them; and back to bare.
+# A whole DMVPN, real: three Debian machines under User-Mode Linux, bare, made a hub and two spokes (one behind NAT) from
+# outside over SSH by one pipeline; packets between the pods behind them; what is on the wire between them; and back to
+# bare.
 # Root, a network to install Debian from once (kept under $ISTHMUS_CACHE), and some minutes.
 . "$(dirname "$0")/../../integration/lib.sh"
 [ "$(id -u)" = 0 ] || skip_all "not root"
@@ -9,8 +10,10 @@ for tool in ip unshare setpriv ssh ssh-keygen apt-get jq; do
     command -v $tool >/dev/null || skip_all "$tool is missing"
 done
 [ -c /dev/net/tun ] || skip_all "there is no /dev/net/tun"
-IMAGE=$ISTHMUS_CACHE/dmvpn-2
+unshare -mn true 2>/dev/null || skip_all "no namespaces can be made here"
+IMAGE=$ISTHMUS_CACHE/dmvpn-3
 . "$(dirname "$0")/lib.sh"
+MACHINES=(hub spoke spoke2)
 if [ ! -e "$IMAGE/ready" ]; then
     mkdir -p "$ISTHMUS_CACHE"
     timeout 900 "$SRC/tests/real/dmvpn/build-image.sh" "$IMAGE" >"$TMP/image.log" 2>&1 ||
@@ -18,15 +21,14 @@ if [ ! -e "$IMAGE/ready" ]; then
 fi
 end() {
     [ -z "${CAPTURES:-}" ] || kill $CAPTURES 2>/dev/null
-    machine_down hub
-    machine_down spoke
+    for name in "${MACHINES[@]}"; do machine_down "$name"; done
     world_down
     cleanup
 }
 trap end EXIT
 GIVE_UP=$((SECONDS + 1200)) # for all of it
 export KEY=$IMAGE/key KNOWN=$TMP/known_hosts XDG_CACHE_HOME=$TMP/xdg ISTHMUS_STATE=$TMP/state.db ISTHMUS_PLUGIN_PATH=$BUILD/plugins
-for address in 203.0.113.2 198.51.100.9; do echo "$address $(cat "$IMAGE/host.pub")"; done >"$KNOWN"
+for address in 203.0.113.2 198.51.100.9 198.51.100.26; do echo "$address $(cat "$IMAGE/host.pub")"; done >"$KNOWN"
 mkdir -p "$TMP/conf.d/walk-through"
 cp "$SRC/conf.d/stars/dmvpn_conf.yaml" "$TMP/conf.d/walk-through/"
 sed -i 's/remote_peer_ip:.*/remote_peer_ip: 203.0.113.2/' "$TMP/conf.d/walk-through/dmvpn_conf.yaml"
@@ -45,42 +47,56 @@ changed() { # changed STEP.INPUT=VALUE... -- WORDS: a command under other inputs
 refuses() { ! "$@"; }
 from() { local ns=$1; shift; in_ns "$ns" chroot "$IMAGE/root" "$@"; } # a program of that Debian, in a namespace
 until_so() { # until_so COMMAND...: until it succeeds; waits for nothing else
+    local end=$((SECONDS + 300))
     until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $GIVE_UP ] || return 1
+        [ $SECONDS -lt $end ] && [ $SECONDS -lt $GIVE_UP ] || { how_it_stands; return 1; }
         sleep 0.2
+    done
+}
+how_it_stands() { # of both ends, for who has to find out why
+    local name
+    for name in "${!MACHINE[@]}"; do
+        echo "---- $name"
+        on "$name" 'swanctl --list-sas; vtysh -c "show ip nhrp cache" -c "show ip nhrp nhs" -c "show ip ospf neighbor" -c "show ip route"
+            systemctl --no-pager --plain --failed; journalctl -q -b -o cat --no-pager -u strongswan -u frr | tail -15' 2>&1
     done
 }
 pings() { from "$1" ping -q -n -c "${4:-1}" -i 0.05 -W 3 -I "$2" "$3"; }
 both_ways() { pings vpc 10.0.110.197 192.168.1.184 && pings onprem 192.168.1.184 10.0.110.197; }
+both_ways_2() { pings vpc2 10.2.110.5 192.168.1.184 && pings onprem 192.168.1.184 10.2.110.5; }
+all_ways() { both_ways && both_ways_2; }
 no_loss() { pings "$1" "$2" "$3" 100 >"$TMP/ping" && grep -q ' 0% packet loss' "$TMP/ping"; }
 what_is_there() { # of a machine, as one would notice it
     on "$1" 'find /etc /usr/local /var/lib/isthmus-dmvpn -xdev \( -type f -o -type l \) ! -name "*.cache" ! -path "/etc/machine-id" \
-        -exec sh -c "for f; do stat -c \"%N %a %U:%G\" \"\$f\"; [ -L \"\$f\" ] || md5sum \"\$f\"; done" sh {} + 2>/dev/null | sort
-        cat /proc/sys/net/ipv4/ip_forward; ip -o link | cut -d: -f2 | grep -v "gre\|erspan"; iptables-legacy-save | grep "^-"
+        -printf "%p %m %u:%g %l\n" -type f -exec md5sum {} + 2>/dev/null | sort
+        cat /proc/sys/net/ipv4/ip_forward; ip -o link | cut -d: -f2 | cut -d@ -f1 | grep -v "gre\|erspan"; iptables-legacy-save | grep "^-"
         dpkg-query -W -f "\${Package} \${Version}\n"; ip xfrm policy | grep -v "socket\|src 0.0.0.0/0\|priority\|src ::/0"; for u in frr strongswan; do systemctl is-enabled $u; systemctl is-active $u; done; :' 2>&1
 }
 
-ok "a world of three networks" world_up
-ok "a bare Debian for the hub" machine_up hub
-ok "and one for the spoke" machine_up spoke
-what_is_there hub >"$TMP/hub.bare"
-what_is_there spoke >"$TMP/spoke.bare"
+ok "a world of four networks" world_up
+for name in "${MACHINES[@]}"; do machine_on "$name"; done
+for name in "${MACHINES[@]}"; do
+    ok "a bare Debian for the $name" machine_up "$name"
+done
+[ "$FAILED" = 0 ] || finish # nothing of what follows could be
+for name in "${MACHINES[@]}"; do what_is_there "$name" >"$TMP/$name.bare"; done
 
 # ---- before ----
 ok "the pipeline is valid" isthmus validate
 : >"$TMP/nobody"
 exits 1 "a host whose key nobody knows is refused" env KNOWN="$TMP/nobody" ip netns exec "$WORLD-inet" "$ISTHMUS" -C "$TMP/conf.d" plan dmvpn
 says "is unknown" "which says so"
-exits 2 "a plan for two bare hosts has changes" isthmus plan dmvpn --detailed-exitcode
+exits 2 "a plan for bare hosts has changes" isthmus plan dmvpn --detailed-exitcode
 says "create  /etc/swanctl/conf.d/isthmus.conf" "and tells of the files"
 says "frr-pythontools" "and of the package that is missing"
-ok "with no key in them" refuses grep -e abcdefghijklmn012345 -e keykey00 "$TMP/out"
+cp "$TMP/out" "$TMP/plan"
+ok "with no key in them" refuses grep -e abcdefghijklmn012345 -e keykey00 "$TMP/plan"
 what_is_there hub | diff -q - "$TMP/hub.bare" >/dev/null
 pass_or_fail $? "and a plan has changed nothing"
 
 # ---- made, under the eyes of who listens in between ----
 CAPTURES=
-for link in hub spoke; do
+for link in "${MACHINES[@]}"; do
     beside inet chroot "$IMAGE/root" tcpdump -Uni $link -w - 2>/dev/null >"$TMP/$link.pcap"
     CAPTURES="$CAPTURES $!"
 done
@@ -88,28 +104,51 @@ done
 beside vpc chroot "$IMAGE/root" ping -q -n -i 0.2 -I 10.0.110.197 192.168.1.184 >/dev/null
 CAPTURES="$CAPTURES $!"
 start=$SECONDS
-ok "one apply makes both" isthmus apply dmvpn --yes
+ok "one apply makes all" isthmus apply dmvpn --yes
+[ "$FAILED" = 0 ] || finish
 ok "pods reach each other" until_so both_ways
+ok "by the spoke behind NAT too" until_so both_ways_2
+[ "$FAILED" = 0 ] || finish
 echo "# apply and the first ping: $((SECONDS - start)) s"
 ok "100 pings from the cloud's pod to the one on premises, none lost" no_loss vpc 10.0.110.197 192.168.1.184
 ok "and 100 back" no_loss onprem 192.168.1.184 10.0.110.197
 ok "verify agrees" isthmus verify dmvpn
 says "pass  OSPF neighbour is full" "and tells of OSPF"
+says "TRANSPORT in UDP" "and of ESP in UDP, which is what NAT makes of it"
 exits 0 "a second plan is empty" isthmus plan dmvpn --detailed-exitcode
 head -c 10000000 /dev/urandom >"$IMAGE/root/tmp/sent.$$"
 rm -f "$IMAGE/root/tmp/got.$$"
 beside onprem chroot "$IMAGE/root" socat -T 120 -u TCP-LISTEN:9000,bind=192.168.1.184,reuseaddr,accept-timeout=120 "CREATE:/tmp/got.$$"
 listener=$!
-until_so sh -c "ip netns exec $WORLD-onprem grep -q ':2328 ' /proc/net/tcp || ip netns exec $WORLD-onprem cat /proc/net/tcp | grep -q ':2328 '"
+beside onprem chroot "$IMAGE/root" tcpdump -Uni hub-in -w - 'tcp port 9000' 2>"$TMP/syn.log" >"$TMP/syn.pcap"
+listens=$!
+until_so grep -q 'listening on' "$TMP/syn.log"
+until_so in_ns onprem grep -q ':2328 ' /proc/net/tcp
 from vpc timeout 120 socat -u "OPEN:/tmp/sent.$$" TCP:192.168.1.184:9000,bind=10.0.110.197
 wait $listener
+kill $listens
+{ wait $listens; } 2>/dev/null
 ok "10 MB by TCP arrive as they were sent" cmp "$IMAGE/root/tmp/sent.$$" "$IMAGE/root/tmp/got.$$"
 rm -f "$IMAGE/root/tmp/sent.$$" "$IMAGE/root/tmp/got.$$"
 ok "1400 bytes go through unfragmented" from vpc ping -q -n -c 2 -M do -s 1372 -W 3 -I 10.0.110.197 192.168.1.184
-ok "and one more is refused" refuses from vpc ping -q -n -c 1 -M do -s 1373 -W 1 -I 10.0.110.197 192.168.1.184
+ok "and one more is refused" refuses from vpc ping -n -c 1 -M do -s 1373 -W 3 -I 10.0.110.197 192.168.1.184
+says "mtu" "by a router that says how much may be"
+syn=$(from vpc tcpdump -nvr - 'src host 10.0.110.197 and tcp[tcpflags] & tcp-syn != 0' <"$TMP/syn.pcap" 2>/dev/null | grep -oE 'mss [0-9]+' | sort -u | tr '\n' ' ')
+ok "TCP is told to send no more at once than fits (mss 1360; seen: ${syn:-none})" test "$syn" = "mss 1360 "
+
+# ---- from spoke to spoke ----
+shortcut() { # traffic, and a route of NHRP's own for it
+    pings vpc 10.0.110.197 10.2.110.5 5
+    on spoke 'vtysh -c "show ip route json"' | jq -e 'to_entries | any(.[]; (.key | startswith("10.2.110.")) and any(.value[]; .protocol == "nhrp" and .selected))'
+}
+ok "pods behind two spokes reach each other" until_so pings vpc 10.0.110.197 10.2.110.5
+ok "soon by a shortcut" until_so shortcut
+ok "on which none of 100 pings is lost" until_so no_loss vpc 10.0.110.197 10.2.110.5
+ok "and which goes to the other spoke itself, through its NAT" \
+    on spoke 'swanctl --list-sas --raw | grep -F remote-host=198.51.100.26 | grep -qE "packets-in=[0-9]{2,}"'
 
 # ---- drift ----
-on spoke 'echo "! by hand" >>/etc/frr/frr.conf; systemctl stop isthmus-dmvpn-firewall strongswan; chmod 644 /etc/swanctl/conf.d/isthmus-secrets.conf'
+on spoke 'echo "! by hand" >>/etc/frr/frr.conf; systemctl stop isthmus-dmvpn-firewall strongswan; chmod 644 /etc/swanctl/conf.d/isthmus-secrets.conf' 2>/dev/null
 exits 2 "drift is seen" isthmus plan dmvpn --detailed-exitcode
 says '"! by hand" -> ""' "in a file"
 says 'mode: "644" -> "600"' "in who may read a secret"
@@ -119,41 +158,52 @@ ok "so that pods reach each other again" until_so both_ways
 exits 0 "and nothing is left to do" isthmus plan dmvpn --detailed-exitcode
 
 # ---- what dies comes back by itself ----
-again() { # again "what" NAME COMMAND: on a machine; until pings are back
+again() { # again "what" NAME UNIT: killed on a machine; until pings are back
+    local before
+    before=$(on "$2" "systemctl show -P NRestarts $3")
     start=$SECONDS
-    on "$2" "$3" >/dev/null
-    ok "$1: it comes back by itself" until_so both_ways
-    echo "# $1: $((SECONDS - start)) s"
+    on "$2" "systemctl kill -s KILL $3"
+    ok "$1 is killed on the $2: it is started by itself" \
+        until_so on "$2" "[ \$(systemctl show -P NRestarts $3) -gt ${before:-0} ] && systemctl -q is-active $3"
+    ok "and pods reach each other" until_so all_ways
+    echo "# $1 killed on the $2: $((SECONDS - start)) s"
 }
-again "charon is killed on the spoke" spoke 'systemctl kill -s KILL strongswan; until systemctl -q is-active strongswan; do :; done'
-again "FRR is killed on the hub" hub 'systemctl kill -s KILL frr; until systemctl -q is-active frr; do :; done'
-machine_down spoke
-start=$SECONDS
-ok "the spoke loses its power and starts" machine_up spoke
-ok "and is in the DMVPN by itself" until_so both_ways
-ok "its units have an order" refuses on spoke 'journalctl -b -o cat --no-pager | grep "ordering cycle"'
-echo "# a power cycle of the spoke: $((SECONDS - start)) s"
+again charon spoke strongswan
+again FRR hub frr
+power() { # power NAME: off and on
+    machine_down "$1"
+    start=$SECONDS
+    ok "the $1 loses its power and starts" machine_up "$1"
+    ok "and is in the DMVPN by itself" until_so all_ways
+    ok "its units have an order" refuses on "$1" 'journalctl -b -o cat --no-pager | grep "ordering cycle"'
+    echo "# a power cycle of the $1: $((SECONDS - start)) s"
+}
+power spoke2
+power hub
 
-# ---- what differs is named ----
-names() { # names "what is wrong" "what verify says" STEP.INPUT=VALUE...
-    local wrong=$1 said=$2
-    shift 2
-    ok "$wrong: applied" changed "$@" -- apply dmvpn --yes --only spoke
-    exits 1 "$wrong: verify fails" changed "$@" spoke.settle=30s hub.settle=1s -- verify dmvpn
-    says "$said" "and names it"
+# ---- what differs is named; two at once, for each is waited for a while ----
+# names TEXT...: verify fails and says each. What it does not know at once it knows when it is asked again.
+names() {
+    local text
+    changed "${wrong[@]}" spoke.settle=10s spoke2.settle=10s hub.settle=1s -- verify dmvpn >"$TMP/verify" 2>&1
+    [ $? = 1 ] || return 1
+    for text; do grep -qF "$text" "$TMP/verify" || return 1; done
 }
-names "another pre-shared key" "the pre-shared key (\`ike_keyring_peer.pre-shared-key\`) differs" \
-    spoke.ike_keyring_peer.pre-shared-key=another012345
-names "another NHRP key" "the NHRP key (\`nhrp.key\`) differs" spoke.nhrp.key=another0
-names "another OSPF key" "the OSPF key (\`ospf.authentication\`, \`ospf.authKey\`) differs" \
-    spoke.ospf.authentication=md5 spoke.ospf.authKey=another0
-on hub 'sed -i s/ecp256/modp2048/ /etc/swanctl/conf.d/isthmus.conf; swanctl --load-all >/dev/null; swanctl --terminate --ike isthmus-spokes --force' >/dev/null
-exits 1 "another proposal on the hub: verify fails" changed spoke.settle=30s hub.settle=1s -- verify dmvpn
-says "the proposal differs" "and names it"
+named() { until_so names "$@" || { cat "$TMP/verify"; return 1; }; }
+wrong=(spoke.ike_keyring_peer.pre-shared-key=another012345 spoke2.nhrp.key=another0)
+ok "another key of IKE, and one of NHRP: applied" changed "${wrong[@]}" -- apply dmvpn --yes
+ok "verify fails, and names the pre-shared key and NHRP's" \
+    named "the pre-shared key (\`ike_keyring_peer.pre-shared-key\`) differs" "the NHRP key (\`nhrp.key\`) differs"
+wrong=(spoke.ospf.authentication=md5 spoke.ospf.authKey=another0)
+ok "another key of OSPF: applied" changed "${wrong[@]}" -- apply dmvpn --yes
+ok "and the other spoke works again" until_so both_ways_2
+on spoke2 'sed -i s/ecp256/modp2048/ /etc/swanctl/conf.d/isthmus.conf; swanctl --load-all; swanctl --terminate --ike isthmus-hub-1 --force' >/dev/null 2>&1
+ok "with another proposal, by hand, on that: verify fails, and names OSPF's key and the proposal" \
+    named "the OSPF key (\`ospf.authentication\`, \`ospf.authKey\`) differs" "the proposal differs"
 ok "all is put right" isthmus apply dmvpn --yes
-ok "and works" until_so both_ways
+ok "and works" until_so all_ways
 
-# ---- a change that nobody confirms ----
+# ---- a change that nobody confirms, and one that cuts off who makes it; the hosts take both back by themselves ----
 # Not by a function: what is started here is the program itself, and its process id is.
 beside inet "$ISTHMUS" -C "$TMP/conf.d" apply dmvpn --yes --only spoke \
     --set pipelines.dmvpn.steps.spoke.with.nhrp.key=another0 \
@@ -164,9 +214,15 @@ kill -KILL $killed
 { wait $killed; } 2>/dev/null
 ok "a run that is killed in the middle leaves a change that is pending" on spoke test -e /var/lib/isthmus-dmvpn/pending
 start=$SECONDS
-ok "which the host takes back by itself" until_so on spoke '! test -e /var/lib/isthmus-dmvpn/pending'
+# Who announces the network that we are in sends the answers to us there.
+exits 3 "a change that cuts the path to the host fails" changed spoke2.revert_minutes=1 \
+    'spoke2.announce=[10.2.109.0/24, 10.2.110.0/24, 198.51.100.17/32]' -- apply dmvpn --yes --only spoke2
+says "the change cut us off from it, so that the host has taken it back by itself" "which says so"
+for name in spoke spoke2; do
+    ok "the $name takes it back by itself" until_so on $name '! test -e /var/lib/isthmus-dmvpn/pending'
+done
 echo "# taken back after $((SECONDS - start)) s"
-ok "so that pods reach each other again" until_so both_ways
+ok "so that pods reach each other again" until_so all_ways
 ok "and the next run goes on from there" isthmus apply dmvpn --yes
 exits 0 "with nothing left to do" isthmus plan dmvpn --detailed-exitcode
 
@@ -175,20 +231,21 @@ kill $CAPTURES 2>/dev/null
 wait $CAPTURES 2>/dev/null
 CAPTURES=
 seen() { in_ns inet chroot "$IMAGE/root" tcpdump -nr - "$2" <"$TMP/$1.pcap" 2>/dev/null | wc -l; }
-for link in hub spoke; do
-    echo "# towards the $link: $(seen $link esp) ESP, $(seen $link 'udp port 500 or udp port 4500') IKE"
-    ok "ESP went to the $link" test "$(seen $link esp)" -gt 400
+for link in "${MACHINES[@]}"; do
+    esp='esp or udp port 4500' # in UDP where there is NAT
+    echo "# towards the $link: $(seen $link esp) ESP, $(seen $link 'udp port 4500') in UDP, $(seen $link 'udp port 500') IKE"
+    ok "ESP went to the $link" test "$(seen $link "$esp")" -gt 400
     # What answers for a machine that is off, or has not begun to listen, quotes ESP and IKE alone.
     ok "and nothing but ESP, IKE, ARP, our SSH and that somebody cannot be reached" \
-        test "$(seen $link 'not esp and not udp port 500 and not udp port 4500 and not arp and not tcp port 22 and not ip6 and not icmp[icmptype] == icmp-unreach')" = 0
+        test "$(seen $link "not ($esp) and not udp port 500 and not arp and not tcp port 22 and not ip6 and not icmp[icmptype] == icmp-unreach")" = 0
     ok "nothing of a pod, and no GRE in clear text" \
-        test "$(seen $link 'host 192.168.1.184 or host 10.0.110.197 or proto gre')" = 0
+        test "$(seen $link 'host 192.168.1.184 or host 10.0.110.197 or host 10.2.110.5 or proto gre')" = 0
 done
 
 # ---- bare again ----
 ok "destroy" isthmus destroy dmvpn --yes
-for name in hub spoke; do
-    what_is_there $name >"$TMP/$name.after"
+for name in "${MACHINES[@]}"; do
+    what_is_there "$name" >"$TMP/$name.after"
     ok "the $name is as bare as it was" diff "$TMP/$name.bare" "$TMP/$name.after"
 done
 finish
