@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum { READY_MS = 50 };
+#define PAGE "10" // changes of one answer: few, so that a test has several pages
 
 #define NOTHING                                                                                              \
     "The submitted information didn't contain changes. Submit different information to create a change set."
@@ -219,7 +220,22 @@ static json_t *create(struct aws_call *c)
 static json_t *describe(struct aws_call *c)
 {
     json_t *stack, *set = find(c, &stack);
-    return set ? json_incref(set) : NULL;
+    if (!set)
+        return NULL;
+    // A page at a time, as AWS answers: who reads the first alone knows half of what would change.
+    json_t *answer = json_copy(set),
+           *page = aws_page(c, "Changes", json_incref(json_object_get(set, "Changes")), PAGE,
+                            aws_str(c, "NextToken")),
+           *next = json_object_get(page, "nextToken");
+    if (page)
+        json_object_set(answer, "Changes", json_object_get(page, "Changes"));
+    if (next)
+        json_object_set(answer, "NextToken", next);
+    if (!page)
+        json_decref(answer);
+    else
+        json_decref(page);
+    return page ? answer : NULL;
 }
 
 static json_t *list(struct aws_call *c)

@@ -90,7 +90,17 @@ static int32_t delete_set(struct change *ch)
 static int32_t describe_set(struct change *ch, json_t **set, ist_error *err)
 {
     json_t *params = set_params(ch);
-    int32_t rc = ist_aws_query(ch->aws, "cloudformation", "DescribeChangeSet", params, set, err);
+    json_t *now = NULL, *all = NULL;
+    int32_t rc = ist_aws_query(ch->aws, "cloudformation", "DescribeChangeSet", params, &now, err);
+    if (rc == IST_OK && *ist_json_str_or(now, "NextToken", "")) { // many changes: the list is to be whole
+        rc = ist_aws_query_all(ch->aws, "cloudformation", "DescribeChangeSet", params, "Changes", &all, err);
+        if (rc == IST_OK)
+            json_object_set_new(now, "Changes", all);
+    }
+    if (rc == IST_OK)
+        *set = now;
+    else
+        json_decref(now);
     json_decref(params);
     return rc;
 }
