@@ -23,6 +23,11 @@ char *frr_firewall(const json_t *in, const frr_facts *f)
                  "-A ISTHMUS-OUT -p gre -m policy --dir out --pol none -j DROP\n"
                  "-A ISTHMUS-OUT -d 224.0.0.0/24 -o " FRR_TUNNEL " -j NFLOG --nflog-group 2\n"
                  "-A ISTHMUS-OUT -d 224.0.0.0/24 -o " FRR_TUNNEL " -j DROP\n");
+    // What this host itself says of a packet that it could not forward quotes the packet, and without a route to who sent
+    // it (FRR starts again) it would go out by the default one.
+    static const unsigned errors[] = {3, 11, 12}; // unreachable, time exceeded, parameter problem (RFC 792)
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+        ist_buf_printf(&b, "-A ISTHMUS-OUT -o %s -p icmp --icmp-type %u -j DROP\n", f->outside, errors[i]);
     ist_buf_printf(&b, "-A ISTHMUS-FWD -o %s -j DROP\n-A ISTHMUS-FWD -i %s -j DROP\n", f->outside,
                    f->outside);
     if (ist_dmvpn_is_hub(in) && ist_json_bool(in, "nhrp.shortcut", 1))
