@@ -29,7 +29,7 @@ stop_fake() {
 
 # It answers within a minute, or has ended.
 fake_runs() {
-    FAKE_PORT=$((20000 + RANDOM % 20000))
+    FAKE_PORT=$((28000 + RANDOM % 4000)) # beside those of tests/real/kubernetes/lib.sh, below those that the kernel gives away
     ! fake /_fake/log >/dev/null 2>&1 || return 1 # another test's
     PYTHONPATH=$1/root/usr/lib/python3/dist-packages /usr/bin/python3 "$ISTHMUS_AWS_FAKE/aws_fake.py" -p "$FAKE_PORT" \
         >"$TMP/fake.log" 2>&1 &

@@ -10,11 +10,19 @@ export BUILD
 [ -n "${KUBEBUILDER_ASSETS:-}" ] || skip_all "KUBEBUILDER_ASSETS is not set: no control planes here"
 [ -n "${ISTHMUS_K8S_START:-}" ] || skip_all "ISTHMUS_K8S_START is not set: nothing starts a control plane here"
 export KUBEBUILDER_ASSETS
-# Forty ports that no other test of this build has: its file is locked as long as this test, or a server of it, lives.
+# Forty ports that no other test of this machine has, of whatever build: their file is locked as long as this test, or a
+# server of it, lives. And nobody else listens on them.
+PORT_LOCKS=/tmp/isthmus-ports
+unused() { # unused PORT: nor one of the 39 after it
+    awk -v from="$1" 'BEGIN {for (i = 0; i < 40; i++) ours[sprintf("%04X", from + i)]}
+        {sub(".*:", "", $2); if ($4 == "0A" && $2 in ours) taken = 1} END {exit taken}' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+}
 take_ports() {
     local slot
-    until slot=$((RANDOM % 150)) && exec 9>"$BUILD/ports.$slot" && flock -n 9; do :; done
-    PORT=$((21000 + slot * 40))
+    mkdir -p -m 1777 "$PORT_LOCKS"
+    until slot=$((RANDOM % 150)) PORT=$((21000 + slot * 40)) && { exec 9>>"$PORT_LOCKS/$slot"; } 2>/dev/null && flock -n 9 && unused $PORT; do
+        sleep 0.01
+    done
 }
 if [ -n "${ISTHMUS_TEST_PORT:-}" ]; then PORT=$ISTHMUS_TEST_PORT; else take_ports; fi
 
