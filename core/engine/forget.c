@@ -33,6 +33,14 @@ bool forget_resource(const struct run *run, const json_t *resource)
     return system && listed(run, system) && !task_find(run, system); // a step of that name is what is meant
 }
 
+bool forget_goes_by_system(const struct task *task)
+{
+    const json_t *resources = json_object_get(task->record, "resources"), *resource;
+    const char *name;
+    json_object_foreach((json_t *)(uintptr_t)resources, name, resource) if (system_of(resource)) return true;
+    return json_object_size(resources) == 0;
+}
+
 json_t *forget_systems(const json_t *records)
 {
     json_t *systems = json_object(), *resource;

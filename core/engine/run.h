@@ -198,6 +198,8 @@ int watch_run(struct run *run);
 bool forget_step(const struct run *run, const struct task *task);    // it names this step
 bool forget_resource(const struct run *run, const json_t *resource); // it names the system of this resource
 bool forget_all(const struct run *run, const struct task *task);     // of all that this step has recorded
+// Do its resources say which system they are in, or are there none (any more)?
+bool forget_goes_by_system(const struct task *task);
 int forget_resources(struct run *run, struct task *task,
                      ist_error *err);                       // state lets go of those of a system
 void forget_tell(struct run *run, const struct task *task); // of a whole step: what stays, by name

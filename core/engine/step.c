@@ -494,14 +494,21 @@ static int recall_from(struct run *run, const json_t *record, struct resolved *i
     return rc;
 }
 
-// The inputs of a record, with what others give now; what cannot be had may be about a system that is forgotten, or
-// one of `without` (may be NULL). IST_OK: `inputs` is the caller's to take or free.
+// The inputs of a record, with what others give now, without what they say of a system that is forgotten: nobody is to
+// go there, though the way may still be known. What cannot be had may be about one of `without` (may be NULL), too.
+// IST_OK: `inputs` is the caller's to take or free.
 static int recall(struct run *run, const struct task *task, const json_t *without, struct resolved *inputs,
                   ist_error *err)
 {
     const json_t *record = json_object_get(task->record, "inputs");
     int rc = recall_from(run, record, inputs, err);
-    json_t *lean = rc == IST_ERR_NOT_FOUND ? forget_inputs(run, record, without) : NULL;
+    json_t *lean = NULL;
+    if (rc == IST_ERR_NOT_FOUND)
+        lean = forget_inputs(run, record, without);
+    else if (rc == IST_OK && forget_goes_by_system(task))
+        lean = forget_inputs(run, record, NULL);
+    if (lean && rc == IST_OK)
+        resolved_free(inputs);
     if (lean)
         rc = recall_from(run, lean, inputs, err);
     json_decref(lean);

@@ -512,6 +512,44 @@ static void *renew(void *arg)
     return NULL;
 }
 
+// Nothing was there when it was applied, so nothing is recorded: what its daemon wrote since goes all the same.
+static void a_destroy_finds_what_only_a_daemon_made(void **state)
+{
+    struct world *world = *state;
+    start_watch(world);
+    eventually(flag_is(world, "clusters.b.holds_lease", 1));
+    source(world, "one", "1");
+    eventually(is(world, "one.a", "1"));
+    stop_watch(world);
+    json_t *lease = lease_of(world);
+    assert_non_null(lease);
+    json_decref(lease);
+    put_lease(world, "another", 10); // that lives: it is not taken from him
+    world->renewing = 1;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, renew, world), 0);
+    assert_int_equal(fakehost_run(world->host, IST_OP_DESTROY), IST_ERR_CONFLICT);
+    assert_true(is(world, "one.a", "1"));
+    __atomic_store_n(&world->renewing, 0, __ATOMIC_SEQ_CST);
+    pthread_join(thread, NULL);
+    put_lease(world, "", 10);
+    assert_int_equal(fakehost_run(world->host, IST_OP_DESTROY), IST_OK);
+    assert_int_equal(store_count(&world->b, "configmaps"), 0);
+    assert_null(lease_of(world));
+}
+
+static void a_cluster_without_a_record_does_not_stop_a_destruction(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    store_fail(&world->b,
+               (struct store_fault){
+                   .method = "GET", .contains = "kube-system", .times = -1, .status = 403, .body = "{}"});
+    (void)fakehost_run(world->host, IST_OP_DESTROY);
+    assert_int_equal(world->host->solo->report.error.code, IST_OK);
+    assert_true(told(world, "cluster b: nothing is recorded there"));
+}
+
 static void nothing_is_written_beside_a_daemon_that_lives(void **state)
 {
     struct world *world = *state;
@@ -790,6 +828,9 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(two_keys_for_one_name_are_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(one_in_waiting_gathers_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(an_apply_holds_the_lease_and_a_destroy_removes_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_destroy_finds_what_only_a_daemon_made, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_cluster_without_a_record_does_not_stop_a_destruction, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(nothing_is_written_beside_a_daemon_that_lives, setup, teardown),
         cmocka_unit_test_setup_teardown(waits_for_the_lease_and_takes_it_over, setup, teardown),
         cmocka_unit_test_setup_teardown(a_holder_of_this_machine_that_is_gone_is_not_waited_for, setup,

@@ -1,5 +1,6 @@
 // The clusters of a step: connected, told apart by what they are.
-#include <isthmus/alloc.h>
+#include "internal.h"
+
 #include <isthmus/kube_clusters.h>
 
 #include <stdio.h>
@@ -102,8 +103,7 @@ static int32_t load_one(const ist_env *env, ist_clusters *clusters, const char *
     return rc;
 }
 
-// Name -> kubeconfig of all clusters that the inputs name. New reference.
-static json_t *kubeconfigs_of(const json_t *inputs)
+json_t *kube_kubeconfigs(const json_t *inputs)
 {
     json_t *all = json_object(), *cluster;
     size_t i;
@@ -142,7 +142,7 @@ static int32_t load_all(const ist_env *env, json_t *kubeconfigs, const json_t *i
 
 int32_t ist_clusters_load(const ist_env *env, const json_t *inputs, ist_clusters **clusters, ist_error *err)
 {
-    return load_all(env, kubeconfigs_of(inputs), inputs, clusters, err);
+    return load_all(env, kube_kubeconfigs(inputs), inputs, clusters, err);
 }
 
 // Connects to every cluster of `kubeconfigs` (steals it).
@@ -163,13 +163,13 @@ static int32_t open_all(const ist_env *env, json_t *kubeconfigs, const json_t *i
 int32_t ist_clusters_open(const ist_env *env, const json_t *inputs, const json_t *recorded,
                           ist_clusters **clusters, ist_error *err)
 {
-    return open_all(env, kubeconfigs_of(inputs), inputs, recorded, clusters, err);
+    return open_all(env, kube_kubeconfigs(inputs), inputs, recorded, clusters, err);
 }
 
 int32_t ist_clusters_open_one(const ist_env *env, const json_t *inputs, const char *name,
                               const json_t *recorded, ist_clusters **clusters, ist_error *err)
 {
-    json_t *all = kubeconfigs_of(inputs), *kubeconfig = json_object_get(all, name);
+    json_t *all = kube_kubeconfigs(inputs), *kubeconfig = json_object_get(all, name);
     json_t *one = kubeconfig ? json_pack("{s:O}", name, kubeconfig) : NULL;
     json_decref(all);
     return one ? open_all(env, one, inputs, recorded, clusters, err)

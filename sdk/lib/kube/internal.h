@@ -183,6 +183,9 @@ int kube_skim(const char *text, size_t len, const char *api, const char *kind, j
 int kube_find_label(const char *text, size_t len, const char *label, const char **value, size_t *value_len,
                     size_t *from, size_t *to);
 
+// Name -> kubeconfig of all clusters that the inputs name. New reference.
+json_t *kube_kubeconfigs(const json_t *inputs);
+
 // The first quote or backslash, eight characters at a time; `end`: there is none.
 static inline const char *kube_string_stop(const char *at, const char *end)
 {

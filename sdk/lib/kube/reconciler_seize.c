@@ -91,14 +91,24 @@ static int32_t keep(void *arg, ist_error *err)
     return rc;
 }
 
-// Waits until nobody who lives holds it. IST_OK: it may be taken, `*status` is what was answered last.
-static int32_t wait_free(struct rec_seized *seized, int *status, ist_error *err)
+// Why it was refused, in the server's own words: what it names is what has to be allowed.
+static void refusal(ist_kube *kube, const char *method, int status, const json_t *said, ist_error *err)
+{
+    const struct kube_request request = {.method = method, .path = "lease"};
+    (void)kube_status_error(kube, &request, status, said, err);
+}
+
+// Waits until nobody who lives holds it. IST_OK: it may be taken, `*status` is what was answered last, `why` what it
+// says when it is no Lease.
+static int32_t wait_free(struct rec_seized *seized, int *status, ist_error *why, ist_error *err)
 {
     for (;;) {
         json_t *said = NULL;
         int32_t rc = call(seized->kube, "GET", &seized->lease, NULL, status, &said, err);
         const int64_t now = ist_now_ms(&seized->env);
         int moved = rc == IST_OK && *status == 200 && rec_lease_read(&seized->lease, said, now);
+        if (rc == IST_OK && *status != 200)
+            refusal(seized->kube, "GET", *status, said, why);
         json_decref(said);
         if (rc != IST_OK || *status != 200 || now >= rec_lease_free_at(&seized->lease))
             return rc;
@@ -134,8 +144,9 @@ int32_t rec_lease_seize(const ist_env *env, ist_kube *kube, const char *cluster,
                                 .identity = rec_identity(),
                                 .lease = {.name = rec_lease_name(owner), .ns = ist_strdup(ns)}};
     json_t *said = NULL;
+    ist_error why = {0};
     int status = 0;
-    int32_t rc = wait_free(made, &status, err);
+    int32_t rc = wait_free(made, &status, &why, err);
     if (rc == IST_OK && status == 404) { // its holder took it away while it was waited for: a new one is made
         ist_free(made->lease.version);
         made->lease.version = NULL;
@@ -152,9 +163,11 @@ int32_t rec_lease_seize(const ist_env *env, ist_kube *kube, const char *cluster,
         kube->before_arg = made;
         *seized = made;
     } else {
+        if (rc == IST_OK && said)
+            refusal(kube, "PUT", status, said, &why);
         if (rc == IST_OK)
-            ist_log(env, IST_LOG_WARN,
-                    "cluster %s: whether a daemon writes there too cannot be seen: HTTP %d", cluster, status);
+            ist_log(env, IST_LOG_WARN, "cluster %s: whether a daemon writes there too cannot be seen: %s",
+                    cluster, why.text);
         seized_free(made);
     }
     json_decref(said);
@@ -181,18 +194,20 @@ void rec_lease_unseize(struct rec_seized *seized, int take_away)
         return;
     ist_error err = {0};
     int status = 0;
+    json_t *said = NULL;
     seized->kube->before = NULL;
     if (take_away) {
         json_t *body = json_pack("{s:s, s:s, s:{s:s}}", "kind", "DeleteOptions", "apiVersion", "v1",
                                  "preconditions", "uid", seized->uid);
-        if (call(seized->kube, "DELETE", &seized->lease, body, &status, NULL, &err) != IST_OK ||
-            (status >= 300 && status != 404)) {
-            char answer[32];
-            snprintf(answer, sizeof answer, "HTTP %d", status);
+        int32_t rc = call(seized->kube, "DELETE", &seized->lease, body, &status, &said, &err);
+        if (rc == IST_OK && status >= 300 && status != 404)
+            refusal(seized->kube, "DELETE", status, said, &err);
+        if (err.code != IST_OK) {
             ist_log(&seized->env, IST_LOG_WARN, "the lease %s/%s in %s is left: %s", seized->lease.ns,
-                    seized->lease.name, ist_kube_name(seized->kube), err.code != IST_OK ? err.text : answer);
+                    seized->lease.name, ist_kube_name(seized->kube), err.text);
             take_away = 0;
         }
+        json_decref(said);
         json_decref(body);
     }
     if (!take_away)

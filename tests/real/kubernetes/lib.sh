@@ -19,7 +19,7 @@ unused() { # unused PORT: nor one of the 39 after it
 }
 take_ports() {
     local slot
-    mkdir -p -m 1777 "$PORT_LOCKS"
+    [ -d "$PORT_LOCKS" ] || mkdir -m 1777 "$PORT_LOCKS" 2>/dev/null
     until slot=$((RANDOM % 150)) PORT=$((21000 + slot * 40)) && { exec 9>>"$PORT_LOCKS/$slot"; } 2>/dev/null && flock -n 9 && unused $PORT; do
         sleep 0.01
     done
