@@ -11,6 +11,7 @@ read again for every request, and twenty times a second):
   half N                       raw: on all of them nothing more comes from the server, once for each new N; the other way is open
   answer STATUS AFTER REGEX    http: requests whose "METHOD PATH" matches are answered so, with Retry-After AFTER
   cut REGEX                    http: their answers end in the middle
+  hold REGEX                   http: they wait as long as this line is there; "METHOD PATH held" goes to LOG
   bearer PREFIX TOKEN          http: a bearer token that begins so is taken for this one, and any other is refused
 raw leaves the bytes alone (TLS and HTTP/2 go through); http ends TLS with the certificate of PKI, one request a
 connection, and writes "METHOD PATH STATUS" of each to LOG.
@@ -110,6 +111,10 @@ def answer_for(what):
     return None
 
 
+def held(what):
+    return any(re.search(pattern, what) for pattern in rules.get("hold", []))
+
+
 def admitted(header):
     """The header as it goes on; None: its token is nobody's."""
     for prefix, token in (rule.split() for rule in rules.get("bearer", [])):
@@ -136,6 +141,10 @@ async def http(reader, writer):
     what = f"{method} {path}"
     if "delay" in rules:
         await asyncio.sleep(int(rules["delay"][0]) / 1000)
+    if held(what):
+        log.write(f"{what} held\n")
+        while held(what):
+            await asyncio.sleep(0.05)
     refusal = answer_for(what)
     if refusal:
         log.write(f"{what} {refusal[0]}\n")

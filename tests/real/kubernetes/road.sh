@@ -106,6 +106,25 @@ ok "lists answered by 429 and Retry-After are not hammered" patient $((4 + TOOK 
 within 60 "and read when they may" logs two 'cluster east: synced'
 within 30 "nothing was deleted for what could not be read" mirrored
 
+# ---- pages that expire: what etcd has of the past goes between two of them
+"$LOAD" seed-services "$TMP/west/kubeconfig" paged 1300 1 || exit 1
+before=$(lines west)
+way west http 'hold [?&]continue=' 'answer 410 - watch=1'
+ok "the target's API server restarts, and knows no more of what was watched" restart_api west
+within 60 "it is listed anew, in pages" seen '^GET /api/v1/services[?][^ ]*continue=[^ ]* held'
+"$KUBE_TOOL" "$TMP/west/kubeconfig.http" list v1 Service paged >"$TMP/listed" 2>&1 &
+listing=$!
+within 60 "and by somebody else" seen '^GET /api/v1/namespaces/paged/services[?][^ ]*continue=[^ ]* held'
+many 131 135 7
+kubectl_of west create namespace later >/dev/null # so that the first pages are of the past
+compact west
+way west http
+within 60 "the next page has expired" seen '^GET /api/v1/services[?][^ ]*continue=[^ ]* 410'
+within 60 "all is read once more, and what came meanwhile is written" mirrored
+complete() { wait "$listing" && [ "$(grep -o '"resourceVersion"' "$TMP/listed" | wc -l)" = 1300 ]; }
+ok "who reads a list has all of it, and nothing twice" complete
+ok "his page had expired too" seen '^GET /api/v1/namespaces/paged/services[?][^ ]*continue=[^ ]* 410'
+
 # ---- answers that end in the middle
 stop two
 way east http 'cut ^GET .*[?]limit'
