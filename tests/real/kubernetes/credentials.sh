@@ -39,7 +39,8 @@ echo run >>$TMP/$cluster/runs
 while [ -e $TMP/$cluster/hangs ]; do sleep 0.2; done
 [ ! -e $TMP/$cluster/fails ] || { echo "no token today" >&2; exit 1; }
 life=\$(cat $TMP/$cluster/life)
-[ ! -e $TMP/$cluster/tells ] || ends=',"expirationTimestamp":"'\$(date -u -d "+\$life seconds" +%Y-%m-%dT%H:%M:%SZ)'"'
+skew=\$(cat $TMP/$cluster/skew 2>/dev/null || echo 0)
+[ ! -e $TMP/$cluster/tells ] || ends=',"expirationTimestamp":"'\$(date -u -d "\$((life + skew)) seconds" +%Y-%m-%dT%H:%M:%SZ)'"'
 printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"%s}}' "\$(mint $cluster \$life)" "\$ends"
 X
     chmod +x "$TMP/$cluster/helper"
@@ -78,6 +79,18 @@ ok "tokens that say when they end: changes over two of them" churn_until 60 grow
 within 40 "arrive all" mirrored
 exits 1 "and no request was refused" logs one 401
 stop one
+
+# ---- a helper whose clock is far behind ours
+echo -3600 | tee "$TMP/east/skew" >"$TMP/west/skew"
+life 600
+before
+daemon one
+many 1 20 201
+within 60 "tokens that have ended by our clock, though not by the server's, are used" mirrored
+ok "as long as they are not refused: one run of the helper" at_most 1
+ok "and it says that clocks differ" logs one 'clocks differ'
+stop one
+rm "$TMP/east/skew" "$TMP/west/skew"
 
 # ---- and such that do not: the API server does
 rm "$TMP/east/tells" "$TMP/west/tells"
