@@ -303,7 +303,8 @@ static void on_looked(struct rec_request *request, int status, const json_t *ans
         lease->denied = status != 0 && !rec_passing(status);
         if (status) {
             lease->next_at = rec_passing(status) ? busy_until(request, now) : now + DENIED_MS;
-            rec_cluster_fault(cluster, err);
+            if (status != 403 || cluster->keys.count) // where nothing is to be written it is not needed
+                rec_cluster_fault(cluster, err);
         }
         return;
     }
