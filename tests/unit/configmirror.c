@@ -29,7 +29,8 @@ struct model {
 static int32_t model_open(ist_reconciler *run, const json_t *inputs, const ist_clusters *clusters,
                           void **model, ist_error *err)
 {
-    (void)err;
+    if (ist_json_int(inputs, "within_ms", 0) < 0)
+        return ist_fail(err, IST_ERR_INPUT, "within_ms", "nothing can come before it is asked for");
     struct model *made = ist_calloc(1, sizeof *made);
     made->run = run;
     made->clusters = clusters;

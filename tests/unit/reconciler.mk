@@ -25,7 +25,6 @@ tests_unit_test_reconciler_watch_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_
 tests_unit_test_reconciler_watch_LDADD = tests/unit/libfakehost.la sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) \
 	$(CRYPTO_LIBS)
 
-
 check_PROGRAMS += tests/unit/test-reconciler-aside
 WAITING_TESTS += tests/unit/test-reconciler-aside
 tests_unit_test_reconciler_aside_SOURCES = %D%/test-reconciler-aside.c %D%/reconciler-world.c \
@@ -34,4 +33,14 @@ tests_unit_test_reconciler_aside_SOURCES = %D%/test-reconciler-aside.c %D%/recon
 tests_unit_test_reconciler_aside_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(top_srcdir)/tests/unit
 tests_unit_test_reconciler_aside_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_reconciler_aside_LDADD = tests/unit/libfakehost.la sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) \
+	$(CRYPTO_LIBS)
+
+check_PROGRAMS += tests/unit/test-reconciler-configure
+WAITING_TESTS += tests/unit/test-reconciler-configure
+tests_unit_test_reconciler_configure_SOURCES = %D%/test-reconciler-configure.c %D%/reconciler-world.c \
+	%D%/reconciler-world.h %D%/configmirror.c %D%/kube-store.c %D%/kube-store.h \
+	%D%/httpd.c %D%/httpd.h
+tests_unit_test_reconciler_configure_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(top_srcdir)/tests/unit
+tests_unit_test_reconciler_configure_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_test_reconciler_configure_LDADD = tests/unit/libfakehost.la sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) \
 	$(CRYPTO_LIBS)

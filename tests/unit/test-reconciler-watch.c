@@ -342,37 +342,6 @@ static void lists_again_less_and_less_often(void **state)
     eventually(is(world, "one.a", "1"));
 }
 
-// ---- new inputs ----
-
-static int lived(struct world *world)
-{
-    pthread_mutex_lock(&world->lock);
-    const int alive = world->alive;
-    pthread_mutex_unlock(&world->lock);
-    return alive;
-}
-
-// Three hundred questions, each after the answer to the one before: a watch that had only its own turns, one a second, would
-// take far longer than this one may.
-static void new_inputs_wake_a_watch(void **state)
-{
-    struct world *world = *state;
-    source(world, "one", "1");
-    start_watch(world);
-    eventually(store_count(&world->b, "secrets") == 1);
-    const int64_t began = clock_ms();
-    for (int i = 0; i < 300; i++) {
-        renewal_ask(&world->renewal);
-        eventually(lived(world) > i);
-    }
-    assert_true(clock_ms() - began < 25000);
-    // A hangup's new inputs: it goes on with those, and is still the one that writes.
-    renewal_put(&world->renewal, inputs_of(world, json_pack("{s:i}", "grace_ms", 100)));
-    store_set_down(&world->a, 1);
-    eventually(status_is(world, "clusters.a.state", "expired"));
-    eventually(is(world, "one.a", NULL));
-}
-
 // ---- what comes while a write is under way ----
 
 static void held(struct kube_store *store, const char *contains)
@@ -820,7 +789,6 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(an_expired_cluster_is_listed_before_it_is_back, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_never_reached_expires_too, setup, teardown),
         cmocka_unit_test_setup_teardown(lists_again_less_and_less_often, setup, teardown),
-        cmocka_unit_test_setup_teardown(new_inputs_wake_a_watch, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_made_unheard_is_not_left_behind, setup, teardown),
         cmocka_unit_test_setup_teardown(what_loses_its_mark_while_it_is_written_gets_it_back, setup,
                                         teardown),

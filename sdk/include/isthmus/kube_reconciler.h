@@ -72,7 +72,8 @@ typedef struct ist_reconciler_plugin {
                     ist_error *err);
     void (*close)(void *model);
     // New inputs for the same clusters; what was seen stays. Touches what is decided differently now. NULL:
-    // everything is listed again instead.
+    // another model is opened and shown everything once more, while the watches go on; where it does not open, the one
+    // before goes on.
     int32_t (*configure)(void *model, const json_t *inputs, ist_error *err);
 
     // An object of kinds[kind] that is not this step's own: added or changed, or `gone`: then only apiVersion,

@@ -121,6 +121,9 @@ struct rec_feed {
     size_t kind;
     enum rec_stage stage;
     ist_http_stream *stream;
+    ist_http_stream
+        *parked;   // the watch that goes on after what it is of was listed again; NULL: another one is begun
+    uint64_t told; // and which version that list was of: what is no newer is known; 0: none
     struct kube_page page;
     json_t
         *unmarked; // array: objects of our own that lost their label, until what is ours was listed; or NULL
@@ -271,6 +274,9 @@ struct ist_reconciler {
     int trimmed;
     int holding;        // keys are being walked through: none is freed
     int64_t generation; // of the configuration
+    uint32_t models;    // how many there were: whose a question was
+    json_t *coming;     // new inputs that wait until what is being written has ended; NULL: none
+    int64_t coming_at;  // since when
     int anew;           // the run has to be opened anew
 };
 
@@ -313,6 +319,11 @@ void rec_cluster_client(struct rec_cluster *cluster, ist_kube *kube);
 void rec_cluster_renew(struct rec_cluster *cluster);
 void rec_cluster_renew_step(struct rec_cluster *cluster);
 
+// What is being written is broken off. 0: it does not end by that.
+int rec_cluster_halt(struct rec_cluster *cluster);
+// Then: everything is seen once more, and nothing of before counts, as after rec_open(), but over the connections,
+// watches and Leases that there are.
+void rec_cluster_again(struct rec_cluster *cluster);
 // New inputs, if there are any. 0: the run has to be closed and opened anew.
 int rec_configure_step(ist_reconciler *run);
 
@@ -320,6 +331,9 @@ int rec_configure_step(ist_reconciler *run);
 void rec_feed_step(struct rec_feed *feed, int64_t now, int64_t *until);
 void rec_feed_read(struct rec_feed *feed);
 void rec_feed_stop(struct rec_feed *feed); // closes the stream; what was listed counts
+void rec_feed_drop(struct rec_feed *feed); // and a watch that was put aside
+void rec_feed_again(
+    struct rec_feed *feed); // from its list on, for a model that has seen nothing; its watch goes on
 void rec_feed_free(struct rec_feed *feed);
 void rec_feed_anew(struct rec_feed *feed); // from its list on; what was seen counts until that is whole
 // An item of what is ours, as of a list: compared.
@@ -467,6 +481,7 @@ int rec_may_write(const struct rec_cluster *cluster, int64_t now);
 int rec_stands_by(const struct rec_cluster *cluster); // another one holds it, and writes
 
 // What the above and a destruction share. Texts are the caller's, claims new references.
+const char *rec_lease_ns(const json_t *inputs); // where it stands; borrowed
 char *rec_lease_name(const char *owner);
 char *rec_lease_path(const struct rec_lease *lease, int named);
 json_t *rec_lease_claim(const struct rec_lease *lease, const ist_env *env, const char *owner,

@@ -75,7 +75,7 @@ static void close_streams(void *arg)
 {
     struct rec_cluster *cluster = arg;
     for (size_t i = 0; i < cluster->run->kinds; i++)
-        rec_feed_stop(&cluster->feeds[i]);
+        rec_feed_drop(&cluster->feeds[i]);
 }
 
 // The session is about to be replaced: what goes over it begins again.
@@ -199,6 +199,47 @@ static int served(const struct rec_cluster *cluster, const ist_reconciler_kind *
     return json_object_get(json_object_get(cluster->kube->kinds, kind->api), kind->kind) != NULL;
 }
 
+// Where each kind begins: listed, not served, or only looked at for what is ours of it.
+static void set_stages(struct rec_cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->run->kinds; i++) {
+        struct rec_feed *feed = &cluster->feeds[i];
+        if (!cluster->serves[i])
+            feed->stage = cluster->outdated[i] && !feed->compared ? REC_WAIT : REC_OFF;
+        else if (feed->stage == REC_OFF)
+            feed->stage = REC_OTHERS;
+    }
+}
+
+int rec_cluster_halt(struct rec_cluster *cluster)
+{
+    ist_error err = {0};
+    ist_fail(&err, IST_ERR_NETWORK, cluster->item->name, "new inputs came");
+    cluster->aborting = 1;
+    for (int stages = 0; cluster->jobs && stages < 2 * REC_KINDS; stages++)
+        rec_requests_abort(cluster, 1, &err);
+    cluster->aborting = 0;
+    return cluster->jobs == 0;
+}
+
+void rec_cluster_again(struct rec_cluster *cluster)
+{
+    rec_stale(cluster->run); // the keys go that it was asked for
+    for (size_t i = 0; i < cluster->run->kinds; i++)
+        rec_feed_again(&cluster->feeds[i]);
+    rec_held_free(cluster);
+    rec_records_free(cluster);
+    cluster->compared = 0;
+    cluster->tried =
+        cluster->phase != REC_RUN && cluster->tried; // nobody waits for one that is known to be away
+    cluster->state = IST_CLUSTER_UNKNOWN;
+    cluster->clash = (ist_error){0};
+    if (cluster->metrics)
+        json_object_clear(cluster->metrics);
+    if (cluster->phase == REC_RUN)
+        set_stages(cluster);
+}
+
 static void connected(struct rec_cluster *cluster)
 {
     ist_reconciler *run = cluster->run;
@@ -214,11 +255,8 @@ static void connected(struct rec_cluster *cluster)
         feed->failures = 0;
         feed->answered = 0;
         rec_aside_drop(feed); // it may have changed while nobody looked
-        if (!cluster->serves[i])
-            feed->stage = cluster->outdated[i] && !feed->compared ? REC_WAIT : REC_OFF;
-        else if (feed->stage == REC_OFF)
-            feed->stage = REC_OTHERS;
     }
+    set_stages(cluster);
     rec_cluster_listed(cluster);
 }
 
@@ -478,7 +516,8 @@ void rec_cluster_step(struct rec_cluster *cluster, int64_t now, int64_t *until)
         probe(cluster, now, until);
     }
     rec_lease_step(cluster, now, until);
-    if (run->writing && run->settled && rec_cluster_live(cluster) && rec_write_due(cluster, now))
+    if (run->writing && !run->coming && run->settled && rec_cluster_live(cluster) &&
+        rec_write_due(cluster, now))
         *until = now;
     if (run->writing && cluster->keys.due && cluster->keys.heap[0]->due < *until &&
         cluster->keys.heap[0]->due > now)

@@ -3,8 +3,9 @@
 
 #include <string.h>
 
-#define RELOAD_MS 10000 // a kubeconfig is not read more often than that
-#define FILES_MS  5000  // how often its files are looked at
+#define RELOAD_MS  10000 // a kubeconfig is not read more often than that
+#define FILES_MS   5000  // how often its files are looked at
+#define WRITTEN_MS 3000  // so long new inputs wait for what is being written
 
 // Everything that is under way goes over the old client: it ends, and what was seen counts.
 void rec_cluster_client(struct rec_cluster *cluster, ist_kube *kube)
@@ -12,7 +13,7 @@ void rec_cluster_client(struct rec_cluster *cluster, ist_kube *kube)
     ist_error err = {0};
     ist_fail(&err, IST_ERR_NETWORK, cluster->item->name, "its credentials were read anew");
     for (size_t i = 0; i < cluster->run->kinds; i++)
-        rec_feed_stop(&cluster->feeds[i]);
+        rec_feed_drop(&cluster->feeds[i]);
     cluster->aborting = 1;
     rec_requests_abort(cluster, 0, &err);
     cluster->aborting = 0;
@@ -104,7 +105,20 @@ int rec_cluster_login(struct rec_cluster *cluster, uint32_t minted, ist_error *e
 
 // ---- new inputs ----
 
-static int same_clusters(const ist_reconciler *run, const json_t *inputs)
+enum taken {
+    REC_REFUSED, // they are wrong: what was before goes on
+    REC_ANEW,    // not in place: everything has to be begun anew
+    REC_TAKEN,
+};
+
+static int same_input(const json_t *before, const json_t *after, const char *name)
+{
+    before = json_object_get(before, name);
+    after = json_object_get(after, name);
+    return before == after || (before && after && json_equal(before, after));
+}
+
+static int same_names(const ist_reconciler *run, const json_t *inputs)
 {
     size_t count = 0, i;
     const char *name;
@@ -121,22 +135,74 @@ static int same_clusters(const ist_reconciler *run, const json_t *inputs)
         count += json_object_get(names, run->clusters->items[i].name) != NULL;
     int same = count == run->clusters->count && count == json_object_size(names);
     json_decref(names);
-    const json_t *before = json_object_get(run->inputs, "pod_cidrs"),
-                 *after = json_object_get(inputs, "pod_cidrs");
-    return same && (before == after || (before && after && json_equal(before, after)));
+    return same;
 }
 
-// In place: 1. Else everything has to be begun anew.
-static int take_over(ist_reconciler *run, json_t *inputs)
+// Why these inputs cannot be taken in place; NULL: they can.
+static const char *obstacle(const ist_reconciler *run, const json_t *inputs)
+{
+    if (!same_names(run, inputs))
+        return "the clusters are others";
+    if (!same_input(run->inputs, inputs, "pod_cidrs"))
+        return "the pod CIDRs are others";
+    if (strcmp(rec_lease_ns(run->inputs), rec_lease_ns(inputs)) != 0)
+        return "the Lease is another";
+    for (size_t i = 0; i < run->clusters->count; i++)
+        if (run->items[i].stopping)
+            return "a cluster was stopped";
+    return NULL;
+}
+
+// A run with the inputs that the host has now could begin.
+static int could_begin(const ist_reconciler *run, ist_error *err)
+{
+    ist_reconciler *next = NULL;
+    int32_t rc = rec_open(&run->env, run->plugin, 1, ist_strdup(run->identity), &next, err);
+    rec_close(next);
+    return rc == IST_OK;
+}
+
+// A model of the new inputs is shown everything once more, while the watches of what was shown to the one before go on:
+// nothing that happens meanwhile is lost, and who writes goes on to.
+static enum taken begin_again(ist_reconciler *run, const json_t *inputs, ist_error *err)
+{
+    void *model = NULL;
+    const int64_t grace_ms = run->grace_ms;
+    int ended = 1;
+    run->grace_ms = -1;
+    run->models++;
+    if (run->plugin->open(run, inputs, run->clusters, &model, err) != IST_OK) {
+        run->grace_ms = grace_ms;
+        run->models--;
+        return REC_REFUSED;
+    }
+    for (size_t i = 0; i < run->clusters->count; i++)
+        ended &= rec_cluster_halt(&run->items[i]);
+    rec_stale(run);
+    run->plugin->close(run->model);
+    run->model = model;
+    if (!ended) {
+        ist_fail(err, IST_ERR_INTERNAL, run->plugin->what, "what is being written has not ended");
+        return REC_ANEW;
+    }
+    for (size_t i = 0; i < run->clusters->count; i++)
+        rec_cluster_again(&run->items[i]);
+    run->settled = run->trimmed = 0;
+    run->began = ist_now_ms(&run->env);
+    return REC_TAKEN;
+}
+
+static enum taken show_inputs(ist_reconciler *run, const json_t *inputs, ist_error *err)
+{
+    if (!run->plugin->configure)
+        return begin_again(run, inputs, err);
+    rec_stale(run);
+    return run->plugin->configure(run->model, inputs, err) == IST_OK ? REC_TAKEN : REC_ANEW;
+}
+
+static void take_kubeconfigs(ist_reconciler *run, const json_t *inputs)
 {
     ist_error err = {0};
-    if (!run->plugin->configure || !same_clusters(run, inputs))
-        return 0;
-    rec_stale(run);
-    if (run->plugin->configure(run->model, inputs, &err) != IST_OK) {
-        ist_log(&run->env, IST_LOG_WARN, "%s: %s; everything is read again", err.where, err.text);
-        return 0;
-    }
     for (size_t i = 0; i < run->clusters->count; i++) {
         struct rec_cluster *cluster = &run->items[i];
         ist_kube *kube = NULL;
@@ -149,31 +215,64 @@ static int take_over(ist_reconciler *run, json_t *inputs)
         else
             ist_log(&run->env, IST_LOG_WARN, "%s: %s; the old kubeconfig stays", err.where, err.text);
     }
+}
+
+static enum taken take_over(ist_reconciler *run, json_t *inputs)
+{
+    ist_error err = {0};
+    const char *why = obstacle(run, inputs);
+    enum taken taken = !why                     ? show_inputs(run, inputs, &err)
+                       : could_begin(run, &err) ? REC_ANEW
+                                                : REC_REFUSED;
+    if (taken == REC_REFUSED)
+        ist_log(&run->env, IST_LOG_ERROR, "the new inputs are not taken, those before go on: %s: %s",
+                err.where, err.text);
+    else if (taken == REC_ANEW)
+        ist_log(&run->env, IST_LOG_INFO, "%s: new inputs, everything is begun anew: %s", run->plugin->what,
+                why ? why : err.text);
+    if (taken != REC_TAKEN)
+        return taken;
+    take_kubeconfigs(run, inputs);
     json_decref(run->inputs);
-    run->inputs = inputs;
+    run->inputs = json_incref(inputs);
     run->generation++;
     run->status_at = 0;
-    return 1;
+    ist_log(&run->env, IST_LOG_INFO, "%s: new inputs", run->plugin->what);
+    return taken;
+}
+
+// New inputs for which it is time: what is being written ends first, so that nobody has to guess what came of it. The
+// caller's, or NULL.
+static json_t *inputs_due(ist_reconciler *run, int64_t now)
+{
+    size_t jobs = 0;
+    json_t *inputs = ist_reconfigured(&run->env);
+    if (inputs && !run->coming)
+        run->coming_at = now;
+    if (inputs) {
+        json_decref(run->coming);
+        run->coming = inputs;
+    }
+    for (size_t i = 0; i < run->clusters->count; i++)
+        jobs += run->items[i].jobs;
+    if (!run->coming || (jobs && now < run->coming_at + WRITTEN_MS))
+        return NULL;
+    inputs = run->coming;
+    run->coming = NULL;
+    return inputs;
 }
 
 int rec_configure_step(ist_reconciler *run)
 {
     const int64_t now = ist_now_ms(&run->env);
+    enum taken taken = REC_TAKEN;
     for (size_t i = 0; i < run->clusters->count; i++) {
         rec_cluster_renew_step(&run->items[i]);
         look_at_files(&run->items[i], now);
     }
-    json_t *inputs = ist_reconfigured(&run->env);
-    if (!inputs)
-        return 1;
-    if (json_equal(inputs, run->inputs)) {
-        json_decref(inputs);
-        return 1;
-    }
-    if (take_over(run, inputs)) {
-        ist_log(&run->env, IST_LOG_INFO, "%s: new inputs", run->plugin->what);
-        return 1;
-    }
+    json_t *inputs = inputs_due(run, now);
+    if (inputs && !json_equal(inputs, run->inputs))
+        taken = take_over(run, inputs);
     json_decref(inputs);
-    return 0;
+    return taken != REC_ANEW;
 }

@@ -23,7 +23,7 @@ static int32_t destroy_in(const ist_env *env, const ist_reconciler_plugin *plugi
     rec_made_read(&made, rec_made_recorded(recorded, cluster));
     ist_progress(env, "taking away %s in %s", plugin->what, cluster);
     int32_t rc = ist_clusters_open_one(env, inputs, cluster, recorded, &clusters, err);
-    const char *lease_ns = ist_json_str_or(inputs, "lease_namespace", "kube-system");
+    const char *lease_ns = rec_lease_ns(inputs);
     struct rec_seized *lease = NULL;
     if (rc == IST_OK)
         rc = rec_lease_seize(env, clusters->items[0].kube, cluster, lease_ns, owner, &lease, err);

@@ -44,9 +44,16 @@ void rec_feed_stop(struct rec_feed *feed)
     kube_page_reset(&feed->page);
 }
 
-void rec_feed_free(struct rec_feed *feed)
+void rec_feed_drop(struct rec_feed *feed)
 {
     rec_feed_stop(feed);
+    ist_http_stream_close(feed->parked);
+    feed->parked = NULL;
+}
+
+void rec_feed_free(struct rec_feed *feed)
+{
+    rec_feed_drop(feed);
     ist_free(feed->more);
     ist_free(feed->version);
     json_decref(feed->unmarked);
@@ -86,9 +93,35 @@ static void failed(struct rec_feed *feed, const ist_error *err)
     }
 }
 
+// A version that is no number says nothing of before and after: another watch is begun then.
+static int can_park(const struct rec_feed *feed)
+{
+    return feed->stage == REC_WATCH && feed->stream && feed->version &&
+           strspn(feed->version, "0123456789") == strlen(feed->version);
+}
+
+void rec_feed_again(struct rec_feed *feed)
+{
+    struct rec_feed fresh = {.cluster = feed->cluster, .kind = feed->kind, .round = feed->round};
+    fresh.items = feed->items;
+    fresh.events = feed->events;
+    fresh.limit = feed->limit;
+    fresh.answered = feed->answered;
+    if (feed->parked || can_park(feed)) {
+        fresh.parked = feed->parked ? feed->parked : feed->stream;
+        fresh.version = feed->version;
+        feed->version = NULL;
+        if (!feed->parked)
+            feed->stream = NULL;
+        feed->parked = NULL;
+    }
+    rec_feed_free(feed);
+    *feed = fresh;
+}
+
 void rec_feed_anew(struct rec_feed *feed)
 {
-    rec_feed_stop(feed);
+    rec_feed_drop(feed);
     set(&feed->more, NULL);
     set(&feed->version, NULL);
     feed->stage = REC_OTHERS;
@@ -104,6 +137,8 @@ static void list_anew(struct rec_feed *feed)
     feed->misses++;
 }
 
+static void read_watch(struct rec_feed *feed);
+
 // ---- starting ----
 
 // A watch may begin with what the server has in memory, which may be behind by a moment: the watch tells the rest. The
@@ -111,9 +146,10 @@ static void list_anew(struct rec_feed *feed)
 // reading, and after a watch that could not go on. The caller's.
 static char *from_memory(const struct rec_feed *feed)
 {
-    if (!feed->cluster->run->watching || feed->misses || feed->limit || feed->failures || feed->more)
+    if (!feed->cluster->run->watching || feed->misses || feed->failures || feed->more ||
+        (feed->limit && !feed->parked))
         return NULL;
-    if (feed->stage == REC_OURS && feed->version)
+    if ((feed->stage == REC_OURS || (feed->stage == REC_OTHERS && feed->parked)) && feed->version)
         return ist_printf("resourceVersion=%s&resourceVersionMatch=NotOlderThan", feed->version);
     return feed->stage == REC_OTHERS && !feed->listed ? ist_strdup("resourceVersion=0") : NULL;
 }
@@ -150,6 +186,7 @@ static int32_t open_stream(struct rec_feed *feed, ist_error *err)
     if (rc != IST_OK)
         return rc;
     feed->minted = kube->minted;
+    feed->told = 0;
     int64_t seconds = WATCH_MIN_S + (int64_t)(rec_backoff(20, 1, WATCH_MAX_S - WATCH_MIN_S));
     char *url = url_of(feed, path, seconds);
     const char *headers[3] = {"Accept: application/json", kube->authorization};
@@ -178,6 +215,15 @@ static int is_first(const struct rec_feed *feed)
 static void start(struct rec_feed *feed, int64_t now)
 {
     ist_error err = {0};
+    if (feed->stage == REC_WATCH && feed->parked) { // it was whole when it was put aside
+        feed->stream = feed->parked;
+        feed->parked = NULL;
+        feed->told = rec_version(feed->version);
+        feed->began = feed->heard_at = now;
+        rec_cluster_listed(feed->cluster);
+        read_watch(feed); // what came meanwhile
+        return;
+    }
     int32_t rc = kube_connect_soon(feed->cluster->kube, 0, &err);
     if (rc == IST_AGAIN) { // its credentials are being made
         feed->retry_at = now + REC_LOGIN_MS;
@@ -422,6 +468,23 @@ static void read_list(struct rec_feed *feed)
 
 // ---- watches ----
 
+// The list that a watch goes on after holds it already.
+static int is_told(const struct rec_feed *feed, const json_t *object)
+{
+    const char *version = ist_json_str(object, "metadata.resourceVersion");
+    uint64_t its = version && feed->told ? rec_version(version) : 0;
+    return its && (its == feed->told || rec_version_older(its, feed->told));
+}
+
+// What of that is to be seen all the same: that an object went. Its version may be its last one in place of that of its
+// deletion, which then came after the list; and an object that is not in the list cannot go once more.
+static void see_told(struct rec_feed *feed, json_t *object, const char *type)
+{
+    feed->failures = feed->misses = 0;
+    if (!strcmp(type, "DELETED"))
+        rec_see(feed, object, 1, 0);
+}
+
 // One line. 0: the try is over.
 static int take_line(struct rec_feed *feed, const char *line, size_t len)
 {
@@ -438,6 +501,8 @@ static int take_line(struct rec_feed *feed, const char *line, size_t len)
         refused(feed, (int)ist_json_int(object, "code", 500), text, strlen(text));
         ist_free(text);
         go_on = 0;
+    } else if (rc == IST_OK && is_told(feed, object)) {
+        see_told(feed, object, type);
     } else if (rc == IST_OK && ist_json_str(object, "metadata.resourceVersion")) {
         set(&feed->version, ist_json_str(object, "metadata.resourceVersion"));
         feed->failures = feed->misses = 0;

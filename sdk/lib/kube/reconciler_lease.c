@@ -58,6 +58,11 @@ static char *micro_time(int64_t ms)
     return ist_printf("%s.%03d000Z", text, (int)(ms % 1000));
 }
 
+const char *rec_lease_ns(const json_t *inputs)
+{
+    return ist_json_str_or(inputs, "lease_namespace", "kube-system");
+}
+
 int rec_stands_by(const struct rec_cluster *cluster)
 {
     const struct rec_lease *lease = &cluster->lease;
@@ -375,7 +380,7 @@ void rec_lease_open(struct rec_cluster *cluster)
     if (!writes)
         return;
     cluster->lease.name = rec_lease_name(run->owner);
-    cluster->lease.ns = ist_strdup(ist_json_str_or(run->inputs, "lease_namespace", "kube-system"));
+    cluster->lease.ns = ist_strdup(rec_lease_ns(run->inputs));
     cluster->lease.must_look = 1;
 }
 

@@ -303,6 +303,7 @@ void rec_requests_abort(struct rec_cluster *cluster, int writes_only, const ist_
 
 struct reading {
     ist_reconciler_answer *answer;
+    uint32_t model; // which one asked
 };
 
 static void on_read(struct rec_request *request, int status, const json_t *answer, const ist_error *err)
@@ -312,6 +313,8 @@ static void on_read(struct rec_request *request, int status, const json_t *answe
     ist_free(request->arg);
     if (cluster->stopping && err->code == IST_ERR_CANCELLED) // the run ends
         return;
+    if (reading.model != cluster->run->models) // it is not there any more
+        return;
     rec_stale(cluster->run);
     reading.answer(cluster->run->model, cluster->index, status >= 200 && status < 300 ? answer : NULL, err);
 }
@@ -320,5 +323,6 @@ void ist_reconciler_read(ist_reconciler *run, size_t cluster, const char *path, 
 {
     struct reading *reading = ist_calloc(1, sizeof *reading);
     reading->answer = answer;
+    reading->model = run->models;
     rec_request_send(rec_request(&run->items[cluster], "GET", ist_strdup(path), NULL, on_read, reading));
 }

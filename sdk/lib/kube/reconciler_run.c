@@ -165,6 +165,7 @@ void rec_close(ist_reconciler *run)
     ist_free(run->owner);
     ist_free(run->identity);
     json_decref(run->inputs);
+    json_decref(run->coming);
     json_decref(run->recorded);
     json_decref(run->planned);
     json_decref(run->fields);

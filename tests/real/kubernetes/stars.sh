@@ -6,6 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 start_cluster ccp legacy
 start_cluster aws legacy
+road ccp http # whose log tells which watches there are
 export XDG_CACHE_HOME=$TMP/cache ISTHMUS_STATE=$TMP/state.db CONF=$TMP/conf
 ccp() { CLUSTER=ccp kubectl "$@"; }
 aws() { CLUSTER=aws kubectl "$@"; }
@@ -30,7 +31,7 @@ within() { # within SECONDS (two minutes at least: a busy machine takes its time
     pass_or_fail 0 "$name"
 }
 
-# Pods that wait are put on a node, get the next address of their cluster, and are ready.
+# Pods that wait are put on a node, get the next address of their cluster, and are ready; those that are to end do.
 kubelet() {
     local n=10 cluster net ns name
     while :; do
@@ -46,6 +47,10 @@ kubelet() {
  \"podIP\":\"$net.$n\",\"podIPs\":[{\"ip\":\"$net.$n\"}],\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}" >/dev/null
             done < <(CLUSTER=$cluster kubectl get pods -A --field-selector status.phase=Pending \
                 -o 'jsonpath={range .items[*]}{.metadata.namespace} {.metadata.name}{"\n"}{end}')
+            while read -r ns name end; do
+                [ -z "$end" ] || CLUSTER=$cluster kubectl -n "$ns" delete pod "$name" --grace-period=0 --force >/dev/null
+            done < <(CLUSTER=$cluster kubectl get pods -A \
+                -o 'jsonpath={range .items[*]}{.metadata.namespace} {.metadata.name} {.metadata.deletionTimestamp}{"\n"}{end}')
         done
         sleep 0.3
     done 2>/dev/null
@@ -65,7 +70,7 @@ lets_in() { ccp -n stars get networkpolicy "$1" -o 'jsonpath={.spec.ingress[*].f
 mkdir "$CONF"
 cp -r "$SRC/conf.d/stars" "$CONF/"
 awk '/^  *steps:/ {print; next} /^      [a-z]+:/ {on = $1 ~ /^(app|services|policies|federation):/} /^      / {if (on) print; next} {print}' \
-    "$SRC/conf.d/stars.yaml" | sed -e "s#\${steps.cluster.on_prem_kubeconfig}#$TMP/ccp/kubeconfig#" \
+    "$SRC/conf.d/stars.yaml" | sed -e "s#\${steps.cluster.on_prem_kubeconfig}#$TMP/ccp/kubeconfig.http#" \
     -e "s#\${steps.eks.kubeconfig}#$TMP/aws/kubeconfig#" -e 's#${steps.eks.pod_cidrs}#["10.0.0.0/16"]#' \
     -e '/needs: \[routes\]/d' >"$CONF/stars.yaml"
 cat >"$CONF/other.yaml" <<END
@@ -122,6 +127,56 @@ move() { # move CLUSTER NAMESPACE ROLE: its pod is replaced
 }
 watch stars
 within 60 "isthmus watch" watching stars
+
+# ---- SIGHUP: the same watches go on
+running() { grep ' /api.*watch=1' "$TMP/ccp/http.log"; }
+watched() { # all is applied, and no watch is begun any more
+    local before now
+    isthmus status stars | grep -c ', generation 1' | grep -qx 4 || return 1
+    before=$(running | wc -l)
+    for _ in $(seq 20); do
+        sleep 0.1
+        now=$(running | wc -l)
+        [ "$now" = "$before" ] && [ "$now" -ge 7 ] || return 1
+    done
+}
+within 60 "each kind of each cluster is watched" watched
+running >"$TMP/watches"
+extra() { # extra ADDRESS: a service of a namespace that nobody asked for yet
+    ccp apply -f - >/dev/null <<END
+{kind: List, apiVersion: v1, items: [
+ {kind: Namespace, apiVersion: v1, metadata: {name: extra}},
+ {kind: Service, apiVersion: v1, metadata: {name: shop, namespace: extra}, spec: {ports: [{port: 80, protocol: TCP}]}},
+ {kind: Endpoints, apiVersion: v1, metadata: {name: shop, namespace: extra}, subsets: [{addresses: [{ip: $1}], ports: [{port: 80}]}]}]}
+END
+}
+extra 192.168.7.1
+cp "$CONF/stars/multicluster_stars_svcs.yaml" "$TMP/services.yaml"
+sed -i 's/^\( *\)- namespace: stars/&\n\1- namespace: extra/' "$CONF/stars/multicluster_stars_svcs.yaml"
+kill -HUP "${WATCH[0]}"
+there() { same "$(endpoints aws extra shop)" "$1"; }
+within 60 "SIGHUP: the services of one more namespace" there 192.168.7.1
+counts() { isthmus status stars | grep -cE '^ .* synced, connected for .*, lag 0\.0 s, generation 2' | grep -qx 2; }
+within 60 "status says so: another generation, applied in both clusters" counts
+same_watches() { running | diff "$TMP/watches" -; }
+ok "the same watches go on: none was begun" same_watches
+sed -i 's/namespace: extra/namespace: [extra/' "$CONF/stars/multicluster_stars_svcs.yaml"
+kill -HUP "${WATCH[0]}"
+refused() { grep -q 'configuration is not taken, .*multicluster_stars_svcs.yaml:' "$TMP/watch.log"; }
+within 60 "SIGHUP with a file that cannot be read: it says where" refused
+extra 192.168.7.2
+within 60 "and what was before goes on" there 192.168.7.2
+ok "with the same watches" same_watches
+cp "$TMP/services.yaml" "$CONF/stars/multicluster_stars_svcs.yaml"
+kill -HUP "${WATCH[0]}"
+not_there() { ! aws -n extra get service shop; }
+within 60 "mended, and without that namespace: its services go" not_there
+ok "with the same watches still" same_watches
+url() { isthmus status stars --output json | sed -n 's/.*"listen": *"\([^"]*\)".*/\1/p'; }
+page() { curl -sS --max-time 10 "$(url)/metrics" >"$TMP/page" && awk -f "$SRC/tests/integration/exposition.awk" "$TMP/page"; }
+ok "the metrics page is what Prometheus reads" page
+ready() { curl -sSf --max-time 10 "$(url)/readyz"; }
+within 60 "/readyz: ready" ready
 move aws client client
 move ccp stars frontend
 within 60 "pods that move: services and policies follow, in both clusters" stands
@@ -153,6 +208,20 @@ move aws client client
 move ccp stars backend
 watch stars
 within 90 "killed, and pods moved meanwhile: what was missed is found" stands
+exits 1 "destroy waits for nobody who watches: it refuses" isthmus destroy stars --yes
 kill -TERM "${WATCH[2]}"
 within 60 "it ends when told" ended "${WATCH[2]}"
+ok "destroy" isthmus destroy stars --yes
+left() { # what of the application, the mirrors and the policies is there, in both clusters
+    local cluster
+    for cluster in ccp aws; do
+        CLUSTER=$cluster kubectl get services,endpoints,networkpolicies,deployments,replicationcontrollers,pods -A -o name |
+            grep -vE '/(kubernetes|shop)$'
+        CLUSTER=$cluster kubectl get namespaces -o name | grep -E '/(stars|client|management-ui)$'
+        CLUSTER=$cluster kubectl get leases -A -o name | grep isthmus | grep -v isthmus-mirror # the other pipeline's
+    done
+}
+nothing_left() { left && return 1; [ -n "$(ccp -n extra get service shop -o name)" ]; }
+ok "takes away all that it made, pods and leases too, and nothing else" nothing_left
+exits 1 "and nothing is left to be destroyed" sh -c "'$ISTHMUS' -C '$CONF' state list stars | grep ."
 finish
