@@ -507,18 +507,6 @@ static void a_destroy_finds_what_only_a_daemon_made(void **state)
     assert_null(lease_of(world));
 }
 
-static void a_cluster_without_a_record_does_not_stop_a_destruction(void **state)
-{
-    struct world *world = *state;
-    source(world, "one", "1");
-    store_fail(&world->b,
-               (struct store_fault){
-                   .method = "GET", .contains = "kube-system", .times = -1, .status = 403, .body = "{}"});
-    (void)fakehost_run(world->host, IST_OP_DESTROY);
-    assert_int_equal(world->host->solo->report.error.code, IST_OK);
-    assert_true(told(world, "cluster b: nothing is recorded there"));
-}
-
 static void nothing_is_written_beside_a_daemon_that_lives(void **state)
 {
     struct world *world = *state;
@@ -797,8 +785,6 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(one_in_waiting_gathers_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(an_apply_holds_the_lease_and_a_destroy_removes_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_destroy_finds_what_only_a_daemon_made, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_cluster_without_a_record_does_not_stop_a_destruction, setup,
-                                        teardown),
         cmocka_unit_test_setup_teardown(nothing_is_written_beside_a_daemon_that_lives, setup, teardown),
         cmocka_unit_test_setup_teardown(waits_for_the_lease_and_takes_it_over, setup, teardown),
         cmocka_unit_test_setup_teardown(a_holder_of_this_machine_that_is_gone_is_not_waited_for, setup,

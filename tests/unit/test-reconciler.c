@@ -91,6 +91,18 @@ static void destroy_takes_its_own_alone(void **state)
     assert_true(is(world, "theirs", "x"));
 }
 
+static void a_cluster_without_a_record_does_not_stop_a_destruction(void **state)
+{
+    struct world *world = *state;
+    source(world, "one", "1");
+    store_fail(&world->b,
+               (struct store_fault){
+                   .method = "GET", .contains = "kube-system", .times = -1, .status = 403, .body = "{}"});
+    (void)fakehost_run(world->host, IST_OP_DESTROY);
+    assert_int_equal(world->host->solo->report.error.code, IST_OK);
+    assert_true(told(world, "cluster b: nothing is recorded there"));
+}
+
 // As somebody would with `kubectl label configmap one.a isthmus.dev/owner- app.kubernetes.io/managed-by-`.
 static void unmark(struct world *world)
 {
@@ -415,6 +427,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(what_stood_in_for_a_kind_goes_once_that_is_served, setup, teardown),
         cmocka_unit_test_setup_teardown(writes_only_what_was_planned, setup, teardown),
         cmocka_unit_test_setup_teardown(destroy_takes_its_own_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_cluster_without_a_record_does_not_stop_a_destruction, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_mark_that_was_taken_off_is_put_back, setup, teardown),
         cmocka_unit_test_setup_teardown(what_lost_its_mark_goes_with_the_rest, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_left_in_a_dropped_cluster_is_told, setup, teardown),
