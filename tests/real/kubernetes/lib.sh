@@ -44,6 +44,8 @@ start_cluster() {
     eval "PORT_$1=$PORT"
 }
 
+# Another test may have had a server of another version at the same port: what kubectl remembers of one is its test's own.
+export KUBECACHEDIR=$TMP/kubectl-cache
 kube() { timeout 60 "$KUBE_TOOL" "$TMP/$CLUSTER/kubeconfig" "$@"; }
 kubectl() { timeout 60 "$KUBEBUILDER_ASSETS/kubectl" --kubeconfig "$TMP/$CLUSTER/kubeconfig" "$@"; }
 plugin() { timeout 120 "$PLUGIN_TOOL" "$@"; }
