@@ -4,32 +4,22 @@
 
 #include <isthmus/alloc.h>
 #include <isthmus/crypto.h>
-#include <isthmus/dmvpn.h>
+#include <isthmus/dmvpn_vm.h>
 #include <isthmus/ios_config.h>
 #include <isthmus/ios_show.h>
 #include <isthmus/json.h>
-#include <isthmus/router_vm.h>
 #include <isthmus/schema.h>
-#include <isthmus/stack.h>
 
 #include <stdbool.h>
 
 // Resources in the record: what destroy and a resumed apply need.
-#define R_STACK  "stack"  // data {id, name, region, token}
-#define R_ROUTER "router" // data {host_key, algorithm}: whom to talk to
-#define R_CONFIG "config" // data {sections, secrets}: what stands on it, under whatever name
+#define R_ROUTER IST_DMVPN_ROUTER // data {host_key, algorithm}: whom to talk to
+#define R_CONFIG IST_DMVPN_CONFIG // data {sections, secrets}: what stands on it, under whatever name
 
 struct csr {
     ist_env env;
     json_t *inputs, *recorded;
-    ist_aws *aws;
-    json_t *seen; // of ist_router_vm_observe, null without a stack
-    // What `vm` points to.
-    ist_router_vm vm;
-    json_t *network; // {public_subnet, private_subnet, public_address, private_address, inside[]}
-    const char *inside[18];
-    char *stack, *user_data, *ami, *user_data_base64;
-    char *product; // code of the image in the AWS Marketplace, "" without one; NULL: it was not looked for
+    ist_dmvpn_vm *vm;
 };
 
 int32_t csr_open(struct csr *c, const ist_host *host, ist_call *call, ist_error *err);
@@ -49,18 +39,6 @@ json_t *csr_static_routes(const json_t *inputs);
 // The heads of all sections and single lines in it that are ours whole. They are kept in the record: what a later run
 // does not want any more (another OSPF process, another name) is removed. New reference.
 json_t *csr_sections(const json_t *inputs);
-
-// launch.c: the machine.
-int32_t csr_prepare_vm(struct csr *c, ist_error *err); // fills c->vm and c->seen, by calls
-// The same from what observe handed on: {vm, ami, ...}, without a call. c->vm lacks the user data.
-void csr_recall_vm(struct csr *c, const json_t *observed);
-// "absent"; "busy" (something is under way) "stuck" (it never worked) "halfway" (an update failed, and its rollback);
-// then, of a stack that was made: "lost" (something of it is gone) "replaced" (its instance is to be another one)
-// "stopped" "drifted" (changed by hand) "differs" (from its template) "ready"
-const char *csr_vm_state(const struct csr *c);
-bool csr_vm_runs(const struct csr *c);             // it can be talked to
-int32_t csr_launch(struct csr *c, ist_error *err); // until state is "ready"
-int32_t csr_remove(struct csr *c, ist_error *err);
 
 // device.c: the conversation with it.
 struct device {

@@ -69,7 +69,7 @@ int32_t csr_connect(struct csr *c, bool first, struct device *d, ist_ssh_host_ke
 {
     struct seen_key seen = {{{0}, {0}}};
     ist_error failed = {0};
-    const char *address = ist_json_str(c->seen, "public_ip");
+    const char *address = ist_dmvpn_vm_address(c->vm);
     char *file = whole_path(csr_input(c, "ssh.private_key")),
          *hosts = whole_path(csr_input(c, "ssh.known_hosts"));
     char *known = NULL;
@@ -77,7 +77,7 @@ int32_t csr_connect(struct csr *c, bool first, struct device *d, ist_ssh_host_ke
     const char *pinned = hosts ? NULL : ist_json_str(csr_record(c, R_ROUTER), "host_key");
     int32_t rc = IST_OK;
     if (!address)
-        rc = ist_fail(err, IST_ERR_NOT_FOUND, c->stack, "the stack tells no public address");
+        rc = ist_fail(err, IST_ERR_NOT_FOUND, ist_dmvpn_vm_stack(c->vm), "the stack tells no public address");
     if (rc == IST_OK && hosts)
         rc = read_known_hosts(hosts, &known, err);
     ist_ssh_options o = {
@@ -183,7 +183,7 @@ static int32_t compare_with(struct csr *c, struct device *d, const char *running
     int32_t rc = ist_ios_config_parse(running, strlen(running), &d->running, err);
     if (rc == IST_OK) {
         bool archive = ist_ios_config_value(d->running, "archive", "path") == NULL;
-        char *text = csr_desired(c->inputs, ist_json_str_or(c->network, "private_address", ""), archive);
+        char *text = csr_desired(c->inputs, ist_dmvpn_vm_inside(c->vm), archive);
         rc = ist_ios_config_parse(text, strlen(text), &d->wanted, err);
         ist_free_secret(text);
     }

@@ -323,7 +323,8 @@ static void explain(struct csr *c, struct device *d, bool told_routes)
 // Interfaces, address, security group, size and tags are as they were made.
 static void check_machine(struct csr *c)
 {
-    json_t *one, *drift = json_object_get(c->seen, "drift"), *lost = json_object_get(c->seen, "lost");
+    json_t *one, *drift = json_object_get(ist_dmvpn_vm_seen(c->vm), "drift"),
+                 *lost = json_object_get(ist_dmvpn_vm_seen(c->vm), "lost");
     size_t i;
     if (json_array_size(drift) + json_array_size(lost) == 0)
         ist_check(&c->env, "interfaces and security group", IST_PASS, "as they were made");
@@ -349,13 +350,14 @@ int32_t csr_verify(const ist_host *host, ist_call *call)
     ist_error err = {0};
     int32_t rc = csr_open(&c, host, call, &err);
     if (rc == IST_OK)
-        rc = csr_prepare_vm(&c, &err);
+        rc = ist_dmvpn_vm_prepare(c.vm, &err);
     if (rc == IST_OK) {
-        bool up = csr_vm_runs(&c);
-        ist_check(&c.env, "router runs", up ? IST_PASS : IST_FAIL, "stack %s: %s, instance %s: %s", c.stack,
-                  ist_json_str_or(c.seen, "stack.status", "absent"),
-                  ist_json_str_or(c.seen, "instance.id", "none"),
-                  ist_json_str_or(c.seen, "instance.state", csr_vm_state(&c)));
+        bool up = ist_dmvpn_vm_runs(c.vm);
+        const json_t *seen = ist_dmvpn_vm_seen(c.vm);
+        ist_check(&c.env, "router runs", up ? IST_PASS : IST_FAIL, "stack %s: %s, instance %s: %s",
+                  ist_dmvpn_vm_stack(c.vm), ist_json_str_or(seen, "stack.status", "absent"),
+                  ist_json_str_or(seen, "instance.id", "none"),
+                  ist_json_str_or(seen, "instance.state", ist_dmvpn_vm_state(c.vm)));
         check_machine(&c);
         if (up) {
             rc = csr_connect(&c, false, &d, NULL, &err);
