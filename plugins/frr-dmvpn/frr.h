@@ -5,7 +5,7 @@
 #include <isthmus/alloc.h>
 #include <isthmus/check.h>
 #include <isthmus/crypto.h>
-#include <isthmus/dmvpn.h>
+#include <isthmus/dmvpn_vm.h>
 #include <isthmus/json.h>
 #include <isthmus/schema.h>
 #include <isthmus/ssh.h>
@@ -14,7 +14,7 @@
 
 // Resource in the record: what destroy and a resumed apply need.
 #define R_CONFIG                                                                                             \
-    "config" // data {change, address, port, user}: the change that was confirmed or is under way, and where
+    IST_DMVPN_CONFIG // data {change, address, port, user}: the change that was confirmed or is under way, and where
 
 // ---- what the host is to have: text alone, from inputs and facts ----
 
@@ -84,6 +84,10 @@ struct frr {
     bool existing;
     const char *address, *user; // of the host: from the record where there is one; borrowed
     int64_t port;
+    // Of a machine that is launched; NULL where it is not.
+    ist_dmvpn_vm *vm;
+    const char *host_key;    // what a run before has seen; borrowed, NULL: none has
+    ist_ssh_host_key *first; // not NULL: one that nobody has seen is taken
 };
 
 int32_t frr_open(struct frr *f, const ist_host *host, ist_call *call, ist_error *err);
@@ -122,6 +126,16 @@ int32_t frr_remove(struct frr *f, ist_error *err);
 // vici.c: what `swanctl --list-sas --raw` prints, as data: [{name, state, remote, children: [{name, state, mode, encap,
 // packets_in, packets_out}]}]. New reference; IST_ERR_REMOTE when it is nothing of the kind.
 int32_t frr_parse_sas(const char *text, json_t **sas, ist_error *err);
+
+// launch.c: the machine of `where: vpc`.
+int32_t frr_open_machine(struct frr *f, ist_error *err); // f->vm, where there is to be one, or was
+// How it stands; `observed`: what observe handed on, NULL: it is looked at. Fills f->address and the two addresses of
+// f->inputs, from which the configuration is made.
+int32_t frr_find_machine(struct frr *f, const json_t *observed, ist_error *err);
+bool frr_is_known(const struct frr *f); // can it be told from another?
+json_t *frr_fresh(const struct frr *f,
+                  ist_error *err);                 // differences of one fresh from its image; new reference
+int32_t frr_launch(struct frr *f, ist_error *err); // until it can be talked to
 
 int32_t frr_check(const ist_host *host, ist_call *call);
 int32_t frr_observe(const ist_host *host, ist_call *call);

@@ -37,18 +37,19 @@ int32_t frr_open(struct frr *f, const ist_host *host, ist_call *call, ist_error 
     f->user = record ? ist_json_str(record, "user") : frr_input(f, "ssh.user");
     f->port = record ? ist_json_int(record, "port", 22) : ist_json_int(f->inputs, "ssh.port", 22);
     const char *wanted = frr_input(f, "ssh.host");
-    if (record && f->address && wanted && ist_operation_of(&f->env) != IST_OP_DESTROY &&
+    if (f->existing && record && f->address && wanted && ist_operation_of(&f->env) != IST_OP_DESTROY &&
         strcmp(wanted, f->address) != 0) {
         int32_t rc = ist_fail(err, IST_ERR_CONFLICT, "ssh.host", "this endpoint was made on %s, not on %s",
                               f->address, wanted);
         ist_hint(err, "destroy the step first, or give another host a step of its own");
         return rc;
     }
-    return IST_OK;
+    return frr_open_machine(f, err);
 }
 
 void frr_close(struct frr *f)
 {
+    ist_dmvpn_vm_free(f->vm);
     json_decref(f->inputs);
     json_decref(f->recorded);
 }
@@ -62,15 +63,21 @@ static char *whole_path(const char *path)
     return path ? ist_strdup(path) : NULL;
 }
 
+static int32_t accept_key(void *arg, const ist_ssh_host_key *key)
+{
+    *(ist_ssh_host_key *)arg = *key;
+    return 1;
+}
+
 int32_t frr_connect(const struct frr *f, struct host *h, ist_error *err)
 {
     const char *list = frr_input(f, "ssh.known_hosts");
     char *file = whole_path(frr_input(f, "ssh.private_key")),
-         *hosts = whole_path(list ? list : "~/.ssh/known_hosts");
+         *hosts = whole_path(list || f->vm ? list : "~/.ssh/known_hosts");
     char *known = NULL;
     memset(h, 0, sizeof *h);
-    // Nobody launched this machine: its key has to be known, and a file that is not there knows none.
-    int32_t rc = ist_file_read(hosts, 1u << 20, &known, NULL, err);
+    // Of a machine that nobody launched the key has to be known, and a file that is not there knows none.
+    int32_t rc = hosts ? ist_file_read(hosts, 1u << 20, &known, NULL, err) : IST_OK;
     if (rc == IST_ERR_NOT_FOUND && !list)
         rc = IST_OK;
     ist_ssh_options o = {
@@ -81,8 +88,15 @@ int32_t frr_connect(const struct frr *f, struct host *h, ist_error *err)
         .private_key_file = file,
         .passphrase = frr_input(f, "ssh.passphrase"),
         .use_agent = file == NULL,
-        .known_hosts = known ? known : "",
-        .timeout_ms = CONNECT_MS,
+        // What the administrator lists goes before what a run saw first.
+        .host_key_sha256 = list ? NULL : f->host_key,
+        .known_hosts = known   ? known
+                       : hosts ? ""
+                               : NULL,
+        .first_seen = f->first && !list && !f->host_key ? accept_key : NULL,
+        .arg = f->first,
+        .timeout_ms = f->first ? ist_json_int(f->inputs, "ssh.timeout", 15 * 60 * 1000) : CONNECT_MS,
+        .wait_until_up = f->first != NULL,
     };
     if (rc == IST_OK)
         rc = ist_ssh_connect(&f->env, &o, &h->ssh, err);

@@ -18,14 +18,10 @@ int32_t frr_check(const ist_host *host, ist_call *call)
     ist_checking *c = ist_checking_new(&(ist_env){host, call});
     const char *where = ist_dmvpn_where(ist_checking_inputs(c));
     ist_dmvpn_register_secrets(ist_checking_env(c), ist_checking_inputs(c));
-    // What this plugin does not do is refused: silence would be a lie.
-    if (ist_is_known(c, "where") && strcmp(where, "vpc") == 0)
-        ist_wrong_hint(c, "where",
-                       "`where: existing` with `ssh.host` configures a host that is there; `where: render` "
-                       "prints the files",
-                       "frr-dmvpn does not launch a machine in a VPC yet");
-    else
-        ist_dmvpn_check(c);
+    ist_dmvpn_check(c);
+    ist_check_names(c, "image");
+    ist_check_names(c, "image_owner");
+    ist_check_names(c, "image_parameter");
     for (size_t i = 0; strcmp(where, "render") == 0 && i < sizeof render_needs / sizeof *render_needs; i++) {
         if (ist_is_known(c, render_needs[i]) && !ist_checking_at(c, render_needs[i]))
             ist_wrong(c, render_needs[i],
@@ -42,6 +38,11 @@ static void tell(const struct frr *f)
     ist_dmvpn_tell(&f->env, f->inputs);
     ist_log(&f->env, IST_LOG_INFO,
             "nothing is forwarded in or out of the outside interface but through the tunnel, at no time");
+    if (f->vm && strcmp(ist_json_str_or(f->inputs, "InboundSSH", ""), "0.0.0.0/0") == 0)
+        ist_log(
+            &f->env, IST_LOG_WARN,
+            "SSH to the host is open to everybody (`InboundSSH: 0.0.0.0/0`): the network from which it is "
+            "configured is enough");
     if (!outside)
         ist_log(&f->env, IST_LOG_INFO,
                 "the IKE identity is the outside interface's own address, private behind NAT "
@@ -91,6 +92,28 @@ static int32_t look(struct frr *f, json_t **out, frr_facts *facts, ist_error *er
     return rc;
 }
 
+static json_t *look_or_why(struct frr *f)
+{
+    ist_error why = {.where = "host", .text = "its host key has not been seen yet"};
+    frr_facts facts;
+    json_t *seen = NULL;
+    return frr_is_known(f) && look(f, &seen, &facts, &why) == IST_OK ? seen : cause_of(&why);
+}
+
+static int32_t observe_machine(struct frr *f, ist_error *err)
+{
+    int32_t rc = frr_find_machine(f, NULL, err);
+    if (rc != IST_OK)
+        return rc;
+    bool up = ist_dmvpn_vm_runs(f->vm);
+    json_t *seen = ist_dmvpn_vm_observed(f->vm);
+    if (up && f->address)
+        json_object_set_new(seen, "host", look_or_why(f));
+    ist_set_observed(&f->env, seen);
+    ist_dmvpn_vm_set_outputs(f->vm, up);
+    return IST_OK;
+}
+
 int32_t frr_observe(const ist_host *host, ist_call *call)
 {
     struct frr f;
@@ -98,7 +121,9 @@ int32_t frr_observe(const ist_host *host, ist_call *call)
     frr_facts facts;
     json_t *seen = NULL;
     int32_t rc = frr_open(&f, host, call, &err);
-    if (rc == IST_OK && f.existing && f.address) {
+    if (rc == IST_OK && f.vm) {
+        rc = observe_machine(&f, &err);
+    } else if (rc == IST_OK && f.existing && f.address) {
         if (look(&f, &seen, &facts, &why) == IST_OK)
             set_outputs(&f, &facts);
         else
@@ -131,10 +156,26 @@ static void plan_differences(const struct frr *f, const json_t *differences)
     }
 }
 
+// A host that was configured once and cannot be read is no update: what it would be, nobody can say. Only where the way
+// to it is about to be mended, or its configuration never was completed, is apply what helps.
+static bool apply_would_help(const struct frr *f, int64_t code)
+{
+    bool unreachable = code == IST_ERR_NETWORK || code == IST_ERR_TIMEOUT;
+    return f->vm && (frr_is_unsettled(f, R_CONFIG) || !frr_record(f, R_CONFIG) ||
+                     (unreachable && strcmp(ist_dmvpn_vm_state(f->vm), "drifted") == 0));
+}
+
 static int32_t plan_host(const struct frr *f, const json_t *observed, ist_error *err)
 {
     const char *unknown = ist_json_str(observed, "unknown");
     const json_t *differences = json_object_get(observed, "differences");
+    if (!differences && apply_would_help(f, ist_json_int(observed, "code", 0))) {
+        char *reason =
+            ist_printf("its configuration cannot be read: %s", unknown ? unknown : "it does not run");
+        ist_change(&f->env, IST_UPDATE, R_CONFIG, reason);
+        ist_free(reason);
+        return IST_OK;
+    }
     if (unknown || !differences) {
         int32_t rc =
             ist_fail(err, (int32_t)ist_json_int(observed, "code", IST_ERR_NETWORK),
@@ -150,6 +191,32 @@ static int32_t plan_host(const struct frr *f, const json_t *observed, ist_error 
     return IST_OK;
 }
 
+static int32_t plan_machine(struct frr *f, const json_t *observed, ist_error *err)
+{
+    int32_t rc = frr_find_machine(f, observed, err);
+    if (rc == IST_OK)
+        rc = ist_dmvpn_vm_check_ownership(f->vm, err);
+    if (rc != IST_OK)
+        return rc;
+    const char *state = ist_dmvpn_vm_state(f->vm);
+    bool absent = strcmp(state, "stuck") == 0 || strcmp(state, "absent") == 0;
+    if (absent)
+        rc = ist_dmvpn_vm_plan_creation(f->vm, err);
+    else
+        ist_dmvpn_vm_plan(f->vm);
+    if (rc == IST_OK && (absent || ist_dmvpn_vm_comes_fresh(f->vm))) {
+        json_t *all = frr_fresh(f, err);
+        plan_differences(f, all);
+        rc = all ? IST_OK : IST_ERR_INPUT;
+        json_decref(all);
+    } else if (rc == IST_OK) {
+        rc = plan_host(f, json_object_get(observed, "host"), err);
+    }
+    if (rc == IST_OK)
+        ist_dmvpn_vm_set_outputs(f->vm, !absent);
+    return rc;
+}
+
 int32_t frr_plan(const ist_host *host, ist_call *call)
 {
     struct frr f;
@@ -159,7 +226,9 @@ int32_t frr_plan(const ist_host *host, ist_call *call)
     if (rc == IST_OK) {
         json_t *observed = ist_observed(&f.env);
         tell(&f);
-        if (f.existing)
+        if (f.vm)
+            rc = plan_machine(&f, observed, &err);
+        else if (f.existing)
             rc = plan_host(&f, observed, &err);
         else if ((rc = frr_facts_given(f.inputs, &facts, &err)) == IST_OK)
             set_outputs(&f, &facts); // nothing is made anywhere: `isthmus dmvpn render` prints it
@@ -177,6 +246,14 @@ int32_t frr_apply(const ist_host *host, ist_call *call)
     frr_facts facts;
     json_t *seen = NULL;
     int32_t rc = frr_open(&f, host, call, &err);
+    if (rc == IST_OK && f.vm) {
+        rc = frr_launch(&f, &err);
+        if (rc == IST_OK)
+            rc = frr_change(&f, &err);
+        if (rc == IST_OK)
+            ist_dmvpn_vm_set_outputs(f.vm, true);
+        return end(&f, rc, &err);
+    }
     if (rc == IST_OK && f.existing) {
         rc = frr_change(&f, &err);
         if (rc == IST_OK)
@@ -196,6 +273,6 @@ int32_t frr_destroy(const ist_host *host, ist_call *call)
     ist_error err = {0};
     int32_t rc = frr_open(&f, host, call, &err);
     if (rc == IST_OK)
-        rc = frr_remove(&f, &err);
+        rc = f.vm ? ist_dmvpn_vm_remove(f.vm, &err) : frr_remove(&f, &err);
     return end(&f, rc, &err);
 }

@@ -10,6 +10,7 @@
 
 static const ist_field inputs[] = {
     IST_DMVPN_ENDPOINT_INPUTS(0, 0, "admin"),
+    IST_DMVPN_IMAGE_INPUTS("debian-13-amd64-*", "136693071363"),
     IN("outside_interface", "string", NULL, 0,
        "Interface on which tunnels start; without it the one of public_address, or of the default route."),
     IN("inside_interface", "string", NULL, 0,
@@ -57,6 +58,8 @@ static const ist_command commands[] = {
      sizeof(ist_option), render},
 };
 
+static const char *const permissions[] = {IST_DMVPN_VM_PERMISSIONS, NULL};
+
 IST_CHECKED_PLAN(checked_plan, frr_check, frr_plan)
 IST_CHECKED_PLAN(checked_apply, frr_check, frr_apply)
 
@@ -65,4 +68,4 @@ IST_PLUGIN(.name = "frr-dmvpn", .version = "0.1.0",
            .role = IST_ROLE_DMVPN_ENDPOINT, .role_version = IST_ROLE_DMVPN_ENDPOINT_VERSION,
            IST_INPUTS(inputs), IST_OUTPUTS(outputs), IST_COMMANDS(commands), .observe = frr_observe,
            .plan = checked_plan, .apply = checked_apply, .destroy = frr_destroy, .verify = frr_verify,
-           .check = frr_check);
+           .permissions = permissions, .check = frr_check);

@@ -442,16 +442,34 @@ static int32_t verify_host(struct frr *f, struct host *h, ist_error *err)
     return rc;
 }
 
+static int32_t check_machine(struct frr *f, ist_error *err)
+{
+    int32_t rc = frr_find_machine(f, NULL, err);
+    if (rc != IST_OK)
+        return rc;
+    const json_t *seen = ist_dmvpn_vm_seen(f->vm);
+    bool up = ist_dmvpn_vm_runs(f->vm);
+    ist_check(&f->env, "host runs", up ? IST_PASS : IST_FAIL, "stack %s: %s, instance %s: %s",
+              ist_dmvpn_vm_stack(f->vm), ist_json_str_or(seen, "stack.status", "absent"),
+              ist_json_str_or(seen, "instance.id", "none"),
+              ist_json_str_or(seen, "instance.state", ist_dmvpn_vm_state(f->vm)));
+    if (!up)
+        f->address = NULL;
+    return IST_OK;
+}
+
 int32_t frr_verify(const ist_host *host, ist_call *call)
 {
     struct frr f;
     struct host h = {0};
     ist_error err = {0};
     int32_t rc = frr_open(&f, host, call, &err);
-    if (rc == IST_OK && !f.existing) {
+    if (rc == IST_OK && f.vm)
+        rc = check_machine(&f, &err);
+    if (rc == IST_OK && !f.existing && !f.vm) {
         ist_check(&f.env, "endpoint answers over SSH", IST_SKIP, "`where: %s` makes none",
                   ist_dmvpn_where(f.inputs));
-    } else if (rc == IST_OK) {
+    } else if (rc == IST_OK && f.address) {
         int32_t reached = frr_connect(&f, &h, &err);
         ist_check(&f.env, "endpoint answers over SSH", reached == IST_OK ? IST_PASS : IST_FAIL, "%s",
                   reached == IST_OK ? ist_ssh_peer(h.ssh) : err.text);

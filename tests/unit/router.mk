@@ -40,7 +40,7 @@ check_PROGRAMS += tests/unit/test-frr-dmvpn
 UNIT_TESTS += tests/unit/test-frr-dmvpn
 tests_unit_test_frr_dmvpn_SOURCES = %D%/test-frr-dmvpn.c plugins/frr-dmvpn/facts.c plugins/frr-dmvpn/routing.c \
 	plugins/frr-dmvpn/ipsec.c plugins/frr-dmvpn/system.c plugins/frr-dmvpn/compare.c plugins/frr-dmvpn/look.c \
-	plugins/frr-dmvpn/vici.c plugins/frr-dmvpn/host.c plugins/frr-dmvpn/scripts.c
+	plugins/frr-dmvpn/vici.c plugins/frr-dmvpn/host.c plugins/frr-dmvpn/launch.c plugins/frr-dmvpn/scripts.c
 tests_unit_test_frr_dmvpn_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/frr-dmvpn
 tests_unit_test_frr_dmvpn_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_frr_dmvpn_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
