@@ -14,7 +14,7 @@ tests_unit_test_sigv4_LDADD = sdk/lib/libistbase.la $(UNIT_LIBS) $(CRYPTO_LIBS)
 
 check_PROGRAMS += tests/unit/test-aws
 UNIT_TESTS += tests/unit/test-aws
-AWS_WORLD = tests/unit/aws-world.c tests/unit/aws-world.h tests/unit/fake-call.c tests/unit/fake-call.h tests/unit/httpd.c tests/unit/httpd.h
+AWS_WORLD = tests/unit/aws-world.c tests/unit/aws-world.h tests/unit/fake-call.c tests/unit/fake-call.h tests/unit/httpd.c tests/unit/httpd.h tests/unit/eks-token.c tests/unit/eks-token.h
 tests_unit_test_aws_SOURCES = %D%/test-aws.c $(AWS_WORLD)
 tests_unit_test_aws_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_aws_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)

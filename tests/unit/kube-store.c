@@ -1,5 +1,6 @@
 // An API server with a memory, as small as the reconciler's tests allow.
 #include "kube-store.h"
+#include "eks-token.h"
 
 #include <isthmus/json.h>
 
@@ -377,6 +378,20 @@ static struct store_fault *fault_of(struct kube_store *store, const struct httpd
     return NULL;
 }
 
+// Was it signed by our clock? Else a refusal says what time it is here.
+static int is_of_today(struct kube_store *store, const struct httpd_request *request)
+{
+    char authorization[2048] = "", wanted[64];
+    httpd_header(request, "Authorization", authorization, sizeof authorization);
+    char *url = eks_token_url(authorization);
+    snprintf(wanted, sizeof wanted, "X-Amz-Date=%sT", store->day);
+    int good = url && strstr(url, wanted);
+    free(url);
+    snprintf(store->headers, sizeof store->headers, "Date: %s\r\n", store->date);
+    store->refused += !good;
+    return good;
+}
+
 static void handle(void *arg, const struct httpd_request *request, struct httpd_reply *reply)
 {
     struct kube_store *store = arg;
@@ -384,6 +399,8 @@ static void handle(void *arg, const struct httpd_request *request, struct httpd_
     pthread_mutex_lock(&store->lock);
     const struct store_fault *fault = fault_of(store, request);
     struct store_fault copy = fault ? *fault : (struct store_fault){0};
+    if (store->date && !copy.status && !is_of_today(store, request))
+        copy = (struct store_fault){.status = 401, .headers = store->headers};
     if (!store->down && !copy.status)
         serve(store, request, reply);
     if (copy.status) {

@@ -36,6 +36,11 @@ struct kube_store {
     int creates, updates, deletes, unchanged, lists, watches; // Leases are not counted
     char last_write[256];
     char *kubeconfig;
+    const char *
+        date; // of an EKS cluster, "Tue, 01 Jan 2030 12:00:00 GMT": tokens of another day are refused; NULL: none
+    const char *day; // the same, "20300101"
+    int refused;     // for that
+    char headers[64];
 };
 
 void store_start(struct kube_store *store, const char *uid);

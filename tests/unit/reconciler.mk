@@ -8,7 +8,7 @@ tests_unit_configmirror_la_LDFLAGS = $(module_LDFLAGS) -rpath /nowhere
 check_PROGRAMS += tests/unit/test-reconciler
 WAITING_TESTS += tests/unit/test-reconciler
 tests_unit_test_reconciler_SOURCES = %D%/test-reconciler.c %D%/reconciler-world.c \
-	%D%/reconciler-world.h %D%/configmirror.c %D%/kube-store.c %D%/kube-store.h \
+	%D%/reconciler-world.h %D%/configmirror.c %D%/kube-store.c %D%/kube-store.h %D%/eks-token.c %D%/eks-token.h \
 	%D%/httpd.c %D%/httpd.h
 tests_unit_test_reconciler_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(top_srcdir)/tests/unit
 tests_unit_test_reconciler_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
@@ -18,7 +18,7 @@ tests_unit_test_reconciler_LDADD = tests/unit/libfakehost.la sdk/lib/libisthmus.
 check_PROGRAMS += tests/unit/test-reconciler-watch
 WAITING_TESTS += tests/unit/test-reconciler-watch
 tests_unit_test_reconciler_watch_SOURCES = %D%/test-reconciler-watch.c %D%/reconciler-world.c \
-	%D%/reconciler-world.h %D%/configmirror.c %D%/kube-store.c %D%/kube-store.h \
+	%D%/reconciler-world.h %D%/configmirror.c %D%/kube-store.c %D%/kube-store.h %D%/eks-token.c %D%/eks-token.h \
 	%D%/httpd.c %D%/httpd.h
 tests_unit_test_reconciler_watch_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(top_srcdir)/tests/unit
 tests_unit_test_reconciler_watch_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
@@ -28,7 +28,7 @@ tests_unit_test_reconciler_watch_LDADD = tests/unit/libfakehost.la sdk/lib/libis
 check_PROGRAMS += tests/unit/test-reconciler-aside
 WAITING_TESTS += tests/unit/test-reconciler-aside
 tests_unit_test_reconciler_aside_SOURCES = %D%/test-reconciler-aside.c %D%/reconciler-world.c \
-	%D%/reconciler-world.h %D%/configmirror.c %D%/kube-store.c %D%/kube-store.h \
+	%D%/reconciler-world.h %D%/configmirror.c %D%/kube-store.c %D%/kube-store.h %D%/eks-token.c %D%/eks-token.h \
 	%D%/httpd.c %D%/httpd.h
 tests_unit_test_reconciler_aside_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(top_srcdir)/tests/unit
 tests_unit_test_reconciler_aside_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
@@ -38,7 +38,7 @@ tests_unit_test_reconciler_aside_LDADD = tests/unit/libfakehost.la sdk/lib/libis
 check_PROGRAMS += tests/unit/test-reconciler-configure
 WAITING_TESTS += tests/unit/test-reconciler-configure
 tests_unit_test_reconciler_configure_SOURCES = %D%/test-reconciler-configure.c %D%/reconciler-world.c \
-	%D%/reconciler-world.h %D%/configmirror.c %D%/kube-store.c %D%/kube-store.h \
+	%D%/reconciler-world.h %D%/configmirror.c %D%/kube-store.c %D%/kube-store.h %D%/eks-token.c %D%/eks-token.h \
 	%D%/httpd.c %D%/httpd.h
 tests_unit_test_reconciler_configure_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(top_srcdir)/tests/unit
 tests_unit_test_reconciler_configure_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)

@@ -1,11 +1,10 @@
 // Where the AWS client gets its credentials, its endpoints and its proxies from.
 #include "aws-world.h"
+#include "eks-token.h"
 
 #include <isthmus/alloc.h>
 #include <isthmus/json.h>
 #include <isthmus/kube.h>
-
-#include <openssl/evp.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -580,23 +579,6 @@ static void an_eks_token_is_a_presigned_call_that_names_the_cluster(void **state
     json_decref(headers);
 }
 
-// The URL within a bearer token. The caller's (free).
-static char *url_of(const char *authorization)
-{
-    char text[1024];
-    static const char start[] = "Bearer k8s-aws-v1.";
-    assert_memory_equal(authorization, start, strlen(start));
-    size_t len = strlen(authorization) - strlen(start);
-    memcpy(text, authorization + strlen(start), len);
-    for (size_t i = 0; i < len; i++)
-        text[i] = (char)(text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i]);
-    while (len % 4 != 0)
-        text[len++] = '=';
-    char *url = calloc(1, sizeof(text));
-    assert_true(EVP_DecodeBlock((unsigned char *)url, (const unsigned char *)text, (int)len) > 0);
-    return url;
-}
-
 static void a_cluster_that_refuses_tells_what_time_it_is(void **state)
 {
     struct fixture *f = *state;
@@ -620,7 +602,7 @@ static void a_cluster_that_refuses_tells_what_time_it_is(void **state)
     f->world.failure_headers = "Date: Tue, 01 Jan 2030 12:00:00 GMT\r\n";
     assert_int_equal(ist_kube_version(kube, &major, &minor, &f->err), IST_OK);
     assert_int_equal(f->world.calls, 2);
-    char *url = url_of(f->world.auth);
+    char *url = eks_token_url(f->world.auth);
     assert_non_null(strstr(url, "X-Amz-Date=20300101T12"));
     free(url);
     ist_kube_free(kube);

@@ -1,4 +1,4 @@
-// SIGHUP's new inputs for a watch that goes on.
+// New inputs (SIGHUP) and a clock put right, for a watch that goes on.
 #include "reconciler-world.h"
 
 static void reconfigure(struct world *world, json_t *more)
@@ -241,6 +241,52 @@ static void new_inputs_wake_a_watch(void **state)
     eventually(is(world, "one.a", NULL));
 }
 
+// ---- the clock ----
+
+// Cluster b is EKS, and takes no token that was signed on another day than its own.
+static void live_in_2030(struct world *world)
+{
+    ist_free(world->b.kubeconfig);
+    world->b.kubeconfig = ist_printf(
+        "{\"current-context\":\"c\",\"contexts\":[{\"name\":\"c\",\"context\":{\"cluster\":\"c\",\"user\":"
+        "\"c\"}}],"
+        "\"clusters\":[{\"name\":\"c\",\"cluster\":{\"server\":\"%s\"}}],\"users\":[{\"name\":\"c\",\"user\":"
+        "{\"exec\":{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"command\":\"aws\",\"args\":"
+        "[\"eks\",\"get-token\",\"--cluster-name\",\"c\",\"--region\",\"eu-west-1\"]}}}]}",
+        httpd_url(world->b.httpd));
+    world->b.date = "Tue, 01 Jan 2030 12:00:00 GMT";
+    world->b.day = "20300101";
+    setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", "s", 1);
+    set_inputs(world, json_object());
+}
+
+static int refused_by(struct kube_store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    const int refused = store->refused;
+    pthread_mutex_unlock(&store->lock);
+    return refused;
+}
+
+static void a_cluster_whose_clock_is_another_is_served_by_its_clock(void **state)
+{
+    struct world *world = *state;
+    live_in_2030(world);
+    follow_one(world);
+    assert_true(refused_by(&world->b) > 0);
+    assert_true(told(world, "this machine's clock is off by"));
+    const int refused = refused_by(&world->b);
+    follows(world, "two");
+    // What signs is looked for anew, and the time is known still.
+    store_fail(&world->b,
+               (struct store_fault){.method = "PATCH", .contains = "/", .times = 1, .status = 401});
+    follows(world, "three");
+    assert_int_equal(refused_by(&world->b), refused);
+    unsetenv("AWS_ACCESS_KEY_ID");
+    unsetenv("AWS_SECRET_ACCESS_KEY");
+}
+
 // A name, or a pattern with *, picks tests.
 int main(int argc, char **argv)
 {
@@ -255,6 +301,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(other_clusters_are_taken_too, setup, teardown),
         cmocka_unit_test_setup_teardown(another_kubeconfig_is_taken_in_place, setup, teardown),
         cmocka_unit_test_setup_teardown(new_inputs_wake_a_watch, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_cluster_whose_clock_is_another_is_served_by_its_clock, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests_name("reconciler-configure", tests, NULL, NULL);
 }

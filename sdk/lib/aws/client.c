@@ -201,9 +201,8 @@ static int32_t exchange(ist_aws *aws, const struct aws_call *call, const char *w
 
 // ---- judging ----
 
-int aws_correct_clock(ist_aws *aws, const ist_http_response *response)
+int aws_correct_clock(ist_aws *aws, const char *date)
 {
-    const char *date = ist_http_header(response, "date");
     const time_t server = date != NULL ? curl_getdate(date, NULL) : -1;
     if (server == -1)
         return 0;
@@ -247,7 +246,7 @@ static int try_again(ist_aws *aws, const struct aws_call *call, const ist_http_r
     case AWS_EXPIRED:
         return renew(aws, call, a);
     case AWS_SKEWED:
-        if (a->clock_set++ == 0 && aws_correct_clock(aws, response))
+        if (a->clock_set++ == 0 && aws_correct_clock(aws, ist_http_header(response, "date")))
             return 1;
         // EC2 says the same of a clock that is wrong and of a session that has ended.
         return strcmp(fault->code, "RequestExpired") == 0 && renew(aws, call, a);

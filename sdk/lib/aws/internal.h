@@ -146,9 +146,9 @@ struct aws_call {
     const struct aws_credentials *as; // NULL: the chain's
     int anonymous;                    // not signed (web identity)
 };
-// The server's clock (its Date) against ours: from now on what is signed goes by it; 1 when the difference explains a
-// refused signature.
-int aws_correct_clock(ist_aws *aws, const ist_http_response *response);
+// The server's clock (its Date header; NULL: none) against ours: from now on what is signed goes by it; 1 when the
+// difference explains a refused signature.
+int aws_correct_clock(ist_aws *aws, const char *date);
 // What errors call it: "EC2 CreateRoute rtb-1 in eu-west-1".
 void aws_where(const ist_aws *aws, const struct aws_call *call, char *where, size_t size);
 // The answer of a call that succeeded (2xx); anything else is an error, after what retries its class allows.

@@ -37,6 +37,8 @@ void http_stream_gate(ist_http_stream *stream, http_gate *gate, void *arg);
 int http_stream_fresh(const ist_http_stream *stream);
 // What the answer's Retry-After says, in milliseconds; 0: nothing.
 int64_t http_stream_retry_after(const ist_http_stream *stream);
+// Its Date, as it came; NULL: it has none. Borrowed from the stream.
+const char *http_stream_date(const ist_http_stream *stream);
 
 // As ist_http_stream_wait(), and IST_AGAIN once `wake` is readable (-1: never).
 int32_t http_stream_wait(const ist_env *env, int wake, ist_http_stream *const *streams, size_t count,

@@ -316,6 +316,13 @@ int64_t http_stream_retry_after(const ist_http_stream *stream)
     return seconds > 0 && seconds < 86400 ? (int64_t)seconds * 1000 : 0;
 }
 
+const char *http_stream_date(const ist_http_stream *stream)
+{
+    struct curl_header *date = NULL;
+    return curl_easy_header(stream->easy, "Date", 0, CURLH_HEADER, -1, &date) == CURLHE_OK ? date->value
+                                                                                           : NULL;
+}
+
 int ist_http_stream_status(const ist_http_stream *stream)
 {
     long status = 0;

@@ -329,7 +329,7 @@ int32_t kube_exchange(ist_kube *kube, const struct kube_request *request, int *s
     int renewable = kube->login.exec || kube->login.token_file;
     if (rc == IST_OK && response.status == 401 &&
         renewable) { // expired meanwhile, revoked, or signed by a wrong clock
-        kube_eks_clock(kube, &response);
+        kube_eks_clock(kube, ist_http_header(&response, "date"));
         ist_http_response_free(&response);
         rc = kube_connect(kube, 1, err);
         if (rc == IST_OK)

@@ -8,6 +8,7 @@
 struct signer {
     const struct kube_login *login;
     const struct kube_eks *eks;
+    int64_t skew_ms; // as the cluster, or AWS, has told before
 };
 
 static int32_t ask(const ist_env *env, const void *arg, ist_buf *out, ist_error *err)
@@ -15,15 +16,17 @@ static int32_t ask(const ist_env *env, const void *arg, ist_buf *out, ist_error 
     const struct signer *signer = arg;
     ist_aws *aws = NULL;
     int32_t rc = kube_eks_client(env, signer->login, signer->eks, &aws, err);
-    if (rc == IST_OK)
+    if (rc == IST_OK) {
+        aws->skew_ms = signer->skew_ms;
         rc = aws_credentials_text(aws, out, err);
+    }
     ist_aws_free(aws);
     return rc;
 }
 
 static int32_t fetch(ist_kube *kube, const struct kube_eks *eks, ist_error *err)
 {
-    const struct signer signer = {.login = &kube->login, .eks = eks};
+    const struct signer signer = {.login = &kube->login, .eks = eks, .skew_ms = kube->aws->skew_ms};
     char *text = NULL;
     size_t len = 0;
     int32_t rc = IST_OK;
@@ -47,10 +50,10 @@ void kube_eks_anew(ist_kube *kube)
         aws_forget(kube->aws);
 }
 
-void kube_eks_clock(ist_kube *kube, const ist_http_response *response)
+void kube_eks_clock(ist_kube *kube, const char *date)
 {
     if (kube->aws)
-        (void)aws_correct_clock(kube->aws, response);
+        (void)aws_correct_clock(kube->aws, date);
 }
 
 int32_t kube_eks_soon(ist_kube *kube, const struct kube_eks *eks, struct kube_credential *credential,

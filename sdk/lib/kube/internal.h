@@ -64,8 +64,8 @@ int32_t kube_eks_client(const ist_env *env, const struct kube_login *login, cons
 struct ist_kube;
 // Who signs is looked for anew, by the same clock.
 void kube_eks_anew(struct ist_kube *kube);
-// What a refusal's Date says of our clock: the next token is signed by it.
-void kube_eks_clock(struct ist_kube *kube, const ist_http_response *response);
+// What a refusal's Date (NULL: it has none) says of our clock: the next token is signed by it.
+void kube_eks_clock(struct ist_kube *kube, const char *date);
 // A token without waiting: IST_AGAIN while kube->helper asks the network who may sign it.
 int32_t kube_eks_soon(struct ist_kube *kube, const struct kube_eks *eks, struct kube_credential *credential,
                       ist_error *err);

@@ -310,8 +310,9 @@ int rec_cluster_live(const struct rec_cluster *cluster);
 int64_t rec_cluster_lost_at(const struct rec_cluster *cluster);
 int64_t rec_backoff(int failures, int64_t base, int64_t cap);
 
-// The credentials with which something was asked are refused: others are there, or on their way (1).
-int rec_cluster_login(struct rec_cluster *cluster, uint32_t minted, ist_error *err);
+// The credentials with which something was asked are refused, in an answer of this Date (or NULL): others are there, or on
+// their way (1).
+int rec_cluster_login(struct rec_cluster *cluster, uint32_t minted, const char *date, ist_error *err);
 void rec_cluster_attach(struct rec_cluster *cluster); // to its client
 // Another client for the same cluster, stolen.
 void rec_cluster_client(struct rec_cluster *cluster, ist_kube *kube);

@@ -95,10 +95,11 @@ static void look_at_files(struct rec_cluster *cluster, int64_t now)
     }
 }
 
-int rec_cluster_login(struct rec_cluster *cluster, uint32_t minted, ist_error *err)
+int rec_cluster_login(struct rec_cluster *cluster, uint32_t minted, const char *date, ist_error *err)
 {
     if (cluster->kube->helper || minted != cluster->kube->minted) // many requests, one answer to all of them
         return 1;
+    kube_eks_clock(cluster->kube, date);
     int32_t rc = kube_connect_soon(cluster->kube, 1, err);
     return rc == IST_OK || rc == IST_AGAIN;
 }

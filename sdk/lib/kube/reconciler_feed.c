@@ -359,10 +359,12 @@ static void refused(struct rec_feed *feed, int status, const char *bytes, size_t
     json_decref(answer);
     ist_free(path);
     if (status == 401 && feed->failures == 0) { // the token ran out, or was revoked
+        ist_error why = {0};
+        const char *date = feed->stream ? http_stream_date(feed->stream) : NULL;
+        const int have = rec_cluster_login(feed->cluster, feed->minted, date, &why);
         feed->failures++;
         again(feed, 0);
-        ist_error why = {0};
-        if (rec_cluster_login(feed->cluster, feed->minted, &why))
+        if (have)
             return;
         err = why;
     }

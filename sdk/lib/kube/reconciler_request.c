@@ -216,7 +216,8 @@ static void answered(struct rec_request *request, int status, const char *bytes,
         broken(request, &err);
         return;
     }
-    if (status == 401 && !request->refreshed && rec_cluster_login(cluster, request->minted, &err)) {
+    if (status == 401 && !request->refreshed &&
+        rec_cluster_login(cluster, request->minted, http_stream_date(request->stream), &err)) {
         request->refreshed = 1;
         retry_at(request, 0);
     } else if (!request->once && request->attempts < TRIES &&
