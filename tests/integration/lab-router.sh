@@ -1,29 +1,11 @@
 #!/usr/bin/env bash
 # The lab's IOS-XE routers, by the plain ssh command and a person's typing.
 . "$(dirname "$0")/lib.sh"
-ALONE=$BUILD/tests/unit/router-alone
-[ -x "$ALONE" ] || skip_all "tests/unit/router-alone is not built here"
-command -v ssh >/dev/null || skip_all "no ssh command"
-mkdir "$TMP/r"
-ssh-keygen -q -t ed25519 -N '' -f "$TMP/key"
+. "$(dirname "$0")/alone-lib.sh"
+export ISTHMUS_LAB_MINUTE_MS=700
+start_alone
 ssh-keygen -q -t rsa -b 2048 -N '' -f "$TMP/other"
-mkfifo "$TMP/in"
-ISTHMUS_LAB_MINUTE_MS=700 timeout 120 "$ALONE" "$TMP/r" "$TMP/key.pub" <"$TMP/in" >"$TMP/ready" 2>"$TMP/err" &
-ALONE_PID=$!
-exec 9>"$TMP/in"
-trap 'exec 9>&-; kill $ALONE_PID 2>/dev/null; cleanup' EXIT
-for _ in $(seq 600); do
-    [ -s "$TMP/ready" ] && break
-    sleep 0.1
-done
-read -r _ ADDRESS PORT HUB <"$TMP/ready"
 
-connect() { # connect KEY [ARGUMENTS]
-    timeout 20 ssh -i "$1" -p "$PORT" -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=no \
-        -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "ec2-user@$ADDRESS" "${@:2}"
-}
-# Lines typed into a session, what came back without carriage returns.
-typed() { printf '%s\n' "$@" exit | connect "$TMP/key" -tt 2>/dev/null | tr -d '\r'; }
 has() { # has "text" LINE...: the session shows it
     local text=$1
     shift
@@ -32,9 +14,6 @@ has() { # has "text" LINE...: the session shows it
     grep -qF -- "$text" "$TMP/session"
 }
 hasnt() { ! has "$@"; }
-fault() {
-    echo "fault service=router,$1" >&9
-}
 
 ok "the key pair's key logs in" connect "$TMP/key" 'show version'
 stranger() { ! connect "$TMP/other" 'show version'; }
@@ -64,6 +43,42 @@ ok "long outputs are paged" paged
 erased() { printf 'show verx\x7fsion\nexit\n' | connect "$TMP/key" -tt >"$TMP/session" 2>&1; grep -q 'Version 17' "$TMP/session"; }
 ok "backspace erases" erased
 ok "do works in configuration mode" has 'Version 17' 'conf t' 'do show version' end
+
+# ---- a person at the keyboard: what is pressed is answered before the next key ----
+coproc PERSON { connect "$TMP/key" -tt 2>"$TMP/person"; }
+press() { printf '%b' "$1" >&"${PERSON[1]}"; }
+sees() { # sees TEXT: it comes, after what was seen before
+    local want=$1 key
+    SEEN=
+    while [[ $SEEN != *"$want"* ]]; do
+        IFS= read -r -N1 -t 60 key <&"${PERSON[0]}" || { printf '%s' "$SEEN"; return 1; }
+        [ "$key" = $'\r' ] || SEEN+=$key
+    done
+}
+then_sees() { press "$1" && sees "$2"; }
+NAME=spoke-router-in-the-cloud
+ok "somebody logs in" sees "$NAME#"
+ok "the tabulator ends a word that can end in one way" then_sees 'sh vers\t' "$NAME#sh version "
+ok "and leaves one that can end in several" eval "then_sees '\\x15sh i\\t' '$NAME#sh i' && then_sees '\\x15' ' '"
+ok "a question mark lists what begins so" eval "then_sees 'co?' $'configure  copy  \n\n$NAME#co'"
+ok "or may come next, and the line is still there" eval "then_sees '\\x15show ip ?' \"\$NAME#show ip \" && [[ \$SEEN == *interface* && \$SEEN == *route* ]]"
+ok "or an argument" eval "then_sees '\\x15terminal length ?' '<0-4294967295>' && then_sees '' 'terminal length '"
+ok "a long output stops at each page" then_sees '\x15sh run\r' '--More--'
+ok "return shows one line more" eval "then_sees '\\r' '--More--' && [ \$(grep -c . <<<\"\$SEEN\") -le 3 ]"
+ok "q ends it" then_sees q "$NAME#"
+ok "the arrow up brings the last command" then_sees '\e[A' 'sh run'
+ok "which can be taken away" then_sees '\x15show nonsense\x17version\r' 'Version 17'
+ok "a letter goes in where the cursor is" eval "sees --More-- && then_sees q '$NAME#' && then_sees 'sow version\\x01\\x06h\\r' 'Version 17' && sees --More-- && then_sees q '$NAME#'"
+ok "what is wrong is marked" then_sees 'show vrsion\r' "$(printf '\n%*s^\n%% Invalid input' $((${#NAME} + 6)) '')"
+ok "also after do" eval "then_sees 'conf t\\r' '(config)#' && then_sees 'do sh vrsion\\r' \"$(printf '\n%*s^\n%% Invalid' 35 '')\""
+ok "an interface by its short name" then_sees 'int gi1\r' '(config-if)#'
+ok "do looks without leaving" eval "then_sees 'do sh ip int br\\r' 'GigabitEthernet1       10.0.106.10' && sees '(config-if)#'"
+ok "Ctrl-Z carries out what was typed and leaves" then_sees 'descr by hand\x1a' "$NAME#"
+ok "it was taken" eval "then_sees 'sh run int gi1\\r' ' description by hand' && sees '$NAME#'"
+ok "Ctrl-C leaves without" eval "then_sees 'conf t\\r' '(config)#' && then_sees 'hostname gone\\x03' '$NAME#'"
+ok "copy asks for a name, and saves" eval "then_sees 'copy run start\\r' '[startup-config]? ' && then_sees '\\r' '[OK]'"
+gone() { press 'exit\r'; ! sees "never shown"; }
+ok "exit ends the session" gone
 
 # ---- the confirmed change ----
 ok "without an archive there is no confirmed change" has 'archive on' 'configure terminal revert timer 5'

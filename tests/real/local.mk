@@ -2,3 +2,4 @@
 include tests/real/kubernetes/local.mk
 include tests/real/aws/local.mk
 include tests/real/dmvpn/local.mk
+include tests/real/router/local.mk

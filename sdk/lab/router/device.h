@@ -18,6 +18,7 @@ struct rule {
     bool on;             // on by default: only `no ...` is shown
 };
 
+struct session;
 enum match_result { MATCH_OK, MATCH_INVALID, MATCH_INCOMPLETE, MATCH_AMBIGUOUS };
 
 struct match {
@@ -35,6 +36,21 @@ void match_free(struct match *match);
 // The same for a table of patterns without modes (exec commands); *index is the row.
 enum match_result grammar_words(const char *const *patterns, size_t count, const char *text, size_t *index,
                                 char **canonical, size_t *at);
+// What may stand where `text` ends: keywords that begin like its last word, arguments as IOS names them ("A.B.C.D"),
+// "<cr>" where the line may end there; each once, sorted.
+struct next {
+    char **word;
+    size_t count;
+};
+enum match_result grammar_next(const char *const *patterns, size_t count, const char *text,
+                               struct next *next);
+void next_add(struct next *next, const char *word, size_t len);
+void next_free(struct next *next);
+// The same for a session: the commands of its mode. *partial is the last word of `text`, which is being typed.
+enum match_result help_next(const struct session *session, const char *text, struct next *next,
+                            const char **partial);
+extern const char *const lab_exec_commands[], *const lab_shows[];
+extern const size_t lab_exec_command_count, lab_show_count;
 // The whole name of an interface as a person abbreviates it ("gi1" -> "GigabitEthernet1"), NULL: none.
 // malloc'd.
 char *grammar_interface(const char *word);
@@ -115,6 +131,8 @@ void router_listen(struct router *router);    // (re)opens the SSH listener for 
 
 // ---- a session ----
 
+enum { SESSION_LINE = 1022, SESSION_HISTORY = 20 };
+
 struct session {
     struct session *next;
     struct router *router;
@@ -128,9 +146,13 @@ struct session {
     unsigned length, width;
     bool monitor;
     bool slow_echo;
-    char *typed; // the line being typed
-    size_t typed_len;
-    char ask;       // a question is open: 'c' [confirm], 'm' --More--
+    char *typed; // the line being typed, SESSION_LINE bytes
+    size_t typed_len, cursor;
+    char *history[SESSION_HISTORY]; // the oldest first
+    size_t history_count, history_at;
+    int escape;     // of a cursor key: what has come of it so far
+    size_t column;  // where in the line the command that is looked at begins
+    char ask;       // a question is open: 'c' [confirm], 'm' --More--, 'n' a name, whatever it is
     char *ask_for;  // what a confirmation would do
     char *rest;     // output still to be paged
     struct buffer { // what goes out next
@@ -142,14 +164,23 @@ struct session {
 void say(struct session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *session_prompt(const struct session *session); // malloc'd
 void session_greet(struct session *session);
+void session_put(struct session *session, const char *bytes, size_t len); // as it is
+void session_prompts(struct session *session);                            // unless a question is open
+void session_answer_more(struct session *session, char key);
+int64_t session_execute(struct session *session, char *line); // as session_type
+void session_free(struct session *session);
 // Bytes from the other side; lines are executed. Called with the lab's lock held. Returns how long to wait
 // before what is in `out` is sent (a fault), in milliseconds.
 int64_t session_type(struct session *session, const char *bytes, size_t len);
 void session_leave_config(struct session *session);
+// What is said of a line that was not understood; `at` is where in it the `^` goes.
+void session_complain(struct session *session, enum match_result result, const char *line, size_t at);
 // Executes one exec command and prints its answer.
 void exec_command(struct session *session, const char *line);
-bool show_command(struct session *session, const char *line, FILE *out); // false: not understood
-void archive_command(struct session *session, const char *canonical);    // configure ..., write memory
+// One show command without its "show "; *at is the offset of the word that was not understood.
+enum match_result show_command(struct session *session, const char *line, FILE *out, size_t *at);
+void show_system(struct session *session, const char *what, FILE *out); // what the device says of itself
+void archive_command(struct session *session, const char *canonical);   // configure ..., write memory
 void archive_timer_show(struct router *router, FILE *out);
 void archive_show(struct router *router, FILE *out);
 // A log line of the device: to every session that has `terminal monitor`, or to `only`.

@@ -1,11 +1,12 @@
 // Exec commands that are no show commands, and the confirmed change (archive, revert timer, write memory).
 #include "device.h"
 
+#include <regex.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const commands[] = {
+const char *const lab_exec_commands[] = {
     "enable",
     "disable",
     "exit",
@@ -26,6 +27,7 @@ static const char *const commands[] = {
     "reload",
     "show <line>",
 };
+const size_t lab_exec_command_count = sizeof lab_exec_commands / sizeof *lab_exec_commands;
 
 static void journal(struct session *session, const char *action, bool write)
 {
@@ -246,55 +248,91 @@ static void terminal(struct session *session, const char *canonical)
         session->monitor = !strcmp(canonical, "terminal monitor");
 }
 
-// `show X | include Y`: the filters of the command line.
-static void filtered(struct session *session, const char *what, const char *pipe)
+// `show X | include Y`: the filters of the command line, their pattern a regular expression.
+struct filter {
+    char verb; // 'i'nclude, 'e'xclude, 'b'egin, 's'ection, 'c'ount; 0: none
+    regex_t pattern;
+    bool on; // within the section, or past the beginning
+    size_t hits;
+};
+
+// "include PATTERN" as it stands after the bar. False where nothing of the kind does.
+static bool filter_open(struct filter *filter, const char *text)
 {
-    char *text = NULL, *verb = NULL, *pattern = NULL, *save_ptr = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    if (!out)
-        abort();
-    bool good = show_command(session, what, out);
-    fclose(out);
-    char *copy = lab_strdup(pipe ? pipe : "");
-    verb = strtok_r(copy, " ", &save_ptr);
-    pattern = save_ptr ? save_ptr + strspn(save_ptr, " ") : NULL;
-    bool in_section = false, begun = false;
-    for (char *p = text; good && *p;) {
+    static const char *const verbs[] = {"include", "exclude", "begin", "section", "count"};
+    memset(filter, 0, sizeof *filter);
+    text += strspn(text, " ");
+    size_t len = strcspn(text, " ");
+    const char *pattern = text + len + strspn(text + len, " ");
+    for (size_t i = 0; len && i < sizeof verbs / sizeof *verbs; i++) {
+        if (!strncasecmp(verbs[i], text, len) && len <= strlen(verbs[i]))
+            filter->verb = *verbs[i];
+    }
+    return filter->verb && *pattern && regcomp(&filter->pattern, pattern, REG_EXTENDED | REG_NOSUB) == 0;
+}
+
+static bool filter_shows(struct filter *filter, const char *row)
+{
+    if (!filter->verb)
+        return true;
+    bool hit = regexec(&filter->pattern, row, 0, NULL, 0) == 0;
+    filter->hits += hit;
+    if (filter->verb == 's' && *row != ' ')
+        filter->on = hit;
+    else if (filter->verb == 's' || filter->verb == 'b')
+        filter->on = filter->on || hit;
+    switch (filter->verb) {
+    case 'i':
+        return hit;
+    case 'e':
+        return !hit;
+    case 'c':
+        return false;
+    default:
+        return filter->on;
+    }
+}
+
+static void print_filtered(struct session *session, struct filter *filter, const char *text)
+{
+    for (const char *p = text; *p;) {
         size_t len = strcspn(p, "\n");
         char *row = lab_format("%.*s", (int)len, p);
-        bool hit = pattern && *pattern && strstr(row, pattern[0] == '^' ? pattern + 1 : pattern);
-        bool show = true;
-        if (verb && *verb == 's') {
-            if (*row != ' ')
-                in_section = hit;
-            show = in_section;
-        } else if (verb && *verb == 'b') {
-            begun = begun || hit;
-            show = begun;
-        } else if (verb) {
-            show = *verb == 'i' ? hit : !hit;
-        }
-        if (show)
+        if (filter_shows(filter, row))
             say(session, "%s\n", row);
         free(row);
         p += len + (p[len] == '\n');
     }
-    free(copy);
-    free(text);
-    if (!good)
-        say(session, "%*s^\n%% Invalid input detected at '^' marker.\n\n",
-            (int)strlen(router_hostname(session->router)) + 6, "");
+    if (filter->verb == 'c')
+        say(session, "Number of lines which match regexp = %zu\n", filter->hits);
 }
 
-static void show(struct session *session, const char *rest)
+// `rest` as it was typed after "show", which began at `at` of the line.
+static void show(struct session *session, const char *rest, size_t at)
 {
-    const char *pipe = strchr(rest, '|');
-    char *what = pipe ? lab_format("%.*s", (int)(pipe - rest), rest) : lab_strdup(rest);
+    struct filter filter = {0};
+    const char *bar = strchr(rest, '|');
+    char *what = bar ? lab_format("%.*s", (int)(bar - rest), rest) : lab_strdup(rest), *text = NULL;
+    size_t size = 0, wrong = 0;
     for (size_t n = strlen(what); n && what[n - 1] == ' '; n--)
         what[n - 1] = 0;
     journal(session, rest, false);
-    filtered(session, what, pipe ? pipe + 1 : NULL);
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        abort();
+    enum match_result result = show_command(session, what, out, &wrong);
+    fclose(out);
+    if (result == MATCH_OK && bar && !filter_open(&filter, bar + 1)) {
+        result = MATCH_INVALID;
+        wrong = (size_t)(bar - rest) + 2;
+    }
+    if (result == MATCH_OK)
+        print_filtered(session, &filter, text);
+    else
+        session_complain(session, result, rest, at + wrong);
+    if (filter.verb && result == MATCH_OK)
+        regfree(&filter.pattern);
+    free(text);
     free(what);
 }
 
@@ -312,6 +350,11 @@ static void run(struct session *session, const char *canonical)
         session->privileged = *canonical == 'e';
     } else if (!strcmp(canonical, "exit") || !strcmp(canonical, "logout") || !strcmp(canonical, "quit")) {
         session->closing = true;
+    } else if (!strncmp(canonical, "copy", 4)) {
+        say(session, "Destination filename [startup-config]? ");
+        session->ask = 'n';
+        free(session->ask_for);
+        session->ask_for = lab_strdup("write memory");
     } else if (!strcmp(canonical, "reload")) {
         say(session, "Proceed with reload? [confirm]");
         session->ask = 'c';
@@ -329,20 +372,15 @@ void exec_command(struct session *session, const char *line)
     size_t index, at;
     char *canonical;
     enum match_result result =
-        grammar_words(commands, sizeof commands / sizeof *commands, line, &index, &canonical, &at);
-    char *prompt = session_prompt(session);
+        grammar_words(lab_exec_commands, sizeof lab_exec_commands / sizeof *lab_exec_commands, line, &index,
+                      &canonical, &at);
     if (result == MATCH_OK && needs_privilege(canonical) && !session->privileged)
         result = MATCH_INVALID;
     if (result == MATCH_OK && !strncmp(canonical, "show ", 5))
-        show(session, canonical + 5);
+        show(session, canonical + 5, at);
     else if (result == MATCH_OK)
         run(session, canonical);
-    else if (result == MATCH_AMBIGUOUS)
-        say(session, "%% Ambiguous command:  \"%s\"\n", line);
-    else if (result == MATCH_INCOMPLETE)
-        say(session, "%% Incomplete command.\n\n");
     else
-        say(session, "%*s^\n%% Invalid input detected at '^' marker.\n\n", (int)(strlen(prompt) + at), "");
-    free(prompt);
+        session_complain(session, result, line, at);
     free(canonical);
 }

@@ -348,6 +348,90 @@ enum match_result grammar_words(const char *const *patterns, size_t count, const
     return result;
 }
 
+static const char *argument_name(const char *kind, size_t len)
+{
+    static const struct {
+        const char *kind, *name;
+    } names[] = {{"<ip>", "A.B.C.D"},           {"<mask>", "A.B.C.D"}, {"<wildcard>", "A.B.C.D"},
+                 {"<cidr>", "A.B.C.D/nn"},      {"<line>", "LINE"},    {"<int>", "<0-4294967295>"},
+                 {"<ospfprocess>", "<1-65535>"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (is(kind, len, names[i].kind))
+            return names[i].name;
+    }
+    return "WORD";
+}
+
+void next_add(struct next *next, const char *word, size_t len)
+{
+    size_t at = 0;
+    while (at < next->count && strncmp(next->word[at], word, len) < 0)
+        at++;
+    if (at < next->count && !strncmp(next->word[at], word, len) && !next->word[at][len])
+        return;
+    char **longer = lab_calloc(next->count + 1, sizeof *longer);
+    if (next->count) {
+        memcpy(longer, next->word, at * sizeof *longer);
+        memcpy(longer + at + 1, next->word + at, (next->count - at) * sizeof *longer);
+    }
+    longer[at] = lab_format("%.*s", (int)len, word);
+    free(next->word);
+    next->word = longer;
+    next->count++;
+}
+
+void next_free(struct next *next)
+{
+    for (size_t i = 0; i < next->count; i++)
+        free(next->word[i]);
+    free(next->word);
+    memset(next, 0, sizeof *next);
+}
+
+// One candidate's word at `index`, as help shows it.
+static void next_word(const char *pattern, size_t index, const char *partial, struct next *next)
+{
+    size_t len, typed = strlen(partial);
+    const char *p = pattern_word(pattern, index, &len);
+    if (!p && !typed) {
+        next_add(next, "<cr>", 4);
+    } else if (p && is(p, len, "<interface>")) {
+        for (size_t t = 0; t < sizeof interface_types / sizeof *interface_types; t++) {
+            if (!strncasecmp(interface_types[t], partial, typed))
+                next_add(next, interface_types[t], strlen(interface_types[t]));
+        }
+    } else if (p && is_argument(p)) {
+        const char *name = argument_name(p, len);
+        next_add(next, name, strlen(name));
+    } else if (p && typed <= len && !strncasecmp(p, partial, typed)) {
+        next_add(next, p, len);
+    }
+}
+
+enum match_result grammar_next(const char *const *patterns, size_t count, const char *text, struct next *next)
+{
+    const char *space = strrchr(text, ' '), *partial = space ? space + 1 : text;
+    struct candidates all = {.patterns = patterns, .count = count, .alive = lab_calloc(count, sizeof(bool))};
+    struct walk walk = {0};
+    char *before = lab_format("%.*s", (int)(partial - text), text);
+    size_t words = 0;
+    enum match_result result = MATCH_OK;
+    memset(all.alive, 1, count * sizeof(bool));
+    if (before[strspn(before, " ")])
+        result = walk_all(&all, before, &walk, &words);
+    for (size_t i = 0; result == MATCH_OK && !walk.rest && i < count; i++) {
+        if (all.alive[i])
+            next_word(patterns[i], words, partial, next);
+    }
+    if (walk.rest)
+        next_add(next, "LINE", 4);
+    free(before);
+    free(walk.text);
+    free(walk.shown);
+    free(all.alive);
+    return result;
+}
+
 // Forms that IOS writes in another way than they were typed.
 static void canonical_form(struct match *m)
 {

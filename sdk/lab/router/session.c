@@ -1,13 +1,11 @@
-// A person's session with a router: the line being typed, prompts, questions, paging.
+// A person's session with a router: prompts, questions, paging, one line carried out.
 #include "device.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_LINE 1022
-
-static void put(struct session *session, const char *bytes, size_t len)
+void session_put(struct session *session, const char *bytes, size_t len)
 {
     struct buffer *out = &session->out;
     if (out->len + len + 1 > out->room) {
@@ -30,9 +28,9 @@ static void put_text(struct session *session, const char *text, size_t len)
     for (size_t i = 0, from = 0; i <= len; i++) {
         if (i < len && text[i] != '\n')
             continue;
-        put(session, text + from, i - from);
+        session_put(session, text + from, i - from);
         if (i < len)
-            put(session, "\r\n", 2);
+            session_put(session, "\r\n", 2);
         from = i + 1;
     }
 }
@@ -58,12 +56,12 @@ char *session_prompt(const struct session *session)
     return lab_format("%.20s(%s)#", name, session->mode);
 }
 
-static void prompt(struct session *session)
+void session_prompts(struct session *session)
 {
     if (session->ask || session->closing)
         return;
     char *text = session_prompt(session);
-    put(session, text, strlen(text));
+    session_put(session, text, strlen(text));
     free(text);
 }
 
@@ -72,7 +70,7 @@ void session_greet(struct session *session)
     session->length = session->length ? session->length : 24;
     session->width = session->width ? session->width : 80;
     say(session, "\n\n");
-    prompt(session);
+    session_prompts(session);
 }
 
 void session_leave_config(struct session *session)
@@ -99,17 +97,17 @@ static void page(struct session *session, size_t lines)
     if (*from) {
         session->rest = lab_strdup(from);
         session->ask = 'm';
-        put(session, " --More-- ", 10);
+        session_put(session, " --More-- ", 10);
     } else {
         session->rest = NULL;
-        prompt(session);
+        session_prompts(session);
     }
     free(rest);
 }
 
-static void answer_more(struct session *session, char c)
+void session_answer_more(struct session *session, char c)
 {
-    put(session, "\b\b\b\b\b\b\b\b\b        \b\b\b\b\b\b\b\b\b", 27);
+    session_put(session, "\b\b\b\b\b\b\b\b\b        \b\b\b\b\b\b\b\b\b", 27);
     if (c == ' ') {
         page(session, session->length - 1);
     } else if (c == '\r' || c == '\n') {
@@ -118,8 +116,8 @@ static void answer_more(struct session *session, char c)
         free(session->rest);
         session->rest = NULL;
         session->ask = 0;
-        put(session, "\r\n", 2);
-        prompt(session);
+        session_put(session, "\r\n", 2);
+        session_prompts(session);
     }
 }
 
@@ -142,11 +140,12 @@ static void print_output(struct session *session, const char *text)
 static void caret(struct session *session, size_t at)
 {
     char *text = session_prompt(session);
-    say(session, "%*s^\n%% Invalid input detected at '^' marker.\n\n", (int)(strlen(text) + at), "");
+    say(session, "%*s^\n%% Invalid input detected at '^' marker.\n\n",
+        (int)(strlen(text) + session->column + at), "");
     free(text);
 }
 
-static void complain(struct session *session, enum match_result result, const char *line, size_t at)
+void session_complain(struct session *session, enum match_result result, const char *line, size_t at)
 {
     if (result == MATCH_AMBIGUOUS)
         say(session, "%% Ambiguous command:  \"%s\"\n", line);
@@ -244,7 +243,7 @@ static int64_t config_line(struct session *session, const char *line)
     }
     bool understood = try_line(session, line, &match, &refusal);
     if (!understood)
-        complain(session, match.result, line, match.at);
+        session_complain(session, match.result, line, match.at);
     else if (refusal)
         say(session, "%s\n", refusal);
     if (understood && match.rule && strstr(match.rule->pattern, "<ospfkey>") && !refusal &&
@@ -298,10 +297,11 @@ static bool is_word(const char *line, const char *word, size_t least)
     return len >= least && len <= strlen(word) && strncasecmp(line, word, len) == 0;
 }
 
-static int64_t execute(struct session *session, char *line)
+int64_t session_execute(struct session *session, char *line)
 {
     int64_t wait = 0;
-    line += strspn(line, " \t");
+    session->column = strspn(line, " \t");
+    line += session->column;
     for (size_t n = strlen(line); n && (line[n - 1] == ' ' || line[n - 1] == '\t'); n--)
         line[n - 1] = 0;
     if (!*line || *line == '!')
@@ -310,9 +310,11 @@ static int64_t execute(struct session *session, char *line)
         wait = exec_line(session, line);
     else if (is_word(line, "end", 3))
         session_leave_config(session);
-    else if (!strncasecmp(line, "do ", 3))
-        wait = exec_line(session, line + 3);
-    else if (is_word(line, "exit", 2) && !session->at->parent)
+    else if (!strncasecmp(line, "do ", 3)) {
+        size_t skip = 3 + strspn(line + 3, " ");
+        session->column += skip;
+        wait = exec_line(session, line + skip);
+    } else if (is_word(line, "exit", 2) && !session->at->parent)
         session_leave_config(session);
     else if (is_word(line, "exit", 2)) {
         session->at = session->at->parent;
@@ -320,101 +322,20 @@ static int64_t execute(struct session *session, char *line)
     } else
         wait = config_line(session, line);
     if (!session->ask)
-        prompt(session);
+        session_prompts(session);
     return wait;
 }
 
-// ---- the line being typed ----
-
-static void help(struct session *session)
+void session_free(struct session *session)
 {
-    say(session, "?\n");
-    if (session->mode) {
-        for (size_t i = 0; i < lab_ios_rule_count; i++) {
-            if (!strcmp(lab_ios_rules[i].mode, session->mode))
-                say(session, "  %s\n", lab_ios_rules[i].pattern);
-        }
-    } else {
-        say(session, "  configure  copy  disable  enable  exit  reload  show  terminal  write\n");
-    }
-    prompt(session);
-    put(session, session->typed, session->typed_len);
-}
-
-static void erase(struct session *session, size_t count)
-{
-    for (; count && session->typed_len; count--) {
-        session->typed_len--;
-        put(session, "\b \b", 3);
-    }
-}
-
-static int64_t enter(struct session *session)
-{
-    char *line = lab_calloc(1, session->typed_len + 1);
-    memcpy(line, session->typed, session->typed_len);
-    session->typed_len = 0;
-    put(session, "\r\n", 2);
-    int64_t wait = execute(session, line);
-    free(line);
-    return wait;
-}
-
-static void answer_confirm(struct session *session, char c)
-{
-    bool yes = c == '\r' || c == '\n' || c == 'y';
-    char *what = session->ask_for;
-    session->ask = 0;
-    session->ask_for = NULL;
-    put(session, "\r\n", 2);
-    if (yes)
-        archive_command(session, what);
-    free(what);
-    prompt(session);
-}
-
-static int64_t type_one(struct session *session, char c, bool quoted)
-{
-    if (session->ask == 'm')
-        answer_more(session, c);
-    else if (session->ask == 'c')
-        answer_confirm(session, c);
-    else if (c == '\r' || c == '\n')
-        return enter(session);
-    else if (c == 0x7f || c == '\b')
-        erase(session, 1);
-    else if (c == 0x15)
-        erase(session, session->typed_len);
-    else if (c == 0x03 || c == 0x1a) {
-        session->typed_len = 0;
-        if (session->mode && c == 0x1a)
-            session_leave_config(session);
-        put(session, c == 0x03 ? "\r\n" : "^Z\r\n", c == 0x03 ? 2 : 4);
-        prompt(session);
-    } else if (c == '?' && !quoted)
-        help(session);
-    else if ((unsigned char)c >= 0x20 && session->typed_len < MAX_LINE) {
-        session->typed[session->typed_len++] = c;
-        put(session, &c, 1);
-    }
-    return 0;
-}
-
-int64_t session_type(struct session *session, const char *bytes, size_t len)
-{
-    int64_t wait = 0;
-    bool quoted = false;
-    if (!session->typed)
-        session->typed = lab_calloc(1, MAX_LINE + 1);
-    for (size_t i = 0; i < len && !session->closing; i++) {
-        if (bytes[i] == '\n' && i && bytes[i - 1] == '\r')
-            continue;
-        if (bytes[i] == 0x16 && !quoted) {
-            quoted = true; // Ctrl-V: the next character is itself
-            continue;
-        }
-        wait += type_one(session, bytes[i], quoted);
-        quoted = false;
-    }
-    return wait;
+    if (!session)
+        return;
+    for (size_t i = 0; i < session->history_count; i++)
+        free(session->history[i]);
+    free(session->user);
+    free(session->typed);
+    free(session->ask_for);
+    free(session->rest);
+    free(session->out.data);
+    free(session);
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const shows[] = {
+const char *const lab_shows[] = {
     "running-config",
     "running-config all",
     "running-config interface <interface>",
@@ -22,13 +22,22 @@ static const char *const shows[] = {
     "ip route ospf",
     "ip nhrp nhs",
     "ip nhrp nhs detail",
+    "interfaces",
+    "ip interface",
     "ip interface brief",
+    "ipv6 interface",
+    "inventory",
+    "privilege",
+    "memory statistics",
+    "lldp",
+    "cdp",
     "ip ssh",
     "version",
     "platform hardware throughput level",
     "users",
     "clock",
 };
+const size_t lab_show_count = sizeof lab_shows / sizeof *lab_shows;
 
 struct peer {
     enum stage stage;
@@ -389,53 +398,7 @@ static void ip_route(struct router *router, bool ospf, FILE *out)
     }
 }
 
-// ---- the device ----
-
-static void brief(struct router *router, FILE *out)
-{
-    const struct line *line;
-    fputs("Interface              IP-Address      OK? Method Status                Protocol\n", out);
-    for (size_t i = 0; (line = config_find(router->running, "interface", i)); i++) {
-        const char *name = line->text + strlen("interface "), *how = config_value(line, "ip address");
-        uint32_t address;
-        int prefix;
-        bool has = router_interface_address(router, name, &address, &prefix);
-        char *text = has ? lab_ip(address) : lab_strdup("unassigned");
-        bool down = config_has(line, "shutdown");
-        fprintf(out, "%-22s %-15s YES %-6s %-21s %s\n", name, text,
-                how && !strcmp(how, "dhcp") ? "DHCP"
-                : how                       ? "manual"
-                                            : "unset",
-                down ? "administratively down" : "up", down ? "down" : "up");
-        free(text);
-    }
-}
-
-static void version(struct router *router, FILE *out)
-{
-    const char *name = router_hostname(router);
-    int64_t minutes = (lab_mono_ms() - router->booted_ms) / 60000;
-    fprintf(
-        out,
-        "Cisco IOS XE Software, Version 17.09.04a\n"
-        "Cisco IOS Software [Cupertino], Virtual XE Software (X86_64_LINUX_IOSD-UNIVERSALK9-M), Version "
-        "17.9.4a, "
-        "RELEASE SOFTWARE (fc3)\n\n%s uptime is %lld minutes\n"
-        "System image file is \"bootflash:packages.conf\"\nLast reload reason: reload\n\n"
-        "License Level: network-advantage\n\n"
-        "cisco C8000V (VXE) processor (revision VXE) with 2071872K/3075K bytes of memory.\n"
-        "Processor board ID 9LABROUTER0\n2 Gigabit Ethernet interfaces\n\nConfiguration register is 0x2102\n",
-        name, (long long)minutes);
-}
-
-static void users(const struct router *router, FILE *out)
-{
-    fputs("    Line       User       Host(s)              Idle       Location\n", out);
-    for (const struct session *s = router->sessions; s; s = s->next)
-        fprintf(out, "%s%3u vty %-4u %-10s idle                 00:00:00 127.0.0.1\n", s->at ? " " : "*",
-                s->vty + 2, s->vty, s->user);
-    fputs("\n  Interface    User               Mode         Idle     Peer Address\n\n", out);
-}
+// ---- which of them ----
 
 static void show_index(struct session *session, const char *what, FILE *out)
 {
@@ -465,29 +428,23 @@ static void show_index(struct session *session, const char *what, FILE *out)
         ip_route(router, what[8], out);
     else if (!strncmp(what, "ip nhrp nhs", 11))
         nhs(router, out);
-    else if (!strcmp(what, "ip interface brief"))
-        brief(router, out);
     else if (!strcmp(what, "ip ssh"))
         fputs("SSH Enabled - version 2.0\nAuthentication methods:publickey,keyboard-interactive,password\n",
               out);
-    else if (!strcmp(what, "version"))
-        version(router, out);
     else if (!strncmp(what, "platform", 8))
         fputs("The current throughput level is 1000000 kb/s \n", out);
-    else if (!strcmp(what, "users"))
-        users(router, out);
     else
-        fputs("*10:00:00.000 UTC Mon Jan 1 2024\n", out);
+        show_system(session, what, out);
 }
 
-bool show_command(struct session *session, const char *line, FILE *out)
+enum match_result show_command(struct session *session, const char *line, FILE *out, size_t *at)
 {
-    size_t index, at;
+    size_t index;
     char *canonical;
     enum match_result result =
-        grammar_words(shows, sizeof shows / sizeof *shows, line, &index, &canonical, &at);
+        grammar_words(lab_shows, sizeof lab_shows / sizeof *lab_shows, line, &index, &canonical, at);
     if (result == MATCH_OK)
         show_index(session, canonical, out);
     free(canonical);
-    return result == MATCH_OK;
+    return result;
 }

@@ -240,10 +240,8 @@ static bool enter_session(struct connection *c)
         }
     }
     pthread_mutex_unlock(&lab->lock);
-    if (!room) {
-        free(s->user);
-        free(s);
-    }
+    if (!room)
+        session_free(s);
     return room;
 }
 
@@ -260,12 +258,7 @@ static void leave_session(struct connection *c)
         *at = s->next;
     c->router->vtys &= ~(1u << s->vty);
     pthread_mutex_unlock(&lab->lock);
-    free(s->user);
-    free(s->typed);
-    free(s->ask_for);
-    free(s->rest);
-    free(s->out.data);
-    free(s);
+    session_free(s);
     c->session = NULL;
 }
 
