@@ -46,12 +46,13 @@ ok "do works in configuration mode" has 'Version 17' 'conf t' 'do show version' 
 
 # ---- a person at the keyboard: what is pressed is answered before the next key ----
 coproc PERSON { connect "$TMP/key" -tt 2>"$TMP/person"; }
-press() { printf '%b' "$1" >&"${PERSON[1]}"; }
+exec 7<&"${PERSON[0]}" 8>&"${PERSON[1]}" # bash forgets its own when the session ends
+press() { printf '%b' "$1" >&8; }
 sees() { # sees TEXT: it comes, after what was seen before
     local want=$1 key
     SEEN=
     while [[ $SEEN != *"$want"* ]]; do
-        IFS= read -r -N1 -t 60 key <&"${PERSON[0]}" || { printf '%s' "$SEEN"; return 1; }
+        IFS= read -r -N1 -t 60 key <&7 || { printf '%s' "$SEEN"; return 1; }
         [ "$key" = $'\r' ] || SEEN+=$key
     done
 }
