@@ -56,9 +56,23 @@ static void play_metadata(const struct httpd_request *rq, struct httpd_reply *re
         reply->body = strdup("node-role");
     } else if (strcmp(rq->target, "/latest/meta-data/iam/security-credentials/node-role") == 0) {
         reply->body = strdup(machine_keys);
+    } else if (strcmp(rq->target, "/latest/meta-data/placement/region") == 0) {
+        reply->body = strdup("eu-central-1");
     } else {
         reply->status = 404;
     }
+}
+
+// What a session was signed in with is good for one renewal, and brings the next.
+static void play_oidc(struct world *w, const struct httpd_request *rq, struct httpd_reply *reply)
+{
+    snprintf(w->renewal, sizeof(w->renewal), "%s", rq->body);
+    w->renewals++;
+    reply->status = w->no_renewal ? 400 : 200;
+    reply->body =
+        strdup(w->no_renewal ? "{\"error\":\"invalid_grant\",\"error_description\":\"Invalid refresh token\"}"
+                             : "{\"accessToken\":\"renewed\",\"expiresIn\":28800,\"refreshToken\":\"next\","
+                               "\"tokenType\":\"Bearer\"}");
 }
 
 static void play_sts(struct world *w, struct httpd_reply *reply)
@@ -94,6 +108,10 @@ void handler(void *arg, const struct httpd_request *rq, struct httpd_reply *repl
             reply->status = 404;
         else
             reply->body = strdup(machine_keys);
+        return;
+    }
+    if (strcmp(rq->target, "/token") == 0) {
+        play_oidc(w, rq, reply);
         return;
     }
     if (strncmp(rq->target, "/federation/credentials", 23) == 0) {
@@ -146,7 +164,10 @@ static void clear_environment(void)
                                         "AWS_CONTAINER_AUTHORIZATION_TOKEN",
                                         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
                                         "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+                                        "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
                                         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+                                        "AWS_USE_FIPS_ENDPOINT",
+                                        "AWS_USE_DUALSTACK_ENDPOINT",
                                         "http_proxy",
                                         "https_proxy",
                                         "all_proxy",

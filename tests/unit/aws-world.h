@@ -17,11 +17,14 @@ struct world {
     int calls;
     char form[8192]; // of the last call
     char auth[1024], token[256], date[64], host[128], target[8192];
-    char method[16]; // of the last request of any kind, CONNECT too
-    char roles[512]; // assumed, in order
-    int fetches;     // of the container's keys
-    int no_keys;     // it has none any more
-    char bearer[64]; // of SSO's call
+    char method[16];   // of the last request of any kind, CONNECT too
+    char roles[512];   // assumed, in order
+    int fetches;       // of the container's keys
+    int no_keys;       // it has none any more
+    char bearer[64];   // of SSO's call
+    char renewal[256]; // what was sent last for one of SSO's tokens
+    int renewals;
+    int no_renewal; // it is refused
 };
 
 struct fixture {

@@ -25,6 +25,12 @@ tests_unit_test_aws_credentials_SOURCES = %D%/test-aws-credentials.c $(AWS_WORLD
 tests_unit_test_aws_credentials_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_aws_credentials_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
 
+check_PROGRAMS += tests/unit/test-aws-endpoints
+UNIT_TESTS += tests/unit/test-aws-endpoints
+tests_unit_test_aws_endpoints_SOURCES = %D%/test-aws-endpoints.c $(AWS_WORLD)
+tests_unit_test_aws_endpoints_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_test_aws_endpoints_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
+
 check_PROGRAMS += tests/unit/test-ccp
 UNIT_TESTS += tests/unit/test-ccp
 tests_unit_test_ccp_SOURCES = %D%/test-ccp.c %D%/httpd.c %D%/httpd.h

@@ -1,7 +1,7 @@
 # The Kubernetes client, from the inside where its parts are nobody else's business.
 check_PROGRAMS += tests/unit/test-kubeconfig
 UNIT_TESTS += tests/unit/test-kubeconfig
-tests_unit_test_kubeconfig_SOURCES = %D%/test-kubeconfig.c sdk/lib/kube/kubeconfig.c sdk/lib/kube/exec.c \
+tests_unit_test_kubeconfig_SOURCES = %D%/test-kubeconfig.c %D%/eks-token.c %D%/eks-token.h sdk/lib/kube/kubeconfig.c sdk/lib/kube/exec.c \
 	sdk/lib/kube/file.c sdk/lib/plugin/helper.c
 tests_unit_test_kubeconfig_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/sdk/lib
 tests_unit_test_kubeconfig_CFLAGS = $(UNIT_CFLAGS) $(CRYPTO_CFLAGS)

@@ -1,17 +1,17 @@
-// Where the AWS client gets its credentials, its endpoints and its proxies from.
+// Where the AWS client gets its credentials from.
 #include "aws-world.h"
-#include "eks-token.h"
 
 #include <isthmus/alloc.h>
 #include <isthmus/json.h>
-#include <isthmus/kube.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sched.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -140,25 +140,28 @@ static void profiles_that_say_too_much_or_too_little_are_errors(void **state)
     assert_int_equal(f->world.calls, 0);
 }
 
+#define CACHED ".aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json"
+
 // As `aws sso login` leaves it for a session that is called "corp": its file is named by SHA-1 of that.
-static void sign_in(const struct fixture *f, const char *until)
+static void sign_in(const struct fixture *f, const char *until, const char *more)
 {
     static const char *const folders[] = {".aws", ".aws/sso", ".aws/sso/cache"};
-    char text[256], path[256];
+    char text[512], path[256];
     for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
         snprintf(path, sizeof(path), "%s/%s", f->dir, folders[i]);
         (void)mkdir(path, 0700);
     }
     snprintf(text, sizeof(text),
-             "{\"startUrl\":\"https://corp\",\"accessToken\":\"signed-in\",\"expiresAt\":\"%s\"}", until);
-    write_file(f, ".aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json", NULL, text);
+             "{\"startUrl\":\"https://corp\",\"accessToken\":\"signed-in\",\"expiresAt\":\"%s\"%s}", until,
+             more);
+    write_file(f, CACHED, NULL, text);
 }
 
 static void sign_out(const struct fixture *f)
 {
     static const char *const folders[] = {".aws/sso/cache", ".aws/sso", ".aws"};
     char path[256];
-    remove_file(f, ".aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json");
+    remove_file(f, CACHED);
     for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
         snprintf(path, sizeof(path), "%s/%s", f->dir, folders[i]);
         rmdir(path);
@@ -173,7 +176,7 @@ static void who_has_signed_in_by_sso_is_let_in(void **state)
                "[profile dev]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Net Admin\n"
                "[profile top]\nrole_arn = arn:top\nsource_profile = dev\n");
     setenv("AWS_PROFILE", "dev", 1);
-    sign_in(f, "2098-01-01T00:00:00Z");
+    sign_in(f, "2098-01-01T00:00:00Z", "");
     open_called(f);
     assert_int_equal(describe(f), IST_OK);
     assert_non_null(strstr(f->world.auth, "Credential=ASIASSO/"));
@@ -194,11 +197,86 @@ static void who_has_signed_in_by_sso_is_let_in(void **state)
     assert_non_null(strstr(f->err.hint, "aws sso login --profile dev"));
     close_client(f);
     f->world.bearer[0] = '\0';
-    sign_in(f, "2020-01-01T00:00:00Z");
+    sign_in(f, "2020-01-01T00:00:00Z", "");
     open_called(f);
     assert_int_equal(describe(f), IST_ERR_DENIED);
     assert_non_null(strstr(f->err.text, "the session has ended"));
     assert_string_equal(f->world.bearer, ""); // nobody was asked
+    sign_out(f);
+}
+
+// What renews a token, as the same command leaves it; the second one's registration has ended.
+#define RENEWABLE                                                                                            \
+    ",\"clientId\":\"id\",\"clientSecret\":\"client-secret\",\"refreshToken\":\"first\","                    \
+    "\"registrationExpiresAt\":"
+#define REGISTERED RENEWABLE "\"2098-01-01T00:00:00Z\""
+#define LAPSED     RENEWABLE "\"2020-01-01T00:00:00Z\""
+
+// A token that is good for so many seconds more.
+static void sign_in_for(const struct fixture *f, int seconds, const char *more)
+{
+    char until[32];
+    const time_t end = time(NULL) + seconds;
+    struct tm at;
+    assert_non_null(gmtime_r(&end, &at));
+    strftime(until, sizeof(until), "%Y-%m-%dT%H:%M:%SZ", &at);
+    sign_in(f, until, more);
+}
+
+// The SSO session of a new client: which token it comes with, and how often one was renewed for it.
+static int32_t comes_with(struct fixture *f, const char *token, int renewals)
+{
+    f->world.bearer[0] = '\0';
+    f->world.renewals = 0;
+    open_called(f);
+    const int32_t rc = describe(f);
+    close_client(f);
+    assert_string_equal(f->world.bearer, token);
+    assert_int_equal(f->world.renewals, renewals);
+    return rc;
+}
+
+static void a_session_of_sso_is_renewed_in_time(void **state)
+{
+    struct fixture *f = *state;
+    char path[256];
+    json_t *kept = NULL;
+    struct stat st;
+    write_file(f, "config", "AWS_CONFIG_FILE",
+               "[sso-session corp]\nsso_region = us-east-1\nsso_start_url = https://corp\n"
+               "[profile dev]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = r\n");
+    setenv("AWS_PROFILE", "dev", 1);
+    sign_in_for(f, 3600, REGISTERED);
+    assert_int_equal(comes_with(f, "signed-in", 0), IST_OK); // it holds long enough
+    sign_in_for(f, 600, REGISTERED);
+    f->call.secrets[0] = '\0';
+    assert_int_equal(comes_with(f, "renewed", 1), IST_OK);
+    assert_string_equal(f->world.renewal,
+                        "{\"clientId\":\"id\",\"clientSecret\":\"client-secret\",\"grantType\":"
+                        "\"refresh_token\",\"refreshToken\":\"first\"}");
+    static const char *const secrets[] = {"first\n", "client-secret\n", "next\n", "renewed\n"};
+    for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
+        assert_non_null(strstr(f->call.secrets, secrets[i]));
+    snprintf(path, sizeof(path), "%s/%s", f->dir, CACHED);
+    kept = json_load_file(path, 0, NULL);
+    assert_string_equal(ist_json_str_or(kept, "accessToken", ""), "renewed");
+    assert_string_equal(ist_json_str_or(kept, "refreshToken", ""), "next");
+    assert_string_equal(ist_json_str_or(kept, "startUrl", ""), "https://corp"); // as it was
+    json_decref(kept);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(comes_with(f, "renewed", 0), IST_OK);
+    sign_in_for(f, -10, REGISTERED); // it is not too late as long as the registration holds
+    assert_int_equal(comes_with(f, "renewed", 1), IST_OK);
+    sign_in_for(f, 600, LAPSED);
+    assert_int_equal(comes_with(f, "signed-in", 0), IST_OK);
+    f->world.no_renewal = 1; // what there is goes as far as it goes
+    sign_in_for(f, 600, REGISTERED);
+    assert_int_equal(comes_with(f, "signed-in", 1), IST_OK);
+    sign_in_for(f, -10, REGISTERED);
+    assert_int_equal(comes_with(f, "", 1), IST_ERR_DENIED);
+    assert_non_null(strstr(f->err.text, "the session has ended"));
+    assert_non_null(strstr(f->err.hint, "aws sso login --profile dev"));
     sign_out(f);
 }
 
@@ -301,6 +379,69 @@ static void an_instance_hands_out_keys_by_its_second_protocol(void **state)
     assert_string_equal(f->world.token, "machine-token");
 }
 
+static void the_profile_says_where_the_instances_service_is(void **state)
+{
+    struct fixture *f = *state;
+    char text[256];
+    unsetenv("AWS_EC2_METADATA_DISABLED");
+    snprintf(text, sizeof(text),
+             "[default]\nec2_metadata_service_endpoint = %s/\nec2_metadata_service_endpoint_mode = IPv6\n",
+             httpd_url(f->server));
+    write_file(f, "config", "AWS_CONFIG_FILE", text); // the address goes before the kind of one
+    open_from_chain(f);
+    assert_int_equal(describe(f), IST_OK);
+    assert_non_null(strstr(f->world.auth, "Credential=ASIAMACHINE/"));
+    close_client(f);
+    write_file(f, "config", "AWS_CONFIG_FILE", "");
+    setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv5", 1);
+    open_from_chain(f);
+    assert_int_equal(describe(f), IST_ERR_INPUT);
+    assert_non_null(strstr(f->err.text, "IPv4 or IPv6, not \"IPv5\""));
+}
+
+// In a network of its own, where it reaches nobody.
+static void by_ipv6_the_instances_service_has_another_address(void **state)
+{
+    struct fixture *f = *state;
+    int status = 0;
+    unsetenv("AWS_EC2_METADATA_DISABLED");
+    setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ipv6", 1);
+    f->call.wants_trace = 1;
+    const pid_t child = fork();
+    if (child == 0) {
+        if (unshare(CLONE_NEWNET) != 0)
+            _exit(77);
+        open_called(f);
+        const int32_t rc = describe(f);
+        _exit(rc == IST_ERR_DENIED &&
+                      strstr(f->call.trace, "> PUT http://[fd00:ec2::254]/latest/api/token") != NULL
+                  ? 0
+                  : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        skip(); // not allowed to
+    assert_int_equal(status, 0);
+}
+
+static void an_instance_works_in_its_own_region_where_none_is_given(void **state)
+{
+    struct fixture *f = *state;
+    unsetenv("AWS_EC2_METADATA_DISABLED");
+    setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", httpd_url(f->server), 1);
+    assert_int_equal(ist_aws_new(NULL, NULL, &f->aws, &f->err), IST_OK);
+    assert_string_equal(ist_aws_region(f->aws), "eu-central-1");
+    close_client(f);
+    setenv("AWS_DEFAULT_REGION", "us-west-2", 1);
+    assert_int_equal(ist_aws_new(NULL, NULL, &f->aws, &f->err), IST_OK);
+    assert_string_equal(ist_aws_region(f->aws), "us-west-2");
+    close_client(f);
+    unsetenv("AWS_DEFAULT_REGION");
+    setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
+    assert_int_equal(ist_aws_new(NULL, NULL, &f->aws, &f->err), IST_ERR_INPUT);
+    assert_non_null(strstr(f->err.text, "no region is given"));
+}
+
 static void which_source_was_used_is_told_and_its_keys_never(void **state)
 {
     struct fixture *f = *state;
@@ -382,232 +523,6 @@ static void refused_keys_are_fetched_anew_once(void **state)
     assert_int_equal(f->world.calls, 2);
 }
 
-// ---- endpoints and tokens ----
-
-static void endpoints_can_be_set_for_each_service(void **state)
-{
-    struct fixture *f = *state;
-    char url[128];
-    snprintf(url, sizeof(url), "%s/base/", httpd_url(f->server));
-    setenv("AWS_ENDPOINT_URL_EC2", url, 1);
-    setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1", 1);
-    open_client(f);
-    assert_int_equal(describe(f), IST_OK);
-    assert_string_equal(f->world.target, "/base/");
-}
-
-static void the_profile_can_set_endpoints_too(void **state)
-{
-    struct fixture *f = *state;
-    char text[512];
-    const char *url = httpd_url(f->server);
-    unsetenv("AWS_ENDPOINT_URL");
-    snprintf(
-        text, sizeof(text),
-        "[default]\nservices = here\nendpoint_url = %s/all\nregion = us-west-2\n[services other]\nec2 =\n"
-        "  endpoint_url = http://127.0.0.1:1\n[services here]\n# c\nEC2 =\n\n  endpoint_url = %s/own ; c\n"
-        "  x\nelastic_load_balancing =\n\tendpoint_url=%s/elb\n  = y\nsts = z\n  endpoint_url = "
-        "http://127.0.0.1:1\n",
-        url, url, url);
-    write_file(f, "config", "AWS_CONFIG_FILE", text);
-    open_client(f);
-    static const char *const paths[][3] = {{"ec2", "DescribeVpcs", "/own/"},
-                                           {"elasticloadbalancing", "DescribeLoadBalancers", "/elb/"},
-                                           {"sts", "GetCallerIdentity", "/all/"}};
-    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-        (void)ist_aws_query(f->aws, paths[i][0], paths[i][1], NULL, NULL, &f->err);
-        assert_string_equal(f->world.target, paths[i][2]);
-    }
-    setenv("AWS_ENDPOINT_URL", url, 1); // before the file, whatever the file says
-    assert_int_equal(describe(f), IST_OK);
-    assert_string_equal(f->world.target, "/");
-}
-
-static char *presigned(struct fixture *f, const char *region, const char *service)
-{
-    char *url = NULL;
-    const ist_aws_options options = {
-        .size = sizeof(options), .region = region, .access_key = "AKID", .secret_key = "s"};
-    close_client(f);
-    assert_int_equal(ist_aws_new(NULL, &options, &f->aws, &f->err), IST_OK);
-    assert_int_equal(ist_aws_presign(f->aws, service, "GET", "/", NULL, NULL, 60, &url, &f->err), IST_OK);
-    return url;
-}
-
-static void every_partition_has_its_own_names(void **state)
-{
-    static const char *const cases[][4] = {
-        {"eu-west-1", "sts", "https://sts.eu-west-1.amazonaws.com/", "%2Feu-west-1%2Fsts%2F"},
-        {"us-east-1", "sts", "https://sts.us-east-1.amazonaws.com/", "%2Fus-east-1%2Fsts%2F"},
-        {"eu-west-1", "iam", "https://iam.amazonaws.com/", "%2Fus-east-1%2Fiam%2F"},
-        {"cn-northwest-1", "sts", "https://sts.cn-northwest-1.amazonaws.com.cn/",
-         "%2Fcn-northwest-1%2Fsts%2F"},
-        {"cn-northwest-1", "iam", "https://iam.cn-north-1.amazonaws.com.cn/", "%2Fcn-north-1%2Fiam%2F"},
-        {"us-gov-east-1", "ec2", "https://ec2.us-gov-east-1.amazonaws.com/", "%2Fus-gov-east-1%2Fec2%2F"},
-        {"us-gov-east-1", "iam", "https://iam.us-gov.amazonaws.com/", "%2Fus-gov-west-1%2Fiam%2F"},
-        {"us-iso-west-1", "iam", "https://iam.us-iso-east-1.c2s.ic.gov/", "%2Fus-iso-east-1%2Fiam%2F"},
-        {"us-isob-east-1", "sts", "https://sts.us-isob-east-1.sc2s.sgov.gov/", "%2Fus-isob-east-1%2Fsts%2F"},
-        {"us-isof-east-1", "sts", "https://sts.us-isof-east-1.csp.hci.ic.gov/", "%2Fus-isof-east-1%2Fsts%2F"},
-        {"eu-isoe-west-1", "eks", "https://eks.eu-isoe-west-1.cloud.adc-e.uk/", "%2Feu-isoe-west-1%2Feks%2F"},
-        {"eusc-de-east-1", "ec2", "https://ec2.eusc-de-east-1.amazonaws.eu/", "%2Feusc-de-east-1%2Fec2%2F"}};
-    struct fixture *f = *state;
-    unsetenv("AWS_ENDPOINT_URL");
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char *url = presigned(f, cases[i][0], cases[i][1]);
-        assert_memory_equal(url, cases[i][2], strlen(cases[i][2]));
-        assert_non_null(strstr(url, cases[i][3]));
-        ist_free_secret(url);
-    }
-}
-
-static void configured_endpoints_can_be_ignored(void **state)
-{
-    struct fixture *f = *state;
-    write_file(f, "config", "AWS_CONFIG_FILE",
-               "[default]\nendpoint_url = http://127.0.0.1:1\nignore_configured_endpoint_urls = true\n");
-    char *url = presigned(f, "eu-west-1", "sts");
-    assert_memory_equal(url, "https://sts.eu-west-1.amazonaws.com/", 36);
-    ist_free_secret(url);
-    setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false", 1);
-    url = presigned(f, "eu-west-1", "sts");
-    assert_memory_equal(url, "http://127.0.0.1", 16);
-    ist_free_secret(url);
-}
-
-// ---- trust and proxies ----
-
-static void an_authority_can_be_named(void **state)
-{
-    struct fixture *f = *state;
-    struct httpd *tls = httpd_start(handler, &f->world, 1);
-    setenv("AWS_ENDPOINT_URL", httpd_url(tls), 1);
-    open_client(f);
-    assert_int_equal(describe(f), IST_ERR_NETWORK);
-    assert_non_null(strstr(f->err.text, "TLS"));
-    close_client(f);
-    write_file(f, "token", "AWS_CA_BUNDLE", httpd_ca(tls));
-    open_client(f);
-    assert_int_equal(describe(f), IST_OK);
-    close_client(f);
-    char text[256];
-    snprintf(text, sizeof(text), "[default]\nca_bundle = %s\n", getenv("AWS_CA_BUNDLE"));
-    unsetenv("AWS_CA_BUNDLE");
-    write_file(f, "config", "AWS_CONFIG_FILE", text);
-    open_client(f);
-    assert_int_equal(describe(f), IST_OK);
-    close_client(f);
-    httpd_stop(tls);
-    setenv("AWS_CA_BUNDLE", "/nonexistent/ca.pem", 1);
-    const ist_aws_options options = {.size = sizeof(options), .region = "eu-west-1"};
-    assert_int_equal(ist_aws_new(NULL, &options, &f->aws, &f->err), IST_ERR_INPUT);
-    assert_string_equal(f->err.where, "/nonexistent/ca.pem");
-}
-
-static void a_proxy_is_asked_but_where_there_shall_be_none(void **state)
-{
-    struct fixture *f = *state;
-    setenv("http_proxy", httpd_url(f->server), 1);
-    setenv("AWS_ENDPOINT_URL", "http://ec2.example.invalid", 1);
-    open_client(f);
-    assert_int_equal(describe(f), IST_OK);
-    assert_string_equal(f->world.target, "http://ec2.example.invalid/");
-    close_client(f);
-    setenv("http_proxy", "http://127.0.0.1:1", 1);
-    setenv("NO_PROXY", "127.0.0.1", 1);
-    setenv("AWS_ENDPOINT_URL", httpd_url(f->server), 1);
-    open_client(f);
-    assert_int_equal(describe(f), IST_OK);
-    assert_string_equal(f->world.target, "/");
-}
-
-static void a_proxy_that_lets_nobody_through_is_told_of_at_once(void **state)
-{
-    struct fixture *f = *state;
-    setenv("HTTPS_PROXY", httpd_url(f->server), 1);
-    unsetenv("AWS_ENDPOINT_URL");
-    open_client(f);
-    assert_int_equal(describe(f), IST_ERR_NETWORK);
-    assert_string_equal(f->world.method, "CONNECT");
-    assert_string_equal(f->world.target, "ec2.eu-west-1.amazonaws.com:443");
-    assert_non_null(strstr(f->err.text, "the proxy refused"));
-    assert_int_equal(httpd_count(f->server), 1);
-}
-
-static void the_machines_own_services_are_asked_without_a_proxy(void **state)
-{
-    struct fixture *f = *state;
-    setenv("http_proxy", "http://127.0.0.1:1", 1);
-    setenv("NO_PROXY", "ec2.example.invalid", 1);
-    unsetenv("AWS_EC2_METADATA_DISABLED");
-    setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", httpd_url(f->server), 1);
-    unsetenv("AWS_ENDPOINT_URL");
-    char *url = NULL;
-    open_from_chain(f);
-    assert_int_equal(ist_aws_presign(f->aws, "sts", "GET", "/", NULL, NULL, 60, &url, &f->err), IST_OK);
-    assert_non_null(strstr(url, "ASIAMACHINE"));
-    ist_free_secret(url);
-}
-
-static void a_region_that_is_none_is_refused(void **state)
-{
-    struct fixture *f = *state;
-    const ist_aws_options options = {.size = sizeof(options), .region = "x.evil.example/"};
-    assert_int_equal(ist_aws_new(NULL, &options, &f->aws, &f->err), IST_ERR_INPUT);
-    assert_int_equal(ist_aws_new(NULL, NULL, &f->aws, &f->err), IST_ERR_INPUT);
-    assert_null(f->aws);
-}
-
-static void an_eks_token_is_a_presigned_call_that_names_the_cluster(void **state)
-{
-    struct fixture *f = *state;
-    char *token = NULL;
-    int64_t expires = 0;
-    unsetenv("AWS_ENDPOINT_URL");
-    open_client(f);
-    assert_int_equal(ist_aws_eks_token(f->aws, "aws", &token, &expires, &f->err), IST_OK);
-    assert_true(strncmp(token, "k8s-aws-v1.aHR0cHM6Ly9zdHMuZXUtd2VzdC0xLmFtYXpvbmF3cy5jb20vP", 50) == 0);
-    assert_null(strpbrk(token, "+/="));
-    const int64_t left = expires - (int64_t)time(NULL) * 1000;
-    assert_true(left > 13 * 60000 && left <= 14 * 60000 + 1000);
-    ist_free(token);
-    json_t *headers = json_pack("{s:s}", "x-k8s-aws-id", "aws");
-    char *url = NULL;
-    assert_int_equal(ist_aws_presign(f->aws, "sts", "GET", "/", NULL, headers, 60, &url, &f->err), IST_OK);
-    assert_non_null(strstr(url, "X-Amz-SignedHeaders=host%3Bx-k8s-aws-id"));
-    assert_non_null(strstr(url, "X-Amz-Expires=60"));
-    ist_free_secret(url);
-    json_decref(headers);
-}
-
-static void a_cluster_that_refuses_tells_what_time_it_is(void **state)
-{
-    struct fixture *f = *state;
-    char config[1024];
-    snprintf(
-        config, sizeof(config),
-        "{\"current-context\":\"c\",\"contexts\":[{\"name\":\"c\",\"context\":{\"cluster\":\"c\",\"user\":"
-        "\"c\"}}],"
-        "\"clusters\":[{\"name\":\"c\",\"cluster\":{\"server\":\"%s\"}}],\"users\":[{\"name\":\"c\",\"user\":"
-        "{\"exec\":{\"apiVersion\":\"client.authentication.k8s.io/v1beta1\",\"command\":\"aws\",\"args\":"
-        "[\"eks\",\"get-token\",\"--cluster-name\",\"c\",\"--region\",\"eu-west-1\"]}}}]}",
-        httpd_url(f->server));
-    setenv("AWS_ACCESS_KEY_ID", "AKIDENV", 1);
-    setenv("AWS_SECRET_ACCESS_KEY", "s", 1);
-    const ist_kube_options options = {.size = sizeof(options), .name = "c", .kubeconfig = config};
-    ist_kube *kube = NULL;
-    int major = 0, minor = 0;
-    assert_int_equal(ist_kube_new(NULL, &options, &kube, &f->err), IST_OK);
-    f->world.body = "{\"major\":\"1\",\"minor\":\"29\"}";
-    fail_with(&f->world, 1, 401, "{}");
-    f->world.failure_headers = "Date: Tue, 01 Jan 2030 12:00:00 GMT\r\n";
-    assert_int_equal(ist_kube_version(kube, &major, &minor, &f->err), IST_OK);
-    assert_int_equal(f->world.calls, 2);
-    char *url = eks_token_url(f->world.auth);
-    assert_non_null(strstr(url, "X-Amz-Date=20300101T12"));
-    free(url);
-    ist_kube_free(kube);
-}
-
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -617,11 +532,15 @@ int main(void)
         CASE(a_profile_assumes_its_role_through_source_profiles),
         CASE(source_profiles_in_a_circle_are_an_error),
         CASE(who_has_signed_in_by_sso_is_let_in),
+        CASE(a_session_of_sso_is_renewed_in_time),
         CASE(a_program_hands_out_keys),
         CASE(a_program_that_fails_is_named_with_what_it_said),
         CASE(a_web_identity_is_exchanged_unsigned),
         CASE(a_container_hands_out_keys),
         CASE(an_instance_hands_out_keys_by_its_second_protocol),
+        CASE(the_profile_says_where_the_instances_service_is),
+        CASE(by_ipv6_the_instances_service_has_another_address),
+        CASE(an_instance_works_in_its_own_region_where_none_is_given),
         CASE(a_source_with_keys_of_its_own_ends_the_chain),
         CASE(a_chain_of_profiles_may_begin_in_the_environment_or_the_machine),
         CASE(profiles_that_say_too_much_or_too_little_are_errors),
@@ -629,17 +548,6 @@ int main(void)
         CASE(keys_are_renewed_before_they_end),
         CASE(nothing_found_says_where_it_looked),
         CASE(refused_keys_are_fetched_anew_once),
-        CASE(endpoints_can_be_set_for_each_service),
-        CASE(the_profile_can_set_endpoints_too),
-        CASE(every_partition_has_its_own_names),
-        CASE(configured_endpoints_can_be_ignored),
-        CASE(an_authority_can_be_named),
-        CASE(a_proxy_is_asked_but_where_there_shall_be_none),
-        CASE(a_proxy_that_lets_nobody_through_is_told_of_at_once),
-        CASE(the_machines_own_services_are_asked_without_a_proxy),
-        CASE(a_cluster_that_refuses_tells_what_time_it_is),
-        CASE(a_region_that_is_none_is_refused),
-        CASE(an_eks_token_is_a_presigned_call_that_names_the_cluster),
     };
     return cmocka_run_group_tests_name("aws-credentials", tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 // Kubeconfigs and exec credentials.
 #include "kube/internal.h"
+#include "eks-token.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -251,6 +252,40 @@ static void a_helper_that_is_not_there_is_named(void **state)
     helper_login_free(&login);
 }
 
+// Whoever made the kubeconfig: the token is for the region in which the cluster is.
+static void the_address_of_a_cluster_says_its_region(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"https://A1.gr7.eu-west-1.eks.amazonaws.com", "https://sts.eu-west-1.amazonaws.com/"},
+        {"https://a1.sk1.cn-north-1.eks.amazonaws.com.cn", "https://sts.cn-north-1.amazonaws.com.cn/"},
+        {"https://A1.eks-cluster.us-west-2.api.aws:443", "https://sts.us-west-2.amazonaws.com/"},
+        {"https://10.0.0.1:6443", "https://sts.us-east-1.amazonaws.com/"}};
+    setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", "s", 1);
+    setenv("AWS_REGION", "us-east-1", 1);
+    unsetenv("AWS_ENDPOINT_URL");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct kube_login login = {.server = strdup(cases[i][0])};
+        login.exec =
+            json_pack("{s:s, s:[s, s, s]}", "command", "aws-iam-authenticator", "args", "token", "-i", "aws");
+        struct kube_credential credential = {0};
+        ist_error err = {0};
+        assert_int_equal(kube_exec(&(ist_env){0}, &login, NULL, &credential, &err), IST_OK);
+        char *bearer = ist_printf("Bearer %s", credential.token), *url = eks_token_url(bearer);
+        assert_non_null(url);
+        assert_int_equal(strncmp(url, cases[i][1], strlen(cases[i][1])), 0);
+        free(url);
+        ist_free(bearer);
+        kube_credential_free(&credential);
+        free(login.server);
+        json_decref(login.exec);
+    }
+    unsetenv("AWS_REGION");
+    unsetenv("AWS_ACCESS_KEY_ID");
+    unsetenv("AWS_SECRET_ACCESS_KEY");
+}
+
 static void times_are_read(void **state)
 {
     (void)state;
@@ -275,6 +310,7 @@ int main(void)
         cmocka_unit_test(a_helper_that_fails_is_quoted),
         cmocka_unit_test(what_a_helper_prints_is_in_no_error),
         cmocka_unit_test(a_helper_that_is_not_there_is_named),
+        cmocka_unit_test(the_address_of_a_cluster_says_its_region),
         cmocka_unit_test(times_are_read),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

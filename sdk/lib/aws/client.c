@@ -31,7 +31,9 @@ static void copy_options(ist_aws_options *to, const ist_aws_options *from)
     };
 }
 
-static const char *find_region(ist_aws *aws)
+// Where nothing says it, an instance of EC2 works in its own region, as with most of AWS's tools. The caller's.
+// Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html and the command line's own guide
+static int32_t find_region(ist_aws *aws, char **found, ist_error *err)
 {
     const char *region = aws->options.region;
     if (region == NULL)
@@ -40,7 +42,17 @@ static const char *find_region(ist_aws *aws)
         region = aws_env(aws, "AWS_DEFAULT_REGION");
     if (region == NULL)
         region = aws_profile_setting(aws, aws_profile_name(aws), "region");
-    return region;
+    if (region != NULL)
+        *found = ist_strdup(region);
+    const int32_t rc = region == NULL ? aws_region_of_instance(aws, found, err) : IST_OK;
+    if (rc == IST_OK && !aws_is_region(*found))
+        return ist_fail(err, IST_ERR_INPUT, "AWS", "\"%.60s\" is no region", *found);
+    if (rc == IST_ERR_NOT_FOUND || rc == IST_ERR_NETWORK) {
+        ist_fail(err, IST_ERR_INPUT, "AWS", "no region is given");
+        ist_hint(err, "set the input `region`, AWS_REGION, or a region in the profile");
+        return IST_ERR_INPUT;
+    }
+    return rc;
 }
 
 int aws_is_region(const char *text)
@@ -55,15 +67,8 @@ int32_t ist_aws_new(const ist_env *env, const ist_aws_options *options, ist_aws 
     if (env != NULL)
         made->env = *env;
     copy_options(&made->options, options);
-    const char *region = find_region(made);
-    int32_t rc = IST_OK;
-    if (region == NULL) {
-        rc = ist_fail(err, IST_ERR_INPUT, "AWS", "no region is given");
-        ist_hint(err, "set the input `region`, AWS_REGION, or a region in the profile");
-    } else if (!aws_is_region(region)) {
-        rc = ist_fail(err, IST_ERR_INPUT, "AWS", "\"%.60s\" is no region", region);
-    } else {
-        made->region = ist_strdup(region);
+    int32_t rc = find_region(made, &made->region, err);
+    if (rc == IST_OK) {
         const char *bundle =
             made->options.ca_file != NULL ? made->options.ca_file : aws_env(made, "AWS_CA_BUNDLE");
         if (bundle == NULL)

@@ -141,34 +141,101 @@ out:
     return rc;
 }
 
-int32_t aws_from_instance(ist_aws *aws, struct aws_credentials *c, ist_error *err)
+// A setting of the environment or, after it, of the profile.
+static const char *setting(ist_aws *aws, const char *variable, const char *key)
+{
+    const char *said = aws_env(aws, variable);
+    return said != NULL ? said : aws_profile_setting(aws, aws_profile_name(aws), key);
+}
+
+// Where the service is, without a slash at the end; the caller's. An address that is named goes before the kind of one.
+// Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-credentials.html
+static int32_t instance_root(ist_aws *aws, char **root, ist_error *err)
+{
+    const char *named = setting(aws, "AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint");
+    const char *mode =
+        setting(aws, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
+    const int v6 = mode != NULL && strcasecmp(mode, "ipv6") == 0;
+    if (named == NULL && mode != NULL && !v6 && strcasecmp(mode, "ipv4") != 0)
+        return ist_fail(err, IST_ERR_INPUT, "instance metadata",
+                        "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE is IPv4 or IPv6, not \"%.40s\"", mode);
+    *root = ist_strdup(named != NULL ? named : v6 ? "http://[fd00:ec2::254]" : "http://169.254.169.254");
+    for (size_t len = strlen(*root); len > 0 && (*root)[len - 1] == '/'; len--)
+        (*root)[len - 1] = '\0';
+    return IST_OK;
+}
+
+// A session of the second protocol, what opens it, and where; all the caller's. IST_ERR_NOT_FOUND: this is no instance,
+// or the service is hidden from it.
+struct instance {
+    ist_http *http;
+    char *root, *token;
+};
+
+static void instance_close(struct instance *instance)
+{
+    ist_http_free(instance->http);
+    ist_free(instance->root);
+    ist_free_secret(instance->token);
+}
+
+static int32_t instance_open(ist_aws *aws, struct instance *instance, ist_error *err)
 {
     const char *disabled = aws_env(aws, "AWS_EC2_METADATA_DISABLED");
-    const char *base = aws_env(aws, "AWS_EC2_METADATA_SERVICE_ENDPOINT");
     if (disabled != NULL && strcasecmp(disabled, "true") == 0)
         return IST_ERR_NOT_FOUND;
-    char *root = ist_strdup(base != NULL ? base : "http://169.254.169.254");
-    for (size_t len = strlen(root); len > 0 && root[len - 1] == '/'; len--)
-        root[len - 1] = '\0';
-    char *url = ist_printf("%s/latest/api/token", root);
-    ist_http *http = NULL;
     ist_http_response response = {0};
-    int32_t rc = open_local(aws, &http, err);
+    int32_t rc = instance_root(aws, &instance->root, err);
     if (rc == IST_OK)
-        rc = local_call(http, "PUT", url, "X-aws-ec2-metadata-token-ttl-seconds: 21600", "instance metadata",
-                        &response, NULL);
-    if (rc != IST_OK || response.status != 200)
+        rc = open_local(aws, &instance->http, err);
+    if (rc != IST_OK)
+        return rc;
+    char *url = ist_printf("%s/latest/api/token", instance->root);
+    rc = local_call(instance->http, "PUT", url, "X-aws-ec2-metadata-token-ttl-seconds: 21600",
+                    "instance metadata", &response, NULL);
+    if (rc != IST_OK || response.status != 200 || response.body == NULL)
         rc = rc == IST_ERR_CANCELLED || rc == IST_ERR_TIMEOUT
                  ? ist_fail(err, rc, "instance metadata", "%s", ist_code_name(rc))
-                 : IST_ERR_NOT_FOUND; // not on an instance, or hidden from it
-    if (rc == IST_OK && response.body != NULL) {
+                 : IST_ERR_NOT_FOUND;
+    if (rc == IST_OK) {
         response.body[strcspn(response.body, "\r\n")] = '\0';
         ist_secret(&aws->env, response.body);
-        rc = instance_with_token(http, root, response.body, c, err);
+        instance->token = ist_strdup(response.body);
     }
     ist_http_response_free(&response);
-    ist_http_free(http);
     ist_free(url);
-    ist_free(root);
+    return rc;
+}
+
+int32_t aws_from_instance(ist_aws *aws, struct aws_credentials *c, ist_error *err)
+{
+    struct instance instance = {0};
+    int32_t rc = instance_open(aws, &instance, err);
+    if (rc == IST_OK)
+        rc = instance_with_token(instance.http, instance.root, instance.token, c, err);
+    instance_close(&instance);
+    return rc;
+}
+
+int32_t aws_region_of_instance(ist_aws *aws, char **region, ist_error *err)
+{
+    struct instance instance = {0};
+    ist_http_response response = {0};
+    int32_t rc = instance_open(aws, &instance, err);
+    if (rc == IST_OK) {
+        char *url = ist_printf("%s/latest/meta-data/placement/region", instance.root),
+             *header = ist_printf("X-aws-ec2-metadata-token: %s", instance.token);
+        rc = local_call(instance.http, "GET", url, header, "instance metadata", &response, err);
+        ist_free(url);
+        ist_free_secret(header);
+    }
+    if (rc == IST_OK && (response.status != 200 || response.body == NULL))
+        rc = IST_ERR_NOT_FOUND;
+    if (rc == IST_OK) {
+        response.body[strcspn(response.body, "\r\n")] = '\0';
+        *region = ist_strdup(response.body);
+    }
+    ist_http_response_free(&response);
+    instance_close(&instance);
     return rc;
 }

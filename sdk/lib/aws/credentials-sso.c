@@ -1,25 +1,20 @@
 // Credentials by way of IAM Identity Center (SSO): the token that `aws sso login` left in the user's cache is exchanged for
 // keys of the profile's role. Signing in itself needs a browser, and is left to that command.
 // Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html
-#include "internal.h"
+#include "sso.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 
-// What a profile says of its session: itself, or in a section [sso-session NAME].
-struct session {
-    const char *region, *start_url, *account, *role; // borrowed
-    const char *key;                                 // whose digest names the cache's file
-};
-
-static int32_t read_session(ist_aws *aws, const char *profile, struct session *session, ist_error *err)
+static int32_t read_session(ist_aws *aws, const char *profile, struct sso_session *session, ist_error *err)
 {
     const char *name = aws_profile_setting(aws, profile, "sso_session");
     char *section = name != NULL ? ist_printf(AWS_SSO_SESSION "%s", name) : ist_strdup(profile);
-    const struct session found = {.region = aws_profile_setting(aws, section, "sso_region"),
-                                  .start_url = aws_profile_setting(aws, section, "sso_start_url"),
-                                  .account = aws_profile_setting(aws, profile, "sso_account_id"),
-                                  .role = aws_profile_setting(aws, profile, "sso_role_name")};
+    const struct sso_session found = {.profile = profile,
+                                      .name = name,
+                                      .region = aws_profile_setting(aws, section, "sso_region"),
+                                      .start_url = aws_profile_setting(aws, section, "sso_start_url"),
+                                      .account = aws_profile_setting(aws, profile, "sso_account_id"),
+                                      .role = aws_profile_setting(aws, profile, "sso_role_name")};
     ist_free(section);
     const char *missing = found.region == NULL      ? "sso_region"
                           : found.start_url == NULL ? "sso_start_url"
@@ -36,54 +31,10 @@ static int32_t read_session(ist_aws *aws, const char *profile, struct session *s
         return IST_ERR_INPUT;
     }
     *session = found;
-    session->key = name != NULL ? name : found.start_url;
     return IST_OK;
 }
 
-// Where `aws sso login` keeps the token. The caller's; NULL without a home.
-static char *cache_path(const ist_aws *aws, const char *key)
-{
-    const char *home = aws_env(aws, "HOME");
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned int len = 0;
-    char hex[2 * EVP_MAX_MD_SIZE + 1] = "";
-    if (home == NULL || EVP_Digest(key, strlen(key), digest, &len, EVP_sha1(), NULL) != 1)
-        return NULL;
-    for (unsigned int i = 0; i < len; i++)
-        snprintf(hex + (size_t)2 * i, 3, "%02x", digest[i]);
-    return ist_printf("%s/.aws/sso/cache/%s.json", home, hex);
-}
-
-static int32_t sign_in(const char *profile, const char *why, ist_error *err)
-{
-    ist_fail(err, IST_ERR_DENIED, "AWS credentials", "profile %s signs in by SSO: %s", profile, why);
-    ist_hint(err, "`aws sso login --profile %s` signs in", profile);
-    return IST_ERR_DENIED;
-}
-
-// The token of a session that is still good. The caller's (ist_free_secret).
-static int32_t read_token(ist_aws *aws, const char *profile, const char *key, char **token, ist_error *err)
-{
-    char *path = cache_path(aws, key), *text = path != NULL ? aws_read_file(path) : NULL;
-    json_t *cached = NULL;
-    if (text != NULL)
-        (void)ist_json_parse(text, strlen(text), "cache", &cached, NULL);
-    const char *found = ist_json_str(cached, "accessToken");
-    const int64_t expires = aws_parse_time(ist_json_str(cached, "expiresAt"));
-    int32_t rc = IST_OK;
-    if (found == NULL || *found == '\0')
-        rc = sign_in(profile, "nobody has done that here", err);
-    else if (expires <= ist_clock_ms(&aws->env) + aws->skew_ms)
-        rc = sign_in(profile, "the session has ended", err);
-    else
-        *token = ist_strdup(found);
-    json_decref(cached);
-    ist_free_secret(text);
-    ist_free(path);
-    return rc;
-}
-
-static int32_t exchange_token(ist_aws *aws, const char *profile, const struct session *session,
+static int32_t exchange_token(ist_aws *aws, const char *profile, const struct sso_session *session,
                               const char *token, json_t **answer, ist_error *err)
 {
     json_t *fields = json_pack("{s:s, s:s}", "account_id", session->account, "role_name", session->role);
@@ -105,7 +56,7 @@ static int32_t exchange_token(ist_aws *aws, const char *profile, const struct se
     if (rc == IST_OK)
         rc = ist_json_parse(response.body, response.body_len, "SSO GetRoleCredentials", answer, err);
     else if (strcmp(aws->error_code, "UnauthorizedException") == 0)
-        rc = sign_in(profile, "the session has ended", err);
+        rc = sso_sign_in(profile, "the session has ended", err);
     ist_http_response_free(&response);
     ist_free_secret(header);
     ist_free(query);
@@ -115,12 +66,12 @@ static int32_t exchange_token(ist_aws *aws, const char *profile, const struct se
 
 int32_t aws_from_sso(ist_aws *aws, const char *profile, struct aws_credentials *c, ist_error *err)
 {
-    struct session session = {0};
+    struct sso_session session = {0};
     char *token = NULL;
     json_t *answer = NULL;
     int32_t rc = read_session(aws, profile, &session, err);
     if (rc == IST_OK)
-        rc = read_token(aws, profile, session.key, &token, err);
+        rc = sso_token(aws, &session, &token, err);
     if (rc != IST_OK)
         return rc;
     ist_secret(&aws->env, token);

@@ -7,32 +7,40 @@
 struct partition {
     const char *prefix; // of its regions
     const char *suffix; // of its host names
+    const char *dual;   // of those that have IPv6 addresses too
     const char *global; // the region that global services are signed with
 };
 
 static const struct partition partitions[] = {
-    {"cn-", "amazonaws.com.cn", "cn-north-1"},         {"us-gov-", "amazonaws.com", "us-gov-west-1"},
-    {"us-isob-", "sc2s.sgov.gov", "us-isob-east-1"},   {"us-iso-", "c2s.ic.gov", "us-iso-east-1"},
-    {"us-isof-", "csp.hci.ic.gov", "us-isof-south-1"}, {"eu-isoe-", "cloud.adc-e.uk", "eu-isoe-west-1"},
-    {"eusc-", "amazonaws.eu", "eusc-de-east-1"},       {"", "amazonaws.com", "us-east-1"},
+    {"cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn", "cn-north-1"},
+    {"us-gov-", "amazonaws.com", "api.aws", "us-gov-west-1"},
+    {"us-isob-", "sc2s.sgov.gov", "api.aws.scloud", "us-isob-east-1"},
+    {"us-iso-", "c2s.ic.gov", "api.aws.ic.gov", "us-iso-east-1"},
+    {"us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov", "us-isof-south-1"},
+    {"eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", "eu-isoe-west-1"},
+    {"eusc-", "amazonaws.eu", "api.amazonwebservices.eu", "eusc-de-east-1"},
+    {"", "amazonaws.com", "api.aws", "us-east-1"},
 };
 
 struct service {
     const char *name, *title;
-    const char *id; // in AWS_ENDPOINT_URL_<ID>, and in small letters in a section of services
+    const char *id;   // in AWS_ENDPOINT_URL_<ID>, and in small letters in a section of services
+    const char *host; // its host's first words
+    const char *fips; // those of the one with FIPS 140 cryptography, outside GovCloud; NULL: "host-fips"
     int global;
 };
 
 static const struct service services[] = {
-    {"ec2", "EC2", "EC2", 0},
-    {"iam", "IAM", "IAM", 1},
-    {"sts", "STS", "STS", 0},
-    {"eks", "EKS", "EKS", 0},
-    {"cloudformation", "CloudFormation", "CLOUDFORMATION", 0},
-    {"ssm", "SSM", "SSM", 0},
-    {"elasticloadbalancing", "ELB", "ELASTIC_LOAD_BALANCING", 0},
-    {"autoscaling", "AutoScaling", "AUTO_SCALING", 0},
-    {"sso", "SSO", "SSO", 0},
+    {"ec2", "EC2", "EC2", "ec2", NULL, 0},
+    {"iam", "IAM", "IAM", "iam", NULL, 1},
+    {"sts", "STS", "STS", "sts", NULL, 0},
+    {"eks", "EKS", "EKS", "eks", "fips.eks", 0},
+    {"cloudformation", "CloudFormation", "CLOUDFORMATION", "cloudformation", NULL, 0},
+    {"ssm", "SSM", "SSM", "ssm", NULL, 0},
+    {"elasticloadbalancing", "ELB", "ELASTIC_LOAD_BALANCING", "elasticloadbalancing", NULL, 0},
+    {"autoscaling", "AutoScaling", "AUTO_SCALING", "autoscaling", NULL, 0},
+    {"sso", "SSO", "SSO", "portal.sso", NULL, 0},
+    {"sso-oidc", "SSO OIDC", "SSO_OIDC", "oidc", NULL, 0},
 };
 
 static const struct service *find_service(const char *name)
@@ -57,18 +65,59 @@ static const struct partition *partition_of(const char *region)
     return p; // the last one's prefix is empty
 }
 
-static void own_url(const struct partition *p, const struct service *s, const char *name, const char *region,
-                    char *url, size_t size)
+static int is_true(const char *text)
 {
-    if (s == NULL || !s->global)
-        snprintf(url, size, "https://%s%s.%s.%s", strcmp(name, "sso") == 0 ? "portal." : "", name, region,
-                 p->suffix);
-    else if (strcmp(p->prefix, "") == 0)
-        snprintf(url, size, "https://%s.%s", name, p->suffix);
-    else if (strcmp(p->prefix, "us-gov-") == 0)
-        snprintf(url, size, "https://%s.us-gov.%s", name, p->suffix);
+    return text != NULL && strcasecmp(text, "true") == 0;
+}
+
+// A yes or no of the environment or, where that says nothing, of the profile.
+static int is_wanted(ist_aws *aws, const char *variable, const char *key)
+{
+    const char *said = aws_env(aws, variable);
+    return is_true(said != NULL ? said : aws_profile_setting(aws, aws_profile_name(aws), key));
+}
+
+// Which of AWS's own endpoints are asked for.
+// Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html
+struct kind {
+    int fips, dual;
+};
+
+static struct kind wanted_kind(ist_aws *aws)
+{
+    return (struct kind){is_wanted(aws, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
+                         is_wanted(aws, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint")};
+}
+
+// IAM's and their like's: one of a partition.
+static void global_url(const struct partition *p, const char *host, struct kind kind, char *url, size_t size)
+{
+    if (strcmp(p->prefix, "us-gov-") == 0) // which is FIPS as it is
+        snprintf(url, size, "https://iam.us-gov.%s", kind.dual ? p->dual : p->suffix);
+    else if (kind.dual)
+        snprintf(url, size, "https://%s.%s%s", host,
+                 *p->prefix == '\0' || strcmp(p->prefix, "cn-") == 0 ? "global." : "", p->dual);
+    else if (*p->prefix == '\0')
+        snprintf(url, size, "https://%s.%s", host, p->suffix);
     else
-        snprintf(url, size, "https://%s.%s.%s", name, p->global, p->suffix);
+        snprintf(url, size, "https://%s.%s.%s", host, p->global, p->suffix);
+}
+
+// Where it is by AWS's own rules, for each service the same but for what the table of services says.
+static void own_url(const struct partition *p, const struct service *s, const char *name, const char *region,
+                    struct kind kind, char *url, size_t size)
+{
+    char host[64];
+    snprintf(host, sizeof(host), "%s", s != NULL ? s->host : name);
+    const int gov = strcmp(p->prefix, "us-gov-") == 0;
+    if (kind.fips && !kind.dual && *p->prefix == '\0' && s != NULL && s->fips != NULL)
+        snprintf(host, sizeof(host), "%s", s->fips);
+    else if (kind.fips && (kind.dual || !gov)) // GovCloud's are FIPS without saying so
+        snprintf(host, sizeof(host), "%s-fips", s != NULL ? s->host : name);
+    if (s != NULL && s->global)
+        global_url(p, host, kind, url, size);
+    else
+        snprintf(url, size, "https://%s.%s.%s", host, region, kind.dual ? p->dual : p->suffix);
 }
 
 // Splits "https://host:port/base" into what a request and its signature need.
@@ -96,19 +145,12 @@ static int32_t split(const char *given, struct aws_endpoint *e, ist_error *err)
     return IST_OK;
 }
 
-static int is_true(const char *text)
-{
-    return text != NULL && strcasecmp(text, "true") == 0;
-}
-
 // What the environment or, after it, the profile names; in both the service's own goes before the one of all. Borrowed;
 // NULL: AWS's own. Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
 static const char *configured_url(ist_aws *aws, const struct service *s)
 {
     const char *profile = aws_profile_name(aws), *url = NULL;
-    const char *ignore = aws_env(aws, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
-    if (is_true(ignore != NULL ? ignore
-                               : aws_profile_setting(aws, profile, "ignore_configured_endpoint_urls")))
+    if (is_wanted(aws, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls"))
         return NULL;
     char name[64], key[64];
     snprintf(name, sizeof(name), "AWS_ENDPOINT_URL_%s", s != NULL ? s->id : "");
@@ -135,13 +177,22 @@ int32_t aws_endpoint(ist_aws *aws, const char *service, const char *region, stru
     struct aws_endpoint e = {0};
     const struct service *s = find_service(service);
     const struct partition *p = partition_of(where);
+    const struct kind kind = wanted_kind(aws);
     char own[512];
     const char *given = aws->options.endpoint;
     if (given == NULL)
         given = configured_url(aws, s);
     if (given == NULL) {
-        own_url(p, s, service, where, own, sizeof(own));
+        own_url(p, s, service, where, kind, own, sizeof(own));
         given = own;
+    } else if (kind.fips || kind.dual) { // AWS's own tools do not guess what was meant, either
+        ist_fail(err, IST_ERR_INPUT, given,
+                 "this endpoint is set for %s, and %s endpoints of AWS's own are asked for",
+                 aws_service_title(service), kind.fips ? "FIPS" : "dual-stack");
+        ist_hint(err, "unset the endpoint, or %s",
+                 kind.fips ? "AWS_USE_FIPS_ENDPOINT (use_fips_endpoint)"
+                           : "AWS_USE_DUALSTACK_ENDPOINT (use_dualstack_endpoint)");
+        return IST_ERR_INPUT;
     }
     const int32_t rc = split(given, &e, err);
     if (rc != IST_OK)

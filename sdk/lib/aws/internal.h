@@ -45,6 +45,8 @@ int32_t aws_from_process(ist_aws *aws, const char *profile, const char *command,
 int32_t aws_from_sso(ist_aws *aws, const char *profile, struct aws_credentials *c, ist_error *err);
 int32_t aws_from_container(ist_aws *aws, struct aws_credentials *c, ist_error *err);
 int32_t aws_from_instance(ist_aws *aws, struct aws_credentials *c, ist_error *err);
+// The region of the instance that this runs on; the caller's. IST_ERR_NOT_FOUND: it runs on none.
+int32_t aws_region_of_instance(ist_aws *aws, char **region, ist_error *err);
 // A role by `base`'s word; external_id may be NULL, seconds 0 for the role's default.
 int32_t aws_assume_role(ist_aws *aws, const struct aws_credentials *base, const char *role_arn,
                         const char *session, const char *external_id, int seconds, struct aws_credentials *c,

@@ -84,16 +84,20 @@ int kube_exec_eks(const json_t *exec, struct kube_eks *eks)
     return 1;
 }
 
-// https://ID.gr7.eu-west-1.eks.amazonaws.com says its region itself. The caller's, or NULL.
+// https://ID.gr7.eu-west-1.eks.amazonaws.com (.com.cn, ...) says its region itself, and so does one with IPv6 addresses,
+// https://ID.eks-cluster.eu-west-1.api.aws. The caller's, or NULL.
 static char *region_of(const char *server)
 {
-    const char *end = strstr(server, ".eks.amazonaws.com");
-    if (!end)
-        return NULL;
-    const char *start = end;
-    while (start > server && start[-1] != '.' && start[-1] != '/')
-        start--;
-    return start < end ? ist_strndup(start, (size_t)(end - start)) : NULL;
+    static const char dual[] = ".eks-cluster.";
+    const char *end = strstr(server, ".eks."), *start = strstr(server, dual);
+    if (start) {
+        start += strlen(dual);
+        end = start + strcspn(start, "./:");
+    } else if (end) {
+        for (start = end; start > server && start[-1] != '.' && start[-1] != '/';)
+            start--;
+    }
+    return start && start < end ? ist_strndup(start, (size_t)(end - start)) : NULL;
 }
 
 int32_t kube_eks_client(const ist_env *env, const struct kube_login *login, const struct kube_eks *eks,
