@@ -68,6 +68,15 @@ tests_unit_test_kube_slim_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/sdk/lib
 tests_unit_test_kube_slim_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_kube_slim_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test-kube-proto
+UNIT_TESTS += tests/unit/test-kube-proto
+KUBE_PROTO = sdk/lib/kube/proto.c sdk/lib/kube/proto_tables.c sdk/lib/kube/proto_list.c sdk/lib/kube/slim.c \
+	sdk/lib/kube/digest.c
+tests_unit_test_kube_proto_SOURCES = %D%/test-kube-proto.c $(KUBE_PROTO)
+tests_unit_test_kube_proto_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/sdk/lib
+tests_unit_test_kube_proto_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_kube_proto_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test-netpol-map
 UNIT_TESTS += tests/unit/test-netpol-map
 tests_unit_test_netpol_map_SOURCES = %D%/test-netpol-map.c

@@ -65,3 +65,22 @@ uint64_t kube_digest(const json_t *value)
         return kube_digest_stir(sum);
     }
 }
+
+uint64_t kube_digest_head(const char *api, const char *kind)
+{
+    return kube_digest_type(JSON_OBJECT) +
+           kube_digest_member("apiVersion", 10, kube_digest_string(api, strlen(api))) +
+           kube_digest_member("kind", 4, kube_digest_string(kind, strlen(kind)));
+}
+
+uint64_t kube_digest_metadata(const json_t *metadata)
+{
+    static const char *const written[] = {"name", "namespace", "labels", "annotations", "ownerReferences"};
+    uint64_t sum = kube_digest_type(JSON_OBJECT);
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
+        const json_t *value = json_object_get(metadata, written[i]);
+        if (value)
+            sum += kube_digest_member(written[i], strlen(written[i]), kube_digest(value));
+    }
+    return kube_digest_stir(sum);
+}

@@ -172,6 +172,10 @@ uint64_t kube_digest_member(const char *key, size_t len, uint64_t value); // wha
 uint64_t kube_digest_string(const char *text, size_t len);
 uint64_t kube_digest_type(json_type type); // what they add to
 uint64_t kube_digest_stir(uint64_t x);
+// What an object begins to add up to: that it is one, its apiVersion and kind.
+uint64_t kube_digest_head(const char *api, const char *kind);
+// Of what a writer says in metadata: the name, namespace, labels, annotations and ownerReferences.
+uint64_t kube_digest_metadata(const json_t *metadata);
 
 // An item of a list, skimmed: *head is the object without anything but apiVersion, kind and metadata (new reference),
 // *digest that of what a writer says of it: these, of its metadata the name, namespace, labels, annotations and

@@ -24,6 +24,7 @@
 
 #include "../http/internal.h"
 #include "page.h"
+#include "proto.h"
 
 #include <isthmus/kube_reconciler.h>
 
@@ -116,6 +117,13 @@ enum rec_stage {
     REC_WATCH,  // (or, in one reading, done)
 };
 
+// An item of a list as it came, in JSON or protobuf; borrowed.
+struct rec_item {
+    const char *bytes;
+    size_t len;
+    uint8_t binary;
+};
+
 struct rec_feed {
     struct rec_cluster *cluster;
     size_t kind;
@@ -124,7 +132,10 @@ struct rec_feed {
     ist_http_stream
         *parked;   // the watch that goes on after what it is of was listed again; NULL: another one is begun
     uint64_t told; // and which version that list was of: what is no newer is known; 0: none
-    struct kube_page page;
+    struct kube_page page;        // of a list in JSON
+    struct kube_proto_page proto; // of one in protobuf
+    uint8_t binary;               // which the one under way is, or the last
+    uint8_t as_json;              // it came broken in protobuf
     json_t
         *unmarked; // array: objects of our own that lost their label, until what is ours was listed; or NULL
     char *more;    // continue token
@@ -338,13 +349,13 @@ void rec_feed_again(
 void rec_feed_free(struct rec_feed *feed);
 void rec_feed_anew(struct rec_feed *feed); // from its list on; what was seen counts until that is whole
 // An item of what is ours, as of a list: compared.
-int32_t rec_feed_compare(struct rec_feed *feed, const char *text, size_t len, ist_error *err);
+int32_t rec_feed_compare(struct rec_feed *feed, const struct rec_item *item, ist_error *err);
 
 // ---- what is put aside
 void rec_aside_begin(struct rec_feed *feed, int whole); // a listing does; of everything or not
 void rec_aside_drop(struct rec_feed *feed);             // what is ours is listed by itself
 // An item of a list of everything. 1: it is ours, and was put aside or will be listed by itself.
-int rec_aside_put(struct rec_feed *feed, const char *text, size_t len);
+int rec_aside_put(struct rec_feed *feed, const struct rec_item *item);
 int rec_aside_has(const struct rec_feed *feed); // the whole of what is ours, from the last list
 // Compares some of it. *more: there is more of it.
 int32_t rec_aside_take(struct rec_feed *feed, int *more, ist_error *err);

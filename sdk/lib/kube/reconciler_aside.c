@@ -22,46 +22,62 @@ void rec_aside_drop(struct rec_feed *feed)
     feed->whole = feed->spilled = 0;
 }
 
-static void keep(struct rec_feed *feed, const char *text, size_t len, size_t from, size_t to)
+// An item behind this, without what is in from .. to.
+struct head {
+    uint32_t len; // which is below the maximum of a buffer
+    uint32_t binary;
+};
+
+static void keep(struct rec_feed *feed, const struct rec_item *item, size_t from, size_t to)
 {
     const struct rec_cluster *cluster = feed->cluster;
-    size_t held = 0, kept = len - (to - from);
+    size_t held = 0, kept = item->len - (to - from);
+    struct head head = {.len = (uint32_t)kept, .binary = item->binary};
     for (size_t i = 0; i < cluster->run->kinds; i++)
         held += cluster->feeds[i].aside.len;
-    if (feed->spilled || held + kept + sizeof kept > ASIDE_MAX) {
+    if (feed->spilled || held + kept + sizeof head > ASIDE_MAX) {
         ist_buf_free(&feed->aside);
         feed->spilled = 1;
         return;
     }
-    ist_buf_add(&feed->aside, &kept, sizeof kept); // which is below the maximum of a buffer
-    ist_buf_add(&feed->aside, text, from);
-    ist_buf_add(&feed->aside, text + to, len - to);
+    ist_buf_add(&feed->aside, &head, sizeof head);
+    ist_buf_add(&feed->aside, item->bytes, from);
+    ist_buf_add(&feed->aside, item->bytes + to, item->len - to);
 }
 
 // Without the label's name, and without an escape that may stand for part of it, it is not.
-static int may_be_own(const char *text, size_t len)
+static int may_be_own(const struct rec_item *item)
 {
-    return memmem(text, len, IST_LABEL_OWNER, strlen(IST_LABEL_OWNER)) || memchr(text, '\\', len);
+    return memmem(item->bytes, item->len, IST_LABEL_OWNER, strlen(IST_LABEL_OWNER)) ||
+           (!item->binary && memchr(item->bytes, '\\', item->len));
 }
 
-int rec_aside_put(struct rec_feed *feed, const char *text, size_t len)
+// The owner it says: by length, borrowed. 0: that cannot be told without reading all of it.
+static int find_owner(const struct rec_item *item, const char **owner, size_t *len, size_t *from, size_t *to)
+{
+    if (item->binary)
+        return kube_proto_find_label(item->bytes, item->len, IST_LABEL_OWNER, owner, len);
+    return kube_find_label(item->bytes, item->len, IST_LABEL_OWNER, owner, len, from, to);
+}
+
+int rec_aside_put(struct rec_feed *feed, const struct rec_item *item)
 {
     const char *owner = feed->cluster->run->owner, *said = NULL;
     size_t said_len = 0, from = 0, to = 0;
     int own = 0;
-    if (!may_be_own(text, len))
+    if (!may_be_own(item))
         return 0;
-    if (kube_find_label(text, len, IST_LABEL_OWNER, &said, &said_len, &from, &to)) {
+    if (find_owner(item, &said, &said_len, &from, &to)) {
         own = said && said_len == strlen(owner) && !memcmp(said, owner, said_len);
     } else {
-        json_t *item = NULL;
-        if (ist_json_parse(text, len, "", &item, NULL) != IST_OK)
+        json_t *object = NULL;
+        if (item->binary || ist_json_parse(item->bytes, item->len, "", &object, NULL) != IST_OK)
             return 0; // whoever reads it says so
-        own = rec_is_own(feed->cluster->run, item);
-        json_decref(item);
+        own = rec_is_own(feed->cluster->run, object);
+        json_decref(object);
     }
     if (own)
-        keep(feed, text, len, from, to);
+        keep(feed, item, from, to);
     return own;
 }
 
@@ -74,10 +90,13 @@ int32_t rec_aside_take(struct rec_feed *feed, int *more, ist_error *err)
 {
     int32_t rc = IST_OK;
     for (size_t n = 0; rc == IST_OK && n < AT_ONCE && feed->aside_at < feed->aside.len; n++) {
-        size_t len;
-        memcpy(&len, feed->aside.data + feed->aside_at, sizeof len);
-        rc = rec_feed_compare(feed, feed->aside.data + feed->aside_at + sizeof len, len, err);
-        feed->aside_at += sizeof len + len;
+        struct head head;
+        memcpy(&head, feed->aside.data + feed->aside_at, sizeof head);
+        struct rec_item item = {.bytes = feed->aside.data + feed->aside_at + sizeof head,
+                                .len = head.len,
+                                .binary = (uint8_t)head.binary};
+        rc = rec_feed_compare(feed, &item, err);
+        feed->aside_at += sizeof head + head.len;
     }
     *more = feed->aside_at < feed->aside.len;
     return rc;

@@ -321,18 +321,6 @@ static int skim_value(struct reader *r, int depth, uint64_t *digest)
     return value != NULL;
 }
 
-static uint64_t metadata_digest(const json_t *metadata)
-{
-    static const char *const written[] = {"name", "namespace", "labels", "annotations", "ownerReferences"};
-    uint64_t sum = kube_digest_type(JSON_OBJECT);
-    for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
-        const json_t *value = json_object_get(metadata, written[i]);
-        if (value)
-            sum += kube_digest_member(written[i], strlen(written[i]), kube_digest(value));
-    }
-    return kube_digest_stir(sum);
-}
-
 static int skim_object(struct reader *r, json_t *head, uint64_t *sum)
 {
     const char *key;
@@ -346,7 +334,7 @@ static int skim_object(struct reader *r, json_t *head, uint64_t *sum)
             if (!metadata || json_object_get(head, "metadata"))
                 return json_decref(metadata), 0;
             json_object_set_new(head, "metadata", metadata);
-            value = metadata_digest(metadata);
+            value = kube_digest_metadata(metadata);
         } else if (!skim_value(r, 1, &value)) {
             return 0;
         }
@@ -362,12 +350,10 @@ int kube_skim(const char *text, size_t len, const char *api, const char *kind, j
               uint64_t *digest)
 {
     struct reader r = {.at = text, .end = text + len};
-    uint64_t sum = kube_digest_type(JSON_OBJECT);
+    uint64_t sum = kube_digest_head(api, kind);
     json_t *made = json_object();
     json_object_set_new(made, "apiVersion", json_string(api));
     json_object_set_new(made, "kind", json_string(kind));
-    sum += kube_digest_member("apiVersion", 10, kube_digest_string(api, strlen(api)));
-    sum += kube_digest_member("kind", 4, kube_digest_string(kind, strlen(kind)));
     int plain = len <= IST_JSON_MAX_SIZE && take(&r, '{') && skim_object(&r, made, &sum);
     plain = plain && (next(&r), r.at == r.end);
     ist_free(r.scratch);
