@@ -24,6 +24,37 @@ struct word {
     struct diags *diags;
 };
 
+static bool is_row(const json_t *row, const char *word, const char *name)
+{
+    return !strcmp(ist_json_str_or(row, "word", ""), word) && !strcmp(ist_json_str_or(row, "name", ""), name);
+}
+
+// Plugins of one role may offer the same command: it is then one command, which each does for its own steps.
+static bool offers(const struct plugin_info *info, const char *word, const char *name)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(info ? info->commands : NULL, i, row)
+    {
+        if (is_row(row, word, name))
+            return true;
+    }
+    return false;
+}
+
+// Does a plugin before the i-th offer it?
+static bool offered_before(struct catalog *catalog, size_t i, const json_t *row)
+{
+    const char *const *names;
+    catalog_names(catalog, &names);
+    while (i-- > 0) {
+        if (offers(catalog_find(catalog, names[i], NULL), ist_json_str_or(row, "word", ""),
+                   ist_json_str_or(row, "name", "")))
+            return true;
+    }
+    return false;
+}
+
 // The row of `word` `name`; all rows of the word are listed in *known, a line each.
 static const json_t *find_row(const struct plugin_info *info, const char *word, const char *name,
                               ist_buf *known)
@@ -38,8 +69,10 @@ static const json_t *find_row(const struct plugin_info *info, const char *word, 
             continue;
         if (name && !strcmp(own, name))
             found = row;
-        ist_buf_printf(known, "%s  isthmus %s %-10s %s", known->len ? "\n" : "", word, own,
-                       ist_json_str_or(row, "doc", ""));
+        char *head = ist_printf("  isthmus %s %-10s ", word, own);
+        if (!known->len || !strstr(known->data, head))
+            ist_buf_printf(known, "%s%s%s", known->len ? "\n" : "", head, ist_json_str_or(row, "doc", ""));
+        ist_free(head);
     }
     return found;
 }
@@ -55,6 +88,8 @@ void cli_help_words(FILE *to)
         const struct plugin_info *info = catalog_find(catalog, names[i], NULL);
         json_array_foreach(info ? info->commands : NULL, at, row)
         {
+            if (offered_before(catalog, i, row))
+                continue;
             char *own =
                 ist_printf("%s %s", ist_json_str_or(row, "word", ""), ist_json_str_or(row, "name", ""));
             fprintf(to, "%s  %-28s %s\n", any ? "" : "\ncommands of plugins:\n", own,
@@ -338,7 +373,7 @@ static int run_in_pipeline(struct word *w)
     int rc = 0, ran = 0;
     const struct pipeline *pipeline = w->loaded.pipeline;
     for (size_t i = 0; i < pipeline->count; i++)
-        if (!strcmp(pipeline->steps[i].plugin, w->info->name)) {
+        if (offers(pipeline->steps[i].info, cli_arg(w->cli, 0), cli_arg(w->cli, 1))) {
             rc |= run_for_step(w, &pipeline->steps[i]);
             ran++;
         }

@@ -1,10 +1,12 @@
-// csr-dmvpn: a Cisco router (CSR 1000v, Catalyst 8000V) in the VPC, as a spoke of a DMVPN.
+// csr-dmvpn: a Cisco router with IOS-XE (CSR 1000v, Catalyst 8000V), launched in the VPC or there before, as a spoke or
+// a hub of a DMVPN.
 #ifndef CSR_DMVPN_CSR_H
 #define CSR_DMVPN_CSR_H
 
 #include <isthmus/alloc.h>
 #include <isthmus/crypto.h>
 #include <isthmus/dmvpn_vm.h>
+#include <isthmus/file.h>
 #include <isthmus/ios_config.h>
 #include <isthmus/ios_show.h>
 #include <isthmus/json.h>
@@ -13,13 +15,31 @@
 #include <stdbool.h>
 
 // Resources in the record: what destroy and a resumed apply need.
+#define R_STACK  IST_DMVPN_STACK
 #define R_ROUTER IST_DMVPN_ROUTER // data {host_key, algorithm}: whom to talk to
-#define R_CONFIG IST_DMVPN_CONFIG // data {sections, secrets}: what stands on it, under whatever name
+// data {sections, secrets}: what stands on it, under whatever name; of a router that was there before also {address,
+// port, user}, and `restore`: the lines that undo what was set outside of our own sections
+#define R_CONFIG IST_DMVPN_CONFIG
+
+// What the configuration depends on beside the inputs.
+struct csr_facts {
+    char outside[40], inside[40]; // interfaces
+    char outside_address[16];     // "" where nobody tells
+    char inside_address[16];
+    ist_net4 inside_network; // of the inside interface
+    char gateway[16];        // behind it; "" when nothing announced needs one
+    bool sets_inside;        // the inside interface is ours to set up
+};
+
+enum csr_place { CSR_VPC, CSR_EXISTING, CSR_RENDER };
 
 struct csr {
     ist_env env;
+    enum csr_place place;
+    bool withdraws; // nothing is wanted any more
+    struct csr_facts facts;
     json_t *inputs, *recorded;
-    ist_dmvpn_vm *vm;
+    ist_dmvpn_vm *vm; // NULL where none is launched
 };
 
 int32_t csr_open(struct csr *c, const ist_host *host, ist_call *call, ist_error *err);
@@ -32,13 +52,21 @@ bool csr_is_unsettled(const struct csr *c, const char *resource);    // an inten
 void csr_tell(const ist_env *env, const json_t *inputs);
 
 // desired.c: the configuration that the router is to have, secrets marked. The caller's (ist_free_secret).
-// `inside`: address of the inside interface. archive: also what a confirmed change needs.
-char *csr_desired(const json_t *inputs, const char *inside, bool archive);
+// archive: also what a confirmed change needs.
+char *csr_desired(const json_t *inputs, const struct csr_facts *facts, bool archive);
 // The static routes in it, as configuration lines. New reference.
-json_t *csr_static_routes(const json_t *inputs);
+json_t *csr_static_routes(const json_t *inputs, const struct csr_facts *facts);
 // The heads of all sections and single lines in it that are ours whole. They are kept in the record: what a later run
 // does not want any more (another OSPF process, another name) is removed. New reference.
-json_t *csr_sections(const json_t *inputs);
+json_t *csr_sections(const json_t *inputs, const struct csr_facts *facts);
+
+// facts.c: of the inputs alone (a launched router, render), or of what a router tells: its running configuration and
+// `show ip interface brief`. IST_ERR_INPUT names what is missing, and what there is.
+int32_t csr_facts_given(const json_t *inputs, struct csr_facts *facts, ist_error *err);
+int32_t csr_facts_found(const json_t *inputs, const ist_ios_config *running, const json_t *brief,
+                        struct csr_facts *facts, ist_error *err);
+// Does a network lie within the inside interface's own?
+bool csr_is_inside(const struct csr_facts *facts, const char *cidr);
 
 // device.c: the conversation with it.
 struct device {
@@ -54,7 +82,11 @@ int32_t csr_compare(struct csr *c, struct device *d, ist_error *err); // fills r
 int32_t csr_compare_fresh(struct csr *c, struct device *d, ist_error *err);
 void csr_hang_up(struct device *d);
 json_t *csr_commands(const ist_ios_diff *diff); // [{kind, path, shown, before?}]; new reference
+
+// change.c
 int32_t csr_configure(struct csr *c, ist_error *err);
+int32_t csr_withdraw(struct csr *c,
+                     ist_error *err); // takes back what was made of a router that was there before
 
 // secrets.c: what state keeps of secrets that the router shows as hashes only.
 int32_t csr_same_secret(void *arg, const ist_ios_shown_secret *secret); // arg: the record's "secrets" object

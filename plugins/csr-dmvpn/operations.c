@@ -24,12 +24,26 @@ static void set_outputs(const struct csr *c, bool machine)
         ist_set_output(&c->env, "ssh_host_key", json_string(key));
 }
 
+// Of a router that nobody launched: what it tells, and what the inputs say of it.
+static void set_router_outputs(const struct csr *c)
+{
+    const char *seen_as = csr_input(c, "nbma_address");
+    if (csr_input(c, "DmvpnIp"))
+        ist_set_output(&c->env, "tunnel_address", json_string(csr_input(c, "DmvpnIp")));
+    if (seen_as || *c->facts.outside_address)
+        ist_set_output(&c->env, "nbma_address", json_string(seen_as ? seen_as : c->facts.outside_address));
+    ist_set_output(&c->env, "next_hop", json_pack("{ss ss}", "kind", "ip", "id", c->facts.inside_address));
+    ist_set_output(&c->env, "security_group", json_string(""));
+    ist_set_output(&c->env, "instance_id", json_string(""));
+}
+
 // ---- observe ----
 
 // Why the router's configuration cannot be said; plan tells it.
 static json_t *cause_of(const ist_error *err)
 {
-    json_t *out = json_pack("{si ss ss}", "code", err->code, "unknown", err->text, "hint", err->hint);
+    json_t *out = json_pack("{si ss ss ss}", "code", err->code, "where", err->where, "unknown", err->text,
+                            "hint", err->hint);
     // Words of a device that are no UTF-8 have no place in JSON.
     return out ? out : json_pack("{si ss}", "code", err->code, "unknown", "what it answers is no text");
 }
@@ -40,13 +54,16 @@ static json_t *look_at_router(struct csr *c)
     struct device d = {0};
     ist_error err = {.text = "its host key has not been seen yet"};
     json_t *out;
-    if (!ist_json_str(csr_record(c, R_ROUTER), "host_key") && !csr_input(c, "ssh.known_hosts"))
+    if (c->place == CSR_VPC && !ist_json_str(csr_record(c, R_ROUTER), "host_key") &&
+        !csr_input(c, "ssh.known_hosts"))
         return cause_of(&err);
     int32_t rc = csr_connect(c, false, &d, NULL, &err);
     if (rc == IST_OK)
         rc = csr_compare(c, &d, &err);
     if (rc == IST_OK)
-        out = json_pack("{so si}", "commands", csr_commands(&d.diff), "pending", d.pending);
+        out =
+            json_pack("{so si s{ss ss}}", "commands", csr_commands(&d.diff), "pending", d.pending, "facts",
+                      "outside_address", c->facts.outside_address, "inside_address", c->facts.inside_address);
     else
         out = cause_of(&err);
     csr_hang_up(&d);
@@ -58,8 +75,18 @@ int32_t csr_observe(const ist_host *host, ist_call *call)
     struct csr c;
     ist_error err = {0};
     int32_t rc = csr_open(&c, host, call, &err);
-    if (rc == IST_OK)
-        rc = ist_dmvpn_vm_prepare(c.vm, &err);
+    if (rc == IST_OK && c.place == CSR_RENDER)
+        set_router_outputs(&c);
+    if (rc == IST_OK && c.place == CSR_EXISTING) {
+        json_t *router = csr_input(&c, "ssh.host") ? look_at_router(&c) : NULL;
+        if (ist_json_at(router, "commands"))
+            set_router_outputs(&c);
+        if (router)
+            ist_set_observed(&c.env, json_pack("{so}", "router", router));
+    }
+    if (rc != IST_OK || c.place != CSR_VPC)
+        return end(&c, rc, &err);
+    rc = ist_dmvpn_vm_prepare(c.vm, &err);
     if (rc == IST_OK) {
         bool machine = ist_dmvpn_vm_runs(c.vm);
         json_t *seen = ist_dmvpn_vm_observed(c.vm);
@@ -107,6 +134,8 @@ static int32_t plan_fresh(struct csr *c, uint32_t action, ist_error *err)
 static bool apply_would_help(const struct csr *c, int64_t code)
 {
     bool unreachable = code == IST_ERR_NETWORK || code == IST_ERR_TIMEOUT;
+    if (c->place == CSR_EXISTING)
+        return false; // it is there, or nothing can be done
     return csr_is_unsettled(c, R_CONFIG) || !csr_record(c, R_CONFIG) ||
            (unreachable && strcmp(ist_dmvpn_vm_state(c->vm), "drifted") == 0);
 }
@@ -117,8 +146,12 @@ static int32_t plan_config(struct csr *c, const json_t *router, ist_error *err)
     const json_t *commands = json_object_get(router, "commands");
     int64_t code = ist_json_int(router, "code", 0);
     if (unknown && !apply_would_help(c, code)) {
-        int32_t rc = ist_fail(err, code ? (int32_t)code : IST_ERR_DENIED, "router",
-                              "its configuration cannot be read: %s", unknown);
+        int32_t rc = IST_OK;
+        if (code == IST_ERR_INPUT && c->place == CSR_EXISTING)
+            rc = ist_fail(err, IST_ERR_INPUT, ist_json_str_or(router, "where", "router"), "%s", unknown);
+        else
+            rc = ist_fail(err, code ? (int32_t)code : IST_ERR_DENIED, "router",
+                          "its configuration cannot be read: %s", unknown);
         ist_hint(err, "%s", ist_json_str_or(router, "hint", ""));
         return rc;
     }
@@ -127,7 +160,8 @@ static int32_t plan_config(struct csr *c, const json_t *router, ist_error *err)
         plan_commands(c, IST_UPDATE, reason, NULL);
         ist_free(reason);
     } else if (json_array_size(commands) > 0) {
-        plan_commands(c, IST_UPDATE, NULL, commands);
+        plan_commands(c, csr_record(c, R_CONFIG) || c->place == CSR_VPC ? IST_UPDATE : IST_CREATE, NULL,
+                      commands);
     } else if (csr_is_unsettled(c, R_CONFIG) || !csr_record(c, R_CONFIG)) {
         plan_commands(c, IST_UPDATE, "an earlier run ended before it was confirmed and saved", NULL);
     }
@@ -154,12 +188,51 @@ static int32_t plan_all(struct csr *c, const json_t *observed, ist_error *err)
     return rc;
 }
 
+static void recall_facts(struct csr *c, const json_t *facts)
+{
+    const struct {
+        const char *name;
+        char *to;
+    } rows[] = {{"outside_address", c->facts.outside_address}, {"inside_address", c->facts.inside_address}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *text = ist_json_str_or(facts, rows[i].name, "");
+        memcpy(rows[i].to, text, strnlen(text, 15) + 1);
+        rows[i].to[15] = 0;
+    }
+}
+
+// A router that was there before, or the configuration alone.
+static int32_t plan_router(struct csr *c, const json_t *router, ist_error *err)
+{
+    int32_t rc = IST_OK;
+    if (c->place == CSR_RENDER) {
+        ist_log(&c->env, IST_LOG_INFO,
+                "nothing is done anywhere: `isthmus dmvpn render` prints the configuration");
+        set_router_outputs(c);
+        return IST_OK;
+    }
+    if (!router)
+        return ist_fail(err, IST_ERR_NETWORK, "router", "it was not seen");
+    rc = plan_config(c, router, err);
+    if (rc == IST_OK && json_object_get(router, "facts")) {
+        recall_facts(c, json_object_get(router, "facts"));
+        set_router_outputs(c);
+    }
+    return rc;
+}
+
 int32_t csr_plan(const ist_host *host, ist_call *call)
 {
     struct csr c;
     ist_error err = {0};
     int32_t rc = csr_open(&c, host, call, &err);
     json_t *observed = rc == IST_OK ? ist_observed(&c.env) : NULL;
+    if (rc == IST_OK && c.place != CSR_VPC) {
+        csr_tell(&c.env, c.inputs);
+        rc = plan_router(&c, json_object_get(observed, "router"), &err);
+        json_decref(observed);
+        return end(&c, rc, &err);
+    }
     // Seen a moment ago, and not asked for again.
     if (json_object_get(observed, "vm"))
         ist_dmvpn_vm_recall(c.vm, observed);
@@ -182,12 +255,14 @@ int32_t csr_apply(const ist_host *host, ist_call *call)
     struct csr c;
     ist_error err = {0};
     int32_t rc = csr_open(&c, host, call, &err);
-    if (rc == IST_OK)
+    if (rc == IST_OK && c.place == CSR_VPC)
         rc = ist_dmvpn_vm_launch(c.vm, &err);
-    if (rc == IST_OK)
+    if (rc == IST_OK && c.place != CSR_RENDER)
         rc = csr_configure(&c, &err);
-    if (rc == IST_OK)
+    if (rc == IST_OK && c.place == CSR_VPC)
         set_outputs(&c, true);
+    else if (rc == IST_OK)
+        set_router_outputs(&c);
     return end(&c, rc, &err);
 }
 
@@ -197,6 +272,6 @@ int32_t csr_destroy(const ist_host *host, ist_call *call)
     ist_error err = {0};
     int32_t rc = csr_open(&c, host, call, &err);
     if (rc == IST_OK)
-        rc = ist_dmvpn_vm_remove(c.vm, &err);
+        rc = c.place == CSR_VPC ? ist_dmvpn_vm_remove(c.vm, &err) : csr_withdraw(&c, &err);
     return end(&c, rc, &err);
 }

@@ -12,7 +12,7 @@ start_alone() {
     mkdir "$TMP/r"
     ssh-keygen -q -t ed25519 -N '' -f "$TMP/key"
     mkfifo "$TMP/in"
-    ISTHMUS_LAB_MINUTE_MS=${ISTHMUS_LAB_MINUTE_MS:-60000} timeout 300 "$ALONE" "$TMP/r" "$TMP/key.pub" <"$TMP/in" >"$TMP/ready" 2>"$TMP/err" &
+    ISTHMUS_LAB_MINUTE_MS=${ISTHMUS_LAB_MINUTE_MS:-60000} timeout 900 "$ALONE" "$TMP/r" "$TMP/key.pub" <"$TMP/in" >"$TMP/ready" 2>"$TMP/err" &
     ALONE_PID=$!
     exec 9>"$TMP/in"
     trap 'exec 9>&-; kill $ALONE_PID 2>/dev/null; cleanup' EXIT

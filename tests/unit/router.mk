@@ -30,7 +30,8 @@ tests_unit_test_ios_config_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test-csr-secrets
 UNIT_TESTS += tests/unit/test-csr-secrets
 tests_unit_test_csr_secrets_SOURCES = %D%/test-csr-secrets.c plugins/csr-dmvpn/secrets.c plugins/csr-dmvpn/device.c \
-	plugins/csr-dmvpn/desired.c plugins/csr-dmvpn/launch.c plugins/csr-dmvpn/inputs.c
+	plugins/csr-dmvpn/desired.c plugins/csr-dmvpn/launch.c plugins/csr-dmvpn/inputs.c \
+	plugins/csr-dmvpn/facts.c
 tests_unit_test_csr_secrets_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/csr-dmvpn
 tests_unit_test_csr_secrets_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_csr_secrets_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)

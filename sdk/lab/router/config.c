@@ -358,6 +358,8 @@ static void print(const struct line *line, int depth, const struct printing *p)
         const struct line *child = line->child[i];
         char *owned = NULL;
         const char *text = child->text;
+        if (!child->count && !strcmp(text, "archive"))
+            continue; // shown with what is set in it only
         if (p->form == CONFIG_REDACTED)
             text = redacted(child, &owned);
         else if (p->form == CONFIG_SHOWN && p->encrypts && is_clear_key(child))

@@ -213,6 +213,7 @@ struct route {
     int distance; // administrative
     char code[8]; // "C", "L", "S", "S*", "O", "O IA", "O E2"
     uint32_t via; // 0: the interface alone
+    bool named;   // a static route that is configured with its interface
     char interface[32];
 };
 enum { ROUTES_MAX = 128 };

@@ -102,9 +102,13 @@ static void add_static(const struct router *router, struct table *table)
     const struct line *line;
     struct hop hop;
     for (size_t i = 0; (line = config_find(router->running, "ip route", i)); i++) {
-        if (parse_static(router, line->text, &hop) && resolved(router, table, &hop))
-            add(table, hop.network, hop.prefix, hop.prefix ? "S" : "S*", hop.distance, hop.via,
-                hop.interface);
+        if (!parse_static(router, line->text, &hop))
+            continue;
+        const bool named = *hop.interface;
+        if (!resolved(router, table, &hop) || table->count == table->room)
+            continue;
+        add(table, hop.network, hop.prefix, hop.prefix ? "S" : "S*", hop.distance, hop.via, hop.interface);
+        table->routes[table->count - 1].named = named;
     }
 }
 

@@ -345,7 +345,8 @@ static void print_route(const struct route *route, bool indented, int64_t age, F
     if (!route->via) {
         fprintf(out, "is directly connected, %s\n", route->interface);
     } else if (*route->code == 'S') {
-        fprintf(out, "[%d/0] via %s\n", route->distance, via);
+        fprintf(out, "[%d/0] via %s%s%s\n", route->distance, via, route->named ? ", " : "",
+                route->named ? route->interface : "");
     } else {
         fprintf(out, "[110/%d] via %s, ", strstr(route->code, "E2") ? 20 : 1001, via);
         print_age(out, age);
