@@ -113,6 +113,57 @@ static void expect(const char *dir, const char *name, const char *file, const ch
     ist_free(wanted);
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+// The parameters of a query in ASCII, and in an order of their own: the signature does not depend on how they are sent.
+static char *sorted(const char *query)
+{
+    char *parts[64], *rest = NULL;
+    size_t count = 0;
+    ist_buf ascii = {0}, text = {0};
+    for (const char *c = query; *c != '\0'; c++)
+        ist_buf_printf(&ascii, (*c & 0x80) != 0 ? "%%%02X" : "%c", (unsigned char)*c);
+    char *all = ist_buf_take(&ascii);
+    for (char *part = strtok_r(all, "&", &rest); part != NULL && count < 64;
+         part = strtok_r(NULL, "&", &rest))
+        parts[count++] = part;
+    qsort(parts, count, sizeof(*parts), by_text);
+    for (size_t i = 0; i < count; i++)
+        ist_buf_printf(&text, "%s\n", parts[i]);
+    ist_free(all);
+    return ist_buf_take(&text);
+}
+
+// What is sent in the end: the header Authorization, or the query of the URL.
+static void expect_sent(const char *dir, const char *name, const char *file, const char *found)
+{
+    char *whole = slurp(dir, name, file), *wanted, *sent = ist_strdup(found);
+    assert_non_null(whole);
+    char *header = strstr(whole, "\nAuthorization:"), *version = strstr(whole, " HTTP/1.1");
+    assert_non_null(version);
+    if (header != NULL) {
+        header += strlen("\nAuthorization:");
+        wanted = ist_strndup(header, strcspn(header, "\n"));
+    } else {
+        *version = '\0';
+        char *query = strchr(whole, '?'), *text = sorted(sent);
+        assert_non_null(query);
+        wanted = sorted(query + 1);
+        ist_free(sent);
+        sent = text;
+    }
+    if (strcmp(wanted, sent) != 0) {
+        print_error("%s/%s\n--- expected\n%s\n--- found\n%s\n", name, file, wanted, sent);
+        failures++;
+    }
+    ist_free(sent);
+    ist_free(wanted);
+    ist_free(whole);
+}
+
 static const char *data_dir(char *path, size_t size)
 {
     const char *data = getenv("ISTHMUS_TEST_DATA");
@@ -144,11 +195,13 @@ static void every_published_vector_signs_alike(void **state)
         expect(dir, entry->d_name, "header-canonical-request.txt", result.canonical_request);
         expect(dir, entry->d_name, "header-string-to-sign.txt", result.string_to_sign);
         expect(dir, entry->d_name, "header-signature.txt", result.signature);
+        expect_sent(dir, entry->d_name, "header-signed-request.txt", result.authorization);
         sigv4_result_free(&result);
         sigv4_presign(&v.who, &v.request, (int)ist_json_int(v.context, "expiration_in_seconds", 0), &result);
         expect(dir, entry->d_name, "query-canonical-request.txt", result.canonical_request);
         expect(dir, entry->d_name, "query-string-to-sign.txt", result.string_to_sign);
         expect(dir, entry->d_name, "query-signature.txt", result.signature);
+        expect_sent(dir, entry->d_name, "query-signed-request.txt", result.query);
         sigv4_result_free(&result);
         unload(&v);
         cases++;
