@@ -81,17 +81,26 @@ static int controller_is_on(const struct engine *e)
     return value != NULL && strcmp(value, "true") == 0;
 }
 
-// A managed add-on's own configuration decides: what is on the DaemonSet follows it.
-static int is_on(const struct engine *e)
+// By the add-on's configuration where EKS manages the VPC CNI.
+static int is_configured(const struct engine *e)
 {
-    if (e->addon == NULL)
-        return agent_is_on(e) && controller_is_on(e);
     json_t *values = addon_configuration(e->addon);
     const json_t *value = json_object_get(values, ADDON_KEY);
     const int on =
         json_is_true(value) || (json_is_string(value) && strcmp(json_string_value(value), "true") == 0);
     json_decref(values);
     return on;
+}
+
+// Where it is set for good, and in fact: an add-on leaves on the DaemonSet what somebody else has set there (PRESERVE).
+static int is_on(const struct engine *e)
+{
+    return agent_is_on(e) && controller_is_on(e) && (e->addon == NULL || is_configured(e));
+}
+
+static int is_off(const struct engine *e)
+{
+    return e->addon != NULL ? !is_configured(e) : !(agent_is_on(e) && controller_is_on(e));
 }
 
 static int is_wanted(const struct step *s)
@@ -195,8 +204,16 @@ static int32_t set_on_addon(struct step *s, const struct engine *e, int on, cons
 
 static int32_t set(struct step *s, const struct engine *e, int on, const char *token, ist_error *err)
 {
-    const int32_t rc =
-        e->addon != NULL ? set_on_addon(s, e, on, token, err) : set_on_daemonset(s, e, on, err);
+    struct engine then = {0};
+    int32_t rc = e->addon == NULL         ? set_on_daemonset(s, e, on, err)
+                 : is_configured(e) == on ? IST_OK
+                                          : set_on_addon(s, e, on, token, err);
+    if (rc == IST_OK && e->addon != NULL && on) { // what the add-on left there as it was
+        rc = engine_of(s, &then, err);
+        if (rc == IST_OK && !(agent_is_on(&then) && controller_is_on(&then)))
+            rc = set_on_daemonset(s, &then, on, err);
+        engine_free(&then);
+    }
     return rc == IST_OK ? ist_kube_rollout(s->kube, e->daemonset, err) : rc;
 }
 
@@ -227,7 +244,7 @@ static int32_t turn_off(struct step *s, ist_error *err)
     if (step_record(s, RESOURCE_POLICY) == NULL)
         return IST_OK;
     int32_t rc = engine_of(s, &now, err);
-    if (rc == IST_OK && now.daemonset != NULL && is_on(&now))
+    if (rc == IST_OK && now.daemonset != NULL && !is_off(&now))
         rc = set(s, &now, 0, NULL, err);
     engine_free(&now);
     return rc == IST_OK ? ist_outcome(&s->env, RESOURCE_POLICY, NULL, err) : rc;

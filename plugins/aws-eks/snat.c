@@ -148,14 +148,23 @@ static int32_t wanted_of(struct step *s, struct snat *wanted, ist_error *err)
 // Where the variable is set, and to what.
 struct current {
     json_t *addon; // NULL: on the DaemonSet
-    char *value;   // NULL: not set
+    char *value;   // where it is set for good: the add-on's configuration, else the DaemonSet; NULL: not set
+    char
+        *live; // on the DaemonSet, which counts: an add-on leaves there what somebody else has set (PRESERVE)
 };
 
 static void current_free(struct current *c)
 {
     json_decref(c->addon);
     ist_free(c->value);
+    ist_free(c->live);
     *c = (struct current){0};
+}
+
+static int is_set_to(const struct current *now, const char *value)
+{
+    return now->value != NULL && now->live != NULL && strcmp(now->value, value) == 0 &&
+           strcmp(now->live, value) == 0;
 }
 
 static int32_t current_of(struct step *s, const char *variable, struct current *c, ist_error *err)
@@ -167,11 +176,11 @@ static int32_t current_of(struct step *s, const char *variable, struct current *
         return rc;
     if (found.addon != NULL)
         found.value = addon_value(found.addon, variable);
-    if (found.value == NULL) {
-        rc = daemonset_of(s, &daemonset, err);
-        if (rc == IST_OK)
-            found.value = daemonset_value(daemonset, variable);
-    }
+    rc = daemonset_of(s, &daemonset, err);
+    if (rc == IST_OK)
+        found.live = daemonset_value(daemonset, variable);
+    if (found.value == NULL && found.live != NULL)
+        found.value = ist_strdup(found.live);
     json_decref(daemonset);
     if (rc == IST_OK)
         *c = found;
@@ -247,7 +256,7 @@ int32_t snat_plan(struct step *s, ist_error *err)
         if (rc == IST_OK)
             rc = current_of(s, wanted.variable, &now, err);
     }
-    const int same = now.value != NULL && wanted.value != NULL && strcmp(now.value, wanted.value) == 0;
+    const int same = wanted.value != NULL && is_set_to(&now, wanted.value);
     if (rc == IST_OK && stale != NULL) {
         plan_stale(s, stale, &wanted);
     } else if (rc == IST_OK && wanted.variable != NULL && (!same || step_is_unsettled(s, RESOURCE_SNAT))) {
@@ -259,7 +268,7 @@ int32_t snat_plan(struct step *s, ist_error *err)
             ist_change(&s->env, ours ? IST_UPDATE : IST_CREATE, RESOURCE_SNAT,
                        same ? "an earlier run was interrupted here" : NULL);
             ist_change_field(&s->env, RESOURCE_SNAT, wanted.variable,
-                             now.value != NULL ? json_string(now.value) : NULL, json_string(wanted.value));
+                             now.live != NULL ? json_string(now.live) : NULL, json_string(wanted.value));
         }
     }
     current_free(&now);
@@ -294,11 +303,31 @@ static int32_t wait_rollout(struct step *s, ist_error *err)
     return rc;
 }
 
-static int32_t set_value(struct step *s, const json_t *addon, const char *variable, const char *value,
+// By the add-on where there is one; what it has left on the DaemonSet as somebody else set it is set there too.
+static int32_t set_by_addon(struct step *s, const struct current *now, const char *variable,
+                            const char *value, const char *token, ist_error *err)
+{
+    json_t *daemonset = NULL;
+    char *configured = addon_value(now->addon, variable), *live = NULL;
+    const int as_wanted = value != NULL && configured != NULL && strcmp(configured, value) == 0;
+    int32_t rc = as_wanted ? IST_OK : addon_set(s, now->addon, variable, value, token, err);
+    if (rc == IST_OK && value != NULL)
+        rc = daemonset_of(s, &daemonset, err);
+    if (daemonset != NULL)
+        live = daemonset_value(daemonset, variable);
+    if (rc == IST_OK && value != NULL && (live == NULL || strcmp(live, value) != 0))
+        rc = set_on_daemonset(s, variable, value, err);
+    json_decref(daemonset);
+    ist_free(configured);
+    ist_free(live);
+    return rc;
+}
+
+static int32_t set_value(struct step *s, const struct current *now, const char *variable, const char *value,
                          const char *token, ist_error *err)
 {
-    int32_t rc = addon != NULL ? addon_set(s, addon, variable, value, token, err)
-                               : set_on_daemonset(s, variable, value, err);
+    const int32_t rc = now->addon != NULL ? set_by_addon(s, now, variable, value, token, err)
+                                          : set_on_daemonset(s, variable, value, err);
     return rc == IST_OK ? wait_rollout(s, err) : rc;
 }
 
@@ -314,7 +343,7 @@ static int32_t restore(struct step *s, const json_t *record, ist_error *err)
     if (rc == IST_ERR_NOT_FOUND)
         return IST_OK; // the CNI is gone, and the setting with it
     if (rc == IST_OK && now.value != NULL && ours != NULL && strcmp(now.value, ours) == 0)
-        rc = set_value(s, now.addon, variable, ist_json_str(record, "before"), NULL, &failed);
+        rc = set_value(s, &now, variable, ist_json_str(record, "before"), NULL, &failed);
     else if (rc == IST_OK && now.value != NULL)
         ist_log(&s->env, IST_LOG_WARN, "%s was changed to %s since Isthmus set it: it stays", variable,
                 now.value);
@@ -336,10 +365,16 @@ static int32_t set_wanted(struct step *s, const struct snat *wanted, const json_
 {
     struct current now = {0};
     char token[65];
-    int32_t rc = current_of(s, wanted->variable, &now, err);
-    if (rc != IST_OK)
+    int32_t rc = check_auto_mode(s, err); // a plan could not look into a cluster that was not there yet
+    if (rc == IST_OK)
+        rc = current_of(s, wanted->variable, &now, err);
+    const int same = is_set_to(&now, wanted->value);
+    if (rc == IST_OK && !same && strcmp(wanted->variable, EXTERNAL) == 0)
+        rc = check_public_nodes(s, err);
+    if (rc != IST_OK) {
+        current_free(&now);
         return rc;
-    const int same = now.value != NULL && strcmp(now.value, wanted->value) == 0;
+    }
     if (same && !step_is_unsettled(s, RESOURCE_SNAT)) {
         current_free(&now);
         return wait_rollout(s, err);
@@ -348,8 +383,7 @@ static int32_t set_wanted(struct step *s, const struct snat *wanted, const json_
     const char *before = record != NULL ? ist_json_str(record, "before") : now.value;
     rc = ist_intent(&s->env, RESOURCE_SNAT, record_data(s, wanted, before), token, err);
     if (rc == IST_OK)
-        rc = same ? wait_rollout(s, err)
-                  : set_value(s, now.addon, wanted->variable, wanted->value, token, err);
+        rc = same ? wait_rollout(s, err) : set_value(s, &now, wanted->variable, wanted->value, token, err);
     if (rc == IST_OK)
         rc = ist_outcome(&s->env, RESOURCE_SNAT, record_data(s, wanted, before), err);
     current_free(&now);
@@ -392,8 +426,11 @@ int32_t snat_verify(struct step *s, ist_error *err)
         rc = current_of(s, wanted.variable, &now, err);
     if (rc == IST_OK && wanted.variable != NULL)
         ist_check(&s->env, "pods keep their addresses (SNAT)",
-                  now.value != NULL && strcmp(now.value, wanted.value) == 0 ? IST_PASS : IST_FAIL, "%s is %s",
-                  wanted.variable, now.value != NULL ? now.value : "not set");
+                  is_set_to(&now, wanted.value) ? IST_PASS : IST_FAIL, "%s is %s%s", wanted.variable,
+                  now.live != NULL ? now.live : "not set",
+                  now.live != NULL && now.value != NULL && strcmp(now.live, now.value) != 0
+                      ? " on the DaemonSet, and not in the add-on's configuration"
+                      : "");
     current_free(&now);
     ist_free(wanted.value);
     return rc;

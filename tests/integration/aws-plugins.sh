@@ -187,6 +187,7 @@ says 0 '.cluster.computeConfig = {enabled: true}'
 with "enable_snat: false"
 ok "aws-eks: Auto Mode is told where SNAT was to be set" refuses "EKS Auto Mode ignores the settings of the VPC CNI" aws-eks plan
 ok "aws-eks: and what to set instead" grep -q snatPolicy "$TMP/ran"
+ok "aws-eks: in apply too, where plan could not look into it" refuses "EKS Auto Mode ignores the settings of the VPC CNI" aws-eks apply
 with "enable_snat: true" "network_policy: vpc-cni"
 ok "aws-eks: and where policies were" refuses "set \`networkPolicy\` in the NodeClass" aws-eks plan
 with "enable_snat: true"
@@ -213,6 +214,8 @@ lab faults add service='^kube/aws$' action='^list nodes$' effect=answer times=0 
     "body=$(k get --raw /api/v1/nodes | jq -c '.items[0].status.addresses += [{type: "ExternalIP", address: "203.0.113.7"}]')" >/dev/null
 with "enable_snat: false"
 ok "aws-eks: nodes with public addresses are not cut off" refuses "has the public address 203.0.113.7" aws-eks plan
+not_cut() { refuses "has the public address 203.0.113.7" aws-eks apply && [ "$(snat AWS_VPC_K8S_CNI_EXTERNALSNAT)" = false ]; }
+ok "aws-eks: nor by apply, where plan could not look into it" not_cut
 with "exclude_snat_cidrs: [10.1.0.0/16]"
 ok "aws-eks: which prefixes do not do" plan aws-eks create
 lab faults clear >/dev/null
@@ -225,6 +228,12 @@ values() { aws eks describe-addon --cluster-name aws --addon-name vpc-cni --quer
 ok "aws-eks: apply where the VPC CNI is an add-on" run aws-eks apply
 ok "aws-eks: sets SNAT there, and keeps the rest" test "$(values | jq -c .env)" = '{"AWS_VPC_K8S_CNI_EXTERNALSNAT":"true","WARM_IP_TARGET":"3"}'
 ok "aws-eks: a second plan is empty with it" plan aws-eks ""
+k set env ds/aws-node -n kube-system AWS_VPC_K8S_CNI_EXTERNALSNAT=false >/dev/null
+ok "aws-eks: what somebody set beside the add-on, which keeps it, is the only change" plan aws-eks update
+beside() { ! run aws-eks verify && [ "$(evidence "pods keep their addresses (SNAT)")" = "fail: AWS_VPC_K8S_CNI_EXTERNALSNAT is false on the DaemonSet, and not in the add-on's configuration" ]; }
+ok "aws-eks: and verify tells of it" beside
+ok "aws-eks: apply mends it there" run aws-eks apply
+ok "aws-eks: exactly, beside the add-on" plan aws-eks ""
 ok "aws-eks: destroy with it" run aws-eks destroy
 ok "aws-eks: restores the add-on" test "$(values | jq -c .env.WARM_IP_TARGET)" = '"3"'
 own >"$TMP/aws-eks.yaml"
@@ -238,6 +247,10 @@ eventually active
 ok "aws-eks: switched off in the add-on is the only change" plan aws-eks update
 ok "aws-eks: which apply mends" run aws-eks apply
 ok "aws-eks: exactly, in the add-on too" plan aws-eks ""
+k patch ds -n kube-system aws-node -p '{"spec":{"template":{"spec":{"containers":[{"name":"aws-eks-nodeagent","args":["--enable-network-policy=false"]}]}}}}' >/dev/null
+ok "aws-eks: an agent that somebody switched off beside the add-on is the only change" plan aws-eks update
+ok "aws-eks: which apply mends there" run aws-eks apply
+ok "aws-eks: and is enforced again" enforced_is "pass: by aws-eks-nodeagent, ready on each of 2 nodes"
 ok "aws-eks: destroy with the add-on's policies" run aws-eks destroy
 ok "aws-eks: leaves them off, and the rest" test "$(values | jq -c '[.enableNetworkPolicy, .env.WARM_IP_TARGET]')" = '["false","3"]'
 
