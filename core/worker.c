@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -47,7 +48,9 @@ struct worker {
     pthread_mutex_t lock;    // of what follows
     pthread_cond_t changed;
     json_t *request; // next operation, or NULL
-    json_t *answer;  // to the intent or outcome that waits, or NULL
+    json_t *
+        before; // what the operation that has ended was asked, with what it observed; the operation's thread's
+    json_t *answer; // to the intent or outcome that waits, or NULL
     bool busy, ended;
 };
 
@@ -125,6 +128,8 @@ static int32_t send_event(void *arg, json_t *event)
 {
     struct worker *worker = arg;
     const char *type = ist_json_str_or(event, "type", "");
+    if (!strcmp(type, "observed"))
+        json_object_set(worker->before, "observed", json_object_get(event, "value"));
     // Once the core has the result it may close the wire, which then interrupts nothing.
     if (!strcmp(type, "result")) {
         pthread_mutex_lock(&worker->lock);
@@ -184,6 +189,20 @@ static void run(struct worker *worker, const ist_plugin *plugin, const json_t *r
     runner_run(plugin, &asked, &worker->cancel, &sink);
 }
 
+// A plan after its observe is about the same, which has not come again.
+static void take_subject(struct worker *worker, json_t *request)
+{
+    static const char *const names[] = {"inputs", "observed", "recorded", "outputs"};
+    const bool again = ist_json_bool(request, "again", 0);
+    for (size_t i = 0; again && i < sizeof(names) / sizeof(*names); i++) {
+        json_t *value = json_object_get(worker->before, names[i]);
+        if (value)
+            json_object_set(request, names[i], value);
+    }
+    json_decref(worker->before);
+    worker->before = request;
+}
+
 // Operations until the core closes the wire.
 static void serve(struct worker *worker, const ist_plugin *plugin)
 {
@@ -197,8 +216,8 @@ static void serve(struct worker *worker, const ist_plugin *plugin)
         worker->request = NULL;
         worker->busy = true;
         pthread_mutex_unlock(&worker->lock);
+        take_subject(worker, request);
         run(worker, plugin, request);
-        json_decref(request);
         pthread_mutex_lock(&worker->lock);
     }
     pthread_mutex_unlock(&worker->lock);
@@ -249,6 +268,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "isthmus-worker is started by isthmus; try `isthmus plugin run`\n");
         return 2;
     }
+    // What crosses the wire is read by one thread and used by another. A heap of its own for each, which glibc
+    // enlarges by a page a call, would cost more than their waiting for each other.
+    mallopt(M_ARENA_MAX, 1);
     settle_in((pid_t)strtol(argv[3], NULL, 10), strtoul(argv[4], NULL, 10));
     struct worker worker = {.frames = {.max = (size_t)2 * WIRE_MAX_FRAME},
                             .sending = PTHREAD_MUTEX_INITIALIZER,
@@ -269,6 +291,7 @@ int main(int argc, char **argv)
     wire_reader_free(worker.reader);
     ist_buf_free(&worker.frames);
     json_decref(worker.answer);
+    json_decref(worker.before);
     cancel_close(&worker.cancel);
     renewal_close(&worker.renewal);
     // The plugin stays loaded: its destructors run at exit, and a sanitizer can still name its functions.

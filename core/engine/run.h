@@ -44,6 +44,7 @@ struct task {
 
     // The operation under way.
     uint32_t operation; // 0: none
+    uint64_t reading;   // of the last observe: the plan after it is of the same
     struct worker *worker;
     bool pooled;
     int64_t deadline, cancelled_at, restart_at; // monotonic ms, 0: none

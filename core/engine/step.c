@@ -53,6 +53,7 @@ static int take_worker(struct run *run, struct task *task, const struct plugin_i
 
 static int send_request(struct run *run, struct task *task, uint32_t operation, ist_error *err)
 {
+    static uint64_t readings; // of all runs of this process: workers may outlive one
     static const json_t *empty;
     if (!empty)
         empty = json_object();
@@ -66,7 +67,10 @@ static int send_request(struct run *run, struct task *task, uint32_t operation, 
         .recorded = resources ? resources : empty,
         .last_outputs = json_object_get(task->record, "outputs"),
         .run_dir = dir,
-        .timeout_ms = timeout_of(task, operation)};
+        .timeout_ms = timeout_of(task, operation),
+        .reading = operation == IST_OP_PLAN ? task->reading : 0};
+    if (operation == IST_OP_OBSERVE)
+        request.reading = task->reading = ++readings;
     int rc = worker_ask(task->worker, &request, err);
     ist_free(dir);
     return rc;

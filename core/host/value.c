@@ -22,6 +22,9 @@ struct ist_value {
     size_t count, room;
     size_t *index; // of keys: open addressing, 0 empty, else position + 1
     size_t index_size;
+    // Of a list or map that nobody has looked into yet: what its children will be made of; owned. A record of a thousand
+    // resources, of which a plugin asks a few, costs no more than these.
+    json_t *source;
 };
 
 struct value_pool {
@@ -48,6 +51,7 @@ static void value_drop(ist_value *v)
     ist_free(v->items);
     ist_free(v->keys);
     ist_free(v->index);
+    json_decref(v->source);
     ist_free(v);
 }
 
@@ -145,6 +149,8 @@ ist_value *value_new_bytes(struct value_pool *pool, const char *bytes, size_t le
 
 // ---- reading
 
+static void look_into(const ist_value *v);
+
 static uint32_t host_kind(const ist_value *v)
 {
     return v ? v->kind : IST_NULL;
@@ -172,16 +178,19 @@ static const char *host_get_bytes(const ist_value *v, size_t *len)
 
 static size_t host_count(const ist_value *v)
 {
+    look_into(v);
     return v ? v->count : 0;
 }
 
 static const ist_value *host_at(const ist_value *v, size_t i)
 {
+    look_into(v);
     return v && i < v->count ? v->items[i] : NULL;
 }
 
 static const char *host_key_at(const ist_value *v, size_t i)
 {
+    look_into(v);
     return v && v->keys && i < v->count ? v->keys[i] : NULL;
 }
 
@@ -233,6 +242,7 @@ static const ist_value *host_get(const ist_value *v, const char *key)
 {
     if (!v || v->kind != IST_MAP || !key)
         return NULL;
+    look_into(v);
     size_t i = map_find(v, key);
     return i < v->count ? v->items[i] : NULL;
 }
@@ -267,6 +277,7 @@ static void host_add(ist_value *list, ist_value *item)
 {
     if (!list || list->kind != IST_LIST)
         return;
+    look_into(list);
     item = value_adopt(list, item);
     value_room(list);
     list->items[list->count++] = item;
@@ -276,6 +287,7 @@ static void host_put(ist_value *map, const char *key, ist_value *item)
 {
     if (!map || map->kind != IST_MAP || !key)
         return;
+    look_into(map);
     item = value_adopt(map, item);
     size_t i = map_find(map, key);
     if (i < map->count) {
@@ -377,12 +389,17 @@ static ist_value *bytes_of_object(struct value_pool *pool, const json_t *json)
     return v;
 }
 
-ist_value *value_from_json(struct value_pool *pool, const json_t *json)
+static ist_value *unseen(struct value_pool *pool, uint32_t kind, const json_t *source)
+{
+    ist_value *v = value_new(pool, kind);
+    v->source = json_incref((json_t *)(uintptr_t)source);
+    return v;
+}
+
+// Lists and maps wait until somebody looks into them.
+static ist_value *made_of(struct value_pool *pool, const json_t *json)
 {
     ist_value *v;
-    const char *key;
-    json_t *child;
-    size_t i;
     switch (json ? json_typeof(json) : JSON_NULL) {
     case JSON_TRUE:
     case JSON_FALSE:
@@ -400,20 +417,35 @@ ist_value *value_from_json(struct value_pool *pool, const json_t *json)
     case JSON_STRING:
         return value_new_bytes(pool, json_string_value(json), json_string_length(json));
     case JSON_ARRAY:
-        v = value_new(pool, IST_LIST);
-        json_array_foreach(json, i, child) host_add(v, value_from_json(pool, child));
-        return v;
+        return unseen(pool, IST_LIST, json);
     case JSON_OBJECT:
         v = bytes_of_object(pool, json);
-        if (v)
-            return v;
-        v = value_new(pool, IST_MAP);
-        json_object_foreach((json_t *)(uintptr_t)json, key, child)
-            host_put(v, key, value_from_json(pool, child));
-        return v;
+        return v ? v : unseen(pool, IST_MAP, json);
     default:
         return value_new(pool, IST_NULL);
     }
+}
+
+// An operation has one thread, and so has what reads its values.
+static void look_into(const ist_value *value)
+{
+    if (!value || !value->source)
+        return;
+    ist_value *v = (ist_value *)(uintptr_t)value;
+    json_t *source = v->source, *child;
+    const char *key;
+    size_t i;
+    v->source = NULL;
+    json_array_foreach(source, i, child) host_add(v, made_of(v->pool, child));
+    json_object_foreach(source, key, child) host_put(v, key, made_of(v->pool, child));
+    json_decref(source);
+}
+
+ist_value *value_from_json(struct value_pool *pool, const json_t *json)
+{
+    ist_value *v = made_of(pool, json);
+    look_into(v); // the caller may change `json` itself
+    return v;
 }
 
 static json_t *to_json(const ist_value *v, int depth);
@@ -421,6 +453,7 @@ static json_t *to_json(const ist_value *v, int depth);
 static json_t *children_to_json(const ist_value *v, int depth)
 {
     json_t *json = v->kind == IST_LIST ? json_array() : json_object();
+    look_into(v);
     for (size_t i = 0; i < v->count; i++) {
         json_t *child = to_json(v->items[i], depth + 1);
         if (!child) {

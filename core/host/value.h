@@ -12,7 +12,8 @@ struct value_pool *value_pool_new(void);
 void value_pool_free(struct value_pool *pool);
 
 // Makes a value of `json` (borrowed; NULL is null) in the pool. {"$b64": "..."} alone in a map becomes bytes
-// when it is base64 of something that is not UTF-8; any other map stays what it is.
+// when it is base64 of something that is not UTF-8; any other map stays what it is. Of lists and maps within it a
+// reference is kept until the pool is freed: they must not change.
 ist_value *value_from_json(struct value_pool *pool, const json_t *json);
 // The other way, a new reference; NULL when nested over 60 levels. Bytes become {"$b64": "..."}.
 json_t *value_to_json(const ist_value *value);

@@ -6,6 +6,8 @@
 //   {"type":"op","op":"observe","step":S,"inputs":{},"observed":X,"recorded":{},"outputs":{},"run_dir":S,
 //    "timeout_ms":N,"trace":bool,"environment":{NAME:S}}   the secrets of the user's environment
 //    check has "unknown":[S] too: the paths of inputs that are not known yet
+//    a plan right after the observe of the same step has "again":true instead of inputs, observed, recorded and
+//    outputs: they are what that was given and has observed
 //   {"type":"command","word":S,"name":S,"args":{},...as above}
 //   {"type":"answer","code":N,"token":S}       to the intent or outcome that is waiting
 //   {"type":"cancel"}

@@ -32,6 +32,9 @@ struct worker_request {
     int64_t timeout_ms;
     const char *command_word, *command_name; // of a command
     const json_t *command_args;
+    // Of observe and plan, which follows it: the number of this reading of the step, unlike any other's. What has
+    // crossed for a reading's observe, and what that observed, does not cross again for its plan. 0: it does.
+    uint64_t reading;
 };
 int worker_ask(struct worker *worker, const struct worker_request *request, ist_error *err);
 

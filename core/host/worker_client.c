@@ -41,7 +41,9 @@ struct worker {
     char *plugin;       // its name
     json_t *descriptor; // what it said of itself, once greeted
     bool trace, greeted, broken, output_ended;
-    int64_t second; // that is counted, and what was in it
+    uint64_t reading; // whose observe it ended last, and still holds; 0: none's
+    uint64_t begun;   // whose observe is under way
+    int64_t second;   // that is counted, and what was in it
     size_t talk, talk_max, talk_bytes, told;
     uint64_t said; // a digest of the line said last
     int64_t said_since;
@@ -121,15 +123,31 @@ static json_t *given(const json_t *json, json_t *otherwise)
     return json_incref((json_t *)(uintptr_t)json);
 }
 
+// What an operation is about, or that it is what the observe before it was about.
+static void add_subject(struct worker *worker, const struct worker_request *request, json_t *message)
+{
+    const bool again =
+        request->operation == IST_OP_PLAN && request->reading && worker->reading == request->reading;
+    worker->begun = request->operation == IST_OP_OBSERVE ? request->reading : 0;
+    worker->reading = 0;
+    if (again) {
+        json_object_set_new(message, "again", json_true());
+        return;
+    }
+    json_object_set_new(message, "inputs", given(request->inputs, json_object()));
+    json_object_set_new(message, "observed", given(request->observed, json_null()));
+    json_object_set_new(message, "recorded", given(request->recorded, json_object()));
+    json_object_set_new(message, "outputs", given(request->last_outputs, json_object()));
+}
+
 int worker_ask(struct worker *worker, const struct worker_request *request, ist_error *err)
 {
     const bool command = request->operation == 0;
-    json_t *message = json_pack(
-        "{s:s,s:s,s:o,s:o,s:o,s:o,s:I,s:b,s:o}", "type", command ? "command" : "op", "step",
-        request->step ? request->step : "", "inputs", given(request->inputs, json_object()), "observed",
-        given(request->observed, json_null()), "recorded", given(request->recorded, json_object()), "outputs",
-        given(request->last_outputs, json_object()), "timeout_ms", (json_int_t)request->timeout_ms, "trace",
-        worker->trace, "environment", environment_secrets());
+    json_t *message =
+        json_pack("{s:s,s:s,s:I,s:b,s:o}", "type", command ? "command" : "op", "step",
+                  request->step ? request->step : "", "timeout_ms", (json_int_t)request->timeout_ms, "trace",
+                  worker->trace, "environment", environment_secrets());
+    add_subject(worker, request, message);
     if (request->run_dir)
         json_object_set_new(message, "run_dir", json_string(request->run_dir));
     if (request->unknown)
@@ -299,6 +317,8 @@ static int take_message(struct worker *w, json_t *message, struct worker_event *
             ist_fail(&event->error, code, ist_json_str_or(message, "where", ""), "%s",
                      ist_json_str_or(message, "text", ""));
         ist_hint(&event->error, "%s", ist_json_str_or(message, "hint", ""));
+        w->reading = code == IST_OK ? w->begun : 0;
+        w->begun = 0;
     }
     return 1;
 }

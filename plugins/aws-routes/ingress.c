@@ -16,13 +16,13 @@ int ingress_find(const json_t *groups, const char *group, const char *cidr)
 int32_t ingress_plan(struct step *s, const char *group, const char *cidr, ist_error *err)
 {
     char *resource = ingress_resource(group, cidr);
-    const json_t *record = step_record(s, resource);
+    const int recorded = step_is_recorded(s, resource);
     int32_t rc = IST_OK;
     if (json_object_get(s->groups, group) == NULL) {
         rc = ist_fail(err, IST_ERR_NOT_FOUND, "security_groups", "there is no group %s", group);
     } else if (!ingress_find(s->groups, group, cidr)) {
         ist_change(&s->env, IST_CREATE, resource,
-                   record != NULL && !step_is_unsettled(s, resource) ? "it was removed" : NULL);
+                   recorded && !step_is_unsettled(s, resource) ? "it was removed" : NULL);
         ist_change_field(&s->env, resource, "protocols", NULL, json_string("all"));
         ist_change_field(&s->env, resource, "from", NULL, json_string(cidr));
     } else if (step_is_unsettled(s, resource)) {

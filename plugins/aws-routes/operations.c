@@ -5,14 +5,36 @@
 
 #include <string.h>
 
-const json_t *step_record(const struct step *s, const char *resource)
+// The record stays in the host's hands: of a thousand resources little is asked.
+static const ist_value *recorded(const struct step *s)
 {
-    return json_object_get(json_object_get(s->recorded, resource), "data");
+    return s->env.host->recorded(s->env.call);
+}
+
+static const ist_value *record_of(const struct step *s, const char *resource)
+{
+    return s->env.host->get(recorded(s), resource);
+}
+
+static const char *text_of(const struct step *s, const ist_value *map, const char *key)
+{
+    const char *text = s->env.host->get_bytes(s->env.host->get(map, key), NULL);
+    return text != NULL ? text : "";
+}
+
+int step_is_recorded(const struct step *s, const char *resource)
+{
+    return record_of(s, resource) != NULL;
 }
 
 int step_is_unsettled(const struct step *s, const char *resource)
 {
-    return strcmp(ist_json_str_or(json_object_get(s->recorded, resource), "status", ""), "intent") == 0;
+    return strcmp(text_of(s, record_of(s, resource), "status"), "intent") == 0;
+}
+
+const char *step_recorded_eni(const struct step *s, const char *resource)
+{
+    return text_of(s, s->env.host->get(record_of(s, resource), "data"), "eni");
 }
 
 static void add_once(json_t *list, const char *text)
@@ -57,7 +79,6 @@ static int32_t begin(struct step *s, const ist_host *host, ist_call *call, ist_e
 {
     *s = (struct step){.env = {host, call}};
     s->inputs = ist_inputs(&s->env);
-    s->recorded = ist_recorded(&s->env);
     s->cidrs = cidrs_of(s->inputs);
     const char *region = ist_json_str(s->inputs, "region"), *profile = ist_json_str(s->inputs, "profile");
     const ist_aws_options options = {.size = sizeof(options), .region = region, .profile = profile};
@@ -75,28 +96,26 @@ static int32_t end(struct step *s, int32_t rc, const ist_error *err)
     json_decref(s->wanted);
     ist_free(s->eni);
     json_decref(s->inputs);
-    json_decref(s->recorded);
     return rc;
 }
 
 // ---- reading ----
 
-// Ids of the inputs, and of what state recorded under `key`. New reference.
-static json_t *ids_of(const struct step *s, const char *input, const char *key)
+// Ids of the inputs, and of what state recorded of this kind. New reference.
+static json_t *ids_of(const struct step *s, const char *input, const char *kind)
 {
-    json_t *ids = json_array(), *id, *record;
-    const char *resource;
+    json_t *ids = json_array(), *id;
     size_t i;
     json_array_foreach(json_object_get(s->inputs, input), i, id)
     {
         if (json_is_string(id))
             add_once(ids, json_string_value(id));
     }
-    json_object_foreach(s->recorded, resource, record)
-    {
-        const char *recorded = ist_json_str(json_object_get(record, "data"), key);
-        if (recorded != NULL)
-            add_once(ids, recorded);
+    for (i = 0; i < s->env.host->count(recorded(s)); i++) {
+        char *holder = resource_holder(s->env.host->key_at(recorded(s), i), kind);
+        if (holder != NULL)
+            add_once(ids, holder);
+        ist_free(holder);
     }
     return ids;
 }
@@ -148,7 +167,7 @@ int32_t step_read(struct step *s, ist_error *err)
 {
     if (was_read(s))
         return IST_OK;
-    json_t *tables = ids_of(s, "route_tables", "table"), *groups = ids_of(s, "security_groups", "group");
+    json_t *tables = ids_of(s, "route_tables", "route"), *groups = ids_of(s, "security_groups", "ingress");
     json_t *found = NULL;
     int32_t rc = describe(s, "DescribeRouteTables", "route-table-id", tables, "routeTableSet", &found, err);
     if (rc == IST_OK)
@@ -193,17 +212,16 @@ static int32_t remove_one(struct step *s, const char *resource, const json_t *re
 // Removes what was recorded: all of it, or what the inputs ask for no more.
 static int32_t remove_recorded(struct step *s, int all, ist_error *err)
 {
-    const char *resource;
-    json_t *record;
-    json_object_foreach(s->recorded, resource, record)
-    {
+    int32_t rc = IST_OK;
+    for (size_t i = 0; i < s->env.host->count(recorded(s)) && rc == IST_OK; i++) {
+        const char *resource = s->env.host->key_at(recorded(s), i);
         if (!all && resource_is_wanted(s, resource))
             continue;
-        const int32_t rc = remove_one(s, resource, json_object_get(record, "data"), err);
-        if (rc != IST_OK)
-            return rc;
+        json_t *data = ist_json(&s->env, s->env.host->get(record_of(s, resource), "data"));
+        rc = remove_one(s, resource, data, err);
+        json_decref(data);
     }
-    return IST_OK;
+    return rc;
 }
 
 // ---- operations ----
@@ -271,10 +289,8 @@ static int32_t check_tables(const struct step *s, ist_error *err)
 
 static void plan_removals(struct step *s)
 {
-    const char *resource;
-    json_t *record;
-    json_object_foreach(s->recorded, resource, record)
-    {
+    for (size_t i = 0; i < s->env.host->count(recorded(s)); i++) {
+        const char *resource = s->env.host->key_at(recorded(s), i);
         if (!resource_is_wanted(s, resource))
             ist_change(&s->env, IST_DELETE, resource, "asked for no more");
     }

@@ -1,5 +1,7 @@
 #include "routes.h"
 
+#include <string.h>
+
 char *route_resource(const char *table, const char *cidr)
 {
     return ist_printf("route %s %s", table, cidr);
@@ -8,6 +10,15 @@ char *route_resource(const char *table, const char *cidr)
 char *ingress_resource(const char *group, const char *cidr)
 {
     return ist_printf("ingress %s %s", group, cidr);
+}
+
+char *resource_holder(const char *resource, const char *kind)
+{
+    const size_t len = strlen(kind);
+    if (strncmp(resource, kind, len) != 0 || resource[len] != ' ')
+        return NULL;
+    const char *holder = resource + len + 1;
+    return ist_strndup(holder, strcspn(holder, " "));
 }
 
 static void add_all(struct step *s, const char *input, char *(*name)(const char *, const char *))

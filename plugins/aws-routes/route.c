@@ -78,7 +78,7 @@ static int leads_to(const char *target, const char *eni)
 
 static int is_ours(const struct step *s, const char *resource, const char *target)
 {
-    return leads_to(target, ist_json_str(step_record(s, resource), "eni"));
+    return leads_to(target, step_recorded_eni(s, resource));
 }
 
 // What stands in the way of a route: somebody else's to another target.
@@ -94,19 +94,18 @@ int32_t route_plan(struct step *s, const char *table, const char *cidr, ist_erro
 {
     char *resource = route_resource(table, cidr), *eni = NULL;
     const char *target = route_target(s->tables, table, cidr);
-    const json_t *record = step_record(s, resource);
+    const int recorded = step_is_recorded(s, resource);
     int32_t rc = route_interface(s, &eni, err);
     if (rc != IST_OK) {
         // as it is
     } else if (target == NULL) {
         ist_change(&s->env, IST_CREATE, resource,
-                   record != NULL && !step_is_unsettled(s, resource) ? "it was removed" : NULL);
+                   recorded && !step_is_unsettled(s, resource) ? "it was removed" : NULL);
         ist_change_field(&s->env, resource, "target", NULL, json_string(eni));
     } else if (leads_to(target, eni)) {
         if (step_is_unsettled(s, resource))
             ist_change(&s->env, IST_CREATE, resource, "an earlier run was interrupted here");
-    } else if (record == NULL && route_is_live(s->tables, table, cidr) &&
-               !ist_json_bool(s->inputs, "adopt", 0)) {
+    } else if (!recorded && route_is_live(s->tables, table, cidr) && !ist_json_bool(s->inputs, "adopt", 0)) {
         rc = refuse_foreign(table, cidr, target, err);
     } else {
         ist_change(&s->env, IST_UPDATE, resource, NULL);
@@ -186,15 +185,15 @@ int32_t route_apply(struct step *s, const char *table, const char *cidr, ist_err
 {
     char *resource = route_resource(table, cidr), *eni = NULL, token[65];
     const char *target = route_target(s->tables, table, cidr);
-    const json_t *record = step_record(s, resource);
+    const int recorded = step_is_recorded(s, resource);
     int32_t rc = route_interface(s, &eni, err);
     const int same = rc == IST_OK && target != NULL && leads_to(target, eni);
     if (rc != IST_OK)
         goto out;
     // One that was right before us stays the property of whoever made it.
-    if (same && (record == NULL || (!step_is_unsettled(s, resource) && is_ours(s, resource, target))))
+    if (same && (!recorded || (!step_is_unsettled(s, resource) && is_ours(s, resource, target))))
         goto out;
-    if (!same && target != NULL && record == NULL && route_is_live(s->tables, table, cidr) &&
+    if (!same && target != NULL && !recorded && route_is_live(s->tables, table, cidr) &&
         !ist_json_bool(s->inputs, "adopt", 0)) {
         rc = refuse_foreign(table, cidr, target, err);
         goto out;

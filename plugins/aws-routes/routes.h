@@ -10,7 +10,7 @@
 // One operation.
 struct step {
     ist_env env;
-    json_t *inputs, *recorded;
+    json_t *inputs;
     ist_aws *aws;
     json_t
         *tables; // object: id -> {routes: {network: target}, local: [network], dead: {network: true}, count}
@@ -21,8 +21,10 @@ struct step {
     char *eni;   // the next hop's interface; NULL until it is known
 };
 
-const json_t *step_record(const struct step *s, const char *resource); // data, or NULL; borrowed
+int step_is_recorded(const struct step *s, const char *resource);
 int step_is_unsettled(const struct step *s, const char *resource);
+// The interface that a route was recorded to lead to, "" when there is none. Borrowed.
+const char *step_recorded_eni(const struct step *s, const char *resource);
 
 // ---- operations.c ----
 // Tables and groups, those of the inputs and those that state recorded: read anew, or (in plan) as observe saw them.
@@ -31,6 +33,8 @@ int32_t step_read(struct step *s, ist_error *err);
 // ---- resources.c: their names, "route rtb-1 10.1.0.0/16" and "ingress sg-1 10.1.0.0/16" ----
 char *route_resource(const char *table, const char *cidr);   // the caller's
 char *ingress_resource(const char *group, const char *cidr); // the caller's
+// The table or group in such a name when it is of this kind ("route", "ingress"), else NULL. The caller's.
+char *resource_holder(const char *resource, const char *kind);
 // 1 when the inputs still ask for the resource of this record.
 int resource_is_wanted(struct step *s, const char *resource);
 

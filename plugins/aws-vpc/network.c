@@ -31,23 +31,23 @@ static int32_t list_of_vpc(ist_aws *aws, const char *action, const char *list, c
 
 // ---- subnets and their tables ----
 
-// The table of a subnet: its own association, else the VPC's main one. Borrowed.
-static const json_t *table_of(const json_t *tables, const char *subnet_id)
+// The tables by the subnets that are associated with them, and the VPC's main one under "". New reference.
+static json_t *tables_by_subnet(const json_t *tables)
 {
-    const json_t *main_table = NULL;
-    json_t *table, *association;
+    json_t *by_subnet = json_object(), *table, *association;
     size_t i, k;
     json_array_foreach((json_t *)tables, i, table)
     {
         json_array_foreach(json_object_get(table, "associationSet"), k, association)
         {
-            if (strcmp(ist_json_str_or(association, "subnetId", ""), subnet_id) == 0)
-                return table;
-            if (strcmp(ist_json_str_or(association, "main", ""), "true") == 0)
-                main_table = table;
+            const char *subnet = json_string_value(json_object_get(association, "subnetId"));
+            if (subnet != NULL && *subnet != '\0')
+                json_object_set(by_subnet, subnet, table);
+            else if (strcmp(ist_json_str_or(association, "main", ""), "true") == 0)
+                json_object_set(by_subnet, "", table);
         }
     }
-    return main_table;
+    return by_subnet;
 }
 
 // A public subnet is one whose default route leads to an internet gateway.
@@ -96,6 +96,7 @@ static void sort_out(struct network *n, const json_t *subnets)
 {
     const size_t count = json_array_size(subnets);
     struct item *items = ist_calloc(count + 1, sizeof(*items));
+    json_t *tables = tables_by_subnet(n->tables);
     for (size_t i = 0; i < count; i++) {
         const json_t *subnet = json_array_get(subnets, i);
         const char *name = ist_aws_tag(subnet, "Name"), *id = ist_json_str_or(subnet, "subnetId", "");
@@ -103,7 +104,9 @@ static void sort_out(struct network *n, const json_t *subnets)
         items[i].subnet =
             json_pack("{s:s, s:s, s:s, s:s}", "id", id, "cidr", cidr, "az",
                       ist_json_str_or(subnet, "availabilityZone", ""), "name", name != NULL ? name : "");
-        items[i].table = table_of(n->tables, id);
+        items[i].table = json_object_get(tables, id);
+        if (items[i].table == NULL)
+            items[i].table = json_object_get(tables, "");
         (void)ist_net4_parse(cidr, &items[i].net, NULL);
     }
     qsort(items, count, sizeof(*items), by_name_then_address);
@@ -114,6 +117,7 @@ static void sort_out(struct network *n, const json_t *subnets)
             add_once(public ? n->public_tables : n->private_tables, table);
         json_array_append_new(public ? n->public_subnets : n->private_subnets, items[i].subnet);
     }
+    json_decref(tables);
     ist_free(items);
 }
 

@@ -70,16 +70,22 @@ static void start(struct bench *b, const struct worker_options *options)
         fail_msg("%s", err.text);
 }
 
-static void ask(struct bench *b, uint32_t operation)
+// reading: see worker.h
+static void ask_of(struct bench *b, uint32_t operation, uint64_t reading)
 {
     ist_error err = {0};
     struct worker_request request = {
-        .operation = operation, .step = "s", .inputs = b->inputs, .run_dir = b->dir};
+        .operation = operation, .step = "s", .inputs = b->inputs, .run_dir = b->dir, .reading = reading};
     json_t *observed = json_object();
     request.observed = operation == IST_OP_OBSERVE ? NULL : observed;
     if (worker_ask(b->worker, &request, &err) != 0)
         fail_msg("%s", err.text);
     json_decref(observed);
+}
+
+static void ask(struct bench *b, uint32_t operation)
+{
+    ask_of(b, operation, 0);
 }
 
 static int64_t now_ms(void)
@@ -173,6 +179,48 @@ static void one_worker_does_one_operation_after_another(void **state)
         worker_event_free(&event);
         expect_result(b, IST_OK);
     }
+}
+
+static int changes_of_plan(struct bench *b, uint64_t reading)
+{
+    struct worker_event event;
+    ist_error err;
+    int changes = 0, rc;
+    ask_of(b, IST_OP_PLAN, reading);
+    struct pollfd fd = {.fd = worker_fd(b->worker), .events = POLLIN};
+    for (bool ended = false; !ended;) {
+        poll(&fd, 1, 1000);
+        while (!ended && (rc = worker_read(b->worker, &event, &err)) != 0) {
+            assert_int_equal(rc, 1);
+            changes += event.type == WORKER_CHANGE;
+            ended = event.type == WORKER_RESULT;
+            worker_event_free(&event);
+        }
+    }
+    return changes;
+}
+
+static void a_plan_is_of_what_its_observe_was_given(void **state)
+{
+    struct bench *b = *state;
+    start(b, NULL);
+    ask_of(b, IST_OP_OBSERVE, 7);
+    expect_result(b, IST_OK);
+    json_object_set_new(b->inputs, "count", json_integer(5)); // which does not cross
+    assert_int_equal(changes_of_plan(b, 7), 2);
+    assert_int_equal(changes_of_plan(b, 7), 5); // once: another operation has been since
+    json_object_set_new(b->inputs, "count", json_integer(2));
+    ask_of(b, IST_OP_OBSERVE, 8);
+    expect_result(b, IST_OK);
+    json_object_set_new(b->inputs, "count", json_integer(5));
+    assert_int_equal(changes_of_plan(b, 9), 5); // another reading's
+    json_object_set_new(b->inputs, "count", json_integer(2));
+    go_wrong(b, "fail", "observe");
+    ask_of(b, IST_OP_OBSERVE, 10);
+    expect_result(b, IST_ERR_REMOTE);
+    go_wrong(b, "none", "observe");
+    json_object_set_new(b->inputs, "count", json_integer(5));
+    assert_int_equal(changes_of_plan(b, 10), 5); // what failed is not followed
 }
 
 static void an_intent_waits_for_its_answer(void **state)
@@ -639,6 +687,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(the_catalog_knows_its_tables),
         CASE(one_worker_does_one_operation_after_another),
+        CASE(a_plan_is_of_what_its_observe_was_given),
         CASE(an_intent_waits_for_its_answer),
         CASE(its_descriptor_tells_of_every_event_that_is_left),
         CASE(a_cancel_ends_a_wait_and_not_the_next_operation),
