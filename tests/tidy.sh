@@ -15,7 +15,7 @@ command -v clang-tidy >/dev/null && command -v clang >/dev/null || {
     exit 1
 }
 # A file's own folder is found by itself: one set of flags serves all.
-FLAGS="-std=c17 -D_GNU_SOURCE -Isdk/include -Icore -Isdk/lab -Itests/unit -I$BUILD -I$BUILD/core/cli
+FLAGS="-std=c17 -D_GNU_SOURCE -Isdk/include -Icore -Isdk/lab -Itests/unit -I$BUILD -I$BUILD/core/cli -I$BUILD/sdk/lab/host
     -DIST_PLUGINDIR=\"\" -DIST_LIBEXECDIR=\"\" -DIST_DATADIR=\"\"
     $(pkg-config --cflags jansson yaml-0.1 libcrypto libcurl libssh2 expat sqlite3 libmicrohttpd gnutls libssh cmocka 2>/dev/null)"
 FLAGS+=" -Xclang -analyzer-config -Xclang max-nodes=${TIDY_NODES:-20000}"

@@ -1,5 +1,6 @@
 // isthmus-lab: starts, asks and stops a lab.
 #include "core.h"
+#include "host/host.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -222,6 +223,8 @@ int main(int argc, char **argv)
         fputs(usage, argc < 2 ? stderr : stdout);
         return argc < 2;
     }
+    if (argc == 5 && !strcmp(argv[1], "host-shell")) // the lab's own, for a command on a Linux host
+        return lab_host_enter(argv + 2);
     // Options may stand on either side of the word.
     if (parse(argc, argv, &command) != 0)
         return 1;

@@ -42,7 +42,7 @@ Y
 csr() {
     local op=$1
     shift
-    timeout 120 "$ISTHMUS" plugin run csr-dmvpn "$op" --in-process --inputs "${IN:-$TMP/in.yaml}" \
+    timeout 120 "$ISTHMUS" plugin run "${PLUGIN:-csr-dmvpn}" "$op" --in-process --inputs "${IN:-$TMP/in.yaml}" \
         --state "$TMP/rec.json" "$@" >"$TMP/$op.json" 2>"$TMP/$op.err"
     local rc=$?
     cat "$TMP/$op.err"

@@ -55,6 +55,7 @@ void ec2_detach_eni(json_t *eni);
 void ec2_drop_eni(struct aws_call *c, const char *id);                 // with its Elastic IP's association
 json_t *ec2_address_of_eni(const struct aws_call *c, const char *eni); // its Elastic IP, borrowed or NULL
 bool ec2_is_router(const struct aws_call *c, const json_t *instance);
+bool ec2_is_linux(const struct aws_call *c, const json_t *instance); // of those: a Linux host
 const char *ec2_zone(const struct aws_call *c, const char *subnet);
 
 #endif

@@ -21,6 +21,10 @@ static const struct {
      "aws-marketplace", "5tiyrfb5tasxk9gmnab39b843", "2021-03-11T09:14:55.000Z", true},
     {"ami-0c56e17d0303a5b04", "cisco_CSR-17.03.03-BYOL-624f5bb1-7f8e-4f7c-ad2c-03ae1cd1c2d3", "679593333241",
      "aws-marketplace", "5tiyrfb5tasxk9gmnab39b843", "2021-08-26T16:41:30.000Z", true},
+    {"ami-0deb1a1200716a907", "debian-12-amd64-20250316-2053", "136693071363", NULL, NULL,
+     "2025-03-16T20:58:11.000Z", true},
+    {"ami-0deb1a1301108ba08", "debian-13-amd64-20250814-2204", "136693071363", NULL, NULL,
+     "2025-08-14T22:10:32.000Z", true},
     {"ami-0e45a1c29f0d6c705", "amazon-eks-node-1.29-v20240315", "602401143452", "amazon", NULL,
      "2024-03-15T22:10:02.000Z", false},
     {"ami-0e45a1c30f0d6c806", "amazon-eks-node-1.30-v20240615", "602401143452", "amazon", NULL,
@@ -29,9 +33,9 @@ static const struct {
 
 static void add_image(struct aws_call *c, size_t i)
 {
-    char *location = lab_format("%s/%s", images[i].alias, images[i].name);
+    char *location = lab_format("%s/%s", images[i].alias ? images[i].alias : images[i].owner, images[i].name);
     json_t *image =
-        json_pack("{ss ss ss ss ss ss ss ss ss ss ss ss sb sb}", "imageId", images[i].id, "imageLocation",
+        json_pack("{ss ss ss ss ss* ss ss ss ss ss ss ss sb sb}", "imageId", images[i].id, "imageLocation",
                   location, "imageState", "available", "imageOwnerId", images[i].owner, "imageOwnerAlias",
                   images[i].alias, "name", images[i].name, "creationDate", images[i].created, "architecture",
                   "x86_64", "imageType", "machine", "rootDeviceType", "ebs", "rootDeviceName", "/dev/xvda",

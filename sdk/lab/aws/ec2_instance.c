@@ -39,6 +39,11 @@ bool ec2_is_router(const struct aws_call *c, const json_t *instance)
     return json_is_true(json_object_get(aws_get(c, "image", aws_text(instance, "imageId")), "_router"));
 }
 
+bool ec2_is_linux(const struct aws_call *c, const json_t *instance)
+{
+    return !strncmp(aws_text(aws_get(c, "image", aws_text(instance, "imageId")), "name"), "debian-", 7);
+}
+
 // The interface of an instance at a device index; NULL: none.
 json_t *ec2_device(const struct aws_call *c, const char *instance, int index)
 {
@@ -103,7 +108,7 @@ static void boot(struct lab *lab, void *arg)
             char *user_data = lab_unbase64(aws_text(instance, "_userData"), NULL);
             uint32_t ip;
             lab_router_boot(lab, arg, user_data ? user_data : "", aws_text(key, "_publicKey"),
-                            address_of(outside), address_of(inside));
+                            address_of(outside), address_of(inside), ec2_is_linux(&c, instance));
             if (address && lab_parse_ip(aws_text(address, "publicIp"), &ip))
                 lab_router_address(lab, arg, ip);
             free(user_data);

@@ -90,6 +90,8 @@ bool config_contains(const struct line *root, const struct line *line); // is it
 
 // ---- a router ----
 
+struct lab_host; // ../host/host.h
+
 struct router {
     struct router *next;
     struct lab *lab;
@@ -99,7 +101,8 @@ struct router {
     uint32_t address;         // where it listens; 0: nowhere
     int listener;             // socket, -1
     bool gone;
-    bool off; // its instance is stopped
+    bool off;                 // its instance is stopped
+    struct lab_host *machine; // not NULL: a Linux host, of which `running` is what it comes to
     struct line *running;
     char *startup;     // text
     char *host_key;    // file

@@ -1,4 +1,5 @@
 // The IOS-XE routers of the lab: the hub on premises, fixed, and those that the lab's EC2 launches.
+#include "../host/host.h"
 #include "device.h"
 
 #include <libssh/libssh.h>
@@ -171,18 +172,26 @@ static void apply_user_data(struct router *router, const char *data)
 // ---- what the rest of the lab calls ----
 
 void lab_router_boot(struct lab *lab, const char *instance_id, const char *user_data, const char *public_key,
-                     uint32_t private_outside, uint32_t private_inside)
+                     uint32_t private_outside, uint32_t private_inside, bool linux_host)
 {
     struct router *router = find(lab, instance_id);
     if (router) { // started again
         router->off = false;
         router->booted_ms = lab_mono_ms();
+        if (router->machine)
+            lab_host_boot(router);
         return;
     }
-    router = add(lab, instance_id, factory_config);
+    router = add(lab, instance_id, linux_host ? "" : factory_config);
     router->public_key = public_key ? lab_strdup(public_key) : NULL;
     router->outside = private_outside;
     router->inside = private_inside;
+    if (linux_host) {
+        router->machine =
+            lab_host_new(lab, instance_id, user_data ? user_data : "", private_outside, private_inside);
+        lab_host_changed(router);
+        return;
+    }
     apply_user_data(router, user_data ? user_data : "");
     remember(router);
     router_changed(router);
@@ -216,6 +225,8 @@ void lab_router_shutdown(struct lab *lab, const char *instance_id)
     router->backup = NULL;
     end_sessions(router);
     unlink(router->host_key);
+    if (router->machine)
+        lab_host_erase(router->machine);
     router_changed(router);
 }
 
@@ -225,7 +236,8 @@ static void power_cut(struct router *router)
     end_sessions(router);
     config_free(router->running);
     router->running = config_new();
-    config_load(router->running, router->startup ? router->startup : factory_config);
+    if (!router->machine)
+        config_load(router->running, router->startup ? router->startup : factory_config);
     free(router->backup);
     router->backup = NULL;
     router->revert_serial++;

@@ -6,10 +6,10 @@
 
 // An instance from a router image has started. It listens for SSH on `public_address` (127.<slot>.x.y, host
 // order; the Elastic IP once it is associated) at the port in lab->env ISTHMUS_ROUTER_PORT, knows `user`
-// ec2-user with the key pair's public key (OpenSSH line), and has applied the user data's ios-config lines.
-// Strings are copied.
+// ec2-user with the key pair's public key (OpenSSH line), and has applied the user data's ios-config lines; a Linux host
+// (linux_host) knows the user whom cloud-init makes. Strings are copied.
 void lab_router_boot(struct lab *lab, const char *instance_id, const char *user_data, const char *public_key,
-                     uint32_t private_outside, uint32_t private_inside);
+                     uint32_t private_outside, uint32_t private_inside, bool linux_host);
 void lab_router_address(struct lab *lab, const char *instance_id, uint32_t public_address); // 0: taken away
 void lab_router_shutdown(struct lab *lab, const char *instance_id);
 // Its instance is stopped: nobody is answered, nothing is forwarded, what was not saved is lost. It is booted again by

@@ -1,4 +1,5 @@
 // The routers' SSH server (libssh): a listener a router, a thread a connection.
+#include "../host/host.h"
 #include "device.h"
 
 #include <arpa/inet.h>
@@ -29,10 +30,8 @@ struct connection {
     unsigned ways;    // of logging in: SSH_AUTH_METHOD_...
     struct ssh_channel_callbacks_struct callbacks;
     bool authenticated, shell, closed, failed;
-    bool eof; // nothing more will be typed; what has been is still carried out
     unsigned width;
-    char *early; // what was typed before the shell stood
-    size_t early_len;
+    struct host_typed early; // what was typed before the shell stood; on a Linux host, all of it
 };
 
 // ---- logging in ----
@@ -44,7 +43,8 @@ static int on_pubkey(ssh_session ssh, const char *user, struct ssh_key_struct *k
     char type[32], base64[4096];
     (void)ssh;
     snprintf(c->user, sizeof c->user, "%s", user);
-    if (!(c->ways & SSH_AUTH_METHOD_PUBLICKEY) || strcmp(user, "ec2-user") != 0 || !c->public_key ||
+    if (!(c->ways & SSH_AUTH_METHOD_PUBLICKEY) ||
+        strcmp(user, c->router->machine ? c->router->machine->user : "ec2-user") != 0 || !c->public_key ||
         sscanf(c->public_key, "%31s %4095s", type, base64) != 2 ||
         ssh_pki_import_pubkey_base64(base64, ssh_key_type_from_name(type), &known) != SSH_OK)
         return SSH_AUTH_DENIED;
@@ -144,7 +144,7 @@ static void on_close(ssh_session ssh, ssh_channel channel, void *arg)
 static void on_eof(ssh_session ssh, ssh_channel channel, void *arg)
 {
     (void)ssh, (void)channel;
-    ((struct connection *)arg)->eof = true;
+    ((struct connection *)arg)->early.eof = true;
 }
 
 static ssh_channel on_open(ssh_session ssh, void *arg)
@@ -202,13 +202,13 @@ static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t le
         type(c, data, len);
         return (int)len;
     }
-    char *longer = lab_calloc(1, c->early_len + len + 1);
-    if (c->early_len)
-        memcpy(longer, c->early, c->early_len);
-    memcpy(longer + c->early_len, data, len);
-    free(c->early);
-    c->early = longer;
-    c->early_len += len;
+    char *longer = lab_calloc(1, c->early.len + len + 1);
+    if (c->early.len)
+        memcpy(longer, c->early.data, c->early.len);
+    memcpy(longer + c->early.len, data, len);
+    free(c->early.data);
+    c->early.data = longer;
+    c->early.len += len;
     return (int)len;
 }
 
@@ -276,6 +276,51 @@ static bool must_close(struct connection *c)
     return close_it || c->failed || c->closed;
 }
 
+// status -1: without a good-bye.
+static void end_channel(struct connection *c, ssh_event event, int status)
+{
+    if (status >= 0)
+        ssh_channel_request_send_exit_status(c->channel, status);
+    ssh_channel_send_eof(c->channel);
+    ssh_channel_close(c->channel);
+    ssh_blocking_flush(c->ssh, 200);
+    for (int i = 0; i < 20 && ssh_is_connected(c->ssh); i++) { // the other side hangs up
+        if (ssh_event_dopoll(event, 50) == SSH_ERROR)
+            break;
+    }
+}
+
+static bool hung_up(void *arg)
+{
+    return must_close(arg);
+}
+
+// A Linux host: one command after the other, each over a channel of its own, until somebody hangs up.
+static void converse_with_host(struct connection *c, ssh_event event)
+{
+    while (!must_close(c)) {
+        if (!c->shell) {
+            if (ssh_event_dopoll(event, 200) == SSH_ERROR)
+                return;
+            continue;
+        }
+        ssh_channel channel = c->channel;
+        int status = lab_host_exec(c->router, c->user, c->command ? c->command : "sh", channel, event,
+                                   &c->early, hung_up, c);
+        ssh_remove_channel_callbacks(channel, &c->callbacks);
+        free(c->early.data);
+        free(c->command);
+        c->early = (struct host_typed){NULL, 0, false};
+        c->command = NULL;
+        c->shell = false;
+        c->channel = NULL;
+        ssh_channel_request_send_exit_status(channel, status);
+        ssh_channel_send_eof(channel);
+        ssh_channel_close(channel);
+        ssh_channel_free(channel);
+    }
+}
+
 static void converse(struct connection *c, ssh_event event)
 {
     int64_t give_up = lab_mono_ms() + 30000;
@@ -286,9 +331,9 @@ static void converse(struct connection *c, ssh_event event)
     if (!c->shell || !enter_session(c))
         return;
     flush(c);
-    if (c->early_len && !c->command)
-        type(c, c->early, c->early_len);
-    while (!must_close(c) && !c->eof) { // what came before the end is carried out by now
+    if (c->early.len && !c->command)
+        type(c, c->early.data, c->early.len);
+    while (!must_close(c) && !c->early.eof) { // what came before the end is carried out by now
         if (ssh_event_dopoll(event, 50) == SSH_ERROR)
             return;
     }
@@ -296,15 +341,7 @@ static void converse(struct connection *c, ssh_event event)
     pthread_mutex_lock(&c->router->lab->lock);
     bool fell = c->router->gone; // a router that reloads says no good-bye
     pthread_mutex_unlock(&c->router->lab->lock);
-    if (!fell)
-        ssh_channel_request_send_exit_status(c->channel, 0);
-    ssh_channel_send_eof(c->channel);
-    ssh_channel_close(c->channel);
-    ssh_blocking_flush(c->ssh, 200);
-    for (int i = 0; i < 20 && ssh_is_connected(c->ssh); i++) { // the other side hangs up
-        if (ssh_event_dopoll(event, 50) == SSH_ERROR)
-            break;
-    }
+    end_channel(c, event, fell ? -1 : 0);
 }
 
 // `ip ssh server algorithm KIND ...` of the running configuration, as a list with commas; NULL: not set. malloc'd.
@@ -323,6 +360,8 @@ static char *algorithms(struct router *router, const char *kind)
 
 static unsigned ways_in(struct router *router)
 {
+    if (router->machine)
+        return SSH_AUTH_METHOD_PUBLICKEY;
     char *list = algorithms(router, "authentication");
     const unsigned all = SSH_AUTH_METHOD_PUBLICKEY | SSH_AUTH_METHOD_INTERACTIVE | SSH_AUTH_METHOD_PASSWORD;
     unsigned ways = list ? 0 : all;
@@ -406,7 +445,9 @@ static void *serve(void *arg)
                 if (ssh_event_dopoll(event, 200) == SSH_ERROR)
                     break;
             }
-            if (c->authenticated && c->channel)
+            if (c->authenticated && c->channel && c->router->machine)
+                converse_with_host(c, event);
+            else if (c->authenticated && c->channel)
                 converse(c, event);
         }
     } else {
@@ -420,7 +461,7 @@ static void *serve(void *arg)
     ssh_bind_free(bind);
     free(c->public_key);
     free(c->command);
-    free(c->early);
+    free(c->early.data);
     free(c);
     count_thread(lab, -1);
     return NULL;
