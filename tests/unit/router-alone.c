@@ -80,7 +80,8 @@ int main(int argc, char **argv)
     uint32_t address = 127u << 24 | (uint32_t)lab.slot << 16 | 50u << 8 | 9;
     pthread_mutex_lock(&lab.lock);
     lab_router_start(&lab);
-    lab_router_boot(&lab, "i-spoke", user_data, key, 0x0a006a0a, 0x0a006d0a); // 10.0.106.10 and 10.0.109.10
+    lab_router_boot(&lab, "i-spoke", user_data, key, 0x0a006a0a, 0x0a006d0a, // 10.0.106.10 and 10.0.109.10
+                    false);
     lab_router_address(&lab, "i-spoke", address);
     pthread_mutex_unlock(&lab.lock);
     free(key);
