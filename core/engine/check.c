@@ -184,34 +184,59 @@ struct written {
     const char *input, *path; // borrowed
 };
 
+struct written_list {
+    struct written *files;
+    size_t count;
+};
+
+// input: a row of the table, or a path that fits one.
+static void add_written(struct written_list *list, const struct job *job, const char *row, const char *input,
+                        const char *path, struct diags *diags)
+{
+    for (size_t n = 0; path && n < list->count; n++) {
+        const struct written *other = &list->files[n];
+        if (!is_one_file(other->path, path))
+            continue;
+        bool secret = false;
+        diag_error(diags, step_nearest_place(job->step, input, &secret),
+                   "`%s`: step `%s` writes this file too, as its `%s`", input, other->job->step->name,
+                   other->input);
+        diag_hint(diags, "each would overwrite what the other wrote: give each a file of its own");
+        break;
+    }
+    if (!path)
+        return;
+    list->files = ist_realloc(list->files, list->count + 1, sizeof(*list->files));
+    list->files[list->count++] = (struct written){job, row, path};
+}
+
 // What two steps write, the second would take for its own: the one whose turn comes later is told of.
 static void refuse_written_twice(const struct checking *c, struct diags *diags)
 {
-    struct written *files = NULL;
-    size_t count = 0;
+    struct written_list list = {0};
     for (size_t i = 0; i < c->job_count; i++) {
         const struct job *job = &c->jobs[i];
         const struct plugin_info *info = job->step->info;
         for (size_t k = 0; k < info->input_count; k++) {
-            const char *input = info->inputs[k].name;
-            const char *path = json_string_value(json_object_get(job->known.inputs, input));
-            if (!path || !(info->inputs[k].flags & IST_WRITTEN))
+            const char *row = info->inputs[k].name, *each = strstr(row, "{}."), *key;
+            json_t *value;
+            if (!(info->inputs[k].flags & IST_WRITTEN))
                 continue;
-            for (size_t n = 0; n < count; n++) {
-                if (!is_one_file(files[n].path, path))
-                    continue;
-                bool secret = false;
-                diag_error(diags, step_nearest_place(job->step, input, &secret),
-                           "`%s`: step `%s` writes this file too, as its `%s`", input,
-                           files[n].job->step->name, files[n].input);
-                diag_hint(diags, "each would overwrite what the other wrote: give each a file of its own");
-                break;
+            if (!each)
+                add_written(&list, job, row, row, json_string_value(json_object_get(job->known.inputs, row)),
+                            diags);
+            char *map = ist_strndup(row, each ? (size_t)(each - row) : 0);
+            json_object_foreach(json_object_get(job->known.inputs, map), key, value)
+            {
+                char *input = ist_printf("%s.%s%s", map, key, each + 2);
+                add_written(&list, job, row, input, json_string_value(json_object_get(value, each + 3)),
+                            diags);
+                ist_free(input);
             }
-            files = ist_realloc(files, count + 1, sizeof(*files));
-            files[count++] = (struct written){job, input, path};
+            ist_free(map);
         }
     }
-    ist_free(files);
+    ist_free(list.files);
 }
 
 static void jobs_free(struct checking *c)

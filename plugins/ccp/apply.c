@@ -2,7 +2,6 @@
 #include "operations.h"
 #include "step.h"
 
-#include <isthmus/file.h>
 #include <isthmus/kube.h>
 
 #include <string.h>
@@ -73,7 +72,7 @@ static int32_t create(struct step *s, ist_error *err)
     if (rc == IST_OK)
         rc = step_open_aws(s, &aws, err);
     if (rc == IST_OK)
-        rc = ist_aws_find_role(aws, ist_json_str_or(s->inputs, "role_arn_name", ""), &role, err);
+        rc = step_find_role(s, aws, &role, err);
     if (rc == IST_OK && step_input(s, "ami") != NULL)
         ami = ist_strdup(step_input(s, "ami"));
     else if (rc == IST_OK)
@@ -228,13 +227,11 @@ int32_t ccp_apply(const ist_host *host, ist_call *call)
     ist_error err = {0};
     int32_t rc = step_begin(&s, host, call, &err);
     if (rc == IST_OK)
-        rc = step_find_on_prem(&s, &err);
+        rc = step_find_on_prem(&s, 0, &err);
     if (rc == IST_OK)
         rc = apply_cluster(&s, &err);
-    if (rc == IST_OK) {
-        const ist_kept_file file = {ON_PREM_FILE, step_input(&s, "on_prem_kubeconf_file"), s.on_prem};
-        rc = ist_kept_file_apply(&s.env, s.recorded, &file, &err);
-    }
+    if (rc == IST_OK)
+        rc = step_apply_files(&s, &err);
     if (rc == IST_OK)
         step_outputs(&s, 1);
     return step_end(&s, rc, &err);
@@ -273,6 +270,6 @@ int32_t ccp_destroy(const ist_host *host, ist_call *call)
     if (rc == IST_OK)
         rc = destroy_cluster(&s, &err);
     if (rc == IST_OK)
-        rc = ist_kept_file_destroy(&s.env, s.recorded, ON_PREM_FILE, &err);
+        rc = step_destroy_files(&s, &err);
     return step_end(&s, rc, &err);
 }

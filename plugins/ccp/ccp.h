@@ -33,7 +33,7 @@ int32_t ccp_text(struct ccp *ccp, const char *path, char **text, ist_error *err)
 // IST_ERR_NOT_FOUND quietly. New reference.
 int32_t ccp_find(struct ccp *ccp, const char *id, const char *name, const char *type, json_t **cluster,
                  ist_error *err);
-// The id of the one provider whose name matches the regular expression. The caller's.
+// The id of the one provider of this name, else of the one whose name matches the regular expression. The caller's.
 int32_t ccp_provider(struct ccp *ccp, const char *pattern, char **id, ist_error *err);
 // The name (the caller's) of the provider with this id, where the expression does not fit it; *other stays NULL where it
 // does, or the platform lists it no more.

@@ -40,8 +40,8 @@ static void check_given(ist_checking *c)
 int32_t ccp_check(const ist_host *host, ist_call *call)
 {
     static const char *const lists[] = {"subnet.publicCidrs", "subnet.privateCidrs"};
-    static const char *const names[] = {"username",        "provider", "profile", "role_arn_name",
-                                        "on_prem_cluster", "ami",      "ssh_keys"};
+    static const char *const names[] = {"username",        "provider", "profile",  "role_arn_name",
+                                        "on_prem_cluster", "ami",      "ssh_keys", "aws_role_arn"};
     ist_checking *c = ist_checking_new(&(ist_env){host, call});
     ist_secret(ist_checking_env(c), ist_checking_text(c, "password"));
     check_url(c);
@@ -55,6 +55,7 @@ int32_t ccp_check(const ist_host *host, ist_call *call)
         ist_check_names(c, names[i]);
     ist_check_region(c, "region");
     ist_check_iam(c, "role_arn_name", 0);
+    ist_check_iam(c, "aws_role_arn", 1);
     ist_check_instance_types(c, "instance_type");
     ist_check_vpc(c, "subnet.cidr");
     check_given(c);

@@ -57,8 +57,20 @@ static void add_name(ist_buf *names, const json_t *provider)
     ist_buf_printf(names, "%s%s", names->len > 0 ? ", " : "", ist_json_str_or(provider, "name", "?"));
 }
 
-static int32_t pick_provider(const json_t *providers, const regex_t *wanted, const char *pattern, char **id,
-                             ist_error *err)
+// What of a provider's name is meant: the expression, or all of a name where one is called just so.
+struct meant {
+    const char *pattern;
+    regex_t expression;
+    int whole;
+};
+
+static int fits(const struct meant *m, const json_t *provider)
+{
+    const char *name = ist_json_str_or(provider, "name", "");
+    return m->whole ? strcmp(name, m->pattern) == 0 : regexec(&m->expression, name, 0, NULL, 0) == 0;
+}
+
+static int32_t pick_provider(const json_t *providers, const struct meant *wanted, char **id, ist_error *err)
 {
     ist_buf all = {0}, matching = {0};
     const json_t *match = NULL;
@@ -67,7 +79,7 @@ static int32_t pick_provider(const json_t *providers, const regex_t *wanted, con
     json_array_foreach((json_t *)providers, i, provider)
     {
         add_name(&all, provider);
-        if (regexec(wanted, ist_json_str_or(provider, "name", ""), 0, NULL, 0) == 0) {
+        if (fits(wanted, provider)) {
             add_name(&matching, provider);
             match = provider;
             matches++;
@@ -77,10 +89,10 @@ static int32_t pick_provider(const json_t *providers, const regex_t *wanted, con
     const char *found = ist_json_str(match, "id");
     if (matches == 0) {
         rc = ist_fail(err, IST_ERR_NOT_FOUND, "CCP providers", "none is called like \"%s\"; there are: %s",
-                      pattern, all.len > 0 ? all.data : "none");
+                      wanted->pattern, all.len > 0 ? all.data : "none");
     } else if (matches > 1) {
-        rc = ist_fail(err, IST_ERR_INPUT, "CCP providers", "\"%s\" matches %zu of them: %s", pattern, matches,
-                      matching.data);
+        rc = ist_fail(err, IST_ERR_INPUT, "CCP providers", "\"%s\" matches %zu of them: %s", wanted->pattern,
+                      matches, matching.data);
         ist_hint(err, "narrow the input `provider`, such as ^name$");
     } else if (found == NULL) {
         rc = ist_fail(err, IST_ERR_REMOTE, "CCP providers", "%s has no id", matching.data);
@@ -103,44 +115,48 @@ static int32_t list_providers(struct ccp *ccp, json_t **providers, ist_error *er
     return rc;
 }
 
-static int32_t compile(regex_t *wanted, const char *pattern, ist_error *err)
+// After success, the expression is to be freed and *providers released.
+static int32_t mean(struct ccp *ccp, const char *pattern, struct meant *m, json_t **providers, ist_error *err)
 {
-    return regcomp(wanted, pattern, REG_EXTENDED | REG_NOSUB) == 0
-               ? IST_OK
-               : ist_fail(err, IST_ERR_INPUT, "provider", "\"%s\" is no regular expression", pattern);
+    json_t *provider;
+    size_t i;
+    *m = (struct meant){.pattern = pattern};
+    if (regcomp(&m->expression, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+        return ist_fail(err, IST_ERR_INPUT, "provider", "\"%s\" is no regular expression", pattern);
+    const int32_t rc = list_providers(ccp, providers, err);
+    json_array_foreach(*providers, i, provider) m->whole = m->whole || has_text(provider, "name", pattern);
+    if (rc != IST_OK)
+        regfree(&m->expression);
+    return rc;
 }
 
 int32_t ccp_other_provider(struct ccp *ccp, const char *pattern, const char *id, char **other, ist_error *err)
 {
-    regex_t wanted;
+    struct meant wanted;
     json_t *providers = NULL, *provider;
     size_t i;
-    int32_t rc = compile(&wanted, pattern, err);
+    const int32_t rc = mean(ccp, pattern, &wanted, &providers, err);
     if (rc != IST_OK)
         return rc;
-    rc = list_providers(ccp, &providers, err);
     json_array_foreach(providers, i, provider)
     {
-        const char *name = ist_json_str_or(provider, "name", "");
-        if (*other == NULL && has_text(provider, "id", id) && regexec(&wanted, name, 0, NULL, 0) != 0)
-            *other = ist_strdup(name);
+        if (*other == NULL && has_text(provider, "id", id) && !fits(&wanted, provider))
+            *other = ist_strdup(ist_json_str_or(provider, "name", ""));
     }
-    regfree(&wanted);
+    regfree(&wanted.expression);
     json_decref(providers);
     return rc;
 }
 
 int32_t ccp_provider(struct ccp *ccp, const char *pattern, char **id, ist_error *err)
 {
-    regex_t wanted;
+    struct meant wanted;
     json_t *providers = NULL;
-    int32_t rc = compile(&wanted, pattern, err);
+    int32_t rc = mean(ccp, pattern, &wanted, &providers, err);
     if (rc != IST_OK)
         return rc;
-    rc = list_providers(ccp, &providers, err);
-    if (rc == IST_OK)
-        rc = pick_provider(providers, &wanted, pattern, id, err);
-    regfree(&wanted);
+    rc = pick_provider(providers, &wanted, id, err);
+    regfree(&wanted.expression);
     json_decref(providers);
     return rc;
 }

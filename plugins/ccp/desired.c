@@ -60,21 +60,10 @@ static void compare_region(json_t *to, const char *region, const json_t *cluster
     json_decref(wanted);
 }
 
-// The cluster knows the whole ARN, the input a part of it.
-static void compare_role(json_t *to, const json_t *inputs, const json_t *cluster)
-{
-    json_t *arn = json_object_get(cluster, "access_role_arn"),
-           *name = json_object_get(inputs, "role_arn_name");
-    if (is_empty(arn) || is_empty(name) || strstr(json_string_value(arn), json_string_value(name)) != NULL)
-        return;
-    add_difference(to, "access_role_arn", arn, name, 1);
-}
-
 json_t *desired_differences(const json_t *inputs, const char *region, const json_t *cluster)
 {
     json_t *differences = json_array();
     compare_region(differences, region, cluster);
-    compare_role(differences, inputs, cluster);
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
         const struct setting *s = &settings[i];
         json_t *wanted = ist_json_at(inputs, s->input), *found = ist_json_at(cluster, s->field);

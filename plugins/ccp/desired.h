@@ -9,7 +9,8 @@
 // The body of the creating call. ami may be NULL: the platform's own. New reference.
 json_t *desired_body(const json_t *inputs, const char *region, const char *provider, const char *role_arn,
                      const char *ami);
-// Array of {field, before, after, replace}: what differs. What the platform does not tell is taken to agree.
+// Array of {field, before, after, replace}: what differs. What the platform does not tell is taken to agree;
+// provider and role, which others have to be asked about, are not among it.
 // New reference.
 json_t *desired_differences(const json_t *inputs, const char *region, const json_t *cluster);
 // "region us-east-1, not eu-west-1; worker_count 2, not 3". The caller's.

@@ -9,11 +9,8 @@ int32_t ccp_observe(const ist_host *host, ist_call *call)
     int32_t rc = step_begin(&s, host, call, &err);
     if (rc == IST_OK)
         rc = step_find_cluster(&s, &err);
-    if (rc == IST_OK) {
-        // One that is not there is plan's matter: a destroy must get past it.
-        const int32_t found = step_find_on_prem(&s, &err);
-        rc = found == IST_ERR_NOT_FOUND ? IST_OK : found;
-    }
+    if (rc == IST_OK) // one that is not there is plan's matter: a destroy must get past it
+        rc = step_find_on_prem(&s, 1, &err);
     if (rc == IST_OK) {
         json_t *shown = s.cluster != NULL ? json_copy(s.cluster) : json_null();
         json_object_del(shown, "kubeconfig");

@@ -1,8 +1,6 @@
 #include "operations.h"
 #include "step.h"
 
-#include <isthmus/file.h>
-
 static void plan_fields(const struct step *s, const char *role_arn)
 {
     json_t *body = desired_body(s->inputs, s->region, ist_json_str_or(s->inputs, "provider", ""), role_arn,
@@ -34,7 +32,7 @@ static int32_t plan_create(struct step *s, uint32_t action, const char *reason, 
     if (rc == IST_OK)
         rc = step_open_aws(s, &aws, err);
     if (rc == IST_OK)
-        rc = ist_aws_find_role(aws, ist_json_str_or(s->inputs, "role_arn_name", ""), &role, err);
+        rc = step_find_role(s, aws, &role, err);
     if (rc == IST_OK)
         rc = check_type(s, aws, err);
     if (rc == IST_OK) {
@@ -98,13 +96,11 @@ int32_t ccp_plan(const ist_host *host, ist_call *call)
     if (rc == IST_OK)
         rc = step_find_cluster(&s, &err);
     if (rc == IST_OK)
-        rc = step_find_on_prem(&s, &err);
+        rc = step_find_on_prem(&s, 0, &err);
     if (rc == IST_OK)
         rc = plan_cluster(&s, &action, &err);
-    if (rc == IST_OK) {
-        const ist_kept_file file = {ON_PREM_FILE, step_input(&s, "on_prem_kubeconf_file"), s.on_prem};
-        rc = ist_kept_file_plan(&s.env, s.recorded, &file, &err);
-    }
+    if (rc == IST_OK)
+        rc = step_plan_files(&s, &err);
     if (rc == IST_OK)
         step_outputs(&s, (action == 0 || action == IST_UPDATE) && step_is_ready(&s));
     return step_end(&s, rc, &err);

@@ -46,6 +46,15 @@ int32_t step_open_aws(const struct step *s, ist_aws **aws, ist_error *err)
     return ist_aws_new(&s->env, &options, aws, err);
 }
 
+int32_t step_find_role(const struct step *s, ist_aws *aws, char **arn, ist_error *err)
+{
+    const char *given = step_input(s, "aws_role_arn");
+    if (given == NULL)
+        return ist_aws_find_role(aws, ist_json_str_or(s->inputs, "role_arn_name", ""), arn, err);
+    *arn = ist_strdup(given);
+    return IST_OK;
+}
+
 static int32_t find_region(struct step *s, ist_error *err)
 {
     ist_aws *aws = NULL;
@@ -74,18 +83,12 @@ int32_t step_find_cluster(struct step *s, ist_error *err)
     return IST_OK;
 }
 
-int32_t step_find_on_prem(struct step *s, ist_error *err)
-{
-    return step_input(s, "on_prem_cluster") != NULL
-               ? ccp_kubeconfig(&s->ccp, step_input(s, "on_prem_cluster"), &s->on_prem, err)
-               : IST_OK;
-}
-
 int32_t step_begin(struct step *s, const ist_host *host, ist_call *call, ist_error *err)
 {
     *s = (struct step){.env = {host, call}};
     s->inputs = ist_inputs(&s->env);
     s->recorded = ist_recorded(&s->env);
+    s->tenants = json_object();
     int32_t rc = find_region(s, err);
     if (rc == IST_OK)
         rc = ccp_open(&s->env, s->inputs, &s->ccp, err);
@@ -99,7 +102,7 @@ int32_t step_end(struct step *s, int32_t rc, const ist_error *err)
         ist_report(&s->env, err);
     ccp_close(&s->ccp);
     ist_free(s->region);
-    ist_free_secret(s->on_prem);
+    json_decref(s->tenants);
     json_decref(s->cluster);
     json_decref(s->inputs);
     json_decref(s->recorded);
@@ -121,7 +124,7 @@ void step_outputs(const struct step *s, int ready)
     ist_set_output(&s->env, "vpc_cidr", json_incref(json_object_get(subnet, "cidr")));
     ist_set_output(&s->env, "public_cidrs", json_incref(json_object_get(subnet, "publicCidrs")));
     ist_set_output(&s->env, "private_cidrs", json_incref(json_object_get(subnet, "privateCidrs")));
-    set_text(s, "on_prem_kubeconfig", s->on_prem);
+    step_on_prem_outputs(s);
     if (!ready || s->cluster == NULL)
         return;
     set_text(s, "id", ist_json_str(s->cluster, "id"));
@@ -136,6 +139,34 @@ int step_is_ready(const struct step *s)
 
 // ---- judging what is there ----
 
+// The cluster knows a whole ARN. The input may be a part of it that another role's has too (k8s-ccp-user,
+// k8s-ccp-user-2): only then AWS is asked which is meant.
+static int32_t compare_role(const struct step *s, json_t *differences, ist_error *err)
+{
+    const char *found = ist_json_str_or(s->cluster, "access_role_arn", ""),
+               *given = step_input(s, "aws_role_arn"), *name = step_input(s, "role_arn_name");
+    const char *last = strrchr(found, '/');
+    char *wanted = NULL;
+    ist_aws *aws = NULL;
+    int32_t rc = IST_OK;
+    if (*found == '\0' || (given == NULL && (name == NULL || strcmp(found, name) == 0 ||
+                                             (last != NULL && strcmp(last + 1, name) == 0))))
+        return IST_OK;
+    if (given == NULL && strstr(found, name) != NULL) {
+        rc = step_open_aws(s, &aws, err);
+        if (rc == IST_OK)
+            rc = step_find_role(s, aws, &wanted, err);
+        ist_aws_free(aws);
+        given = wanted;
+    }
+    if (rc == IST_OK && (given == NULL || strcmp(found, given) != 0))
+        json_array_append_new(differences,
+                              json_pack("{s:s, s:s, s:s, s:b}", "field", "access_role_arn", "before", found,
+                                        "after", given != NULL ? given : name, "replace", 1));
+    ist_free(wanted);
+    return rc;
+}
+
 int32_t step_differences(struct step *s, json_t **differences, ist_error *err)
 {
     const char *provider = ist_json_str(s->cluster, "provider"), *wanted = step_input(s, "provider");
@@ -146,6 +177,14 @@ int32_t step_differences(struct step *s, json_t **differences, ist_error *err)
     if (rc != IST_OK)
         return rc;
     *differences = desired_differences(s->inputs, s->region, s->cluster);
+    if (s->cluster != NULL)
+        rc = compare_role(s, *differences, err);
+    if (rc != IST_OK) {
+        json_decref(*differences);
+        *differences = NULL;
+        ist_free(other);
+        return rc;
+    }
     if (other != NULL)
         json_array_append_new(*differences, json_pack("{s:s, s:s, s:s, s:b}", "field", "provider", "before",
                                                       other, "after", wanted, "replace", 1));

@@ -14,7 +14,7 @@ struct step {
     struct ccp ccp;
     char *region;
     json_t *cluster; // as the platform last told it, or NULL
-    char *on_prem;   // kubeconfig of the cluster on premises, or NULL
+    json_t *tenants; // kubeconfigs of the clusters on premises, by name
 };
 
 int32_t step_begin(struct step *s, const ist_host *host, ist_call *call, ist_error *err);
@@ -31,9 +31,17 @@ int step_is_unsettled(const struct step *s);     // an intent without an outcome
 int step_is_ours(const struct step *s);
 
 int32_t step_open_aws(const struct step *s, ist_aws **aws, ist_error *err);
+// The ARN of the role that may use the cluster: as given, or looked up by its name. The caller's.
+int32_t step_find_role(const struct step *s, ist_aws *aws, char **arn, ist_error *err);
 // Looks for the cluster: s->cluster is NULL when there is none.
 int32_t step_find_cluster(struct step *s, ist_error *err);
-int32_t step_find_on_prem(struct step *s, ist_error *err);
+// The kubeconfigs of the clusters on premises. quiet: one that is not there is left out.
+int32_t step_find_on_prem(struct step *s, int quiet, ist_error *err);
+void step_on_prem_outputs(const struct step *s);
+// Their files for people: what is wanted, and the end of those that are not any more.
+int32_t step_plan_files(struct step *s, ist_error *err);
+int32_t step_apply_files(struct step *s, ist_error *err);
+int32_t step_destroy_files(struct step *s, ist_error *err);
 // Sets what is settled by the inputs, and what the cluster adds once it is READY.
 void step_outputs(const struct step *s, int ready);
 

@@ -333,6 +333,61 @@ static void providers_that_fit_are_listed_when_there_are_several(void **state)
     assert_int_equal(f->world.posts, 0);
 }
 
+// One that somebody else ordered, as the inputs ask for.
+static void add_foreign(struct fixture *f, int workers)
+{
+    json_array_append_new(f->world.clusters,
+                          json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:{s:s, s:[s,s], s:[s,s]}, s:s}",
+                                    "id", "theirs", "name", "aws", "type", "eks", "status", "READY", "region",
+                                    "us-west-2", "kubeconfig", KUBECONFIG, "worker_count", workers,
+                                    "vpc_sizing", "subnet", "10.0.0.0/16", "public_subnets", "10.0.2.0/24",
+                                    "10.0.1.0/24", "private_subnets", "10.0.11.0/24", "10.0.12.0/24",
+                                    "access_role_arn", "arn:aws:iam::1:role/k8s-ccp-user"));
+}
+
+static void a_provider_of_just_that_name_is_meant(void **state)
+{
+    struct fixture *f = *state;
+    f->world.two_providers = 1; // "myAwsProv" fits both of them
+    set_input(f, "provider", json_string("myAwsProv"));
+    assert_int_equal(fakehost_converge(f->host), IST_OK);
+    assert_string_equal(ist_json_str(f->world.last_post, "provider"), "p1");
+    assert_int_equal(fakehost_changes(f->host), 0);
+    json_object_set_new(json_array_get(f->world.clusters, 0), "provider", json_string("p2"));
+    json_object_clear(f->host->solo->recorded);
+    assert_int_equal(fakehost_changes(f->host), -1);
+    assert_non_null(strstr(error_text(f), "provider is \"myAwsProv2\" and should be \"myAwsProv\""));
+}
+
+static void a_role_whose_name_is_a_part_of_the_clusters_is_another(void **state)
+{
+    struct fixture *f = *state;
+    add_foreign(f, 2);
+    json_t *theirs = json_array_get(f->world.clusters, 0);
+    assert_int_equal(fakehost_changes(f->host), 0);
+    json_object_set_new(theirs, "access_role_arn", json_string("arn:aws:iam::1:role/k8s-ccp-user-2"));
+    assert_int_equal(fakehost_changes(f->host), -1);
+    assert_non_null(strstr(error_text(f),
+                           "access_role_arn is \"arn:aws:iam::1:role/k8s-ccp-user-2\" and should be "
+                           "\"arn:aws:iam::1:role/k8s-ccp-user\""));
+    // The whole ARN needs nobody to be asked.
+    json_object_set_new(theirs, "access_role_arn",
+                        json_string("arn:aws:iam::123456789012:role/k8s-ccp-user-2"));
+    set_input(f, "aws_role_arn", json_string("arn:aws:iam::123456789012:role/k8s-ccp-user-2"));
+    assert_int_equal(fakehost_changes(f->host), 0);
+}
+
+static void a_role_given_as_an_arn_is_not_looked_up(void **state)
+{
+    struct fixture *f = *state;
+    set_input(f, "role_arn_name", json_string("nobody"));
+    set_input(f, "aws_role_arn", json_string("arn:aws:iam::123456789012:role/somebody"));
+    assert_int_equal(fakehost_converge(f->host), IST_OK);
+    assert_string_equal(ist_json_str(f->world.last_post, "access_role_arn"),
+                        "arn:aws:iam::123456789012:role/somebody");
+    assert_int_equal(fakehost_changes(f->host), 0);
+}
+
 static void a_role_that_is_not_there_is_said_in_plan(void **state)
 {
     struct fixture *f = *state;
@@ -462,18 +517,6 @@ static void a_cluster_that_breaks_after_it_was_handed_out_is_not_deleted(void **
     assert_int_equal(f->world.deletes, 1);
 }
 
-// One that somebody else ordered, as the inputs ask for.
-static void add_foreign(struct fixture *f, int workers)
-{
-    json_array_append_new(f->world.clusters,
-                          json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:{s:s, s:[s,s], s:[s,s]}, s:s}",
-                                    "id", "theirs", "name", "aws", "type", "eks", "status", "READY", "region",
-                                    "us-west-2", "kubeconfig", KUBECONFIG, "worker_count", workers,
-                                    "vpc_sizing", "subnet", "10.0.0.0/16", "public_subnets", "10.0.2.0/24",
-                                    "10.0.1.0/24", "private_subnets", "10.0.11.0/24", "10.0.12.0/24",
-                                    "access_role_arn", "arn:aws:iam::1:role/k8s-ccp-user"));
-}
-
 static void a_cluster_that_agrees_is_adopted_and_never_destroyed(void **state)
 {
     struct fixture *f = *state;
@@ -595,6 +638,43 @@ static void the_kubeconfig_on_premises_is_written_for_its_owner_only(void **stat
     assert_int_equal(fakehost_run(f->host, IST_OP_PLAN), IST_ERR_NOT_FOUND);
 }
 
+static void several_clusters_on_premises_are_looked_up(void **state)
+{
+    struct fixture *f = *state;
+    char path[64] = "/tmp/isthmus-ccp-XXXXXX", east[128], west[128];
+    assert_non_null(mkdtemp(path));
+    snprintf(east, sizeof(east), "%s/east", path);
+    snprintf(west, sizeof(west), "%s/west", path);
+    json_array_append_new(f->world.clusters, json_pack("{s:s, s:s, s:s, s:s}", "id", "t1", "name", "east",
+                                                       "type", "vsphere", "kubeconfig", KUBECONFIG "# east"));
+    // "ccp" is known to version 2 alone.
+    set_input(f, "on_prem_clusters",
+              json_pack("{s:{s:s}, s:{s:s}}", "east", "kubeconf_file", east, "ccp", "kubeconf_file", west));
+    assert_int_equal(fakehost_converge(f->host), IST_OK);
+    const json_t *all = json_object_get(f->host->solo->report.outputs, "on_prem_kubeconfigs");
+    assert_string_equal(ist_json_str(all, "east"), KUBECONFIG "# east");
+    assert_string_equal(ist_json_str(all, "ccp"), KUBECONFIG);
+    assert_int_equal(access(east, F_OK) | access(west, F_OK), 0);
+    assert_int_equal(fakehost_changes(f->host), 0);
+    assert_true(fakehost_hides(f->host, "minted-kube-token"));
+    // What is named no more has no file.
+    set_input(f, "on_prem_clusters", json_pack("{s:{}}", "ccp"));
+    assert_int_equal(fakehost_changes(f->host), 2);
+    assert_int_equal(fakehost_run(f->host, IST_OP_APPLY), IST_OK);
+    assert_int_equal(access(east, F_OK), -1);
+    assert_int_equal(access(west, F_OK), -1);
+    assert_int_equal(fakehost_changes(f->host), 0);
+    set_input(f, "on_prem_clusters", json_pack("{s:{}, s:{}}", "ccp", "nowhere"));
+    assert_int_equal(fakehost_changes(f->host), -1);
+    assert_non_null(strstr(error_text(f), "no cluster called nowhere"));
+    assert_int_equal(fakehost_run(f->host, IST_OP_OBSERVE), IST_OK); // a destroy gets past it
+    set_input(f, "on_prem_clusters", json_pack("{s:{s:s}}", "east", "kubeconf_file", east));
+    assert_int_equal(fakehost_run(f->host, IST_OP_APPLY), IST_OK);
+    assert_int_equal(fakehost_run(f->host, IST_OP_DESTROY), IST_OK);
+    assert_int_equal(access(east, F_OK), -1);
+    assert_int_equal(rmdir(path), 0);
+}
+
 static void nothing_secret_is_told(void **state)
 {
     struct fixture *f = *state;
@@ -634,6 +714,9 @@ int main(void)
         CASE(a_certificate_is_verified_against_what_was_named),
         CASE(a_wrong_password_is_refused_without_telling_it),
         CASE(providers_that_fit_are_listed_when_there_are_several),
+        CASE(a_provider_of_just_that_name_is_meant),
+        CASE(a_role_whose_name_is_a_part_of_the_clusters_is_another),
+        CASE(a_role_given_as_an_arn_is_not_looked_up),
         CASE(a_role_that_is_not_there_is_said_in_plan),
         CASE(an_instance_type_that_ec2_does_not_offer_is_said_in_plan),
         CASE(a_creation_whose_answer_is_lost_is_found_again),
@@ -651,6 +734,7 @@ int main(void)
         CASE(destroy_deletes_what_was_made_and_finds_it_gone_the_second_time),
         CASE(a_deletion_that_does_not_show_at_once_is_waited_for),
         CASE(the_kubeconfig_on_premises_is_written_for_its_owner_only),
+        CASE(several_clusters_on_premises_are_looked_up),
         CASE(nothing_secret_is_told),
         CASE(observe_plan_and_verify_write_nothing),
     };
