@@ -176,7 +176,7 @@ static int32_t plan_all(struct csr *c, const json_t *observed, ist_error *err)
     if (absent)
         rc = ist_dmvpn_vm_plan_creation(c->vm, err);
     else
-        ist_dmvpn_vm_plan(c->vm);
+        rc = ist_dmvpn_vm_plan(c->vm, err);
     if (rc == IST_OK && absent)
         rc = plan_fresh(c, IST_CREATE, err);
     else if (rc == IST_OK && ist_dmvpn_vm_comes_fresh(c->vm))

@@ -49,6 +49,30 @@ ok "an image by its id" csr plan
 ok "is that one" shows "$AMI"
 with
 
+# ---- what would be refused half way is told in plan ----
+refused() { fails plan && shows "$1" && [ "$(writes)" = "$written" ]; }
+subnet_in() { aws ec2 create-subnet --vpc-id "$1" --cidr-block "$2" --availability-zone "$3" --query Subnet.SubnetId --output text; }
+written=$(writes)
+with 'public_address: 10.0.106.3'
+ok "an address that AWS keeps for itself" refused "10.0.106.3 is AWS's own"
+with 'public_address: 10.0.107.10'
+ok "one of another subnet" refused "10.0.107.10 is not in 10.0.106.0/24"
+with
+sed -i 's/^ssh_key: .*/ssh_key: nobody/' "$TMP/in.yaml"
+ok "a key pair that is not there" refused "EC2 has no key pair nobody in us-west-2"
+FAR=$(subnet_in "$VPC" 10.0.200.0/24 us-west-2d) FARTHER=$(subnet_in "$VPC" 10.0.201.0/24 us-west-2d)
+written=$(writes)
+with
+sed -i "s#^public_subnet: .*#public_subnet: {id: $FAR, cidr: 10.0.200.0/24}#" "$TMP/in.yaml"
+ok "subnets of two zones" refused "one instance cannot be in both"
+sed -i "s#^private_subnets: .*#private_subnets: [{id: $FARTHER, cidr: 10.0.201.0/24}]#" "$TMP/in.yaml"
+ok "an instance type that their zone has not" refused "EC2 has instance type c4.large in us-west-2a, us-west-2b, us-west-2c, not in us-west-2d"
+with
+sed -i "s#^vpc_id: .*#vpc_id: $(aws ec2 create-vpc --cidr-block 10.9.0.0/16 --query Vpc.VpcId --output text)#" "$TMP/in.yaml"
+written=$(writes)
+ok "subnets of another VPC" refused "is in $VPC, not in vpc-"
+with
+
 # ---- a creation that fails, and statuses without a way back ----
 fault effect=status code=OptInRequired 'action=CloudFormation/EC2:RunInstances' times=1
 optin() { fails apply && told 'Router (AWS::EC2::Instance): OptInRequired' && told 'https://aws.amazon.com/marketplace/pp?sku='; }
@@ -124,6 +148,45 @@ ok "the plan is empty" changes 0
 ok "and the router works" csr verify
 cp "$TMP/in.yaml" "$TMP/plain.yaml"
 
+# ---- what cannot be had costs nothing that works ----
+instance() { [ "$(output instance_id)" = "$OLD" ] && csr verify; }
+OLD=$(output instance_id)
+aws ec2 create-network-interface --subnet-id "$PUBLIC" --private-ip-address 10.0.106.77 --description "a pod" >"$TMP/eni"
+with 'public_address: 10.0.106.77'
+taken() { fails plan && shows '10.0.106.77 is taken by eni-' && shows '(a pod)' && fails apply && instance; }
+ok "an address that somebody holds: the router stays as it is" taken
+with
+sed -i 's/^ssh_key: .*/ssh_key: nobody/' "$TMP/in.yaml"
+keyless() { fails plan && fails apply && told 'no key pair nobody' && instance; }
+ok "so it does with a key pair that is not there" keyless
+with 'public_address: 10.0.106.12'
+ok "a free address" csr plan
+ok "replaces the interface too, and the plan says so" shows "its outside interface is replaced, and the instance with it"
+ok "apply makes it" csr apply
+ok "one of each" one_of_each
+ok "the plan is empty" changes 0
+with 'private_address: 10.0.109.13'
+ok "both interfaces at once" csr apply
+ok "one of each" one_of_each
+ok "the plan is empty" changes 0
+ok "and the router works" csr verify
+with
+csr apply >"$TMP/out" 2>&1
+
+# ---- a stack cannot be renamed ----
+OLD=$(output instance_id)
+with
+sed -i 's/^name: .*/name: other/' "$TMP/in.yaml"
+ok "another name" csr plan
+ok "is another tag of the instance" shows Router.Tags
+ok "and nothing else, though its user data would be another" [ "$(fields)" = 1 ]
+ok "apply sets it" csr apply
+one_stack() { [ "$(cfn describe-stacks --query 'Stacks[].StackName')" = aws-csr ] && [ "$(output instance_id)" = "$OLD" ] && one_of_each; }
+ok "on the same stack" one_stack
+ok "the plan is empty" changes 0
+with
+csr apply >"$TMP/out" 2>&1
+
 # ---- answers that are lost ----
 GROUP=$(output security_group)
 lost() { # lost ACTION command...: what the command did is mended in one go, though the answer to ACTION is lost
@@ -137,6 +200,12 @@ lost() { # lost ACTION command...: what the command did is mended in one go, tho
     ok "  and nothing is left to do" changes 0
 }
 id() { output instance_id; }
+resize() { # by hand
+    aws ec2 stop-instances --instance-ids "$(id)" && aws ec2 wait instance-stopped --instance-ids "$(id)" &&
+        aws ec2 modify-instance-attribute --instance-id "$(id)" --instance-type Value=c5.large && aws ec2 start-instances --instance-ids "$(id)" &&
+        aws ec2 wait instance-running --instance-ids "$(id)"
+}
+aws_untag() { with 'tags: {a: b}' && csr apply && aws ec2 delete-tags --resources "$(id)" --tags Key=a; }
 lost StartInstances eval 'aws ec2 stop-instances --instance-ids "$(id)" && aws ec2 wait instance-stopped --instance-ids "$(id)"'
 lost AuthorizeSecurityGroupIngress aws ec2 revoke-security-group-ingress --group-id "$GROUP" --ip-permissions 'IpProtocol=50,IpRanges=[{CidrIp=0.0.0.0/0}]'
 lost RevokeSecurityGroupIngress aws ec2 authorize-security-group-ingress --group-id "$GROUP" --ip-permissions 'IpProtocol=47,IpRanges=[{CidrIp=0.0.0.0/0}]'
@@ -144,6 +213,10 @@ lost AuthorizeSecurityGroupEgress aws ec2 revoke-security-group-egress --group-i
 outside() { aws ec2 describe-network-interfaces --query "NetworkInterfaces[?Description=='DMVPN router, outside']|[0].$1" --output text; }
 lost AssociateAddress eval 'aws ec2 disassociate-address --association-id "$(outside Association.AssociationId)"'
 lost AttachNetworkInterface eval 'aws ec2 detach-network-interface --attachment-id "$(aws ec2 describe-network-interfaces --query "NetworkInterfaces[?Description=='"'DMVPN router, inside'"']|[0].Attachment.AttachmentId" --output text)"'
+lost StopInstances resize
+lost ModifyInstanceAttribute resize
+lost ModifyNetworkInterfaceAttribute eval 'aws ec2 modify-network-interface-attribute --network-interface-id "$(aws ec2 describe-network-interfaces --query "NetworkInterfaces[?Description=='"'DMVPN router, inside'"']|[0].NetworkInterfaceId" --output text)" --source-dest-check'
+lost CreateTags aws_untag
 lost CreateChangeSet with 'tags: {a: b}'
 lost ExecuteChangeSet with 'tags: {a: c}'
 with
@@ -163,18 +236,64 @@ lab faults clear >/dev/null
 ok "the stack is UPDATE_ROLLBACK_FAILED" status_is UPDATE_ROLLBACK_FAILED
 ok "plan says so" csr plan
 ok "and what is done about it" shows "it is UPDATE_ROLLBACK_FAILED: its rollback is continued"
-ok "apply does it, and goes on" csr apply
+fault effect=status code=InternalError 'action=CloudFormation/EC2:ReleaseAddress' times=1
+again_failed() { fails apply && told 'Address (AWS::EC2::EIP)' && told 'mend what it names and apply again, or `destroy`'; }
+ok "which may fail too: what failed, and what else can be done" again_failed
+lab faults clear >/dev/null
+fault effect=cut-after action=ContinueUpdateRollback times=1
+ok "apply does it though the answer is lost, and goes on" csr apply
+lab faults clear >/dev/null
 ok "one of each" one_of_each
 ok "the plan is empty" changes 0
 ok "and the router works" csr verify
 
-# ---- a deletion that fails ----
+# ---- deletions that are refused, or fail ----
+protect() { aws cloudformation update-termination-protection "--$1" --stack-name aws-csr >/dev/null; }
+protect enable-termination-protection
+protected() { fails destroy && grep -qF 'no-enable-termination-protection --stack-name aws-csr' "$TMP/destroy.json" "$TMP/destroy.err"; }
+ok "a stack that somebody protected stays, and how that is lifted is said" protected
+protect no-enable-termination-protection
 aws ec2 create-network-interface --subnet-id "${PRIVATE[1]}" --groups "$GROUP" --description "somebody else's" >"$TMP/eni"
+ENI=$(grep -o 'eni-[0-9a-f]*' "$TMP/eni" | head -1)
 blocked() { fails destroy && grep -qF 'Group (AWS::EC2::SecurityGroup)' "$TMP/destroy.json" "$TMP/destroy.err"; }
 ok "somebody uses the router's group: destroy fails and names it" blocked
+ok "and who uses it" grep -qF "$GROUP is used by interface $ENI (somebody else's)" "$TMP/destroy.json"
 ok "the stack is DELETE_FAILED" status_is DELETE_FAILED
-aws ec2 delete-network-interface --network-interface-id "$(grep -o 'eni-[0-9a-f]*' "$TMP/eni" | head -1)" >/dev/null
-ok "without that destroy goes on" csr destroy
+ok "plan says so" csr plan
+ok "and makes it anew" shows "it is DELETE_FAILED"
+still() { fails apply && told "$GROUP is used by interface $ENI"; }
+ok "which cannot be while somebody uses it" still
+aws ec2 delete-network-interface --network-interface-id "$ENI" >/dev/null
+ok "without that apply goes on" csr apply
+ok "one of each" one_of_each
+ok "the plan is empty" changes 0
+ok "and the router works" csr verify
+
+# ---- destroy while an update is under way ----
+fault effect=answer status=400 action=DeleteStack times=1 'body=<ErrorResponse><Error><Code>ValidationError</Code><Message>Stack [aws-csr] cannot be deleted while in status UPDATE_IN_PROGRESS</Message></Error></ErrorResponse>'
+asked=$(calls CloudFormation:DeleteStack)
+ok "a stack that somebody changes: destroy waits until it is done, and goes on" csr destroy
+ok "by asking a second time" [ $(($(calls CloudFormation:DeleteStack) - asked)) = 2 ]
 none() { [ "$(aws ec2 describe-addresses --query 'length(Addresses)' --output text)" = 0 ] && ! cfn describe-stacks --stack-name aws-csr; }
+ok "and nothing is left" none
+lab faults clear >/dev/null
+
+# ---- a creation that could not even be rolled back, and one that was never begun ----
+fault effect=status code=InternalError 'action=CloudFormation/EC2:AssociateAddress' times=1
+fault effect=status code=InternalError 'action=CloudFormation/EC2:ReleaseAddress' times=1
+ok "a creation fails" fails apply
+lab faults clear >/dev/null
+ok "the stack is ROLLBACK_FAILED" status_is ROLLBACK_FAILED
+ok "plan says so" csr plan
+ok "and makes it anew" shows "it is ROLLBACK_FAILED"
+ok "apply does" csr apply
+ok "one of each" one_of_each
+ok "the plan is empty" changes 0
+ok "destroy" csr destroy
+fault effect=status status=400 code=LimitExceeded action=ExecuteChangeSet
+ok "nothing can be executed" fails apply
+lab faults clear >/dev/null
+ok "the stack is REVIEW_IN_PROGRESS" status_is REVIEW_IN_PROGRESS
+ok "destroy removes that too" csr destroy
 ok "and nothing is left" none
 finish

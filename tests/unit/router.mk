@@ -56,3 +56,9 @@ tests_unit_test_router_vm_SOURCES = %D%/test-router-vm.c sdk/lib/router/rules.c 
 tests_unit_test_router_vm_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/sdk/lib/router
 tests_unit_test_router_vm_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_router_vm_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test-router-check
+UNIT_TESTS += tests/unit/test-router-check
+tests_unit_test_router_check_SOURCES = %D%/test-router-check.c %D%/httpd.c %D%/httpd.h
+tests_unit_test_router_check_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_test_router_check_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)

@@ -65,6 +65,10 @@ IST_EXPORT int32_t ist_aws_find_role(ist_aws *aws, const char *name, char **arn,
 // that it does not.
 IST_EXPORT int32_t ist_aws_check_instance_types(ist_aws *aws, const json_t *types, const char *where,
                                                 ist_error *err);
+// Does EC2 offer it in this availability zone (NULL: in any of the region)? One read; IST_ERR_INPUT names the zones that
+// have it.
+IST_EXPORT int32_t ist_aws_check_instance_type(ist_aws *aws, const char *type, const char *zone,
+                                               const char *where, ist_error *err);
 // Tags as a filter-ready object, and the value of a tag in an answer's tagSet (borrowed, NULL when absent).
 IST_EXPORT const char *ist_aws_tag(const json_t *resource, const char *key);
 

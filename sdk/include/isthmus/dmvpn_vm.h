@@ -33,7 +33,7 @@ extern "C" {
         "cloudformation:ExecuteChangeSet", "cloudformation:ContinueUpdateRollback",                          \
         "cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents",                               \
         "cloudformation:DescribeStackResources", "cloudformation:GetTemplate", "cloudformation:DeleteStack", \
-        "ec2:DescribeImages", "ssm:GetParameter", "ec2:DescribeInstances", "ec2:DescribeNetworkInterfaces",  \
+        "ec2:DescribeImages", "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeKeyPairs", "ssm:GetParameter", "ec2:DescribeInstances", "ec2:DescribeNetworkInterfaces",  \
         "ec2:DescribeSubnets", "ec2:DescribeSecurityGroups", "ec2:DescribeAddresses", "ec2:RunInstances",    \
         "ec2:StartInstances", "ec2:StopInstances", "ec2:ModifyInstanceAttribute", "ec2:TerminateInstances",  \
         "ec2:CreateTags", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface",                        \
@@ -82,7 +82,7 @@ IST_EXPORT const char *ist_dmvpn_vm_inside(const ist_dmvpn_vm *vm); // of the in
 IST_EXPORT int32_t ist_dmvpn_vm_check_ownership(const ist_dmvpn_vm *vm, ist_error *err);
 // The changes of the resource "stack": of one that is "absent" or "stuck", and of one that was made.
 IST_EXPORT int32_t ist_dmvpn_vm_plan_creation(ist_dmvpn_vm *vm, ist_error *err);
-IST_EXPORT void ist_dmvpn_vm_plan(ist_dmvpn_vm *vm);
+IST_EXPORT int32_t ist_dmvpn_vm_plan(ist_dmvpn_vm *vm, ist_error *err);
 // The role's outputs that it tells. machine: the stack's too; what of it is gone will have another value and stays
 // unknown.
 IST_EXPORT void ist_dmvpn_vm_set_outputs(const ist_dmvpn_vm *vm, int machine);

@@ -28,6 +28,7 @@ typedef struct ist_router_vm {
     const char *user_data;        // clear text
     const json_t *tags;           // object, put on the stack (which puts them on all it makes); may be NULL
     const char *user_data_base64; // instead of user_data, where a machine keeps what it was launched with
+    const char *name;             // the instance's tag Name; NULL: the stack's name
 } ist_router_vm;
 
 // The template (JSON, as CreateChangeSet takes it); the caller's (ist_free).
@@ -42,13 +43,14 @@ IST_EXPORT char *ist_router_vm_template(const ist_router_vm *vm);
 IST_EXPORT int32_t ist_router_vm_observe(ist_aws *aws, const ist_router_vm *vm, const char *stack_id,
                                          json_t **seen, ist_error *err);
 // What a change set would change, without a call: differs: [{field, before, after}] in `seen` (of observe; null is
-// left alone), `vm` against its template and tags; and replaces (a resource's logical name) where one of the changes
-// would make a new one, and thus a new instance.
+// left alone), `vm` against its template and tags; and replaces (an array of logical names) where changes would make
+// new ones, and thus a new instance.
 IST_EXPORT int32_t ist_router_vm_compare(const ist_router_vm *vm, json_t *seen, ist_error *err);
-// Are the two addresses free, or the stack's own? IST_ERR_CONFLICT names the holder and the next free
-// address.
-IST_EXPORT int32_t ist_router_vm_addresses(ist_aws *aws, const ist_router_vm *vm, const json_t *seen,
-                                           ist_error *err);
+// What EC2 or CloudFormation would refuse half way, by reads alone: addresses that somebody holds (IST_ERR_CONFLICT names
+// the holder and the next free one; the stack's own are free), subnets of another VPC or of two zones, an instance type
+// that the zone has not, a key pair that is not there, a template that is too long.
+IST_EXPORT int32_t ist_router_vm_check(ist_aws *aws, const ist_router_vm *vm, const json_t *seen,
+                                       ist_error *err);
 // Creates or updates the stack by a change set and waits until it is complete. `token` (ClientToken, 64 hex)
 // makes it safe to call again after a kill: a change set or stack of that token is taken up where it stands.
 // A stack that is stuck (ROLLBACK_COMPLETE, REVIEW_IN_PROGRESS without change set, *_FAILED) and holds our

@@ -29,6 +29,9 @@ IST_EXPORT int32_t ist_stack_is_busy(const char *status);
 // that Isthmus makes.
 IST_EXPORT int32_t ist_stack_replaces(const char *type, const char *property);
 
+// May it be sent at all? CloudFormation takes 51,200 bytes of TemplateBody: IST_ERR_LIMIT. Without a call, so for plan.
+IST_EXPORT int32_t ist_stack_check_template(const char *name, const char *body, ist_error *err);
+
 // The stack (DescribeStacks' member, a new reference). IST_ERR_NOT_FOUND: none, or deleted.
 IST_EXPORT int32_t ist_stack_find(ist_aws *aws, const char *name_or_id, json_t **stack, ist_error *err);
 // 1: its tag says so, or it has none yet, since its creation was begun and never executed.

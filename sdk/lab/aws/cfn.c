@@ -178,10 +178,31 @@ static json_t *delete_stack(struct aws_call *c)
     if (!stack || aws_is(stack, "StackStatus", "DELETE_COMPLETE") ||
         aws_is(stack, "StackStatus", "DELETE_IN_PROGRESS"))
         return json_object(); // deleting what is not there is no error
+    if (json_is_true(json_object_get(stack, "EnableTerminationProtection")))
+        return aws_fail(c, 400, "ValidationError",
+                        "Stack [%s] cannot be deleted while TerminationProtection is enabled",
+                        aws_text(stack, "StackName"));
+    // One that is being made is given up at once; one that is being changed comes to an end first.
+    if (!strncmp(aws_text(stack, "StackStatus"), "UPDATE_", 7) &&
+        strstr(aws_text(stack, "StackStatus"), "_IN_PROGRESS"))
+        return aws_fail(c, 400, "ValidationError", "Stack [%s] cannot be deleted while in status %s",
+                        aws_text(stack, "StackName"), aws_text(stack, "StackStatus"));
     json_object_set_new(stack, "_token", json_string(token ? token : ""));
     cfn_set_status(stack, "DELETE_IN_PROGRESS", "User Initiated");
     cfn_run(c->lab, stack);
     return json_object();
+}
+
+static json_t *protect_stack(struct aws_call *c)
+{
+    const char *name = aws_need(c, "StackName"), *on = aws_need(c, "EnableTerminationProtection");
+    json_t *stack = name && on ? cfn_stack(c, name) : NULL;
+    if (name && on && !stack)
+        return aws_fail(c, 400, "ValidationError", "Stack with id %s does not exist", name);
+    if (!stack)
+        return NULL;
+    json_object_set_new(stack, "EnableTerminationProtection", json_boolean(!strcmp(on, "true")));
+    return json_pack("{sO}", "StackId", json_object_get(stack, "StackId"));
 }
 
 // ---- reading ----
@@ -319,6 +340,7 @@ static const struct aws_action actions[] = {{"CreateStack", create_stack, true},
                                             {"UpdateStack", update_stack, true},
                                             {"ContinueUpdateRollback", continue_rollback, true},
                                             {"DeleteStack", delete_stack, true},
+                                            {"UpdateTerminationProtection", protect_stack, true},
                                             {"DescribeStacks", describe_stacks, false},
                                             {"ListStacks", list_stacks, false},
                                             {"DescribeStackEvents", describe_events, false},

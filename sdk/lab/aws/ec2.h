@@ -35,6 +35,7 @@ void ec2_instance_restart(struct aws_call *c,
 // ---- instance types (ec2_types.c) ----
 bool ec2_is_type(const char *type);
 bool ec2_needs_type(struct aws_call *c, const char *type); // false after InvalidParameterValue
+bool ec2_needs_type_in(struct aws_call *c, const char *type, const char *zone); // false after Unsupported
 
 // A CIDR with its host bits cleared (malloc'd), or NULL after aws_fail().
 char *ec2_cidr(struct aws_call *c, const char *text);

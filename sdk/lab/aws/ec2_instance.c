@@ -184,6 +184,8 @@ static bool launch_valid(struct aws_call *c, const json_t *list)
                      "You may not specify interfaces in different zones");
         zone = its;
     }
+    if (!c->status && zone && aws_str(c, "InstanceType"))
+        ec2_needs_type_in(c, aws_str(c, "InstanceType"), zone);
     return !c->status;
 }
 

@@ -30,31 +30,61 @@ bool ec2_needs_type(struct aws_call *c, const char *type)
     return false;
 }
 
-static void offer(json_t *set, const char *type)
+// The region's last zone came late: it has nothing older than the fifth generation.
+static bool is_in(const char *type, const char *zone)
 {
-    json_array_append_new(
-        set, json_pack("{ss ss ss}", "instanceType", type, "locationType", "region", "location", AWS_REGION));
+    static const char *const old[] = {"t2", "m1", "m4", "c3", "c4", "r4", "i3", "p3", "d3"};
+    const size_t len = strcspn(type, ".");
+    bool there = true;
+    for (size_t i = 0; i < sizeof old / sizeof *old; i++)
+        there = there && (strlen(old[i]) != len || strncmp(old[i], type, len) != 0);
+    return there || strcmp(zone, AWS_REGION "d") != 0;
+}
+
+bool ec2_needs_type_in(struct aws_call *c, const char *type, const char *zone)
+{
+    if (is_in(type, zone))
+        return true;
+    aws_fail(c, 400, "Unsupported",
+             "Your requested instance type (%s) is not supported in your requested Availability Zone (%s). "
+             "Please retry your request by not specifying an Availability Zone or choosing " AWS_REGION
+             "a, " AWS_REGION "b, " AWS_REGION "c.",
+             type, zone);
+    return false;
+}
+
+static void offer(json_t *set, const char *type, bool zones)
+{
+    for (int letter = 'a'; letter <= (zones ? 'd' : 'a'); letter++) {
+        char *zone = lab_format(AWS_REGION "%c", letter);
+        if (!zones || is_in(type, zone))
+            json_array_append_new(set, json_pack("{ss ss ss}", "instanceType", type, "locationType",
+                                                 zones ? "availability-zone" : "region", "location",
+                                                 zones ? zone : AWS_REGION));
+        free(zone);
+    }
 }
 
 // Those that the filter names, else all.
 static json_t *offerings(struct aws_call *c)
 {
     json_t *set = json_array(), *filter, *value;
+    const char *by = aws_str(c, "LocationType");
     size_t i, k;
-    bool chosen = false;
+    bool chosen = false, zones = by && !strcmp(by, "availability-zone");
     json_array_foreach(aws_list(c, "Filter"), i, filter)
     {
         chosen = chosen || aws_is(filter, "Name", "instance-type");
         json_array_foreach(json_object_get(filter, "Value"), k, value)
         {
             if (aws_is(filter, "Name", "instance-type") && ec2_is_type(json_string_value(value)))
-                offer(set, json_string_value(value));
+                offer(set, json_string_value(value), zones);
         }
     }
     for (i = 0; !chosen && i < sizeof families / sizeof *families; i++) {
         for (k = 0; k < sizeof sizes / sizeof *sizes; k++) {
             char *type = lab_format("%s.%s", families[i], sizes[k]);
-            offer(set, type);
+            offer(set, type, zones);
             free(type);
         }
     }

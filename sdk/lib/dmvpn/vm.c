@@ -43,12 +43,13 @@ static void forget_what_was_seen(ist_dmvpn_vm *c)
     json_decref(c->seen);
     json_decref(c->network);
     ist_free(c->stack);
+    ist_free(c->name);
     ist_free(c->ami);
     ist_free(c->product);
     ist_free(c->user_data);
     ist_free(c->user_data_base64);
     c->seen = c->network = NULL;
-    c->stack = c->ami = c->product = c->user_data = c->user_data_base64 = NULL;
+    c->stack = c->name = c->ami = c->product = c->user_data = c->user_data_base64 = NULL;
 }
 
 void ist_dmvpn_vm_free(ist_dmvpn_vm *c)
@@ -132,9 +133,14 @@ static int32_t find_image(ist_dmvpn_vm *c, const char *ami, char **name, ist_err
         ist_hint(err, "set `ami` or `image_parameter`, or another `image`%s",
                  c->kind->image_hint ? c->kind->image_hint : "");
     }
+    if (rc == IST_OK && !best && ami) {
+        rc = ist_fail(err, IST_ERR_NOT_FOUND, "ami", "there is no image %s in %s", ami,
+                      ist_aws_region(c->aws));
+        ist_hint(err, "or this account may not use it: see `aws ec2 describe-images --image-ids %s`", ami);
+    }
     if (rc == IST_OK) {
-        remember_image(c, best ? ist_json_str_or(best, "imageId", "") : ami, best);
-        *name = ist_strdup(best ? ist_json_str_or(best, "name", "") : "");
+        remember_image(c, ist_json_str_or(best, "imageId", ""), best);
+        *name = ist_strdup(ist_json_str_or(best, "name", ""));
     }
     json_decref(images);
     return rc;
@@ -201,18 +207,22 @@ static void fill_vm(ist_dmvpn_vm *c)
         .user_data = c->user_data,
         .user_data_base64 = c->user_data_base64,
         .tags = json_object_get(in, "tags"),
+        .name = c->name,
     };
 }
 
-static char *stack_name(const ist_dmvpn_vm *c)
+// A stack cannot be renamed: the one that was begun keeps its name, while what is in it may get another.
+static void name_it(ist_dmvpn_vm *c)
 {
-    return ist_printf("%s%s", ist_json_str_or(c->inputs, "name", "isthmus"), c->kind->suffix);
+    const char *begun = ist_json_str(vm_record(c, IST_DMVPN_STACK), "name");
+    c->name = ist_printf("%s%s", ist_json_str_or(c->inputs, "name", "isthmus"), c->kind->suffix);
+    c->stack = ist_strdup(begun ? begun : c->name);
 }
 
 int32_t ist_dmvpn_vm_prepare(ist_dmvpn_vm *c, ist_error *err)
 {
     forget_what_was_seen(c);
-    c->stack = stack_name(c);
+    name_it(c);
     fill_vm(c);
     // Looked at first: which image is wanted depends on the one that runs.
     int32_t rc = ist_router_vm_observe(c->aws, &c->vm, ist_json_str(vm_record(c, IST_DMVPN_STACK), "id"),
@@ -228,7 +238,7 @@ int32_t ist_dmvpn_vm_prepare(ist_dmvpn_vm *c, ist_error *err)
 void ist_dmvpn_vm_recall(ist_dmvpn_vm *c, const json_t *observed)
 {
     forget_what_was_seen(c);
-    c->stack = stack_name(c);
+    name_it(c);
     c->seen = json_incref(json_object_get(observed, "vm"));
     c->ami = ist_strdup(ist_json_str_or(observed, "ami", ""));
     fill_vm(c);

@@ -24,13 +24,16 @@ struct ist_dmvpn_vm {
     ist_router_vm vm;
     json_t *network; // {public_address, private_address}
     const char *inside[VM_INSIDE_MAX];
-    char *stack, *user_data, *ami, *user_data_base64;
+    char *stack, *name, *user_data, *ami, *user_data_base64;
     char *product; // code of the image in the AWS Marketplace, "" without one; NULL: it was not looked for
 };
 
 const char *vm_input(const ist_dmvpn_vm *c, const char *path);        // NULL when absent or empty
 const json_t *vm_record(const ist_dmvpn_vm *c, const char *resource); // its data, NULL when there is none
 bool vm_is_unsettled(const ist_dmvpn_vm *c, const char *resource);    // an intent without outcome
-bool vm_is_lost(const ist_dmvpn_vm *c, const char *logical);          // is a piece of the stack gone?
+// What would be refused half way, where a machine is to be made anew, elsewhere, or of another size: by reads alone.
+int32_t vm_check_launch(const ist_dmvpn_vm *c, ist_error *err);
+bool vm_is_lost(const ist_dmvpn_vm *c,
+                const char *logical); // is a piece of the stack gone, or to be another one?
 
 #endif

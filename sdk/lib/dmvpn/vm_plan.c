@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-// Is a piece of the stack gone?
 bool vm_is_lost(const ist_dmvpn_vm *c, const char *logical)
 {
     json_t *one;
@@ -11,6 +10,8 @@ bool vm_is_lost(const ist_dmvpn_vm *c, const char *logical)
     bool found = false;
     json_array_foreach(json_object_get(c->seen, "lost"), i, one) found =
         found || strcmp(ist_json_str_or(one, "logical", ""), logical) == 0;
+    json_array_foreach(json_object_get(c->seen, "replaces"), i, one) found =
+        found || strcmp(json_string_value(one), logical) == 0;
     return found;
 }
 
@@ -92,18 +93,46 @@ static void plan_lost(ist_dmvpn_vm *c)
                          json_incref(json_object_get(one, "id")), NULL);
 }
 
+static const char *what_is_replaced(const ist_dmvpn_vm *c)
+{
+    return vm_is_lost(c, "Group")     ? "its group is replaced, and interfaces and instance with it"
+           : vm_is_lost(c, "Outside") ? "its outside interface is replaced, and the instance with it"
+           : vm_is_lost(c, "Inside")  ? "its inside interface is replaced, and the instance with it"
+                                      : "its instance is replaced, interfaces and address stay";
+}
+
+// Does a change touch where the machine is, what it is, or who may log in to it?
+static bool needs_check(const ist_dmvpn_vm *c)
+{
+    json_t *one;
+    size_t i;
+    bool found = ist_dmvpn_vm_comes_fresh(c);
+    json_array_foreach(json_object_get(c->seen, "differs"), i, one) found =
+        found || strcmp(ist_json_str_or(one, "field", ""), "Router.InstanceType") == 0;
+    return found;
+}
+
+int32_t vm_check_launch(const ist_dmvpn_vm *c, ist_error *err)
+{
+    return needs_check(c) ? ist_router_vm_check(c->aws, &c->vm, c->seen, err) : IST_OK;
+}
+
 // Of a machine that was made: by a change set, by hand on its resources, or by being started.
-void ist_dmvpn_vm_plan(ist_dmvpn_vm *c)
+int32_t ist_dmvpn_vm_plan(ist_dmvpn_vm *c, ist_error *err)
 {
     const char *state = ist_dmvpn_vm_state(c);
+    if (strcmp(state, "busy") != 0 && strcmp(state, "halfway") != 0) {
+        int32_t rc = vm_check_launch(c, err);
+        if (rc != IST_OK)
+            return rc;
+    }
     bool changes = json_array_size(json_object_get(c->seen, "differs")) > 0 ||
                    json_array_size(json_object_get(c->seen, "drift")) > 0;
     bool stopped = strcmp(state, "stopped") == 0;
     if (strcmp(state, "lost") == 0) {
         plan_lost(c);
     } else if (strcmp(state, "replaced") == 0) {
-        ist_change(c->env, IST_REPLACE, IST_DMVPN_STACK,
-                   "its instance is replaced, interfaces and address stay");
+        ist_change(c->env, IST_REPLACE, IST_DMVPN_STACK, what_is_replaced(c));
     } else if (strcmp(state, "halfway") == 0) {
         ist_change(c->env, IST_UPDATE, IST_DMVPN_STACK,
                    "it is UPDATE_ROLLBACK_FAILED: its rollback is continued");
@@ -112,7 +141,7 @@ void ist_dmvpn_vm_plan(ist_dmvpn_vm *c)
             ist_printf("it is %s: that is waited for", ist_json_str_or(c->seen, "stack.status", "?"));
         ist_change(c->env, IST_UPDATE, IST_DMVPN_STACK, reason);
         ist_free(reason);
-        return; // what is compared while it changes says nothing
+        return IST_OK; // what is compared while it changes says nothing
     } else if (stopped || changes) {
         char *reason = ist_printf("its instance is %s: it is started",
                                   ist_json_str_or(c->seen, "instance.state", "not running"));
@@ -121,6 +150,7 @@ void ist_dmvpn_vm_plan(ist_dmvpn_vm *c)
     }
     plan_fields(c, "drift");
     plan_fields(c, "differs");
+    return IST_OK;
 }
 
 // A stack of our name that state does not know is somebody else's.
@@ -144,7 +174,7 @@ int32_t ist_dmvpn_vm_plan_creation(ist_dmvpn_vm *c, ist_error *err)
 {
     bool stuck = strcmp(ist_dmvpn_vm_state(c), "stuck") == 0;
     char *reason = stuck ? ist_printf("it is %s", ist_json_str_or(c->seen, "stack.status", "?")) : NULL;
-    int32_t rc = ist_router_vm_addresses(c->aws, &c->vm, c->seen, err);
+    int32_t rc = ist_router_vm_check(c->aws, &c->vm, c->seen, err);
     if (rc == IST_OK)
         plan_creation(c, reason);
     ist_free(reason);

@@ -50,8 +50,10 @@ static int32_t make_stack(ist_dmvpn_vm *c, ist_error *err)
     char token[65] = "", *id = NULL;
     const char *known = ist_json_str(vm_record(c, IST_DMVPN_STACK), "token");
     json_t *data = json_pack("{ss ss}", "name", c->vm.stack, "region", ist_aws_region(c->aws));
-    int32_t rc = ist_router_vm_addresses(c->aws, &c->vm, c->seen, err);
-    if (rc == IST_OK && !json_object_get(c->seen, "instance"))
+    int32_t rc = ist_router_vm_check(c->aws, &c->vm, c->seen, err);
+    // One that never worked is removed whole, and what is left of its instance with it.
+    if (rc == IST_OK &&
+        (!json_object_get(c->seen, "instance") || strcmp(ist_dmvpn_vm_state(c), "stuck") == 0))
         rc = forget_router(c, err);
     // A change of what is there keeps the token of its creation: it is the stack's mark.
     if (rc == IST_OK && known && !vm_is_unsettled(c, IST_DMVPN_STACK))
@@ -92,6 +94,10 @@ static int32_t release(ist_dmvpn_vm *c, ist_error *err)
 {
     json_t *one;
     size_t i;
+    // Nothing that works is given up for what would then be refused.
+    int32_t rc = vm_check_launch(c, err);
+    if (rc != IST_OK)
+        return rc;
     json_array_foreach(json_object_get(c->seen, "lost"), i, one)
         ist_log(c->env, IST_LOG_WARN, "%s %s of stack %s is %s: it is made anew",
                 ist_json_str_or(one, "logical", "?"), ist_json_str_or(one, "id", "?"), c->stack,

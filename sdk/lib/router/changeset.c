@@ -7,6 +7,8 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#define TEMPLATE_MAX 51200 // bytes of TemplateBody: CloudFormation's quotas
+
 // ---- change sets ----
 
 struct change {
@@ -275,13 +277,24 @@ static int32_t finish(struct change *ch, char **id, ist_error *err)
     return rc;
 }
 
+int32_t ist_stack_check_template(const char *name, const char *body, ist_error *err)
+{
+    size_t len = strlen(body);
+    return len <= TEMPLATE_MAX
+               ? IST_OK
+               : ist_fail(err, IST_ERR_LIMIT, name, "its template has %zu bytes, and CloudFormation takes %d",
+                          len, TEMPLATE_MAX);
+}
+
 int32_t ist_stack_apply(const ist_env *env, ist_aws *aws, const ist_stack_change *c, char **id,
                         ist_error *err)
 {
     struct change ch = {.env = env, .aws = aws, .c = c};
     json_t *stack = NULL, *set = NULL;
     bool nothing = false;
-    int32_t rc = prepare(&ch, &stack, err);
+    int32_t rc = ist_stack_check_template(c->name, c->template_body, err);
+    if (rc == IST_OK)
+        rc = prepare(&ch, &stack, err);
     if (rc == IST_OK) {
         name_set(&ch, stack);
         rc = create_set(&ch, err);

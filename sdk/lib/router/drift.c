@@ -183,7 +183,8 @@ static int32_t address_drift(ist_aws *aws, json_t *seen, json_t *drift, ist_erro
     const char *allocation = ist_json_str_or(address, "allocationId", "");
     if (rc == IST_OK && !address)
         lose(seen, "Address", public_ip, "released");
-    if (rc == IST_OK && address && strcmp(holder, outside) != 0)
+    // A stack that has let go of the interface has nothing to associate it with: that is for a change set.
+    if (rc == IST_OK && address && *outside && strcmp(holder, outside) != 0)
         router_vm_note(drift, "Association", *holder ? holder : "nothing", outside,
                        json_pack("{ss s{ss ss sb}}", "action", "AssociateAddress", "params", "AllocationId",
                                  allocation, "NetworkInterfaceId", outside, "AllowReassociation", 1));

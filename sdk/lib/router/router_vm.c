@@ -37,22 +37,26 @@ static void differences(json_t *list, const char *logical, json_t *before, json_
     }
 }
 
-// Is something that stands made anew by the change of a property? Then the instance is too: it stands on all the rest.
-static const char *replaced(const json_t *before, const json_t *after)
+// What of that which stands is made anew by the change of a property; then the instance is too: it stands on all the rest.
+// New reference, an array of logical names.
+static json_t *replaced(const json_t *before, const json_t *after)
 {
-    json_t *resource, *value;
+    json_t *resource, *value, *found = json_array();
     const char *logical, *name;
     json_object_foreach(json_object_get(before, "Resources"), logical, resource)
     {
         const json_t *is = json_object_get(json_object_get(after, "Resources"), logical);
+        bool anew = false;
         json_object_foreach(json_object_get(is, "Properties"), name, value)
         {
             json_t *was = json_object_get(json_object_get(resource, "Properties"), name);
-            if (was && !json_equal(was, value) && ist_stack_replaces(ist_json_str_or(is, "Type", ""), name))
-                return logical;
+            anew = anew || (was && !json_equal(was, value) &&
+                            ist_stack_replaces(ist_json_str_or(is, "Type", ""), name));
         }
+        if (anew)
+            json_array_append_new(found, json_string(logical));
     }
-    return NULL;
+    return found;
 }
 
 int32_t ist_router_vm_compare(const ist_router_vm *vm, json_t *seen, ist_error *err)
@@ -72,9 +76,10 @@ int32_t ist_router_vm_compare(const ist_router_vm *vm, json_t *seen, ist_error *
         differences(list, logical, json_object_get(json_object_get(was, logical), "Properties"),
                     json_object_get(resource, "Properties"));
     differences(list, "Tags", ist_json_at(seen, "stack.tags"), (json_t *)vm->tags);
-    logical = replaced(json_object_get(seen, "template"), wanted);
-    if (logical && ist_json_at(seen, "template.Resources.Router"))
-        json_object_set_new(seen, "replaces", json_string(logical));
+    json_t *anew = replaced(json_object_get(seen, "template"), wanted);
+    if (json_array_size(anew) > 0 && ist_json_at(seen, "template.Resources.Router"))
+        json_object_set(seen, "replaces", anew);
+    json_decref(anew);
     json_object_set_new(seen, "differs", list);
     json_decref(wanted);
     return IST_OK;
@@ -260,6 +265,8 @@ static json_t *without(const json_t *seen)
     size_t i, before;
     json_array_foreach(json_object_get(seen, "lost"), i, one)
         json_object_set_new(out, ist_json_str_or(one, "logical", ""), json_true());
+    json_array_foreach(json_object_get(seen, "replaces"), i, one)
+        json_object_set_new(out, json_string_value(one), json_true());
     if (json_object_get(seen, "replaces"))
         json_object_set_new(out, "Router", json_true());
     do {

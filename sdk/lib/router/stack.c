@@ -122,10 +122,31 @@ static void hint_of(const char *reason, ist_error *err)
         ist_hint(err, "subscribe to the router's image in the AWS Marketplace with this account first");
 }
 
-int32_t stack_tell_failure(ist_aws *aws, const char *name, const char *status, ist_error *err)
+// Of "arn:aws:cloudformation:us-west-2:1:stack/NAME/ID" the name; what is no ARN is one. The caller's.
+static char *name_in(const char *name_or_id)
+{
+    const char *at = strncmp(name_or_id, "arn:", 4) == 0 ? strstr(name_or_id, ":stack/") : NULL;
+    at = at ? at + strlen(":stack/") : name_or_id;
+    return ist_strndup(at, strcspn(at, "/"));
+}
+
+// Who uses a group that could not be deleted.
+static void tell_users(ist_aws *aws, const json_t *event, ist_error *err)
+{
+    const char *id = ist_json_str_or(event, "PhysicalResourceId", "");
+    if (strcmp(ist_json_str_or(event, "ResourceType", ""), "AWS::EC2::SecurityGroup") != 0 ||
+        strcmp(ist_json_str_or(event, "ResourceStatus", ""), "DELETE_FAILED") != 0 || !*id)
+        return;
+    char *users = ist_aws_blockers(aws, "group-id", id, "ip-permission.group-id", id);
+    if (users)
+        ist_hint(err, "%s is used by %s: without that it goes at the next try", id, users);
+    ist_free(users);
+}
+
+int32_t stack_tell_failure(ist_aws *aws, const char *name_or_id, const char *status, ist_error *err)
 {
     ist_error unread = {0};
-    json_t *events = events_of(aws, name, &unread), *event;
+    json_t *events = events_of(aws, name_or_id, &unread), *event;
     const json_t *first = NULL;
     size_t i;
     json_array_foreach(events, i, event)
@@ -139,16 +160,20 @@ int32_t stack_tell_failure(ist_aws *aws, const char *name, const char *status, i
             break;
     }
     const char *reason = ist_json_str_or(first, "ResourceStatusReason", "no reason given");
+    char *name = name_in(name_or_id);
     int32_t rc = first    ? ist_fail(err, IST_ERR_REMOTE, name, "%s: %s (%s): %s", status,
                                      ist_json_str_or(first, "LogicalResourceId", "?"),
                                      ist_json_str_or(first, "ResourceType", "?"), reason)
                  : events ? ist_fail(err, IST_ERR_REMOTE, name, "%s", status)
                           : ist_fail(err, IST_ERR_REMOTE, name, "%s, and why could not be read: %s", status,
                                      unread.text);
-    if (first)
+    if (first) {
         hint_of(reason, err);
-    else if (!events)
+        tell_users(aws, first, err);
+    } else if (!events) {
         ist_hint(err, "%s", unread.hint);
+    }
+    ist_free(name);
     json_decref(events);
     return rc;
 }
@@ -202,16 +227,43 @@ int32_t ist_stack_wait(const ist_env *env, ist_aws *aws, const char *name, int64
 
 // ---- deleting ----
 
+// IST_AGAIN: not while an update is under way.
+static int32_t send_delete(ist_aws *aws, const char *name_or_id, ist_error *err)
+{
+    json_t *params = json_pack("{ss}", "StackName", name_or_id);
+    ist_error failed = {0};
+    int32_t rc = ist_aws_query(aws, "cloudformation", "DeleteStack", params, NULL, &failed);
+    json_decref(params);
+    if (rc == IST_ERR_NETWORK) // whether a lost call was done shows at once
+        return IST_OK;
+    if (rc != IST_OK && strstr(failed.text, "TerminationProtection")) {
+        char *name = name_in(name_or_id);
+        ist_hint(&failed,
+                 "somebody protected it: `aws cloudformation update-termination-protection "
+                 "--no-enable-termination-protection --stack-name %s` lifts that",
+                 name);
+        ist_free(name);
+    }
+    if (rc != IST_OK && err)
+        *err = failed;
+    return rc != IST_OK && strstr(failed.text, "cannot be deleted while in status") ? IST_AGAIN : rc;
+}
+
 int32_t ist_stack_delete(const ist_env *env, ist_aws *aws, const char *name, int64_t timeout_ms,
                          ist_error *err)
 {
-    json_t *params = json_pack("{ss}", "StackName", name), *stack = NULL;
+    json_t *stack = NULL;
     ist_error failed = {0};
-    int32_t rc = ist_aws_query(aws, "cloudformation", "DeleteStack", params, NULL, err);
-    json_decref(params);
-    if (rc != IST_OK && rc != IST_ERR_NETWORK) // whether a lost call was done shows at once
-        return rc;
-    rc = ist_stack_wait(env, aws, name, timeout_ms, &stack, &failed);
+    int32_t rc = send_delete(aws, name, &failed);
+    if (rc == IST_AGAIN) {
+        rc = ist_stack_wait(env, aws, name, timeout_ms, &stack, &failed);
+        json_decref(stack);
+        stack = NULL;
+        if (rc == IST_OK && (rc = send_delete(aws, name, &failed)) == IST_AGAIN)
+            rc = IST_ERR_CONFLICT; // somebody else is at it
+    }
+    if (rc == IST_OK)
+        rc = ist_stack_wait(env, aws, name, timeout_ms, &stack, &failed);
     if (rc == IST_OK)
         rc = stack_tell_failure(aws, name, stack_status(stack), err);
     else if (rc == IST_ERR_NOT_FOUND)

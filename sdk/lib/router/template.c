@@ -69,7 +69,7 @@ static void add_instance(json_t *resources, const ist_router_vm *vm)
     add(resources, "Router", "AWS::EC2::Instance",
         json_pack("{ss ss ss so ss s[{ss ss}]}", "ImageId", vm->ami, "InstanceType", vm->instance_type,
                   "KeyName", vm->key_name, "NetworkInterfaces", nics, "UserData", data, "Tags", "Key", "Name",
-                  "Value", vm->stack));
+                  "Value", vm->name ? vm->name : vm->stack));
     ist_free(data);
 }
 
