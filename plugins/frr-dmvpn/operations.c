@@ -203,7 +203,7 @@ static int32_t plan_machine(struct frr *f, const json_t *observed, ist_error *er
     if (absent)
         rc = ist_dmvpn_vm_plan_creation(f->vm, err);
     else
-        ist_dmvpn_vm_plan(f->vm);
+        rc = ist_dmvpn_vm_plan(f->vm, err);
     if (rc == IST_OK && (absent || ist_dmvpn_vm_comes_fresh(f->vm))) {
         json_t *all = frr_fresh(f, err);
         plan_differences(f, all);
