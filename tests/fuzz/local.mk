@@ -74,3 +74,9 @@ tests_fuzz_fuzz_policy_SOURCES = %D%/fuzz-policy.c $(FUZZ_DRIVER)
 tests_fuzz_fuzz_policy_CFLAGS = $(FUZZ_CFLAGS)
 tests_fuzz_fuzz_policy_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_policy_LDADD = tests/unit/libnetpol.la sdk/lib/libisthmus.la $(JANSSON_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-proto
+tests_fuzz_fuzz_proto_SOURCES = %D%/fuzz-proto.c $(KUBE_PROTO) $(FUZZ_DRIVER)
+tests_fuzz_fuzz_proto_CFLAGS = $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_proto_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_proto_LDADD = sdk/lib/libisthmus.la $(JANSSON_LIBS)

@@ -339,7 +339,15 @@ static int skim_value(const struct kube_proto_field *field, const struct member 
 struct run {
     const struct kube_proto_field *field; // NULL: none is under way
     uint64_t sum;
+    struct span key; // of a map: the last one; servers write them in order
 };
+
+static int is_before(const struct span *a, const struct span *b)
+{
+    size_t common = left(a) < left(b) ? left(a) : left(b);
+    int order = common ? memcmp(a->at, b->at, common) : 0;
+    return order ? order < 0 : left(a) < left(b);
+}
 
 static void end_run(struct run *run, uint64_t *sum)
 {
@@ -360,6 +368,9 @@ static int add_to_run(struct run *run, const struct member *member, int depth)
     }
     if (!take_entry(member->bytes, &key, &text) || !is_ascii(&key) || !is_ascii(&text))
         return 0;
+    if (run->key.at && !is_before(&run->key, &key))
+        return 0;
+    run->key = key;
     run->sum += kube_digest_member((const char *)key.at, left(&key),
                                    kube_digest_string((const char *)text.at, left(&text)));
     return 1;
@@ -380,6 +391,7 @@ static int skim_field(const struct kube_proto_field *field, const struct member 
     }
     if (!run->field) {
         run->field = field;
+        run->key.at = NULL;
         run->sum = kube_digest_type(field->type == KUBE_PROTO_STRINGS ? JSON_OBJECT : JSON_ARRAY);
     }
     return add_to_run(run, member, depth);

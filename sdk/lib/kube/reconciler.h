@@ -3,6 +3,7 @@
 //   reconciler_run.c      one run: opening, the loop, what a model tells
 //   reconciler_cluster.c  connecting, telling who answers, losing and regaining a cluster
 //   reconciler_feed.c     one kind of one cluster: listed, then watched
+//   reconciler_list.c    what lists bring, in JSON or protobuf
 //   reconciler_aside.c    what is ours of a list of everything, until it can be compared
 //   reconciler_object.c   the compact records of what is in a cluster, and keys
 //   reconciler_see.c      what lists and watches bring: the model's or our own
@@ -348,6 +349,13 @@ void rec_feed_again(
     struct rec_feed *feed); // from its list on, for a model that has seen nothing; its watch goes on
 void rec_feed_free(struct rec_feed *feed);
 void rec_feed_anew(struct rec_feed *feed); // from its list on; what was seen counts until that is whole
+// ---- lists
+#define REC_ACCEPT_JSON "Accept: application/json"
+const char *rec_list_accept(const struct rec_feed *feed); // the header of the next request; static
+// What of these bytes can be taken by now: *used. What is broken in protobuf is asked for in JSON the next time.
+int32_t rec_list_feed(struct rec_feed *feed, const char *bytes, size_t len, size_t *used, ist_error *err);
+int32_t rec_list_end(struct rec_feed *feed, json_t **head, ist_error *err); // see kube_page_end()
+void rec_list_reset(struct rec_feed *feed);
 // An item of what is ours, as of a list: compared.
 int32_t rec_feed_compare(struct rec_feed *feed, const struct rec_item *item, ist_error *err);
 

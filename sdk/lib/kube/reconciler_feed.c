@@ -41,8 +41,7 @@ void rec_feed_stop(struct rec_feed *feed)
     feed->stream = NULL;
     if (listing(feed)) // half a list: from its first page
         set(&feed->more, NULL);
-    kube_page_reset(&feed->page);
-    kube_proto_reset(&feed->proto);
+    rec_list_reset(feed);
 }
 
 void rec_feed_drop(struct rec_feed *feed)
@@ -180,15 +179,6 @@ static char *url_of(const struct rec_feed *feed, const char *path, int64_t secon
     return url;
 }
 
-// A server that knows no protobuf of it answers in JSON.
-static const char *accepts(const struct rec_feed *feed)
-{
-    const ist_reconciler_kind *kind = kind_of(feed);
-    return listing(feed) && !feed->as_json && kube_proto_fields(kind->api, kind->kind)
-               ? "Accept: " KUBE_PROTO_TYPE ", application/json"
-               : "Accept: application/json";
-}
-
 static int32_t open_stream(struct rec_feed *feed, ist_error *err)
 {
     ist_kube *kube = feed->cluster->kube;
@@ -200,7 +190,7 @@ static int32_t open_stream(struct rec_feed *feed, ist_error *err)
     feed->told = 0;
     int64_t seconds = WATCH_MIN_S + (int64_t)(rec_backoff(20, 1, WATCH_MAX_S - WATCH_MIN_S));
     char *url = url_of(feed, path, seconds);
-    const char *headers[3] = {accepts(feed), kube->authorization};
+    const char *headers[3] = {listing(feed) ? rec_list_accept(feed) : REC_ACCEPT_JSON, kube->authorization};
     char *label = ist_printf("kubernetes %s: %s %s", kube->name, listing(feed) ? "list" : "watch", path);
     ist_http_request request = {.size = sizeof request,
                                 .method = "GET",
@@ -387,61 +377,11 @@ static void refused(struct rec_feed *feed, int status, const char *bytes, size_t
 
 // ---- lists ----
 
-static int skim(const struct rec_feed *feed, const struct rec_item *item, json_t **head, uint64_t *digest)
-{
-    const ist_reconciler_kind *kind = kind_of(feed);
-    if (item->binary)
-        return kube_proto_skim(kube_proto_fields(kind->api, kind->kind), item->bytes, item->len, kind->api,
-                               kind->kind, head, digest);
-    return kube_skim(item->bytes, item->len, kind->api, kind->kind, head, digest);
-}
-
-static int32_t see_item(struct rec_feed *feed, const struct rec_item *item, const char *const *unread,
-                        ist_error *err)
-{
-    const ist_reconciler_kind *kind = kind_of(feed);
-    json_t *object = NULL;
-    int32_t rc = item->binary ? kube_proto_read(kube_proto_fields(kind->api, kind->kind), item->bytes,
-                                                item->len, unread, kind->kind, &object, err)
-                              : kube_parse_without(item->bytes, item->len, unread, kind->kind, &object, err);
-    if (rc == IST_OK)
-        rec_see(feed, object, 0, 1);
-    json_decref(object);
-    return rc;
-}
-
-int32_t rec_feed_compare(struct rec_feed *feed, const struct rec_item *item, ist_error *err)
-{
-    const ist_reconciler_kind *kind = kind_of(feed);
-    json_t *head = NULL;
-    uint64_t digest;
-    if (kind->flags & IST_KIND_BY_METADATA && !kind->server_set && skim(feed, item, &head, &digest)) {
-        int known = rec_see_known(feed, head, digest);
-        json_decref(head);
-        if (known)
-            return IST_OK;
-    }
-    return see_item(feed, item, NULL, err);
-}
-
-static int32_t take_item(void *arg, const char *text, size_t len, ist_error *err)
-{
-    struct rec_feed *feed = arg;
-    struct rec_item item = {.bytes = text, .len = len, .binary = feed->binary};
-    feed->items++;
-    if (feed->stage == REC_OURS)
-        return rec_feed_compare(feed, &item, err);
-    if (feed->whole && rec_aside_put(feed, &item))
-        return IST_OK;
-    return see_item(feed, &item, kind_of(feed)->unread, err);
-}
-
 static void page_whole(struct rec_feed *feed)
 {
     json_t *head = NULL;
     ist_error err = {0};
-    int32_t rc = feed->binary ? kube_proto_end(&feed->proto, kind_of(feed)->kind, &head, &err)
-                              : kube_page_end(&feed->page, kind_of(feed)->kind, &head, &err);
+    int32_t rc = rec_list_end(feed, &head, &err);
     if (rc != IST_OK) {
         failed(feed, &err);
         return;
@@ -463,19 +403,6 @@ static void page_whole(struct rec_feed *feed)
     rec_cluster_listed(feed->cluster);
 }
 
-// What of these bytes can be taken by now; what is broken in protobuf is asked for in JSON the next time.
-static int32_t feed_list(struct rec_feed *feed, const char *bytes, size_t len, size_t *used, ist_error *err)
-{
-    const char *where = kind_of(feed)->kind;
-    feed->binary = feed->proto.stage || kube_proto_is(bytes, len);
-    *used = len;
-    if (!feed->binary)
-        return kube_page_feed(&feed->page, bytes, len, take_item, feed, where, err);
-    int32_t rc = kube_proto_feed(&feed->proto, bytes, len, used, take_item, feed, where, err);
-    feed->as_json |= rc == IST_ERR_REMOTE;
-    return rc;
-}
-
 static void read_list(struct rec_feed *feed)
 {
     const char *bytes;
@@ -495,7 +422,7 @@ static void read_list(struct rec_feed *feed)
     }
     if (status == 0 || (len < KUBE_PROTO_MAGIC && !ended))
         return; // it cannot be told what it is
-    int32_t fed = feed_list(feed, bytes, len, &used, &broken);
+    int32_t fed = rec_list_feed(feed, bytes, len, &used, &broken);
     ist_http_stream_take(feed->stream, used);
     if (fed == IST_ERR_LIMIT && feed->limit > 5)
         feed->limit /= 10;

@@ -11,6 +11,7 @@ read again for every request, and twenty times a second):
   half N                       raw: on all of them nothing more comes from the server, once for each new N; the other way is open
   answer STATUS AFTER REGEX    http: requests whose "METHOD PATH" matches are answered so, with Retry-After AFTER
   cut REGEX                    http: their answers end in the middle
+  garble REGEX                 http: what of their answers is protobuf is broken
   hold REGEX                   http: they wait as long as this line is there; "METHOD PATH held" goes to LOG
   bearer PREFIX TOKEN          http: a bearer token that begins so is taken for this one, and any other is refused
 raw leaves the bytes alone (TLS and HTTP/2 go through); http ends TLS with the certificate of PKI, one request a
@@ -131,6 +132,18 @@ async def cut_off(far_reader, writer):
     await writer.drain()
 
 
+async def garble(far_reader, writer):
+    """The whole answer; of one in protobuf, what stands behind its first items."""
+    answer = await far_reader.read(-1)
+    at = answer.find(b"k8s\0")
+    garbled = 0 <= at < 2000 and b"vnd.kubernetes.protobuf" in answer[:at]
+    if garbled:
+        answer = answer[: at + 300] + b"\xff" * len(answer[at + 300 : at + 400]) + answer[at + 400 :]
+    writer.write(answer)
+    await writer.drain()
+    return garbled
+
+
 async def http(reader, writer):
     head = await reader.readuntil(b"\r\n\r\n")
     lines = head.decode("latin-1").split("\r\n")
@@ -163,6 +176,9 @@ async def http(reader, writer):
         if any(re.search(pattern, what) for pattern in rules.get("cut", [])):
             log.write(f"{what} cut\n")
             await cut_off(far_reader, writer)
+            return
+        if any(re.search(pattern, what) for pattern in rules.get("garble", [])):
+            log.write(f"{what} {'garbled' if await garble(far_reader, writer) else 'plain'}\n")
             return
         status = await far_reader.readuntil(b"\r\n")
         log.write(f"{what} {status.split()[1].decode()}\n")

@@ -18,6 +18,11 @@ EAST_CONFIG=$TMP/east/kubeconfig.http WEST_CONFIG=$TMP/west/kubeconfig.http inpu
 alive() { kill -0 "$(pid_of "$1")"; }
 lines() { wc -l <"$TMP/$1/http.log"; }
 since() { tail -n +$(($2 + 1)) "$TMP/$1/http.log"; } # since CLUSTER LINES
+seen_in() { # seen_in CLUSTER PATTERN...: since the lines before
+    local cluster=$1 pattern
+    shift
+    for pattern in "$@"; do since "$cluster" "$before" | grep -q "$pattern" || { echo "no $pattern"; return 1; }; done
+}
 writes_still() { ! logs "$1" 'no longer the one who writes'; }
 
 # ---- a slow road, and one that breaks
@@ -105,6 +110,16 @@ way east http
 ok "lists answered by 429 and Retry-After are not hammered" patient $((4 + TOOK / 2))
 within 60 "and read when they may" logs two 'cluster east: synced'
 within 30 "nothing was deleted for what could not be read" mirrored
+
+# ---- protobuf that is none
+stop two
+before=$(lines east)
+way east http 'garble ^GET .*(services|endpointslices)([?](limit|resourceVersion|labelSelector)|$)'
+many 1 5 7
+daemon two
+within 60 "lists whose protobuf is broken are read" mirrored
+ok "as they are in JSON" seen_in east 'endpointslices.* garbled' 'endpointslices.* plain'
+way east http
 
 # ---- pages that expire: what etcd has of the past goes between two of them
 "$LOAD" seed-services "$TMP/west/kubeconfig" paged 1300 1 || exit 1
