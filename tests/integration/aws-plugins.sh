@@ -288,7 +288,7 @@ ok "aws-vpc: another subnet, one less and another tag are one update" plan aws-v
 told() { jq -re '[.changes[0].fields[] | select(.field == "tags" or .field == "Private1" or .field == "Private3") | "\(.before) \(.after)"] | join("; ")' "$TMP/json"; }
 ok "aws-vpc: told one by one" test "$(told)" = '{"team":"network"} {"team":"cloud"}; null Subnet 10.50.13.0/24; Subnet 10.50.11.0/24 null'
 for effect in cut-after cut-before; do
-    lab faults add service='^aws$' action='^CloudFormation:(CreateChangeSet|ExecuteChangeSet)$' effect=$effect count=1 >/dev/null
+    lab faults add service='^aws$' action='^CloudFormation:(CreateChangeSet|ExecuteChangeSet)$' effect=$effect >/dev/null
 done
 ok "aws-vpc: made in place, though answers are lost" run aws-vpc apply
 lab faults clear >/dev/null
