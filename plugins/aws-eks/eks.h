@@ -75,6 +75,13 @@ int32_t update_send(struct step *s, const char *what, const char *path, const js
 // cluster (where it is there already), or defined by one of them. New reference.
 int32_t manifests_load(struct step *s, json_t **objects, ist_error *err);
 
+// ---- versions.c ----
+// May a cluster of this version become one of that? IST_ERR_CONFLICT says why not.
+int32_t version_check_step(const char *has, const char *wants, ist_error *err);
+// The minor version since which Kubernetes does not serve this kind any more, where `version` ("1.29"; NULL: EKS's default, which
+// is newer than all of these) is one of those; 0: it does, or it is not known.
+int version_gone_since(const char *version, const char *api, const char *kind);
+
 // ---- objects.c: keeping them in the cluster ----
 int32_t objects_plan(struct step *s, const json_t *wanted, ist_error *err);
 int32_t objects_apply(struct step *s, const json_t *wanted, ist_error *err);

@@ -198,6 +198,10 @@ static int32_t judge(struct step *s, const struct made *made, struct verdict *v,
     } else if (strstr(status_of(v->live), "FAILED") != NULL && !made->kind->keeps && v->recorded) {
         v->action = IST_REPLACE;
         v->reason = "it could not be made";
+    } else if (made->kind == &made_cluster &&
+               version_check_step(ist_json_str(v->live, "version"), ist_json_str(made->body, "version"),
+                                  err) != IST_OK) {
+        return IST_ERR_CONFLICT;
     } else if (count_differing(made, v->live, MADE_SETTING) + count_differing(made, v->live, MADE_VERSION) >
                0) {
         v->action = IST_UPDATE;

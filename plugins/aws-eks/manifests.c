@@ -71,6 +71,23 @@ static int32_t resolve(struct step *s, const json_t *objects, json_t *entry, ist
     return IST_OK;
 }
 
+// Of a cluster that is still to be made: what no such Kubernetes serves.
+static int32_t foresee(const struct step *s, const json_t *objects, const json_t *entry, ist_error *err)
+{
+    const json_t *object = json_object_get(entry, "object");
+    const char *api = ist_json_str_or(object, "apiVersion", ""), *kind = ist_json_str_or(object, "kind", "");
+    const char *version = step_input(s, "version");
+    const int since = version_gone_since(version, api, kind);
+    if (since == 0 || is_defined(objects, object))
+        return IST_OK;
+    ist_fail(err, IST_ERR_INPUT, ist_json_str(entry, "from"),
+             "Kubernetes does not serve %s of %s since 1.%d, as %s needs, and the cluster is to be %s", kind,
+             api, since, ist_json_str_or(object, "metadata.name", "?"),
+             version != NULL ? version : "of EKS's default version");
+    ist_hint(err, "name a newer manifest under `manifest_overrides`");
+    return IST_ERR_INPUT;
+}
+
 static int32_t load_one(struct step *s, const char *name, json_t *all, ist_error *err)
 {
     const char *from = name;
@@ -99,6 +116,8 @@ int32_t manifests_load(struct step *s, json_t **objects, ist_error *err)
     {
         if (rc == IST_OK && s->kube != NULL)
             rc = resolve(s, all, entry, err);
+        else if (rc == IST_OK && s->cluster == NULL && ist_json_bool(s->inputs, "create", 0))
+            rc = foresee(s, all, entry, err);
     }
     if (rc == IST_OK)
         *objects = ist_manifest_in_order(all);

@@ -58,6 +58,18 @@ sed '/^subnets/d' "$TMP/right.yaml" >"$TMP/aws-eks.yaml"
 ok "so is a cluster without subnets" refuses "two or more" aws-eks plan
 sed 's/count: 2/count: 2, instance_types: [t3.medium, c9.large]/' "$TMP/right.yaml" >"$TMP/aws-eks.yaml"
 ok "so is an instance type that EC2 does not have" refuses "EC2 has no instance type c9.large in us-west-2" aws-eks plan
+cat >"$TMP/old.yaml" <<END
+apiVersion: apiextensions.k8s.io/v1beta1
+kind: CustomResourceDefinition
+metadata: {name: felixconfigurations.crd.projectcalico.org}
+spec: {group: crd.projectcalico.org, version: v1, scope: Cluster, names: {plural: felixconfigurations, kind: FelixConfiguration}}
+END
+sed "s#^apply_manifests.*#apply_manifests: [$TMP/old.yaml]#" "$TMP/right.yaml" >"$TMP/aws-eks.yaml"
+ok "so is a manifest that such a Kubernetes will not serve" refuses "does not serve CustomResourceDefinition of apiextensions.k8s.io/v1beta1 since 1.22" aws-eks plan
+ok "in apply too, before anything is made" refuses "since 1.22" aws-eks apply
+sed "s#^apply_manifests.*#apply_manifests: [http://127.0.0.1:9/gone.yaml]#" "$TMP/right.yaml" >"$TMP/aws-eks.yaml"
+ok "so is one that cannot be had" refuses "manifest_overrides" aws-eks apply
+ok "of which nothing came" test "$(lab log --output jsonl | jq -r 'select(.write and (.action | startswith("eks:"))) | .action' | wc -l)" = 0
 cp "$TMP/right.yaml" "$TMP/aws-eks.yaml"
 
 # ---- made ----
@@ -97,6 +109,16 @@ ok "nothing more to do then" plan aws-eks ""
 sed -i 's/^cluster_role.*/cluster_role: k8s-node-instance-role/' "$TMP/aws-eks.yaml"
 ok "what cannot be changed is refused with both values" refuses "k8s-node-instance-role" aws-eks plan
 inputs 3 '[198.51.100.0/24, 203.0.113.0/24]' | sed 's/name: workers/name: others/' >"$TMP/aws-eks.yaml"
+cp "$TMP/aws-eks.yaml" "$TMP/kept.yaml"
+HAS=$(aws eks describe-cluster --name own --query cluster.version --output text)
+version() { sed "s/^create: true/create: true\nversion: \"1.$((${HAS#1.} + $1))\"/" "$TMP/kept.yaml" >"$TMP/aws-eks.yaml"; }
+version 2
+ok "two versions at once are refused in plan" refuses "set \`version\` to 1.$((${HAS#1.} + 1)) first" aws-eks plan
+version -1
+ok "so is one back" refuses "takes none back to an earlier version" aws-eks plan
+version 1
+ok "the next one is an update" plan aws-eks "update cluster own, update node group others"
+cp "$TMP/kept.yaml" "$TMP/aws-eks.yaml"
 
 # ---- one that is there already ----
 mv "$TMP/aws-eks.state" "$TMP/kept.state"
