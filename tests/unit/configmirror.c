@@ -24,6 +24,8 @@ struct model {
     json_t *standing; // cluster -> key of what is there -> true
     int64_t within_ms;
     size_t written;
+    char *ask;     // the name of a ConfigMap of the first cluster that is asked for by itself, or NULL
+    json_t *heard; // names that were answered
 };
 
 static int32_t model_open(ist_reconciler *run, const json_t *inputs, const ist_clusters *clusters,
@@ -42,6 +44,8 @@ static int32_t model_open(ist_reconciler *run, const json_t *inputs, const ist_c
         json_object_set_new(made->seen, clusters->items[i].name, json_object());
         json_object_set_new(made->standing, clusters->items[i].name, json_object());
     }
+    made->ask = ist_json_str(inputs, "ask") ? ist_strdup(ist_json_str(inputs, "ask")) : NULL;
+    made->heard = json_array();
     ist_reconciler_grace(run, ist_json_int(inputs, "grace_ms", -1));
     *model = made;
     return IST_OK;
@@ -53,6 +57,8 @@ static void model_close(void *arg)
     json_decref(model->seen);
     json_decref(model->expired);
     json_decref(model->standing);
+    json_decref(model->heard);
+    ist_free(model->ask);
     ist_free(model);
 }
 
@@ -84,6 +90,21 @@ static void see(void *arg, size_t cluster, size_t kind, const json_t *object, in
     ist_free(key);
 }
 
+static void hear(void *arg, size_t cluster, const json_t *object, const ist_error *err)
+{
+    const struct model *model = arg;
+    (void)cluster;
+    json_array_append_new(model->heard,
+                          json_string(object ? ist_json_str_or(object, "metadata.name", "") : err->text));
+}
+
+static void ask(const struct model *model)
+{
+    char *path = ist_printf("/api/v1/namespaces/shop/configmaps/%s", model->ask);
+    ist_reconciler_read(model->run, 0, path, hear);
+    ist_free(path);
+}
+
 static void state(void *arg, size_t cluster, uint32_t state)
 {
     const struct model *model = arg;
@@ -93,6 +114,8 @@ static void state(void *arg, size_t cluster, uint32_t state)
         json_object_set_new(model->expired, name, json_true());
     else if (state == IST_CLUSTER_SYNCED)
         json_object_del(model->expired, name);
+    if (state == IST_CLUSTER_SYNCED && cluster == 0 && model->ask)
+        ask(model);
     json_object_foreach(json_object_get(model->seen, name), key, data) touch_others(model, cluster, key);
     for (size_t i = 0; i < model->clusters->count; i++)
         json_object_foreach(json_object_get(model->standing, model->clusters->items[i].name), key, data)
@@ -164,6 +187,13 @@ static void written(void *arg, size_t cluster, const char *key)
     model->written++;
 }
 
+static void status(void *arg, size_t cluster, json_t *status)
+{
+    const struct model *model = arg;
+    if (cluster == 0)
+        json_object_set_new(status, "heard", json_deep_copy(model->heard));
+}
+
 static void outputs(void *arg, json_t *outputs)
 {
     const struct model *model = arg;
@@ -184,7 +214,8 @@ static const ist_reconciler_plugin mirror = {.size = sizeof mirror,
                                              .key_of = key_of,
                                              .want = want,
                                              .written = written,
-                                             .outputs = outputs};
+                                             .outputs = outputs,
+                                             .status = status};
 
 IST_RECONCILER_OPERATION(observe, mirror)
 IST_RECONCILER_OPERATION(plan, mirror)
@@ -197,6 +228,7 @@ static const ist_field inputs[] = {
     {"kubeconfigs", "map(kubeconfig)", NULL, IST_REQUIRED | IST_SECRET, "0.1", "The clusters by name."},
     {"grace_ms", "int", "-1", 0, "0.1", "How long a cluster that is out of reach counts."},
     {"within_ms", "int", "0", 0, "0.1", "How long a change may wait."},
+    {"ask", "string", NULL, 0, "0.1", "A ConfigMap that is asked for by itself."},
     {"lease_namespace", "string", "kube-system", 0, "0.1", "Where the Lease is."},
 };
 static const ist_field output_table[] = {{"count", "int", NULL, 0, "0.1", "How many are mirrored."}};

@@ -320,12 +320,13 @@ static void put_lease(struct kube_store *store, struct target *at, const char *b
     free(id);
 }
 
-static void discovery(struct httpd_reply *reply)
+static void discovery(const struct kube_store *store, struct httpd_reply *reply)
 {
     json_t *resources = json_array();
     for (size_t i = 0; i < KINDS - 1; i++) // Leases are of another group
-        json_array_append_new(resources, json_pack("{s:s, s:s, s:b}", "name", kinds[i][0], "kind",
-                                                   kinds[i][1], "namespaced", i > 0));
+        if (!store->unserved || strcmp(store->unserved, kinds[i][0]) != 0)
+            json_array_append_new(resources, json_pack("{s:s, s:s, s:b}", "name", kinds[i][0], "kind",
+                                                       kinds[i][1], "namespaced", i > 0));
     say(reply, 200, json_pack("{s:o}", "resources", resources));
 }
 
@@ -337,7 +338,7 @@ static void serve(struct kube_store *store, const struct httpd_request *request,
     json_t *object = json_object_get(store->objects, id);
     int get = !strcmp(request->method, "GET");
     if (!known && get && !strcmp(request->target, "/api/v1"))
-        discovery(reply);
+        discovery(store, reply);
     else if (known && get && !strcmp(request->target, "/api/v1/namespaces/kube-system"))
         say(reply, 200, json_pack("{s:{s:s, s:s}}", "metadata", "name", "kube-system", "uid", store->uid));
     else if (!known)

@@ -28,10 +28,11 @@ struct kube_store {
     json_t *hidden;  // "configmaps/ns/name" -> true: no list and no watch shows it
     char uid[64];    // of kube-system
     json_int_t version, compacted;
-    int down;           // every connection is reset
-    int stopped;        // watches end
-    int held;           // answers that are held
-    json_int_t watched; // from where ConfigMaps are watched
+    int down;             // every connection is reset
+    int stopped;          // watches end
+    const char *unserved; // a resource that discovery does not name; NULL: all are named
+    int held;             // answers that are held
+    json_int_t watched;   // from where ConfigMaps are watched
     struct store_fault faults[8];
     int creates, updates, deletes, unchanged, lists, watches; // Leases are not counted
     char last_write[256];

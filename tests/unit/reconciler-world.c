@@ -14,6 +14,8 @@ void tell(void *arg, const json_t *event)
         json_decref(world->status);
         world->status = json_deep_copy(json_object_get(event, "value"));
     }
+    if (!strcmp(ist_json_str_or(event, "type", ""), "log"))
+        json_array_append_new(world->logs, json_string(ist_json_str_or(event, "text", "")));
     world->alive += !strcmp(ist_json_str_or(event, "type", ""), "alive");
     if (!strcmp(ist_json_str_or(event, "type", ""), "progress") &&
         strstr(ist_json_str_or(event, "text", ""), " the lease "))
@@ -39,6 +41,7 @@ int setup(void **state)
 {
     struct world *world = ist_calloc(1, sizeof *world);
     pthread_mutex_init(&world->lock, NULL);
+    world->logs = json_array();
     store_start(&world->a, "uid-of-a");
     store_start(&world->b, "uid-of-b");
     world->host = fakehost_new(ist_plugin_entry(runner_host()));
@@ -70,6 +73,7 @@ int teardown(void **state)
     store_stop(&world->a);
     store_stop(&world->b);
     json_decref(world->status);
+    json_decref(world->logs);
     ist_free(world);
     return 0;
 }
@@ -112,10 +116,20 @@ int is(struct world *world, const char *name, const char *data)
 
 int told(struct world *world, const char *text)
 {
-    char *logs = ist_json_text(world->host->solo->report.logs);
-    int found = strstr(logs, text) != NULL;
-    ist_free(logs);
+    size_t i;
+    const json_t *line;
+    int found = 0;
+    pthread_mutex_lock(&world->lock);
+    json_array_foreach(world->logs, i, line) found |= strstr(json_string_value(line), text) != NULL;
+    pthread_mutex_unlock(&world->lock);
     return found;
+}
+
+void forget_told(struct world *world)
+{
+    pthread_mutex_lock(&world->lock);
+    json_array_clear(world->logs);
+    pthread_mutex_unlock(&world->lock);
 }
 
 int noted(struct world *world, const char *text)

@@ -30,9 +30,9 @@ struct world {
     struct renewal renewal; // of the watch
     int alive;              // how often the watch said that it lives
     int renewing;           // somebody else holds the lease of b, and lives
-    char kept[8][300];      // what the watch logged last
     int32_t ended;          // how a destruction that ran beside the test did
     json_t *status;
+    json_t *logs;    // what was logged, by all operations
     char waits[300]; // what it said last of a lease that it waits for
     pthread_mutex_t lock;
 };
@@ -55,6 +55,7 @@ int is(struct world *world, const char *name, const char *data);
 // Was it logged, or noted in the status?
 int told(struct world *world, const char *text);
 int noted(struct world *world, const char *text);
+void forget_told(struct world *world); // what was logged until now
 int status_is(struct world *world, const char *path, const char *value);
 int number_is(struct world *world, const char *path, json_int_t value);
 int flag_is(struct world *world, const char *path, int value);

@@ -25,6 +25,16 @@ tests_unit_test_reconciler_watch_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_
 tests_unit_test_reconciler_watch_LDADD = tests/unit/libfakehost.la sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) \
 	$(CRYPTO_LIBS)
 
+check_PROGRAMS += tests/unit/test-reconciler-lease
+WAITING_TESTS += tests/unit/test-reconciler-lease
+tests_unit_test_reconciler_lease_SOURCES = %D%/test-reconciler-lease.c %D%/reconciler-world.c \
+	%D%/reconciler-world.h %D%/configmirror.c %D%/kube-store.c %D%/kube-store.h \
+	%D%/httpd.c %D%/httpd.h %D%/own-time.c %D%/own-time.h
+tests_unit_test_reconciler_lease_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(top_srcdir)/tests/unit
+tests_unit_test_reconciler_lease_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_test_reconciler_lease_LDADD = tests/unit/libfakehost.la sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) \
+	$(CRYPTO_LIBS)
+
 check_PROGRAMS += tests/unit/test-reconciler-aside
 WAITING_TESTS += tests/unit/test-reconciler-aside
 tests_unit_test_reconciler_aside_SOURCES = %D%/test-reconciler-aside.c %D%/reconciler-world.c \
@@ -39,7 +49,7 @@ check_PROGRAMS += tests/unit/test-reconciler-configure
 WAITING_TESTS += tests/unit/test-reconciler-configure
 tests_unit_test_reconciler_configure_SOURCES = %D%/test-reconciler-configure.c %D%/reconciler-world.c \
 	%D%/reconciler-world.h %D%/configmirror.c %D%/kube-store.c %D%/kube-store.h %D%/eks-token.c %D%/eks-token.h \
-	%D%/httpd.c %D%/httpd.h
+	%D%/httpd.c %D%/httpd.h %D%/own-time.c %D%/own-time.h
 tests_unit_test_reconciler_configure_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(top_srcdir)/tests/unit
 tests_unit_test_reconciler_configure_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_reconciler_configure_LDADD = tests/unit/libfakehost.la sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) \

@@ -35,7 +35,7 @@ static int is_compared(struct world *world)
 // A daemon once more; what the one before has said does not count.
 static void start_again(struct world *world)
 {
-    json_array_clear(world->host->solo->report.logs);
+    forget_told(world);
     start_watch(world);
 }
 

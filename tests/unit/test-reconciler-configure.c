@@ -1,4 +1,5 @@
 // New inputs (SIGHUP) and a clock put right, for a watch that goes on.
+#include "own-time.h"
 #include "reconciler-world.h"
 
 static void reconfigure(struct world *world, json_t *more)
@@ -48,11 +49,11 @@ static void follows(struct world *world, const char *name)
     assert_true(flag_is(world, "clusters.b.holds_lease", 1));
 }
 
-// The next watch of a resource of cluster a says `events`, once it is released.
-static void hold_watch(struct world *world, const char *resource, const char *events)
+// The next watch of a resource says `events`, once it is released.
+static void hold_watch(struct kube_store *store, const char *resource, const char *events)
 {
     store_fail(
-        &world->a,
+        store,
         (struct store_fault){
             .method = "GET", .contains = resource, .times = 1, .status = 200, .body = events, .hold = 1});
 }
@@ -83,9 +84,9 @@ static void new_inputs_do_not_end_a_watch(void **state)
     start_watch(world);
     eventually(store_count(&world->b, "secrets") == 2 && applied(world, 1));
     char *events = late_events(world);
-    hold_watch(world, "configmaps?watch=1", events);
-    hold_watch(world, "secrets?watch=1", "");
-    hold_watch(world, "namespaces?watch=1", "");
+    hold_watch(&world->a, "configmaps?watch=1", events);
+    hold_watch(&world->a, "secrets?watch=1", "");
+    hold_watch(&world->a, "namespaces?watch=1", "");
     eventually(held_by(&world->a) == 3);
     const int watches = watches_of(&world->a), writes = store_writes(&world->b);
     source(world, "three", "3"); // which only the new list can say
@@ -170,7 +171,7 @@ static void wrong_inputs_are_not_taken(void **state)
     eventually(told(world, "the new inputs are not taken, those before go on: within_ms: "));
     follows(world, "two");
     assert_true(applied(world, 1));
-    json_array_clear(world->host->solo->report.logs);
+    forget_told(world);
     reconfigure(world, json_pack("{s:i, s:{s:s}}", "within_ms", -1, "kubeconfigs", "b", world->b.kubeconfig));
     eventually(told(world, "the new inputs are not taken"));
     follows(world, "three");
@@ -192,12 +193,107 @@ static void other_clusters_are_taken_too(void **state)
     eventually(is(world, "one.a", "1") && store_count(&world->b, "secrets") == 1);
     eventually(applied(world, 1));
     follows(world, "two");
-    json_array_clear(world->host->solo->report.logs);
+    forget_told(world);
     reconfigure(world, json_pack("{s:{s:[s]}}", "pod_cidrs", "a", "10.0.0.0/16"));
     eventually(told(world, "everything is begun anew: the pod CIDRs are others"));
     eventually(told(world, "cluster b: compared"));
     eventually(flag_is(world, "clusters.b.holds_lease", 1));
     follows(world, "three");
+}
+
+// A cluster begins to serve what it did not when it was connected: everything is begun anew for that.
+static void serve_all(struct kube_store *store, struct world *world, const char *says)
+{
+    store_set_down(store, 1);
+    eventually(status_is(world, store == &world->a ? "clusters.a.state" : "clusters.b.state", "lost"));
+    pthread_mutex_lock(&store->lock);
+    store->unserved = NULL;
+    pthread_mutex_unlock(&store->lock);
+    forget_told(world);
+    store_set_down(store, 0);
+    eventually(told(world, says));
+}
+
+// Inputs that were refused are not those of a run that has to begin anew later for a reason of its own.
+static void refused_inputs_do_not_end_what_begins_anew(void **state)
+{
+    struct world *world = *state;
+    world->a.unserved = "secrets";
+    follow_one(world);
+    reconfigure(world, json_pack("{s:i}", "within_ms", -1));
+    eventually(told(world, "the new inputs are not taken, those before go on: within_ms: "));
+    serve_all(&world->a, world, "cluster a serves v1 Secret now");
+    eventually(told(world, "cluster b: compared"));
+    eventually(flag_is(world, "clusters.b.holds_lease", 1));
+    follows(world, "two");
+    reconfigure(world, json_pack("{s:i}", "within_ms", 1)); // and those that come later are taken
+    eventually(told(world, "mirrored configuration: new inputs"));
+    follows(world, "three");
+    assert_int_equal(world->b.deletes, 0);
+}
+
+static void write_kubeconfig(const char *path, const char *text)
+{
+    char *next = ist_printf("%s.next", path);
+    FILE *file = fopen(next, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(rename(next, path), 0);
+    ist_free(next);
+}
+
+// Nor does a kubeconfig end it that cannot be read at that very moment: it is tried again, and so are inputs that come.
+static void begins_anew_without_its_kubeconfig(struct world *world, int reconfigured)
+{
+    char *path = ist_printf("%s/kubeconfig", world->host->run_dir);
+    write_kubeconfig(path, world->b.kubeconfig);
+    world->a.unserved = "secrets";
+    set_inputs(world, json_pack("{s:{s:s, s:s}}", "kubeconfigs", "a", world->a.kubeconfig, "b", path));
+    follow_one(world);
+    write_kubeconfig(path, "half of it");
+    serve_all(&world->a, world, "mirrored configuration cannot go on, and tries again: ");
+    if (reconfigured) // with the kubeconfig itself in place of its file
+        reconfigure(world, json_pack("{s:i}", "within_ms", 1));
+    else
+        write_kubeconfig(path, world->b.kubeconfig);
+    eventually(told(world, "cluster b: compared"));
+    eventually(flag_is(world, "clusters.b.holds_lease", 1));
+    follows(world, "two");
+    assert_int_equal(world->b.deletes, 0);
+    ist_free(path);
+}
+
+static void what_begins_anew_waits_for_its_kubeconfig(void **state)
+{
+    begins_anew_without_its_kubeconfig(*state, 0);
+}
+
+static void what_waits_for_its_kubeconfig_takes_new_inputs(void **state)
+{
+    begins_anew_without_its_kubeconfig(*state, 1);
+}
+
+// A model hears what it has asked for itself, and not what the one before it was told late.
+static void answers_to_a_former_model_are_dropped(void **state)
+{
+    struct world *world = *state;
+    store_put(&world->a, "configmaps", "shop", "first", NULL, "1");
+    store_put(&world->a, "configmaps", "shop", "second", NULL, "2");
+    store_fail(&world->a,
+               (struct store_fault){.method = "GET", .contains = "configmaps/first", .times = 1, .hold = 1});
+    store_fail(&world->a,
+               (struct store_fault){.method = "GET", .contains = "configmaps/second", .times = 1, .hold = 1});
+    set_inputs(world, json_pack("{s:s}", "ask", "first"));
+    follow_one(world);
+    eventually(held_by(&world->a) == 1);
+    reconfigure(world, json_pack("{s:s}", "ask", "second"));
+    eventually(held_by(&world->a) == 2);
+    store_release(&world->a);
+    eventually(status_is(world, "clusters.a.heard[0]", "second"));
+    follows(world, "two");
+    eventually(number_is(world, "clusters.b.writes", store_writes(&world->b))); // a status of after that
+    assert_true(status_is(world, "clusters.a.heard[1]", ""));
 }
 
 static void another_kubeconfig_is_taken_in_place(void **state)
@@ -220,20 +316,30 @@ static int lived(struct world *world)
     return alive;
 }
 
-// Three hundred questions, each after the answer to the one before: a watch that had only its own turns, one a second, would
-// take far longer than this one may.
+// Its waits end by nothing but what comes: a watch that had only its own turns would answer no question.
 static void new_inputs_wake_a_watch(void **state)
 {
     struct world *world = *state;
     source(world, "one", "1");
     start_watch(world);
     eventually(store_count(&world->b, "secrets") == 1);
-    const int64_t began = ist_now_ms(NULL);
-    for (int i = 0; i < 300; i++) {
-        renewal_ask(&world->renewal);
-        eventually(lived(world) > i);
+    for (int i = 0; i < 2; i++) {
+        struct kube_store *store = i ? &world->b : &world->a;
+        hold_watch(store, "configmaps?watch=1", "");
+        hold_watch(store, "secrets?watch=1", "");
+        hold_watch(store, "namespaces?watch=1", "");
+        eventually(held_by(store) == 3);
     }
-    assert_true(ist_now_ms(NULL) - began < 25000);
+    own_time_only_events(world->thread);
+    eventually(own_time_waits() > 0);
+    for (int i = 0; i < 30; i++) {
+        const int waits = own_time_waits();
+        renewal_ask(&world->renewal);
+        eventually(lived(world) > i && own_time_waits() > waits);
+    }
+    own_time_as_ever();
+    store_release(&world->a);
+    store_release(&world->b);
     // A hangup's new inputs: it goes on with those, and is still the one that writes.
     reconfigure(world, json_pack("{s:i}", "grace_ms", 100));
     store_set_down(&world->a, 1);
@@ -299,6 +405,10 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(new_inputs_do_not_wait_for_a_cluster_that_is_away, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_inputs_are_not_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(other_clusters_are_taken_too, setup, teardown),
+        cmocka_unit_test_setup_teardown(refused_inputs_do_not_end_what_begins_anew, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_begins_anew_waits_for_its_kubeconfig, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_waits_for_its_kubeconfig_takes_new_inputs, setup, teardown),
+        cmocka_unit_test_setup_teardown(answers_to_a_former_model_are_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(another_kubeconfig_is_taken_in_place, setup, teardown),
         cmocka_unit_test_setup_teardown(new_inputs_wake_a_watch, setup, teardown),
         cmocka_unit_test_setup_teardown(a_cluster_whose_clock_is_another_is_served_by_its_clock, setup,

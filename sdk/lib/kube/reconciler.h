@@ -293,13 +293,14 @@ struct ist_reconciler {
 };
 
 // ---- run
-// `identity` (stolen; may be NULL): who we are among those who may hold a Lease.
+// `identity` (stolen; may be NULL): who we are among those who may hold a Lease. `inputs` (stolen; NULL: those that the
+// host has).
 int32_t rec_open(const ist_env *env, const ist_reconciler_plugin *plugin, int watching, char *identity,
-                 ist_reconciler **run, ist_error *err);
+                 json_t *inputs, ist_reconciler **run, ist_error *err);
 void rec_close(ist_reconciler *run);
 // Drives everything until `done` says so or the call is cancelled.
 typedef int rec_done(ist_reconciler *run);
-// IST_AGAIN: the run has to be opened anew with other inputs.
+// IST_AGAIN: the run has to be opened anew, with what are its inputs by then.
 int32_t rec_drive(ist_reconciler *run, rec_done *done, ist_error *err);
 void rec_hand_over(ist_reconciler *run); // what is on its way arrives, then the leases are given back
 // The model is told or asked something that changes what it wants.
@@ -339,6 +340,8 @@ int rec_cluster_halt(struct rec_cluster *cluster);
 void rec_cluster_again(struct rec_cluster *cluster);
 // New inputs, if there are any. 0: the run has to be closed and opened anew.
 int rec_configure_step(ist_reconciler *run);
+// Of the run that is opened in its place: the newest with which one can begin. New reference.
+json_t *rec_following_inputs(const ist_reconciler *run);
 
 // ---- feeds
 void rec_feed_step(struct rec_feed *feed, int64_t now, int64_t *until);

@@ -154,11 +154,12 @@ static const char *obstacle(const ist_reconciler *run, const json_t *inputs)
     return NULL;
 }
 
-// A run with the inputs that the host has now could begin.
-static int could_begin(const ist_reconciler *run, ist_error *err)
+// A run with these inputs could begin.
+static int could_begin(const ist_reconciler *run, json_t *inputs, ist_error *err)
 {
     ist_reconciler *next = NULL;
-    int32_t rc = rec_open(&run->env, run->plugin, 1, ist_strdup(run->identity), &next, err);
+    int32_t rc =
+        rec_open(&run->env, run->plugin, 1, ist_strdup(run->identity), json_incref(inputs), &next, err);
     rec_close(next);
     return rc == IST_OK;
 }
@@ -218,19 +219,28 @@ static void take_kubeconfigs(ist_reconciler *run, const json_t *inputs)
     }
 }
 
+static void tell_refused(const ist_reconciler *run, const ist_error *err)
+{
+    ist_log(&run->env, IST_LOG_ERROR, "the new inputs are not taken, those before go on: %s: %s", err->where,
+            err->text);
+}
+
 static enum taken take_over(ist_reconciler *run, json_t *inputs)
 {
     ist_error err = {0};
     const char *why = obstacle(run, inputs);
-    enum taken taken = !why                     ? show_inputs(run, inputs, &err)
-                       : could_begin(run, &err) ? REC_ANEW
-                                                : REC_REFUSED;
+    enum taken taken = !why                             ? show_inputs(run, inputs, &err)
+                       : could_begin(run, inputs, &err) ? REC_ANEW
+                                                        : REC_REFUSED;
     if (taken == REC_REFUSED)
-        ist_log(&run->env, IST_LOG_ERROR, "the new inputs are not taken, those before go on: %s: %s",
-                err.where, err.text);
+        tell_refused(run, &err);
     else if (taken == REC_ANEW)
         ist_log(&run->env, IST_LOG_INFO, "%s: new inputs, everything is begun anew: %s", run->plugin->what,
                 why ? why : err.text);
+    if (taken == REC_ANEW) {
+        json_decref(run->coming);
+        run->coming = json_incref(inputs);
+    }
     if (taken != REC_TAKEN)
         return taken;
     take_kubeconfigs(run, inputs);
@@ -276,4 +286,14 @@ int rec_configure_step(ist_reconciler *run)
         taken = take_over(run, inputs);
     json_decref(inputs);
     return taken != REC_ANEW;
+}
+
+json_t *rec_following_inputs(const ist_reconciler *run)
+{
+    ist_error err = {0};
+    if (run->coming && could_begin(run, run->coming, &err))
+        return json_incref(run->coming);
+    if (run->coming)
+        tell_refused(run, &err);
+    return json_incref(run->inputs);
 }

@@ -149,7 +149,7 @@ static int32_t none_read(const ist_reconciler *run, ist_error *err)
 static int32_t read_once(const ist_env *env, const ist_reconciler_plugin *plugin, ist_reconciler **run,
                          ist_error *err)
 {
-    int32_t rc = rec_open(env, plugin, 0, NULL, run, err);
+    int32_t rc = rec_open(env, plugin, 0, NULL, NULL, run, err);
     if (rc != IST_OK)
         return rc;
     rc = rec_drive(*run, read_whole, err);
@@ -554,22 +554,55 @@ int32_t ist_reconciler_verify(const ist_env *env, const ist_reconciler_plugin *p
 
 // ---- watch ----
 
+#define AGAIN_MS 1000 // what could not begin now tries again, or with newer inputs
+
+// A watch that was at work does not end because what its inputs name cannot be read for a while. `inputs` is stolen.
+static int32_t open_again(const ist_env *env, const ist_reconciler_plugin *plugin, const char *identity,
+                          json_t *inputs, ist_reconciler **run, ist_error *err)
+{
+    int32_t rc;
+    for (int told = 0;; told = 1) {
+        rc = rec_open(env, plugin, 1, ist_strdup(identity), json_incref(inputs), run, err);
+        if (rc == IST_OK)
+            break;
+        if (!told)
+            ist_log(env, IST_LOG_ERROR, "%s cannot go on, and tries again: %s: %s", plugin->what, err->where,
+                    err->text);
+        if (ist_sleep_ms(env, AGAIN_MS) != IST_OK) {
+            rc = ist_fail(err, IST_ERR_CANCELLED, plugin->what, "cancelled");
+            break;
+        }
+        json_t *newer = ist_reconfigured(env);
+        if (newer) {
+            json_decref(inputs);
+            inputs = newer;
+            told = 0;
+        }
+    }
+    json_decref(inputs);
+    return rc;
+}
+
 int32_t ist_reconciler_watch(const ist_env *env, const ist_reconciler_plugin *plugin)
 {
     ist_error err = {0};
-    char *identity = NULL;
-    int32_t rc;
-    do { // the same holder of the leases again and again, with other inputs
-        ist_reconciler *run = NULL;
-        rc = rec_open(env, plugin, 1, identity, &run, &err);
-        if (rc != IST_OK)
-            break;
+    ist_reconciler *run = NULL;
+    int32_t rc = rec_open(env, plugin, 1, NULL, NULL, &run, &err);
+    while (rc == IST_OK) {
         run->writing = 1;
         rc = rec_drive(run, NULL, &err);
-        identity = rc == IST_AGAIN ? ist_strdup(run->identity) : NULL;
         if (rc != IST_AGAIN)
-            rec_hand_over(run);
+            break;
+        // The same holder of the leases, with other inputs or another view of a cluster.
+        char *identity = ist_strdup(run->identity);
+        json_t *inputs = rec_following_inputs(run);
         rec_close(run);
-    } while (rc == IST_AGAIN);
+        run = NULL;
+        rc = open_again(env, plugin, identity, inputs, &run, &err);
+        ist_free(identity);
+    }
+    if (run)
+        rec_hand_over(run);
+    rec_close(run);
     return rc == IST_OK || rc == IST_ERR_CANCELLED ? IST_OK : ist_report(env, &err);
 }

@@ -11,14 +11,14 @@
 // ---- opening and closing ----
 
 int32_t rec_open(const ist_env *env, const ist_reconciler_plugin *plugin, int watching, char *identity,
-                 ist_reconciler **run, ist_error *err)
+                 json_t *inputs, ist_reconciler **run, ist_error *err)
 {
     ist_reconciler *made = ist_calloc(1, sizeof *made);
     made->env = *env;
     made->plugin = plugin;
     made->watching = watching;
     made->grace_ms = -1;
-    made->inputs = ist_inputs(env);
+    made->inputs = inputs ? inputs : ist_inputs(env);
     made->recorded = ist_recorded(env);
     made->owner = ist_kube_owner(env);
     made->identity = identity ? identity : rec_identity();

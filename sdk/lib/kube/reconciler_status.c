@@ -38,11 +38,12 @@ static json_t *notes_of(const struct rec_cluster *cluster)
         json_array_append_new(notes, json_string(text));
         ist_free(text);
     }
-    if (cluster->lease.name && cluster->compared && !cluster->lease.held) {
-        char *text =
-            ist_printf("%s holds the lease %s/%s and writes",
-                       cluster->lease.holder && *cluster->lease.holder ? cluster->lease.holder : "nobody",
-                       cluster->lease.ns, cluster->lease.name);
+    // Where nothing is to be written nobody has to hold it.
+    if (cluster->compared &&
+        (rec_stands_by(cluster) || (cluster->lease.name && !cluster->lease.held && cluster->keys.count))) {
+        char *text = ist_printf("%s holds the lease %s/%s and writes",
+                                rec_stands_by(cluster) ? cluster->lease.holder : "nobody", cluster->lease.ns,
+                                cluster->lease.name);
         json_array_append_new(notes, json_string(text));
         ist_free(text);
     }
