@@ -28,7 +28,7 @@ tests_unit_test_reconciler_watch_LDADD = tests/unit/libfakehost.la sdk/lib/libis
 check_PROGRAMS += tests/unit/test-reconciler-lease
 WAITING_TESTS += tests/unit/test-reconciler-lease
 tests_unit_test_reconciler_lease_SOURCES = %D%/test-reconciler-lease.c %D%/reconciler-world.c \
-	%D%/reconciler-world.h %D%/configmirror.c %D%/kube-store.c %D%/kube-store.h \
+	%D%/reconciler-world.h %D%/configmirror.c %D%/kube-store.c %D%/kube-store.h %D%/eks-token.c %D%/eks-token.h \
 	%D%/httpd.c %D%/httpd.h %D%/own-time.c %D%/own-time.h
 tests_unit_test_reconciler_lease_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(top_srcdir)/tests/unit
 tests_unit_test_reconciler_lease_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
