@@ -2,7 +2,7 @@
 # The longest first, so that none of them is left alone at the end.
 INTEGRATION_TESTS += %D%/lab-net.sh %D%/stars-drift-cloud.sh %D%/stars-drift-router.sh %D%/stars-drift-kube.sh %D%/stars-ownership.sh %D%/stars-destroy.sh
 include tests/integration/router.mk
-INTEGRATION_TESTS += %D%/aws-permissions.sh %D%/aws-scale.sh %D%/aws-eks-create.sh %D%/aws-plugins.sh %D%/stars.sh %D%/stars-stretched.sh
+INTEGRATION_TESTS += %D%/aws-permissions.sh %D%/aws-scale.sh %D%/aws-eks-create.sh %D%/aws-plugins.sh %D%/stars.sh %D%/stars-frr.sh %D%/stars-stretched.sh
 TORTURE_TESTS += %D%/stars-kills.sh %D%/stars-faults.sh
 
 # The lab itself, by real clients.
