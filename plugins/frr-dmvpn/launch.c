@@ -44,6 +44,8 @@ int32_t frr_open_machine(struct frr *f, ist_error *err)
 static void take_addresses(struct frr *f)
 {
     f->address = ist_dmvpn_vm_address(f->vm);
+    f->user = frr_input(f, "ssh.user");
+    f->port = ist_json_int(f->inputs, "ssh.port", 22);
     f->host_key = ist_json_str(frr_record(f, IST_DMVPN_ROUTER), "host_key");
     json_object_set_new(f->inputs, "public_address", json_string(ist_dmvpn_vm_outside(f->vm)));
     json_object_set_new(f->inputs, "private_address", json_string(ist_dmvpn_vm_inside(f->vm)));

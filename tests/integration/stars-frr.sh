@@ -2,7 +2,8 @@
 # The walk-through with a Linux host in the router's place: one word of the pipeline is another, and everything that
 # stars.sh sees holds; what somebody does to the host by hand is told, and mended.
 . "$(dirname "$0")/lib.sh"
-unshare -Urm true 2>/dev/null || [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null || skip_all "a Linux host of the lab needs namespaces"
+. "$(dirname "$0")/router-lib.sh"
+need_namespaces
 start_lab
 CONF=$TMP/conf.d
 cp -r "$SRC/conf.d" "$CONF"
