@@ -18,7 +18,7 @@ static const struct {
 
 static void read_object(size_t i, const char *bytes, size_t len)
 {
-    const struct kube_proto_field *fields = kube_proto_fields(kinds[i].api, kinds[i].kind);
+    const struct kube_proto_field *fields = kube_proto_fields(kinds[i].api, kinds[i].kind, 1);
     json_t *object = NULL, *head = NULL, *json_head = NULL;
     uint64_t digest = 0, json_digest = 0;
     const char *value;

@@ -118,7 +118,7 @@ static void put_slice(ist_buf *to)
 
 static const struct kube_proto_field *slice_fields(void)
 {
-    return kube_proto_fields("discovery.k8s.io/v1", "EndpointSlice");
+    return kube_proto_fields("discovery.k8s.io/v1", "EndpointSlice", 0);
 }
 
 static void reads(const char *api, const char *kind, const ist_buf *bytes, const char *const *unread,
@@ -126,8 +126,8 @@ static void reads(const char *api, const char *kind, const ist_buf *bytes, const
 {
     json_t *json = NULL;
     ist_error err = {0};
-    assert_int_equal(kube_proto_read(kube_proto_fields(api, kind), bytes->data ? bytes->data : "", bytes->len,
-                                     unread, kind, &json, &err),
+    assert_int_equal(kube_proto_read(kube_proto_fields(api, kind, 1), bytes->data ? bytes->data : "",
+                                     bytes->len, unread, kind, &json, &err),
                      IST_OK);
     char *said = ist_json_text(json);
     assert_string_equal(said, wanted);
@@ -187,6 +187,16 @@ static void what_is_no_utf8_spoils_nothing(void **state)
           "{\"metadata\":{\"name\":\"caf\xc3\xa9\",\"namespace\":\"a\xef\xbf\xbd\",\"uid\":\"b\xef\xbf\xbd"
           "c\"}}");
     ist_buf_free(&object);
+}
+
+static void half_a_table_is_for_who_asked_for_half(void **state)
+{
+    (void)state;
+    assert_null(kube_proto_fields("v1", "Pod", 0));
+    assert_non_null(kube_proto_fields("v1", "Pod", 1));
+    assert_non_null(kube_proto_fields("v1", "Service", 0));
+    assert_null(kube_proto_fields("v1", "ConfigMap", 1));
+    assert_null(kube_proto_fields("discovery.k8s.io/v1beta1", "EndpointSlice", 1));
 }
 
 static void a_zero_time_is_null(void **state)
@@ -445,6 +455,7 @@ int main(void)
         cmocka_unit_test(an_object_says_what_it_says_in_json),
         cmocka_unit_test(numbers_or_names_are_either),
         cmocka_unit_test(what_is_no_utf8_spoils_nothing),
+        cmocka_unit_test(half_a_table_is_for_who_asked_for_half),
         cmocka_unit_test(a_zero_time_is_null),
         cmocka_unit_test(what_is_broken_is_an_error_wherever_it_breaks),
         cmocka_unit_test(skims_to_the_digest_of_the_json),

@@ -35,6 +35,9 @@ typedef struct ist_wanted ist_wanted;         // what belongs under one key of o
 // key_of() looks at its metadata alone, and is shown no more where that is enough (lists are read faster so). Only
 // without `server_set`.
 #define IST_KIND_BY_METADATA 8u
+// Of a Pod, see() looks at its metadata, hostNetwork, node and service account, the names, ports and restart policies of
+// its containers, its phase and its addresses at most: no more of it need be read.
+#define IST_KIND_BRIEF 16u
 
 typedef struct ist_reconciler_kind {
     const char *api, *kind; // "discovery.k8s.io/v1", "EndpointSlice"

@@ -32,8 +32,9 @@ struct kube_proto_field {
     const struct kube_proto_field *of; // of MESSAGE: its fields, in the order of numbers, ended by {0}
 };
 
-// What is read of an object of that kind; NULL: it can be had as JSON only. Static.
-const struct kube_proto_field *kube_proto_fields(const char *api, const char *kind);
+// What is read of an object of that kind: all of it, or, where `brief` says that this will do, what IST_KIND_BRIEF says.
+// NULL: it can be had as JSON only. Static.
+const struct kube_proto_field *kube_proto_fields(const char *api, const char *kind, int brief);
 extern const struct kube_proto_field kube_proto_list_meta[], kube_proto_status[];
 
 // One message. `unread` (NULL: none) are names of members that are passed over outside of metadata.

@@ -1,4 +1,4 @@
-// The numbers and names of members, as far as somebody reads them here; of what is written here, all of them.
+// The numbers and names of members: all of them, but of a Pod.
 // Sources: generated.proto of k8s.io/apimachinery/pkg/apis/meta/v1 and pkg/runtime, k8s.io/api/core/v1, discovery/v1 and
 // networking/v1, and whether the Go type beside it is a pointer.
 #include "proto.h"
@@ -237,7 +237,7 @@ static const struct kube_proto_field endpoints[] = {
     END,
 };
 
-// Of a Pod, which nobody here writes, what decides which policies meet it and what its ports are called.
+// Of a Pod, which nobody here writes, what IST_KIND_BRIEF says.
 static const struct kube_proto_field container_port[] = {
     STRING(1, "name"), INT(2, "hostPort"), INT_GIVEN(3, "containerPort"), STRING(4, "protocol"), END,
 };
@@ -357,21 +357,22 @@ static const struct kube_proto_field network_policy[] = {
     END,
 };
 
-const struct kube_proto_field *kube_proto_fields(const char *api, const char *kind)
+const struct kube_proto_field *kube_proto_fields(const char *api, const char *kind, int brief)
 {
     static const struct {
         const char *api, *kind;
         const struct kube_proto_field *fields;
+        int brief; // it leaves something out
     } all[] = {
-        {"v1", "Namespace", namespace},
-        {"v1", "Service", service},
-        {"v1", "Endpoints", endpoints},
-        {"v1", "Pod", pod},
-        {"discovery.k8s.io/v1", "EndpointSlice", endpoint_slice},
-        {"networking.k8s.io/v1", "NetworkPolicy", network_policy},
+        {"v1", "Namespace", namespace, 0},
+        {"v1", "Service", service, 0},
+        {"v1", "Endpoints", endpoints, 0},
+        {"v1", "Pod", pod, 1},
+        {"discovery.k8s.io/v1", "EndpointSlice", endpoint_slice, 0},
+        {"networking.k8s.io/v1", "NetworkPolicy", network_policy, 0},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (!strcmp(all[i].api, api) && !strcmp(all[i].kind, kind))
+        if (!strcmp(all[i].api, api) && !strcmp(all[i].kind, kind) && (brief || !all[i].brief))
             return all[i].fields;
     return NULL;
 }

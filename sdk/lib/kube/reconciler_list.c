@@ -8,22 +8,24 @@ static const ist_reconciler_kind *kind_of(const struct rec_feed *feed)
     return &feed->cluster->run->plugin->kinds[feed->kind];
 }
 
+static const struct kube_proto_field *fields_of(const ist_reconciler_kind *kind)
+{
+    return kube_proto_fields(kind->api, kind->kind, kind->flags & IST_KIND_BRIEF);
+}
+
 // A server that knows no protobuf of it answers in JSON.
 const char *rec_list_accept(const struct rec_feed *feed)
 {
-    const ist_reconciler_kind *kind = kind_of(feed);
-    return !feed->as_json && kube_proto_fields(kind->api, kind->kind) ? "Accept: " KUBE_PROTO_TYPE
-                                                                        ", application/json"
-                                                                      : REC_ACCEPT_JSON;
+    return !feed->as_json && fields_of(kind_of(feed)) ? "Accept: " KUBE_PROTO_TYPE ", application/json"
+                                                      : REC_ACCEPT_JSON;
 }
 
 static int skim(const struct rec_feed *feed, const struct rec_item *item, json_t **head, uint64_t *digest)
 {
     const ist_reconciler_kind *kind = kind_of(feed);
-    if (item->binary)
-        return kube_proto_skim(kube_proto_fields(kind->api, kind->kind), item->bytes, item->len, kind->api,
-                               kind->kind, head, digest);
-    return kube_skim(item->bytes, item->len, kind->api, kind->kind, head, digest);
+    return item->binary
+               ? kube_proto_skim(fields_of(kind), item->bytes, item->len, kind->api, kind->kind, head, digest)
+               : kube_skim(item->bytes, item->len, kind->api, kind->kind, head, digest);
 }
 
 static int32_t see_item(struct rec_feed *feed, const struct rec_item *item, const char *const *unread,
@@ -31,8 +33,8 @@ static int32_t see_item(struct rec_feed *feed, const struct rec_item *item, cons
 {
     const ist_reconciler_kind *kind = kind_of(feed);
     json_t *object = NULL;
-    int32_t rc = item->binary ? kube_proto_read(kube_proto_fields(kind->api, kind->kind), item->bytes,
-                                                item->len, unread, kind->kind, &object, err)
+    int32_t rc = item->binary ? kube_proto_read(fields_of(kind), item->bytes, item->len, unread, kind->kind,
+                                                &object, err)
                               : kube_parse_without(item->bytes, item->len, unread, kind->kind, &object, err);
     if (rc == IST_OK)
         rec_see(feed, object, 0, 1);
@@ -70,7 +72,7 @@ static int32_t take_item(void *arg, const char *text, size_t len, ist_error *err
 int32_t rec_list_feed(struct rec_feed *feed, const char *bytes, size_t len, size_t *used, ist_error *err)
 {
     const char *where = kind_of(feed)->kind;
-    feed->binary = feed->proto.stage || kube_proto_is(bytes, len);
+    feed->binary = feed->proto.stage || (fields_of(kind_of(feed)) && kube_proto_is(bytes, len));
     *used = len;
     if (!feed->binary)
         return kube_page_feed(&feed->page, bytes, len, take_item, feed, where, err);

@@ -52,8 +52,8 @@ static void compare_digests(struct both *both, const char *bytes, size_t len, co
     char *text = ist_json_text(item);
     json_t *head = NULL, *json_head = NULL;
     uint64_t digest = 0, json_digest = 0;
-    int skimmed = kube_proto_skim(kube_proto_fields(both->api, both->kind), bytes, len, both->api, both->kind,
-                                  &head, &digest);
+    int skimmed = kube_proto_skim(kube_proto_fields(both->api, both->kind, 1), bytes, len, both->api,
+                                  both->kind, &head, &digest);
     if (!skimmed || !kube_skim(text, strlen(text), both->api, both->kind, &json_head, &json_digest) ||
         digest != json_digest || !json_equal(head, json_head)) {
         printf("%s: skimmed to something else\n", ist_json_str_or(item, "metadata.name", "?"));
@@ -81,8 +81,8 @@ static int32_t compare(void *arg, const char *bytes, size_t len, ist_error *err)
 {
     struct both *both = arg;
     json_t *item = NULL, *its = json_incref(json_array_get(both->items, both->at++));
-    int32_t rc =
-        kube_proto_read(kube_proto_fields(both->api, both->kind), bytes, len, NULL, both->kind, &item, err);
+    int32_t rc = kube_proto_read(kube_proto_fields(both->api, both->kind, 1), bytes, len, NULL, both->kind,
+                                 &item, err);
     if (rc != IST_OK || !its) {
         json_decref(its);
         return rc != IST_OK ? rc : ist_fail(err, IST_ERR_REMOTE, both->kind, "more items than in JSON");
@@ -111,7 +111,7 @@ static int32_t compare(void *arg, const char *bytes, size_t len, ist_error *err)
 
 int main(int argc, char **argv)
 {
-    if (argc != 5 || !kube_proto_fields(argv[1], argv[2])) {
+    if (argc != 5 || !kube_proto_fields(argv[1], argv[2], 1)) {
         fprintf(stderr, "usage: proto-tool API KIND LIST.json LIST.pb\n");
         return 2;
     }
