@@ -1,8 +1,8 @@
 # Ratios measured in one run: BENCHES += %D%/x.sh, which BENCH=x picks.
-EXTRA_DIST += %D%/all.sh
+EXTRA_DIST += %D%/all.sh %D%/turns.py
 BENCHES += tests/bench/validate.sh
 BENCHES += %D%/mirror.sh %D%/policy-churn.sh %D%/stars.sh %D%/routes.sh
-BENCHES += %D%/engine.sh
+BENCHES += %D%/engine.sh %D%/ios.sh
 noinst_PROGRAMS += tests/bench/measure
 tests_bench_measure_SOURCES = %D%/measure.c
 # Raw requests, changes at a rate, and memory, for measurements against real API servers.

@@ -4,37 +4,13 @@
 # shellcheck disable=SC1091
 . "$(dirname "$0")/../../integration/lib.sh"
 . "$(dirname "$0")/../../integration/alone-lib.sh"
-command -v python3 >/dev/null || skip_all "no python3"
-if [ -n "${ISTHMUS_CACHE:-}" ] && command -v apt-get >/dev/null; then
-    ANSIBLE=$ISTHMUS_CACHE/ansible-1
-    mkdir -p "$ISTHMUS_CACHE"
-    (
-        flock 9
-        [ -e "$ANSIBLE/ready" ] || "$(dirname "$0")/get-ansible.sh" "$ANSIBLE" >"$TMP/get-ansible" 2>&1
-    ) 9>"$ANSIBLE.lock" || skip_all "apt-get cannot bring ansible: $(tail -1 "$TMP/get-ansible")"
-else
-    skip_all "ISTHMUS_CACHE is unset: apt-get would unpack ansible (20 MB) there"
-fi
+. "$(dirname "$0")/ansible-lib.sh"
+find_ansible >"$TMP/why" || skip_all "$(cat "$TMP/why")"
 start_alone
 
 # What is there before it comes.
 typed 'terminal length 0' 'configure terminal' 'archive' 'path bootflash:isthmus' 'maximum 5' 'end' 'write memory' >/dev/null
-cat >"$TMP/inventory.yaml" <<Y
-all:
-  hosts:
-    router:
-      ansible_host: $ADDRESS
-      ansible_port: $PORT
-      ansible_user: ec2-user
-      ansible_ssh_private_key_file: $TMP/key
-      ansible_connection: ansible.netcommon.network_cli
-      ansible_network_cli_ssh_type: paramiko
-      ansible_network_os: cisco.ios.ios
-      ansible_become: true
-      ansible_become_method: enable
-      ansible_ios_commit_confirm_immediate: true
-      ansible_ios_commit_confirm_timeout: 2
-Y
+inventory "$ADDRESS" "$PORT" "$TMP/key" 'ansible_ios_commit_confirm_immediate: true' 'ansible_ios_commit_confirm_timeout: 2'
 cat >"$TMP/play.yaml" <<'Y'
 - hosts: router
   gather_facts: false
@@ -57,26 +33,9 @@ cat >"$TMP/play.yaml" <<'Y'
     - name: defaults
       cisco.ios.ios_config: {parents: interface Tunnel5, lines: [ip mtu 1400], defaults: true}
 Y
-cat >"$TMP/ansible.cfg" <<X
-[defaults]
-host_key_checking = False
-retry_files_enabled = False
-interpreter_python = /usr/bin/python3
-local_tmp = $TMP/local
-home = $TMP/home
-[persistent_connection]
-control_path_dir = $TMP/pc
-command_timeout = 120
-connect_timeout = 120
-X
-play() {
-    HOME=$TMP ANSIBLE_CONFIG=$TMP/ansible.cfg ANSIBLE_NOCOLOR=1 PATH=$ANSIBLE/root/usr/bin:$PATH \
-        PYTHONPATH=$ANSIBLE/root/usr/lib/python3/dist-packages ANSIBLE_COLLECTIONS_PATH=$ANSIBLE/root/usr/lib/python3/dist-packages \
-        timeout 550 ansible-playbook -v -i "$TMP/inventory.yaml" "$TMP/play.yaml" </dev/null
-}
 task() { awk -v t="TASK [$1]" 'index($0, "TASK [") == 1 { on = index($0, t) == 1 } on' "$TMP/played"; } # what a task printed
 fact() { task facts | grep -qF -- "\"ansible_net_$1\": $2"; }
-play >"$TMP/played" 2>&1
+playbook "$TMP/play.yaml" >"$TMP/played" 2>&1
 ok "the playbook comes to its end" eval 'tail -3 "$TMP/played"; grep -qE "^router .*unreachable=0 +failed=0 .*ignored=1" "$TMP/played" || { cat "$TMP/played"; false; }'
 ok "it reads the router's name" fact hostname '"spoke-router-in-the-cloud"'
 ok "its release" fact version '"17.09.04a"'
