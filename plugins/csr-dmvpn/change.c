@@ -31,11 +31,12 @@ static int32_t send_steps(struct csr *c, struct device *d, size_t from, size_t t
 // all of it has arrived it is kept instead.
 static int32_t settle_pending(struct csr *c, struct device *d, ist_error *err)
 {
-    if (!d->pending)
+    if (!d->now.pending)
         return IST_OK;
     if (!csr_is_unsettled(c, R_CONFIG))
         return ist_fail(err, IST_ERR_CONFLICT, "router",
-                        "a confirmed change that is not ours is pending (at most %d minutes)", d->pending);
+                        "a confirmed change that is not ours is pending (at most %d minutes)",
+                        d->now.pending);
     if (d->diff.count == 0)
         return ist_ios_confirm(d->ios, err);
     ist_log(&c->env, IST_LOG_WARN, "a change of an earlier run was never confirmed: it is taken back first");
@@ -43,15 +44,13 @@ static int32_t settle_pending(struct csr *c, struct device *d, ist_error *err)
     return rc == IST_OK ? csr_compare(c, d, err) : rc;
 }
 
-static int32_t refuse_company(struct device *d, ist_error *err)
+static int32_t refuse_company(const struct device *d, ist_error *err)
 {
-    char *who = NULL;
-    int32_t rc = ist_ios_other_operator(d->ios, &who, err);
-    if (rc == IST_OK && who) {
-        rc = ist_fail(err, IST_ERR_CONFLICT, "router", "%s is in configuration mode", who);
-        ist_hint(err, "a change that reverts would take that work with it: try again when it is done");
-    }
-    ist_free(who);
+    if (!d->now.other_operator)
+        return IST_OK;
+    int32_t rc =
+        ist_fail(err, IST_ERR_CONFLICT, "router", "%s is in configuration mode", d->now.other_operator);
+    ist_hint(err, "a change that reverts would take that work with it: try again when it is done");
     return rc;
 }
 
@@ -100,13 +99,13 @@ static int32_t read_back(struct csr *c, json_t **records, ist_error *err)
             json_object_set_new(c->recorded, R_CONFIG, entry = json_object());
         json_object_set(entry, "data", config);
         *records = config;
-        rc = csr_compare(c, &d, err);
+        rc = csr_compare_again(c, &d, err);
     }
     if (rc == IST_OK && d.diff.count)
         rc = ist_fail(err, IST_ERR_REMOTE, "router",
                       "the router took the lines and shows another configuration: %s",
                       d.diff.steps[d.diff.steps[0].kind == IST_IOS_ENTER && d.diff.count > 1].path);
-    if (rc == IST_OK && d.pending)
+    if (rc == IST_OK && d.now.pending)
         rc = ist_ios_confirm(d.ios, err);
     if (rc == IST_OK)
         rc = ist_ios_save(d.ios, 60000, err);
@@ -238,7 +237,7 @@ static int32_t remove_sections(struct csr *c, struct device *d, ist_error *err)
     if (rc == IST_OK && again.diff.count)
         rc = ist_fail(err, IST_ERR_REMOTE, "router", "the router took the lines and still shows: %s",
                       again.diff.steps[0].path);
-    if (rc == IST_OK && again.pending)
+    if (rc == IST_OK && again.now.pending)
         rc = ist_ios_confirm(again.ios, err);
     csr_hang_up(&again);
     return rc == IST_OK ? rc : take_back(c, d, rc, err);

@@ -73,11 +73,13 @@ struct device {
     ist_ios *ios;
     ist_ios_config *running, *wanted;
     ist_ios_diff diff;
-    int pending; // minutes of a confirmed change under way
+    ist_ios_state now;
 };
 // first: accept a host key nobody has seen (and hand it back in *key), wait until the router answers.
 int32_t csr_connect(struct csr *c, bool first, struct device *d, ist_ssh_host_key *key, ist_error *err);
-int32_t csr_compare(struct csr *c, struct device *d, ist_error *err); // fills running, wanted, diff, pending
+int32_t csr_compare(struct csr *c, struct device *d, ist_error *err); // fills now, running, wanted, diff
+int32_t csr_compare_again(struct csr *c, struct device *d,
+                          ist_error *err); // what was read then, with what is known now
 // The commands that a router fresh from its factory would be sent. d->ios stays NULL.
 int32_t csr_compare_fresh(struct csr *c, struct device *d, ist_error *err);
 void csr_hang_up(struct device *d);

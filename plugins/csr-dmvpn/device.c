@@ -146,6 +146,7 @@ int32_t csr_connect(struct csr *c, bool first, struct device *d, ist_ssh_host_ke
 void csr_hang_up(struct device *d)
 {
     ist_ios_free(d->ios);
+    ist_ios_state_free(&d->now);
     ist_ios_config_free(d->running);
     ist_ios_config_free(d->wanted);
     ist_ios_diff_free(&d->diff);
@@ -246,14 +247,13 @@ static int32_t compare_with(struct csr *c, struct device *d, const char *running
 
 int32_t csr_compare(struct csr *c, struct device *d, ist_error *err)
 {
-    char *running = NULL;
-    int32_t rc = ist_ios_show(d->ios, "show running-config", &running, err);
-    if (rc == IST_OK)
-        rc = compare_with(c, d, running, err);
-    if (rc == IST_OK)
-        rc = ist_ios_pending(d->ios, &d->pending, err);
-    ist_free_secret(running);
-    return rc;
+    int32_t rc = ist_ios_read(d->ios, &d->now, err);
+    return rc == IST_OK ? csr_compare_again(c, d, err) : rc;
+}
+
+int32_t csr_compare_again(struct csr *c, struct device *d, ist_error *err)
+{
+    return compare_with(c, d, d->now.running, err);
 }
 
 int32_t csr_compare_fresh(struct csr *c, struct device *d, ist_error *err)

@@ -61,9 +61,9 @@ static json_t *look_at_router(struct csr *c)
     if (rc == IST_OK)
         rc = csr_compare(c, &d, &err);
     if (rc == IST_OK)
-        out =
-            json_pack("{so si s{ss ss}}", "commands", csr_commands(&d.diff), "pending", d.pending, "facts",
-                      "outside_address", c->facts.outside_address, "inside_address", c->facts.inside_address);
+        out = json_pack("{so si s{ss ss}}", "commands", csr_commands(&d.diff), "pending", d.now.pending,
+                        "facts", "outside_address", c->facts.outside_address, "inside_address",
+                        c->facts.inside_address);
     else
         out = cause_of(&err);
     csr_hang_up(&d);

@@ -415,6 +415,80 @@ static void lines_are_configured_and_a_wrong_one_is_named(void **state)
     ist_ios_free(ios);
 }
 
+// A confirmed change of 60 lines with `bad` (may be NULL) among them.
+static int32_t changed(ist_ios *ios, const char *bad, size_t *done, ist_error *err)
+{
+    enum { COUNT = 60 };
+    ist_ios_command lines[COUNT];
+    char text[COUNT][64];
+    for (size_t i = 0; i < COUNT; i++) {
+        snprintf(text[i], sizeof text[i],
+                 i % 3 == 0   ? "interface Loopback%zu"
+                 : i % 3 == 1 ? "description no %zu"
+                              : "exit",
+                 i);
+        if (bad && i == 32)
+            snprintf(text[i], sizeof text[i], "%s", bad);
+        lines[i] = (ist_ios_command){text[i], text[i]};
+    }
+    return ist_ios_configure(ios, lines, COUNT, 5, done, err);
+}
+
+static void lines_are_typed_ahead(void **state)
+{
+    struct lab *lab = *state;
+    ist_ios *ios = opened(lab);
+    ist_ios_state now = {0};
+    ist_error err = {0};
+    size_t done = 0;
+    configured(ios, "archive");
+    const ist_ios_command archive[] = {{"archive", "archive"},
+                                       {"path bootflash:test", "path bootflash:test"}};
+    assert_int_equal(ist_ios_configure(ios, archive, 2, 0, NULL, NULL), IST_OK);
+    // With all that may come between.
+    fault(lab, "fault service=router,effect=status,code=syslog,action=interface Loopback30");
+    fault(lab, "fault service=router,effect=status,code=slow-echo,action=interface Loopback33");
+    assert_int_equal(changed(ios, NULL, &done, &err), IST_OK);
+    assert_int_equal(done, 60);
+    assert_non_null(strstr(ist_ios_log_lines(ios), "%LINEPROTO-5-UPDOWN"));
+    assert_int_equal(ist_ios_read(ios, &now, &err), IST_OK);
+    assert_int_equal(now.pending, 5);
+    assert_null(now.other_operator);
+    assert_non_null(strstr(now.running, "interface Loopback57\n description no 58\n"));
+    assert_int_equal(ist_ios_revert_now(ios, NULL), IST_OK);
+    // A line that is refused is the one that is named, and what came behind it is taken back too.
+    assert_int_equal(changed(ios, "ip mtu nonsense", &done, &err), IST_ERR_REMOTE);
+    assert_int_equal(done, 32);
+    assert_non_null(strstr(err.text, "refuses \"ip mtu nonsense\""));
+    assert_int_equal(ist_ios_revert_now(ios, NULL), IST_OK);
+    assert_int_equal(ist_ios_read(ios, &now, &err), IST_OK);
+    assert_int_equal(now.pending, 0);
+    assert_null(strstr(now.running, "Loopback"));
+    // What asks, or changes the prompt, goes alone.
+    assert_int_equal(changed(ios, "hostname another", &done, &err), IST_OK);
+    assert_string_equal(ist_ios_hostname(ios), "another");
+    assert_int_equal(ist_ios_revert_now(ios, NULL), IST_OK);
+    ist_ios_state_free(&now);
+    ist_ios_free(ios);
+}
+
+static void a_router_that_pages_is_read_all_the_same(void **state)
+{
+    ist_ios *ios = opened(*state);
+    ist_ios_state now = {0};
+    static const char *const lengths[] = {"terminal length 12", "terminal length 4", "terminal length 3"};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        assert_int_equal(ist_ios_exec(ios, lengths[i], NULL, NULL), IST_OK);
+        assert_int_equal(ist_ios_read(ios, &now, NULL), IST_OK);
+        assert_int_equal(now.pending, 0);
+        assert_non_null(strstr(now.running, "hostname spoke-router-in-the-cloud\n"));
+        assert_non_null(strstr(now.running, "\nend\n"));
+        assert_null(strstr(now.running, "More"));
+    }
+    ist_ios_state_free(&now);
+    ist_ios_free(ios);
+}
+
 static void a_new_host_name_changes_the_prompt(void **state)
 {
     ist_ios *ios = opened(*state);
@@ -527,6 +601,8 @@ int main(void)
         cmocka_unit_test(a_change_is_confirmed_or_taken_back),
         cmocka_unit_test(write_memory_has_four_outcomes),
         cmocka_unit_test(log_lines_and_slow_echo_do_no_harm),
+        cmocka_unit_test(lines_are_typed_ahead),
+        cmocka_unit_test(a_router_that_pages_is_read_all_the_same),
         cmocka_unit_test(a_cut_connection_is_told),
     };
     signal(SIGPIPE, SIG_IGN);

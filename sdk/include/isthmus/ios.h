@@ -43,8 +43,10 @@ typedef struct ist_ios_command {
 // Sends lines in configuration mode and leaves it with `end`. revert_minutes > 0: as a confirmed change
 // (`configure terminal revert timer N`), which the device takes back by itself unless ist_ios_confirm()
 // follows in time; it needs `archive` with `path`, see ist_ios_archive(). Stops at the first line that is
-// refused: IST_ERR_REMOTE, text names the line and the device's words, *done (may be NULL) how many lines
-// were accepted.
+// refused: IST_ERR_REMOTE, text names the line and the device's words, *done (may be NULL) how many lines were accepted
+// before it. Of a confirmed change up to 1 KiB of lines is typed ahead, so that there is one wait for all of them; what
+// may ask a question goes alone. What was typed ahead behind a refused line has come to the device too: take it back,
+// and leave sections with `exit`.
 IST_EXPORT int32_t ist_ios_configure(ist_ios *ios, const ist_ios_command *lines, size_t count,
                                      int revert_minutes, size_t *done, ist_error *err);
 IST_EXPORT int32_t ist_ios_confirm(ist_ios *ios, ist_error *err);    // configure confirm
@@ -55,6 +57,14 @@ IST_EXPORT int32_t ist_ios_pending(ist_ios *ios, int *minutes, ist_error *err);
 IST_EXPORT int32_t ist_ios_archive(ist_ios *ios, int32_t *ready, ist_error *err);
 // Who else is in configuration mode or holds its lock: *who is the caller's, NULL when nobody.
 IST_EXPORT int32_t ist_ios_other_operator(ist_ios *ios, char **who, ist_error *err);
+// What a change begins with, in one exchange. Zero-initialise.
+typedef struct ist_ios_state {
+    char *running;        // the running configuration
+    char *other_operator; // as by ist_ios_other_operator()
+    int pending;          // minutes, as by ist_ios_pending()
+} ist_ios_state;
+IST_EXPORT int32_t ist_ios_read(ist_ios *ios, ist_ios_state *state, ist_error *err); // untouched on failure
+IST_EXPORT void ist_ios_state_free(ist_ios_state *state);                            // zeroes it again
 // write memory, with each of its outcomes: done, done after a question, and busy (tried again for `wait_ms`).
 IST_EXPORT int32_t ist_ios_save(ist_ios *ios, int64_t wait_ms, ist_error *err);
 

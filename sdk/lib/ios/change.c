@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SHOW_TIMER   "show archive config rollback timer"
+#define SHOW_LOCK    "show configuration lock"
+#define SHOW_RUNNING "show running-config"
+
 static int32_t refused(const ist_ios *ios, const char *shown, const char *output, ist_error *err)
 {
     size_t len = 0;
@@ -75,9 +79,6 @@ static int32_t send_line(ist_ios *ios, const ist_ios_command *line, ist_error *e
 {
     char *out = NULL, old[sizeof ios->hostname];
     memcpy(old, ios->hostname, sizeof old);
-    if (strpbrk(line->text, "\r\n"))
-        return ist_fail(err, IST_ERR_INPUT, ist_ssh_peer(ios->ssh), "\"%s\" is more than one line",
-                        line->shown);
     before_line(ios, line->text);
     int32_t rc = ios_command(ios, line->text, line->shown, IOS_CONFIRM, 0, &out, err);
     if (rc == IST_OK)
@@ -86,24 +87,67 @@ static int32_t send_line(ist_ios *ios, const ist_ios_command *line, ist_error *e
         after_line(ios, line->text);
     else
         memcpy(ios->hostname, old, sizeof old);
-    if (rc == IST_OK && ios->mode != 'c')
-        rc = ist_fail(err, IST_ERR_REMOTE, ist_ssh_peer(ios->ssh), "\"%s\" left configuration mode",
-                      line->shown);
     ist_free_secret(out);
+    return rc;
+}
+
+// Lines of which none asks anything, in one go; *done counts those that were taken.
+static int32_t send_burst(ist_ios *ios, const ist_ios_command *lines, size_t count, size_t *done,
+                          ist_error *err)
+{
+    char **out = ist_calloc(count, sizeof *out);
+    size_t answered = 0, taken = 0;
+    int32_t rc = ios_burst(ios, lines, count, 0, out, &answered, err);
+    size_t have = rc == IST_OK ? count : answered;
+    // What was refused goes before what happened after it.
+    for (size_t i = 0; i < have; i++) {
+        ist_error said = {0};
+        if (taken == i && refused(ios, lines[i].shown, out[i], &said) == IST_OK) {
+            taken++;
+        } else if (taken == i) {
+            rc = rc == IST_OK || rc == IST_ERR_REMOTE ? said.code : rc;
+            if (err)
+                *err = said;
+        }
+        ist_free_secret(out[i]);
+    }
+    ist_free(out);
+    *done += taken;
     return rc;
 }
 
 int32_t ist_ios_configure(ist_ios *ios, const ist_ios_command *lines, size_t count, int revert_minutes,
                           size_t *done, ist_error *err)
 {
+    // `end` goes with the last of them.
+    ist_ios_command *all = ist_calloc(count + 1, sizeof *all);
     size_t sent = 0;
     int32_t rc = ios_writes(ios, "configure terminal", err);
+    if (count)
+        memcpy(all, lines, count * sizeof *all);
+    all[count] = (ist_ios_command){"end", "end"};
+    for (size_t i = 0; rc == IST_OK && i < count; i++) {
+        if (strpbrk(lines[i].text, "\r\n"))
+            rc = ist_fail(err, IST_ERR_INPUT, ist_ssh_peer(ios->ssh), "\"%s\" is more than one line",
+                          lines[i].shown);
+    }
     if (rc == IST_OK)
         rc = enter(ios, revert_minutes, err);
-    for (; rc == IST_OK && sent < count; sent += rc == IST_OK)
-        rc = send_line(ios, &lines[sent], err);
+    while (rc == IST_OK && sent <= count) {
+        size_t fits = revert_minutes > 0 ? ios_burst_fits(all + sent, count + 1 - sent) : 1;
+        if (fits > 1) {
+            rc = send_burst(ios, all + sent, fits, &sent, err);
+        } else {
+            rc = send_line(ios, &all[sent], err);
+            sent += rc == IST_OK;
+        }
+        if (rc == IST_OK && ios->mode != 'c' && sent <= count)
+            rc = ist_fail(err, IST_ERR_REMOTE, ist_ssh_peer(ios->ssh), "\"%s\" left configuration mode",
+                          lines[sent - 1].shown);
+    }
     if (done)
-        *done = sent;
+        *done = sent < count ? sent : count;
+    ist_free(all);
     // Out of configuration mode in any case: the next command must not land in it.
     if (ios->mode == 'c' && rc != IST_ERR_NETWORK && rc != IST_ERR_CANCELLED && rc != IST_ERR_TIMEOUT) {
         int32_t left = ios_command(ios, "end", "end", IOS_NO_ANSWER, 0, NULL, rc == IST_OK ? err : NULL);
@@ -130,25 +174,28 @@ int32_t ist_ios_confirm(ist_ios *ios, ist_error *err)
 
 int32_t ist_ios_revert_now(ist_ios *ios, ist_error *err)
 {
+    ios->hostname[0] = 0; // it may be another one again
     return simple(ios, "configure revert now", err);
+}
+
+static int minutes_in(const char *out)
+{
+    const char *value = strstr(out, "Timer value:");
+    if (value) {
+        long n = strtol(value + strlen("Timer value:"), NULL, 10);
+        return n > 0 && n < 1440 ? (int)n : 1;
+    }
+    return !strstr(out, "No Rollback Confirmed Change") && strstr(out, "Time configured");
 }
 
 int32_t ist_ios_pending(ist_ios *ios, int *minutes, ist_error *err)
 {
     char *out = NULL;
-    int32_t rc = ist_ios_show(ios, "show archive config rollback timer", &out, err);
-    if (rc != IST_OK)
-        return rc;
-    const char *value = strstr(out, "Timer value:");
-    *minutes = 0;
-    if (value) {
-        long n = strtol(value + strlen("Timer value:"), NULL, 10);
-        *minutes = n > 0 && n < 1440 ? (int)n : 1;
-    } else if (!strstr(out, "No Rollback Confirmed Change") && strstr(out, "Time configured")) {
-        *minutes = 1;
-    }
+    int32_t rc = ist_ios_show(ios, SHOW_TIMER, &out, err);
+    if (rc == IST_OK)
+        *minutes = minutes_in(out);
     ist_free(out);
-    return IST_OK;
+    return rc;
 }
 
 int32_t ist_ios_archive(ist_ios *ios, int32_t *ready, ist_error *err)
@@ -178,27 +225,61 @@ static const char *field(const char *text, const char *key, size_t *len)
     return NULL;
 }
 
+// NULL: nobody. The caller's.
+static char *operator_in(const char *out)
+{
+    size_t user_len = 0, tty_len = 0, state_len = 0;
+    const char *state = field(out, "State", &state_len);
+    const char *user = field(out, "User", &user_len), *tty = field(out, "TTY", &tty_len);
+    if (!state || state_len != 6 || strncmp(state, "LOCKED", 6) != 0)
+        return NULL;
+    return ist_printf("%.*s (line %.*s)", user ? (int)user_len : 7, user ? user : "unknown", (int)tty_len,
+                      tty ? tty : "");
+}
+
 int32_t ist_ios_other_operator(ist_ios *ios, char **who, ist_error *err)
 {
     char *out = NULL;
     ist_error ignored = {0};
     *who = NULL;
-    int32_t rc = ist_ios_show(ios, "show configuration lock", &out, &ignored);
+    int32_t rc = ist_ios_show(ios, SHOW_LOCK, &out, &ignored);
     if (rc == IST_ERR_REMOTE)
         return IST_OK; // a release without this command: nobody can be seen
-    if (rc != IST_OK) {
-        if (err)
-            *err = ignored;
-        return rc;
-    }
-    size_t user_len = 0, tty_len = 0, state_len = 0;
-    const char *state = field(out, "State", &state_len);
-    const char *user = field(out, "User", &user_len), *tty = field(out, "TTY", &tty_len);
-    if (state && state_len == 6 && !strncmp(state, "LOCKED", 6))
-        *who = ist_printf("%.*s (line %.*s)", user ? (int)user_len : 7, user ? user : "unknown", (int)tty_len,
-                          tty ? tty : "");
+    if (rc == IST_OK)
+        *who = operator_in(out);
+    else if (err)
+        *err = ignored;
     ist_free(out);
-    return IST_OK;
+    return rc;
+}
+
+int32_t ist_ios_read(ist_ios *ios, ist_ios_state *state, ist_error *err)
+{
+    static const char *const commands[] = {SHOW_TIMER, SHOW_LOCK, SHOW_RUNNING};
+    char *out[3] = {NULL, NULL, NULL};
+    int32_t rc = ios_shows(ios, commands, 3, out, err);
+    // What was not understood is asked for again, so that the router's words are told.
+    if (rc == IST_OK && !out[2])
+        rc = ist_ios_show(ios, SHOW_RUNNING, &out[2], err);
+    if (rc == IST_OK && !out[0])
+        rc = ist_ios_show(ios, SHOW_TIMER, &out[0], err);
+    if (rc == IST_OK) {
+        ist_ios_state_free(state);
+        state->pending = minutes_in(out[0]);
+        state->other_operator = out[1] ? operator_in(out[1]) : NULL;
+        state->running = out[2];
+        out[2] = NULL;
+    }
+    for (size_t i = 0; i < 3; i++)
+        ist_free_secret(out[i]);
+    return rc;
+}
+
+void ist_ios_state_free(ist_ios_state *state)
+{
+    ist_free_secret(state->running);
+    ist_free(state->other_operator);
+    memset(state, 0, sizeof *state);
 }
 
 // ---- write memory ----

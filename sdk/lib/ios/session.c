@@ -4,21 +4,12 @@
 
 #include <string.h>
 
-#define MAX_OUTPUT (16u << 20)
 #define MAX_LOGS   65536
-#define COMMAND_MS 30000 // a command that prints nothing for so long is not coming back
-#define NO_ECHO_MS 3000  // after this long at a prompt the echo is given up on
+#define NO_ECHO_MS 3000 // after this long at a prompt the echo is given up on
 #define CTRL_C     "\003"
 #define CTRL_V     '\026'
 
-struct reading {
-    ist_buf buf;      // plain text so far
-    const char *echo; // what must come first, NULL: nothing
-    size_t after;     // where the output begins, once the echo was seen
-    bool echoed;
-};
-
-static int32_t receive(ist_ios *ios, struct reading *r, int64_t wait_ms, ist_error *err)
+int32_t ios_receive(ist_ios *ios, struct reading *r, int64_t wait_ms, ist_error *err)
 {
     char chunk[8192];
     size_t got = 0;
@@ -30,7 +21,7 @@ static int32_t receive(ist_ios *ios, struct reading *r, int64_t wait_ms, ist_err
         from--;
     if (ist_buf_add(&r->buf, chunk, got) != 0)
         return ist_fail(err, IST_ERR_LIMIT, ist_ssh_peer(ios->ssh), "the router printed more than %u bytes",
-                        MAX_OUTPUT);
+                        IOS_MAX_OUTPUT);
     explicit_bzero(chunk, got);
     // From the line that was not finished: a backspace reaches back no further than that.
     size_t n = ios_plain(r->buf.data + from, r->buf.len - from);
@@ -49,13 +40,13 @@ static void look_for_echo(struct reading *r)
     }
 }
 
-static const char *last_line(const struct reading *r)
+const char *ios_last_line(const struct reading *r)
 {
     const char *line = r->buf.data ? strrchr(r->buf.data, '\n') : NULL;
     return line ? line + 1 : r->buf.data ? r->buf.data : "";
 }
 
-static bool ends_with(const char *line, const char *end)
+bool ios_ends_with(const char *line, const char *end)
 {
     size_t a = strlen(line), b = strlen(end);
     while (a && line[a - 1] == ' ')
@@ -67,19 +58,19 @@ static bool ends_with(const char *line, const char *end)
 static int32_t questions(ist_ios *ios, struct reading *r, int answers, const char *shown, bool *asked,
                          ist_error *err)
 {
-    const char *line = last_line(r);
+    const char *line = ios_last_line(r);
     *asked = true;
-    if (ends_with(line, "--More--")) {
+    if (ios_ends_with(line, "--More--")) {
         r->buf.len = (size_t)(line - r->buf.data);
         r->buf.data[r->buf.len] = 0;
         return ist_ssh_send(ios->ssh, " ", 1, err);
     }
-    if (ends_with(line, "[confirm]") && answers != IOS_NO_ANSWER) {
+    if (ios_ends_with(line, "[confirm]") && answers != IOS_NO_ANSWER) {
         ist_buf_puts(&r->buf, "\n"); // answered once
         return ist_ssh_send(ios->ssh, "\r", 1, err);
     }
-    if (r->echoed && (ends_with(line, "[confirm]") || ends_with(line, "]?") || ends_with(line, "]:") ||
-                      ends_with(line, "Password:"))) {
+    if (r->echoed && (ios_ends_with(line, "[confirm]") || ios_ends_with(line, "]?") ||
+                      ios_ends_with(line, "]:") || ios_ends_with(line, "Password:"))) {
         int32_t rc = ist_fail(err, IST_ERR_REMOTE, ist_ssh_peer(ios->ssh),
                               "\"%s\" was answered by a question: %.200s", shown, line);
         ist_ssh_send(ios->ssh, CTRL_C, 1, NULL);
@@ -103,11 +94,9 @@ static void keep_line(ist_ios *ios, ist_buf *out, const char *line, size_t len)
     ist_buf_puts(out, "\n");
 }
 
-// The output between echo and prompt.
-static char *cleaned(ist_ios *ios, const struct reading *r)
+char *ios_output(ist_ios *ios, const char *p, const char *end)
 {
-    ist_buf out = {.max = MAX_OUTPUT};
-    const char *p = r->buf.data + r->after, *end = last_line(r);
+    ist_buf out = {.max = IOS_MAX_OUTPUT};
     p += strspn(p, " ");
     if (*p == '\n')
         p++;
@@ -144,7 +133,7 @@ static int32_t read_answer(ist_ios *ios, struct reading *r, int answers, const c
         if (quiet > wait_ms)
             return ist_fail(err, IST_ERR_TIMEOUT, ist_ssh_peer(ios->ssh), "no prompt %lld s after \"%s\"",
                             (long long)(wait_ms / 1000), shown);
-        rc = receive(ios, r, 250, err);
+        rc = ios_receive(ios, r, 250, err);
         if (rc == IST_OK)
             quiet_since = ist_now_ms(&ios->env);
         else if (rc != IST_AGAIN)
@@ -152,8 +141,7 @@ static int32_t read_answer(ist_ios *ios, struct reading *r, int answers, const c
     }
 }
 
-// The line as a keyboard would type it: a question mark asks for help unless it is quoted.
-static char *typed(const char *line)
+char *ios_keys(const char *line)
 {
     size_t len = strlen(line), to = 0;
     char *out = ist_malloc(2 * len + 2);
@@ -170,14 +158,14 @@ static char *typed(const char *line)
 int32_t ios_command(ist_ios *ios, const char *line, const char *shown, int answers, int64_t wait_ms,
                     char **text, ist_error *err)
 {
-    struct reading r = {.buf = {.max = MAX_OUTPUT}, .echo = line};
-    char *keys = typed(line);
+    struct reading r = {.buf = {.max = IOS_MAX_OUTPUT}, .echo = line};
+    char *keys = ios_keys(line);
     ist_error failed = {0};
     ist_log(&ios->env, IST_LOG_TRACE, "%s > %s", ist_ssh_peer(ios->ssh), shown);
     int32_t rc = ist_ssh_send(ios->ssh, keys, strlen(keys), &failed);
     ist_free_secret(keys);
     if (rc == IST_OK)
-        rc = read_answer(ios, &r, answers, shown, wait_ms ? wait_ms : COMMAND_MS, &failed);
+        rc = read_answer(ios, &r, answers, shown, wait_ms ? wait_ms : IOS_COMMAND_MS, &failed);
     if (rc == IST_ERR_NETWORK && answers == IOS_REBOOT)
         rc = IST_OK;
     else if (rc == IST_ERR_NETWORK)
@@ -185,7 +173,7 @@ int32_t ios_command(ist_ios *ios, const char *line, const char *shown, int answe
     else if (rc != IST_OK && err)
         *err = failed;
     if (rc == IST_OK) {
-        char *out = r.buf.data ? cleaned(ios, &r) : ist_strdup("");
+        char *out = r.buf.data ? ios_output(ios, r.buf.data + r.after, ios_last_line(&r)) : ist_strdup("");
         ist_log(&ios->env, IST_LOG_TRACE, "%s < %zu bytes", ist_ssh_peer(ios->ssh), strlen(out));
         if (text)
             *text = out;
@@ -200,12 +188,12 @@ int32_t ios_command(ist_ios *ios, const char *line, const char *shown, int answe
 
 int32_t ios_first_prompt(ist_ios *ios, int64_t wait_ms, ist_error *err)
 {
-    struct reading r = {.buf = {.max = MAX_OUTPUT}};
+    struct reading r = {.buf = {.max = IOS_MAX_OUTPUT}};
     int64_t until = ist_now_ms(&ios->env) + wait_ms;
     int32_t rc = IST_OK;
     ios->mode = 0;
     while (rc == IST_OK && !ios->mode) {
-        rc = receive(ios, &r, 250, err);
+        rc = ios_receive(ios, &r, 250, err);
         if (rc == IST_OK) {
             ios->mode = ist_ios_prompt(r.buf.data, r.buf.len, NULL, NULL, 0);
         } else if (rc == IST_AGAIN) {
@@ -229,12 +217,12 @@ int32_t ios_writes(const ist_ios *ios, const char *what, ist_error *err)
 
 static int32_t enable(ist_ios *ios, const char *secret, ist_error *err)
 {
-    struct reading r = {.buf = {.max = MAX_OUTPUT}, .echo = "enable"};
+    struct reading r = {.buf = {.max = IOS_MAX_OUTPUT}, .echo = "enable"};
     int32_t rc = ist_ssh_send(ios->ssh, "enable\r", 7, err);
     int64_t until = ist_now_ms(&ios->env) + 10000;
     bool sent = false;
     while (rc == IST_OK && ist_now_ms(&ios->env) < until) {
-        rc = receive(ios, &r, 250, err);
+        rc = ios_receive(ios, &r, 250, err);
         if (rc == IST_AGAIN)
             rc = IST_OK;
         look_for_echo(&r);
@@ -245,7 +233,7 @@ static int32_t enable(ist_ios *ios, const char *secret, ist_error *err)
             ios->mode = mode;
             break;
         }
-        if (rc == IST_OK && ends_with(last_line(&r), "Password:") && !sent) {
+        if (rc == IST_OK && ios_ends_with(ios_last_line(&r), "Password:") && !sent) {
             sent = true;
             ist_buf_puts(&r.buf, "\n");
             rc = ist_ssh_send(ios->ssh, secret ? secret : "", secret ? strlen(secret) : 0, err);
@@ -258,6 +246,19 @@ static int32_t enable(ist_ios *ios, const char *secret, ist_error *err)
         rc = ist_fail(err, IST_ERR_DENIED, ist_ssh_peer(ios->ssh), "no privileged mode (enable was refused)");
         ist_hint(err, "give the user privilege 15, or the enable secret");
     }
+    return rc;
+}
+
+static int32_t terminal(ist_ios *ios, ist_error *err)
+{
+    static const ist_ios_command lines[] = {{"terminal length 0", "terminal length 0"},
+                                            {"terminal width 511", "terminal width 511"}};
+    char *out[2] = {NULL, NULL};
+    size_t answered = 0, len = 0;
+    int32_t rc = ios_burst(ios, lines, 2, 0, out, &answered, err);
+    ios->pages = rc == IST_OK && ios_syntax_error(out[0], &len);
+    ist_free(out[0]);
+    ist_free(out[1]);
     return rc;
 }
 
@@ -276,11 +277,9 @@ int32_t ist_ios_open(const ist_env *env, const ist_ssh_options *options, const c
     // Where one of these is refused, pages and wrapped lines are coped with. The first also tells the host's name: what
     // looked like a prompt before might be a banner's.
     if (rc == IST_OK)
-        rc = ios_command(ios, "terminal length 0", "terminal length 0", IOS_NO_ANSWER, 0, NULL, err);
+        rc = terminal(ios, err);
     if (rc == IST_OK && ios->mode == '>')
         rc = enable(ios, enable_secret, err);
-    if (rc == IST_OK)
-        rc = ios_command(ios, "terminal width 511", "terminal width 511", IOS_NO_ANSWER, 0, NULL, err);
     if (rc == IST_OK)
         *out = ios;
     else
@@ -312,22 +311,27 @@ const char *ist_ios_log_lines(const ist_ios *ios)
     return ios->logs.data ? ios->logs.data : "";
 }
 
-int32_t ist_ios_show(ist_ios *ios, const char *command, char **text, ist_error *err)
+// What is wrong with the answer of a show command; IST_OK: nothing.
+static int32_t understood(const ist_ios *ios, const char *command, const char *out, ist_error *err)
 {
     size_t len = 0;
+    const char *problem = ios_syntax_error(out, &len);
+    return problem ? ist_fail(err, IST_ERR_REMOTE, ist_ssh_peer(ios->ssh), "\"%s\": %.*s", command, (int)len,
+                              problem)
+                   : IST_OK;
+}
+
+int32_t ist_ios_show(ist_ios *ios, const char *command, char **text, ist_error *err)
+{
     char *out = NULL;
     if (strncmp(command, "show ", 5) != 0 || strpbrk(command, "\r\n"))
         return ist_fail(err, IST_ERR_READ_ONLY, ist_ssh_peer(ios->ssh), "\"%s\" is no show command", command);
-    int32_t rc = ios_command(ios, command, command, IOS_NO_ANSWER, 60000, &out, err);
-    if (rc != IST_OK)
-        return rc;
-    const char *problem = ios_syntax_error(out, &len);
-    if (problem) {
-        rc =
-            ist_fail(err, IST_ERR_REMOTE, ist_ssh_peer(ios->ssh), "\"%s\": %.*s", command, (int)len, problem);
+    int32_t rc = ios_command(ios, command, command, IOS_NO_ANSWER, IOS_SHOW_MS, &out, err);
+    if (rc == IST_OK)
+        rc = understood(ios, command, out, err);
+    if (rc == IST_OK)
+        *text = out;
+    else
         ist_free_secret(out);
-        return rc;
-    }
-    *text = out;
-    return IST_OK;
+    return rc;
 }
