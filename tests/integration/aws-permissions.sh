@@ -9,6 +9,7 @@
 . "$(dirname "$0")/router-lib.sh"
 command -v jq >/dev/null && command -v aws >/dev/null || skip_all "jq or aws is missing"
 start_lab
+serve_aws
 
 policy() { "$ISTHMUS" plugin show "$1" --iam-policy | jq -r '.Statement[].Action[]' | sort; }
 begin() { # begin NAME: nothing is allowed
@@ -198,13 +199,14 @@ sed -i '/^image_parameter/d' "$TMP/in.yaml"
 ok "csr-dmvpn: plan" makes router_run plan
 ok "csr-dmvpn: apply" makes router_run apply
 ok "csr-dmvpn: verify" makes router_run verify
+has_stopped() { [ "$(aws ec2 describe-instances --instance-ids "$1" --query 'Reservations[0].Instances[0].State.Name' --output text)" = stopped ]; }
 bend() { # what stack and instance do not have as they should
     local id inside group
     id=$(tr -d ' ",' <"$TMP/rec.json" | sed -n 's/^instance_id://p' | head -1)
     inside=$(aws ec2 describe-network-interfaces --query "NetworkInterfaces[?Description=='DMVPN router, inside']|[0].Attachment.AttachmentId" --output text)
     group=$(aws ec2 describe-security-groups --filters Name=description,Values='DMVPN router' --query 'SecurityGroups[0].GroupId' --output text)
     aws ec2 detach-network-interface --attachment-id "$inside"
-    aws ec2 stop-instances --instance-ids "$id" && aws ec2 wait instance-stopped --instance-ids "$id"
+    aws ec2 stop-instances --instance-ids "$id" && eventually has_stopped "$id"
     aws ec2 authorize-security-group-ingress --group-id "$group" --ip-permissions 'IpProtocol=47,IpRanges=[{CidrIp=0.0.0.0/0}]'
     aws ec2 authorize-security-group-egress --group-id "$group" --ip-permissions 'IpProtocol=47,IpRanges=[{CidrIp=10.0.0.0/8}]'
     aws ec2 revoke-security-group-egress --group-id "$group" --ip-permissions 'IpProtocol=-1,IpRanges=[{CidrIp=0.0.0.0/0}]'
