@@ -523,8 +523,71 @@ static void the_companions_of_a_cluster_a_workload_say_so_to_another_judge(void 
     walk(check_many_judged);
 }
 
-int main(void)
+// ---- for a real API server ----
+
+static json_t *gathered; // text of a companion's spec -> companion
+
+// Each that says something else than those before, under a name of its own in one namespace: what is asked of the server is
+// whether it takes their specs.
+static void gather(const json_t *made)
 {
+    size_t i;
+    json_t *one;
+    json_array_foreach(made, i, one)
+    {
+        json_t *object = json_deep_copy(json_object_get(one, "object"));
+        char *text = ist_json_text(json_object_get(object, "spec"));
+        char *name = ist_printf("p-%zu", json_object_size(gathered));
+        json_object_set_new(object, "metadata", json_pack("{ss ss}", "name", name, "namespace", "sets"));
+        if (!json_object_get(gathered, text))
+            json_object_set(gathered, text, object);
+        json_decref(object);
+        ist_free(name);
+        ist_free(text);
+    }
+}
+
+static size_t gather_dealt(const char *set, const char *folder, const json_t *want)
+{
+    (void)set, (void)want;
+    for (size_t clusters = 0; clusters <= 2; clusters += 2) {
+        struct deal deal = deal_of(folder);
+        struct world *world = dealt(&deal, clusters);
+        json_t *made = companions_of(world);
+        gather(made);
+        json_decref(made);
+        world_free(world);
+        deal_free(&deal);
+    }
+    return 0;
+}
+
+static void every_companion_is_gathered(void **state)
+{
+    (void)state;
+    walk(gather_dealt);
+}
+
+// `--companions FILE`: the companions of both dealings of all sets, as a list that kubectl reads.
+static int write_companions(const char *path)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_companion_is_gathered)};
+    json_t *items = json_array(), *object;
+    const char *text;
+    gathered = json_object();
+    int rc = cmocka_run_group_tests_name("netpol companions", tests, NULL, NULL);
+    json_object_foreach(gathered, text, object) json_array_append(items, object);
+    json_t *list = json_pack("{ss ss so}", "apiVersion", "v1", "kind", "List", "items", items);
+    rc = rc == 0 ? json_dump_file(list, path, JSON_INDENT(1)) : rc;
+    json_decref(list);
+    json_decref(gathered);
+    return rc != 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && !strcmp(argv[1], "--companions"))
+        return write_companions(argv[2]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_one_cluster_every_set_connects_as_its_authors_expect),
         cmocka_unit_test(dealt_over_two_clusters_and_federated_they_still_do),

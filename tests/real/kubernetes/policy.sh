@@ -62,6 +62,23 @@ ok "with the original as its owner" grep -q "uid: *\"\\{0,1\\}$(west -n shop get
 ok "the API server takes it" west apply --server-side --force-conflicts -f "$TMP/rendered/west"
 ok "and as written the map is the same" policy map --as-written --expect "$TMP/expected"
 
+# What is rendered of the published sets, dealt over two clusters and over one a workload: whether a server takes it, by its
+# own validation.
+SETS=$BUILD/tests/unit/test-netpol-sets
+if [ -d "${ISTHMUS_TEST_DATA:-}/netpol" ] && [ -x "$SETS" ]; then
+    west create namespace sets >/dev/null
+    ok "the companions of all published sets" timeout 300 "$SETS" --companions "$TMP/sets.json"
+    valid() {
+        west create --dry-run=server -f "$TMP/sets.json" -o name >"$TMP/valid" 2>"$TMP/invalid" && [ ! -s "$TMP/invalid" ] &&
+            [ "$(wc -l <"$TMP/valid")" = "$(grep -c '"kind": "NetworkPolicy"' "$TMP/sets.json")" ] && [ "$(wc -l <"$TMP/valid")" -gt 100 ]
+    }
+    valid || tail -n 3 "$TMP/invalid" | sed 's/^/# /'
+    ok "an API server takes each of them" valid
+else
+    CASES=$((CASES + 1))
+    echo "ok $CASES - an API server takes the companions of the published sets # SKIP ISTHMUS_TEST_DATA is not set, or the test program is not built"
+fi
+
 # More pods than fit on one page.
 awk 'BEGIN { for (i = 0; i < 1100; i++) printf "---\n{apiVersion: v1, kind: Pod, metadata: {name: p%d, namespace: shop, labels: {app: crowd}}, spec: {nodeName: none, containers: [{name: c, image: x}]}}\n", i }' >"$TMP/crowd.yaml"
 east create -f "$TMP/crowd.yaml" >/dev/null

@@ -153,4 +153,11 @@ stop one
 lacks old delete endpoints drop other
 within 40 "given back: they are taken away" gone_old other
 stop one
+
+# ---- a source without EndpointSlices
+kubectl_of old delete clusterrolebinding mirror >/dev/null
+kubectl_of old create clusterrolebinding mirror --clusterrole=isthmus-k8s-svcmirror-source --user=one >/dev/null
+EAST_CONFIG=$TMP/old/kubeconfig.one WEST_CONFIG=$TMP/west/kubeconfig.one inputs one '"create_namespaces":true'
+sed -i 's/"east"/"old"/g' "$TMP/one.json"
+lack_all old endpoints
 finish
