@@ -8,34 +8,30 @@
 #include <string.h>
 
 #define CONFIG_PATH "/api/v1/namespaces/kube-system/configmaps/cilium-config"
+#define USERS_PATH  "/api/v1/namespaces/kube-system/configmaps/clustermesh-remote-users"
 #define SERVER_PATH "/apis/apps/v1/namespaces/kube-system/deployments/clustermesh-apiserver"
 
 #define RETRY_MS 10000 // after an answer that was none
 #define AGAIN_MS 60000 // a mesh may be made at any time
 
-static int joined(const char *left, const char *right)
-{
-    return left && right && strcmp(left, right) != 0; // ids are unique within one mesh
-}
-
 // In one reading, where nothing else waits meanwhile.
-static int32_t read_ids(const struct model *model, char **ids, ist_error *err)
+static int32_t read_members(const struct model *model, json_t **members, ist_error *err)
 {
     int32_t rc = IST_OK;
     for (size_t i = 0; i < model->clusters->count && rc == IST_OK; i++)
         if (cni_is_cilium(&model->facts[i].cni) && ist_reconciler_state(model->run, i) == IST_CLUSTER_SYNCED)
-            rc = snat_read_mesh(model->clusters->items[i].kube, &ids[i], err);
+            rc = snat_read_mesh(model->clusters->items[i].kube, &members[i], err);
     return rc;
 }
 
 int32_t model_refuse_mesh(struct model *model, ist_error *err)
 {
     size_t count = model->clusters->count;
-    char **ids = ist_calloc(count + 1, sizeof(*ids));
-    int32_t rc = read_ids(model, ids, err);
+    json_t **members = ist_calloc(count + 1, sizeof(*members));
+    int32_t rc = read_members(model, members, err);
     for (size_t i = 0; i < count && rc == IST_OK; i++)
         for (size_t k = i + 1; k < count && rc == IST_OK; k++) {
-            if (!joined(ids[i], ids[k]))
+            if (!snat_mesh_joined(members[i], members[k]))
                 continue;
             rc = ist_fail(err, IST_ERR_CONFLICT, "Cilium ClusterMesh",
                           "%s and %s are in one: no ipBlock matches pods that Cilium knows",
@@ -43,21 +39,22 @@ int32_t model_refuse_mesh(struct model *model, ist_error *err)
             ist_hint(err, "in a mesh Cilium's own policies select pods of both clusters by their labels");
         }
     for (size_t i = 0; i < count; i++)
-        ist_free(ids[i]);
-    ist_free(ids);
+        json_decref(members[i]);
+    ist_free(members);
     return rc;
 }
 
 // ---- what a daemon knows ----
 
-static void learn(struct model *model, size_t cluster, const char *id)
+// `member` is stolen.
+static void learn(struct model *model, size_t cluster, json_t *member)
 {
     struct mesh *mesh = &model->facts[cluster].mesh;
-    int news = !mesh->known || !mesh->id != !id || (id && strcmp(mesh->id, id) != 0);
-    char *kept = id ? ist_strdup(id) : NULL;
-    ist_free(mesh->id);
+    const int same = mesh->member == member || (mesh->member && member && json_equal(mesh->member, member));
+    const int news = !mesh->known || !same;
+    json_decref(mesh->member);
     ist_free(mesh->fault);
-    mesh->id = kept;
+    mesh->member = member;
     mesh->fault = NULL;
     mesh->known = 1;
     mesh->asking = 0;
@@ -84,17 +81,33 @@ static void fail(struct model *model, size_t cluster, const ist_error *err)
     model_touch_all(model);
 }
 
+static void on_users(void *arg, size_t cluster, const json_t *object, const ist_error *err)
+{
+    struct model *model = arg;
+    struct mesh *mesh = &model->facts[cluster].mesh;
+    struct snat_facts read = {.cilium = mesh->config, .mesh = 1, .mesh_users = (json_t *)(uintptr_t)object};
+    mesh->config = NULL;
+    if (object || err->code == IST_ERR_NOT_FOUND)
+        learn(model, cluster, snat_mesh_member(&read));
+    else
+        fail(model, cluster, err);
+    json_decref(read.cilium);
+}
+
 static void on_server(void *arg, size_t cluster, const json_t *object, const ist_error *err)
 {
     struct model *model = arg;
     struct mesh *mesh = &model->facts[cluster].mesh;
-    struct snat_facts read = {.cilium = mesh->config, .mesh = object != NULL};
+    if (object) {
+        ist_reconciler_read(model->run, cluster, USERS_PATH, on_users);
+        return;
+    }
+    json_decref(mesh->config);
     mesh->config = NULL;
-    if (object || err->code == IST_ERR_NOT_FOUND)
-        learn(model, cluster, snat_mesh_id(&read));
+    if (err->code == IST_ERR_NOT_FOUND)
+        learn(model, cluster, NULL);
     else
         fail(model, cluster, err);
-    json_decref(read.cilium);
 }
 
 static void on_config(void *arg, size_t cluster, const json_t *object, const ist_error *err)
@@ -112,12 +125,12 @@ static void on_config(void *arg, size_t cluster, const json_t *object, const ist
     }
 }
 
-// The id of a cluster in its mesh, as far as is known. 0: that is not known yet, and it was asked.
-static int id_of(struct model *model, size_t cluster, const char **id)
+// What a cluster says of its mesh, borrowed, as far as is known. 0: that is not known yet, and it was asked.
+static int member_of(struct model *model, size_t cluster, const json_t **member)
 {
     struct cluster_facts *facts = &model->facts[cluster];
     struct mesh *mesh = &facts->mesh;
-    *id = NULL;
+    *member = NULL;
     if (!cni_is_cilium(&facts->cni))
         return 1;
     if (!mesh->asking && ist_reconciler_state(model->run, cluster) == IST_CLUSTER_SYNCED &&
@@ -125,17 +138,17 @@ static int id_of(struct model *model, size_t cluster, const char **id)
         mesh->asking = 1;
         ist_reconciler_read(model->run, cluster, CONFIG_PATH, on_config);
     }
-    *id = mesh->id;
+    *member = mesh->member;
     return mesh->known;
 }
 
 int model_meshed(struct model *model, size_t a, size_t b)
 {
-    const char *left, *right;
-    int known_left = id_of(model, a, &left), known_right = id_of(model, b, &right);
+    const json_t *left, *right;
+    int known_left = member_of(model, a, &left), known_right = member_of(model, b, &right);
     if ((known_left && !left) || (known_right && !right))
         return 0;
-    return known_left && known_right ? joined(left, right) : -1;
+    return known_left && known_right ? snat_mesh_joined(left, right) : -1;
 }
 
 const char *model_mesh_fault(const struct model *model, size_t a, size_t b)
@@ -147,8 +160,8 @@ const char *model_mesh_fault(const struct model *model, size_t a, size_t b)
 void mesh_unknown(struct model *model, size_t cluster)
 {
     struct mesh *mesh = &model->facts[cluster].mesh;
-    ist_free(mesh->id);
-    mesh->id = NULL;
+    json_decref(mesh->member);
+    mesh->member = NULL;
     mesh->known = 0;
     mesh->next_at = 0;
 }
@@ -160,14 +173,14 @@ void mesh_soon(struct model *model, size_t cluster)
 
 void mesh_tick(struct model *model, size_t cluster)
 {
-    const char *id;
+    const json_t *member;
     if (model->watching)
-        id_of(model, cluster, &id);
+        member_of(model, cluster, &member);
 }
 
 void mesh_free(struct mesh *mesh)
 {
-    ist_free(mesh->id);
+    json_decref(mesh->member);
     ist_free(mesh->fault);
     json_decref(mesh->config);
 }

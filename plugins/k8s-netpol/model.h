@@ -70,7 +70,7 @@ struct lags { // of withdrawals, in this run
 struct mesh {
     int known, asking;
     int64_t next_at; // when it is asked the next time; monotonic
-    char *id;        // owned; NULL: it is in none
+    json_t *member;  // owned; as of snat_mesh_member()
     char *fault;     // owned; why it is not known, NULL: it was not asked yet
     json_t *config;  // owned; of the answer before the last one
 };

@@ -308,14 +308,69 @@ char *snat_overlap(const ist_cluster *a, const ist_cluster *b)
     return text.len ? ist_buf_take(&text) : NULL;
 }
 
-const char *snat_mesh_id(const struct snat_facts *facts)
+// ---- ClusterMesh ----
+
+// NULL: everybody who is let in is called the same.
+static json_t *peers_of(const json_t *users)
 {
-    const char *id = json_string_value(json_object_get(json_object_get(facts->cilium, "data"), "cluster-id"));
-    return facts->mesh && id && strcmp(id, "0") != 0 && *id ? id : NULL;
+    static const char prefix[] = "remote-";
+    const char *text = json_string_value(json_object_get(json_object_get(users, "data"), "users.yaml"));
+    json_t *parsed = NULL, *peers = NULL;
+    const json_t *user;
+    size_t i;
+    if (!text || ist_yaml_parse(text, strlen(text), "users.yaml", &parsed, NULL) != IST_OK)
+        return NULL;
+    peers = json_array();
+    json_array_foreach(json_object_get(parsed, "users"), i, user)
+    {
+        const char *name = ist_json_str_or(user, "name", "");
+        if (!strncmp(name, prefix, sizeof(prefix) - 1))
+            json_array_append_new(peers, json_string(name + sizeof(prefix) - 1));
+    }
+    json_decref(parsed);
+    return peers;
+}
+
+json_t *snat_mesh_member(const struct snat_facts *facts)
+{
+    const json_t *data = json_object_get(facts->cilium, "data");
+    const char *id = json_string_value(json_object_get(data, "cluster-id"));
+    const char *name = json_string_value(json_object_get(data, "cluster-name"));
+    if (!facts->mesh || !id || !*id || !strcmp(id, "0"))
+        return NULL;
+    return json_pack("{ss ss so*}", "id", id, "name", name ? name : "", "peers", peers_of(facts->mesh_users));
+}
+
+// 1 too where that is not known.
+static int lets_in(const json_t *member, const char *name)
+{
+    const json_t *peers = json_object_get(member, "peers"), *peer;
+    size_t i;
+    if (!peers || !*name)
+        return 1;
+    json_array_foreach(peers, i, peer)
+    {
+        if (!strcmp(json_string_value(peer), name))
+            return 1;
+    }
+    return 0;
+}
+
+int snat_mesh_joined(const json_t *a, const json_t *b)
+{
+    if (!a || !b || !strcmp(ist_json_str_or(a, "id", ""), ist_json_str_or(b, "id", "")))
+        return 0;
+    const char *left = ist_json_str_or(a, "name", ""), *right = ist_json_str_or(b, "name", "");
+    if (*left && !strcmp(left, right))
+        return 0;
+    return lets_in(a, right) || lets_in(b, left);
 }
 
 int snat_meshed(const struct snat_facts *a, const struct snat_facts *b)
 {
-    const char *left = snat_mesh_id(a), *right = snat_mesh_id(b);
-    return left && right && strcmp(left, right) != 0; // ids are unique within one mesh
+    json_t *left = snat_mesh_member(a), *right = snat_mesh_member(b);
+    int joined = snat_mesh_joined(left, right);
+    json_decref(left);
+    json_decref(right);
+    return joined;
 }

@@ -56,18 +56,19 @@ static int32_t read_mesh(ist_kube *kube, struct snat_facts *facts, ist_error *er
     int32_t rc = get(kube, "apps/v1", "Deployment", "clustermesh-apiserver", &server, err);
     facts->mesh = server != NULL;
     json_decref(server);
+    if (rc == IST_OK && facts->mesh)
+        rc = get(kube, "v1", "ConfigMap", "clustermesh-remote-users", &facts->mesh_users, err);
     return rc;
 }
 
-int32_t snat_read_mesh(ist_kube *kube, char **id, ist_error *err)
+int32_t snat_read_mesh(ist_kube *kube, json_t **member, ist_error *err)
 {
     struct snat_facts read = {0};
     int32_t rc = get(kube, "v1", "ConfigMap", "cilium-config", &read.cilium, err);
     if (rc == IST_OK && read.cilium)
         rc = read_mesh(kube, &read, err);
-    const char *found = rc == IST_OK ? snat_mesh_id(&read) : NULL;
-    if (found)
-        *id = ist_strdup(found);
+    if (rc == IST_OK)
+        *member = snat_mesh_member(&read);
     snat_free(&read);
     return rc;
 }
@@ -105,5 +106,6 @@ void snat_free(struct snat_facts *facts)
     json_decref(facts->masq_agent_set);
     json_decref(facts->kube_proxy);
     json_decref(facts->cilium);
+    json_decref(facts->mesh_users);
     *facts = (struct snat_facts){0};
 }

@@ -14,6 +14,7 @@
 #define WEST 1
 
 #define CONFIG "/api/v1/namespaces/kube-system/configmaps/cilium-config"
+#define USERS  "/api/v1/namespaces/kube-system/configmaps/clustermesh-remote-users"
 #define SERVER "/apis/apps/v1/namespaces/kube-system/deployments/clustermesh-apiserver"
 
 static void put_cilium(struct ist_reconciler *run, size_t cluster)
@@ -111,6 +112,32 @@ static void what_is_in_one_mesh_is_never_written(void **state)
     runtime_free(run);
 }
 
+// In a mesh each, with servers and ids: who may ask whose server tells them apart.
+static void clusters_of_two_meshes_are_strangers(void **state)
+{
+    (void)state;
+    struct ist_reconciler *run = with_cilium();
+    for (size_t i = 0; i < 2; i++) {
+        join(run, i, i ? "2" : "1");
+        json_object_set_new(json_object_get(json_object_get(run->readable[i], CONFIG), "data"),
+                            "cluster-name", json_string(i ? "west" : "east"));
+    }
+    rest(run);
+    assert_true(is_noted(run, "no ipBlock matches pods that Cilium knows")); // it is not known who may
+    for (size_t i = 0; i < 2; i++)
+        json_object_set_new(run->readable[i], USERS,
+                            json_pack("{s:{s:s}}", "data", "users.yaml", "users: [{name: remote-other}]"));
+    tick(run);
+    rest(run);
+    assert_string_equal(written(run), "10.2.0.4/32");
+    json_object_set_new(run->readable[WEST], USERS,
+                        json_pack("{s:{s:s}}", "data", "users.yaml", "users: [{name: remote-east}]"));
+    tick(run);
+    rest(run);
+    assert_true(is_noted(run, "no ipBlock matches pods that Cilium knows"));
+    runtime_free(run);
+}
+
 static void a_mesh_that_is_made_later_is_noticed(void **state)
 {
     (void)state;
@@ -181,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_written_before_both_have_answered),
         cmocka_unit_test(what_is_in_one_mesh_is_never_written),
+        cmocka_unit_test(clusters_of_two_meshes_are_strangers),
         cmocka_unit_test(a_mesh_that_is_made_later_is_noticed),
         cmocka_unit_test(an_answer_that_is_none_is_no_answer_and_it_is_asked_again),
         cmocka_unit_test(what_stands_meanwhile_is_still_owed),

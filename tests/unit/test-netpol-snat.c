@@ -217,6 +217,45 @@ static void overlapping_pod_networks_are_named(void **state)
     assert_null(snat_overlap(&aws, &ccp));
 }
 
+// Those that one knows, as its chart writes them; NULL: it does not say.
+static struct snat_facts member(const char *id, const char *name, const char *users)
+{
+    struct snat_facts facts = {.mesh = 1};
+    facts.cilium = json_pack("{s{ss ss}}", "data", "cluster-id", id, "cluster-name", name);
+    if (users)
+        facts.mesh_users = json_pack("{s{ss}}", "data", "users.yaml", users);
+    return facts;
+}
+
+static int in_one_mesh(struct snat_facts a, struct snat_facts b)
+{
+    const int joined = snat_meshed(&a, &b);
+    assert_int_equal(snat_meshed(&b, &a), joined);
+    snat_free(&a);
+    snat_free(&b);
+    return joined;
+}
+
+static void two_meshes_are_not_one(void **state)
+{
+    static const char *const north = "users:\n- name: remote-north\n  role: remote\n",
+                             *const east = "users:\n- name: remote-north\n  role: remote\n"
+                                           "- name: remote-east\n  role: remote\n",
+                             *const nobody = "users:\n";
+    (void)state;
+    assert_true(
+        in_one_mesh(member("1", "east", NULL), member("2", "west", NULL))); // nobody says who they are
+    assert_true(in_one_mesh(member("1", "east", north), member("2", "west", NULL)));
+    assert_true(in_one_mesh(member("1", "east", north), member("2", "west", east))); // one way is enough
+    assert_false(in_one_mesh(member("1", "east", north), member("2", "west", north)));
+    assert_false(in_one_mesh(member("1", "east", north), member("2", "west", nobody)));
+    assert_false(
+        in_one_mesh(member("1", "east", NULL), member("2", "east", NULL))); // names are unique in one
+    assert_false(in_one_mesh(member("1", "east", NULL), member("1", "west", NULL)));
+    assert_true(in_one_mesh(member("1", "east", "[half"), member("2", "west", north)));
+    assert_true(in_one_mesh(member("1", "", north), member("2", "", north)));
+}
+
 static void a_cluster_mesh_has_two_ids_and_two_servers(void **state)
 {
     (void)state;
@@ -248,6 +287,7 @@ int main(void)
         cmocka_unit_test(kube_proxys_masquerade_all_and_flannels_ip_masq_are_told),
         cmocka_unit_test(an_unknown_network_plugin_is_not_called_clean),
         cmocka_unit_test(overlapping_pod_networks_are_named),
+        cmocka_unit_test(two_meshes_are_not_one),
         cmocka_unit_test(a_cluster_mesh_has_two_ids_and_two_servers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
