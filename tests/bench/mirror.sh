@@ -22,6 +22,9 @@ pod_cidrs: {east: [10.0.0.0/8]}
 create_namespaces: true
 END
 }
+least() { # least NUMBER NUMBER-OR-NOTHING
+    [ -n "$2" ] && [ "$2" -le "$1" ] && echo "$2" || echo "$1"
+}
 mirrored() { # mirrored COUNT: the west has so many slices; when
     "$LOAD" until "$WEST" $SLICES "$1" 600 || die "the daemon does not mirror: $(tail -3 "$TMP/daemon.log")"
 }
@@ -53,8 +56,7 @@ lists() { # lists QUERY: of both clusters, side by side; "MILLISECONDS REQUESTS"
 }
 # The fastest of three, page by page or whole from the server's memory, whichever it answers sooner.
 raw_lists() {
-    local i
-    for i in 1 2 3; do
+    for _ in 1 2 3; do
         lists ""
         lists "?resourceVersion=0"
     done | sort -n | awk 'NR == 1 { print $1 }'
@@ -71,23 +73,35 @@ take warm
 raw warm-raw >/dev/null
 raw_lists >/dev/null
 
-# ---- the first sync: everything is read, and written once
-seed_services east bench "$SERVICES" "$ADDRESSES"
-inputs warm bench
-before=$(writes west)
-from=$(us)
-daemon k8s-svcmirror
-to=$(mirrored $((SERVICES + 400)))
-ours=$(((to - from) / 1000))
-sleep 1
-sent=$(($(writes west) - before))
-stop_daemon
-take bench
-read=$(raw_lists)
-read -r floor requests <<<"$(raw raw)"
-result mirror-first "$ours" $((read + floor)) 1.2 ms
+# ---- the first sync: everything is read, and written once; the faster of two, of ours and of the floor
+ours='' floor=''
+for round in bench more; do
+    seed_services east $round "$SERVICES" "$ADDRESSES"
+    have=$("$LOAD" count "$WEST" $SLICES)
+    inputs warm bench $round
+    before=$(writes west)
+    from=$(us)
+    daemon k8s-svcmirror
+    to=$(mirrored $((have + SERVICES)))
+    took=$(((to - from) / 1000))
+    ours=$(least $took "$ours")
+    sleep 1
+    sent=$(($(writes west) - before))
+    stop_daemon
+    take $round
+    read=$(raw_lists)
+    read -r sending requests <<<"$(raw raw-$round)"
+    floor=$(least $((read + sending)) "$floor")
+    echo "  $SERVICES services of $ADDRESSES endpoints, $BENCH_KIND: $sent writes in $took ms; raw $requests in $sending ms"
+done
+result mirror-first "$ours" "$floor" 1.2 ms
 result mirror-kubectl "$ours" "$(applied applied)" 1 ms
-echo "  $SERVICES services of $ADDRESSES endpoints, $BENCH_KIND: $sent writes; raw $requests"
+
+# What came of the second goes again: what follows has the load of the first.
+inputs warm bench
+daemon k8s-svcmirror
+while [ "$("$LOAD" count "$WEST" "${SLICES/endpoint/namespaces/more/endpoint}")" != 0 ]; do sleep 0.5; done
+stop_daemon
 
 # ---- again: nothing to do; the best of three, as of the lists
 before=$(writes west)
@@ -98,7 +112,7 @@ for _ in 1 2 3; do
     daemon k8s-svcmirror
     logged "cluster west: compared" 120 || die "the daemon does not come up: $(tail -3 "$TMP/daemon.log")"
     took=$((($(us) - from) / 1000))
-    [ -n "$ours" ] && [ "$ours" -le $took ] || ours=$took
+    ours=$(least $took "$ours")
 done
 floor=$(raw_lists)
 sleep 2
