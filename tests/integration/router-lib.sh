@@ -74,7 +74,8 @@ router() { ssh_router "$*" | tr -d '\r'; }
 typed() { printf '%s\n' 'terminal length 0' "$@" exit | ssh_router -tt | tr -d '\r'; }
 configure() { typed 'configure terminal' "$@" end; }
 
-need_namespaces() { # of which the lab's Linux hosts are made
-    unshare -Urm true 2>/dev/null || { [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; } ||
-        skip_all "a Linux host of the lab needs namespaces of its own, and here are none"
+# Of which the lab's Linux hosts are made.
+has_namespaces() { unshare -Urm true 2>/dev/null || { [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; }; }
+need_namespaces() {
+    has_namespaces || skip_all "a Linux host of the lab needs namespaces of its own, and here are none"
 }
