@@ -130,7 +130,7 @@ refuses "a mode that is none" mode=both
 refuses "a way of routing that is none" routing=rip
 refuses "a word that is misspelt" nhrp.kye=x
 refuses "a key of OSPF that is too long for its way" ospf.authentication=md5 ospf.authKey
-refuses "a hub without an address" 'hubs=[{tunnel_address: 10.250.0.2}]' 'hubs[0].address'
+refuses "a hub without an address" 'hubs=[{tunnel_address: 10.250.0.2}]' 'hubs[].address'
 beyond() { exits 1 validate role --set "pipelines.role.steps.routes.with.region=\${steps.endpoint.instance_id}"; }
 check "gives nothing beyond the role" beyond
 
