@@ -107,6 +107,10 @@ int32_t route_plan(struct step *s, const char *table, const char *cidr, ist_erro
             ist_change(&s->env, IST_CREATE, resource, "an earlier run was interrupted here");
     } else if (!recorded && route_is_live(s->tables, table, cidr) && !ist_json_bool(s->inputs, "adopt", 0)) {
         rc = refuse_foreign(table, cidr, target, err);
+    } else if (recorded && !route_is_live(s->tables, table, cidr)) {
+        // Its router was deleted: nothing goes that way any more, and nothing is taken from anybody.
+        ist_change(&s->env, IST_CREATE, resource, "what it led to is gone");
+        ist_change_field(&s->env, resource, "target", json_string(target), json_string(eni));
     } else {
         ist_change(&s->env, IST_UPDATE, resource, NULL);
         ist_change_field(&s->env, resource, "target", json_string(target), json_string(eni));

@@ -116,6 +116,24 @@ with
 csr apply >"$TMP/out" 2>&1
 left_over() { [ "$(cfn list-change-sets --stack-name aws-csr --query 'length(Summaries[?ExecutionStatus==`AVAILABLE`])')" = 0 ]; }
 ok "no change set is left over" left_over
+# Of what CloudFormation would do, a thing is not in the plan.
+with 'InboundSSH: 10.9.0.0/16'
+sed -i '/^InboundSSH: 0/d' "$TMP/in.yaml"
+change() { printf '<member><Type>Resource</Type><ResourceChange><Action>%s</Action><LogicalResourceId>%s</LogicalResourceId><Replacement>%s</Replacement></ResourceChange></member>' "$@"; }
+would() { printf '<DescribeChangeSetResponse><DescribeChangeSetResult><Status>CREATE_COMPLETE</Status><ExecutionStatus>AVAILABLE</ExecutionStatus><Changes>%s</Changes></DescribeChangeSetResult></DescribeChangeSetResponse>' "$1"; }
+surprise() { # surprise MESSAGE CHANGES: refused, the change set is gone, nothing is executed
+    local executed
+    executed=$(calls CloudFormation:ExecuteChangeSet)
+    fault effect=answer action=DescribeChangeSet times=1 "body=$(would "$2")"
+    fails apply && told "$1" && told 'the change set was deleted and nothing was changed: plan again' && left_over &&
+        [ "$(calls CloudFormation:ExecuteChangeSet)" = "$executed" ]
+}
+ok "a change set that would remove something is deleted" surprise "Inside: the change set would Remove it" "$(change Modify Group False)$(change Remove Inside '')"
+ok "so is one that would replace what is only changed" surprise "Group: the change set would Modify it by a replacement" "$(change Modify Group True)"
+ok "and one that would do less" surprise "Group: the plan is to Modify it, and the change set would not" ""
+lab faults clear >/dev/null
+with
+ok "the plan is empty" changes 0
 with 'tags: {team: network}'
 ok "a tag" csr plan
 ok "is one field" [ "$(fields)" = 1 ]
@@ -295,5 +313,23 @@ ok "nothing can be executed" fails apply
 lab faults clear >/dev/null
 ok "the stack is REVIEW_IN_PROGRESS" status_is REVIEW_IN_PROGRESS
 ok "destroy removes that too" csr destroy
+ok "and nothing is left" none
+
+# ---- the stack is deleted by hand, under routes that lead to it ----
+mkdir -p "$TMP/conf"
+TABLE=$(aws ec2 create-route-table --vpc-id "$VPC" --query RouteTable.RouteTableId --output text)
+{
+    printf 'pipelines:\n  p:\n    steps:\n      router:\n        plugin: csr-dmvpn\n        with:\n'
+    sed 's/^/          /' "$TMP/in.yaml"
+    printf '      routes:\n        plugin: aws-routes\n        with:\n          next_hop: ${steps.router.next_hop}\n'
+    printf '          route_tables: [%s]\n          security_groups: []\n          onPremCidr: 10.1.0.0/16\n' "$TABLE"
+} >"$TMP/conf/p.yaml"
+isthmus() { XDG_STATE_HOME=$TMP/xdg timeout 120 "$ISTHMUS" -C "$TMP/conf" "$@"; }
+ok "router and routes" isthmus apply p --yes
+ok "the router's stack is deleted by hand" eval 'cfn delete-stack --stack-name aws-csr && cfn wait stack-delete-complete --stack-name aws-csr'
+ok "one apply makes both anew" eval 'isthmus apply p --yes >"$TMP/told" 2>&1'
+ok "saying why" grep -q "what it led to is gone" "$TMP/told"
+ok "the plan is empty" isthmus plan p --detailed-exitcode
+ok "destroy" isthmus destroy p --yes
 ok "and nothing is left" none
 finish

@@ -54,8 +54,27 @@ $(aws ec2 describe-addresses --query 'length(Addresses)' --output text) \
 $(aws ec2 describe-network-interfaces --query "length(NetworkInterfaces[?starts_with(Description,'DMVPN router')])" --output text)" = "1 1 2" ]
 }
 
+# What would be refused half way is told in plan, by this EC2's words too.
+bad() { sed "$2" "$TMP/in.yaml" >"$TMP/bad.yaml" && refuses "$1" csr-dmvpn plan "$TMP/bad.yaml" "$S"; }
+FAR=$(aws ec2 create-subnet --vpc-id "$VPC" --cidr-block 10.0.200.0/24 --availability-zone us-west-2d --query Subnet.SubnetId --output text)
+ok "a key pair that is not there" bad "EC2 has no key pair nobody in us-west-2" 's/^ssh_key: .*/ssh_key: nobody/'
+ok "subnets of two zones" bad "one instance cannot be in both" "s#^public_subnet: .*#public_subnet: {id: $FAR, cidr: 10.0.200.0/24}#"
+ok "an instance type that the zone has not" bad "EC2 has instance type c4.large in us-west-2a, us-west-2b, us-west-2c, not in us-west-2d" \
+    "s#^public_subnet: .*#public_subnet: {id: $FAR, cidr: 10.0.200.0/24}#; s#^private_subnets: .*#private_subnets: [{id: $FAR, cidr: 10.0.200.0/24}]#; s#^InstanceType: .*#&\npublic_address: 10.0.200.11#; s/c5.large/c4.large/"
+ENI=$(aws ec2 create-network-interface --subnet-id "$PUBLIC" --private-ip-address 10.0.106.10 --description "a pod" --query NetworkInterface.NetworkInterfaceId --output text)
+ok "an address that somebody holds, with the holder and a free one" bad "10.0.106.10 is taken by $ENI (a pod)" ''
+aws ec2 delete-network-interface --network-interface-id "$ENI"
+ok "an image that is not there" bad "ami-0123456789abcdef0" 's/^ami: .*/ami: ami-0123456789abcdef0/'
 ok "plan tells of the stack" csr plan
-ok "and calls nothing that writes" test "$(calls 'Create.*|Delete.*|Execute.*|Run.*|Allocate.*')" = "$(calls 'CreateVpc|CreateSubnet')"
+ok "and calls nothing that writes" test "$(calls 'Create.*|Delete.*|Execute.*|Run.*|Allocate.*')" = "$(calls 'CreateVpc|CreateSubnet|(Create|Delete)NetworkInterface')"
+# Of what CloudFormation would do, a thing is not in the plan.
+fake /_fake/config '{"faults": [{"action": "DescribeChangeSet", "status": 200, "times": 1, "raw": "<DescribeChangeSetResponse><DescribeChangeSetResult><Status>CREATE_COMPLETE</Status><ExecutionStatus>AVAILABLE</ExecutionStatus><Changes><member><ResourceChange><Action>Add</Action><LogicalResourceId>Stranger</LogicalResourceId></ResourceChange></member></Changes></DescribeChangeSetResult></DescribeChangeSetResponse>"}]}' >/dev/null
+surprised() { refuses "Stranger: the change set would Add it" csr-dmvpn apply "$TMP/in.yaml" "$S" && [ "$(calls DeleteChangeSet) $(calls ExecuteChangeSet)" = "1 0" ]; }
+ok "a change set that is not the plan is deleted and nothing is made" surprised
+fake /_fake/config '{"faults": []}' >/dev/null
+# On AWS the next apply takes up a stack under review; here another change set of its name is another stack.
+ok "destroy removes the stack that is under review" csr destroy
+ok "and none is left" test -z "$(aws cloudformation describe-stacks --query 'Stacks[].StackName' --output text)"
 ok "apply makes it" makes_stack CREATE_COMPLETE
 ok "one of each" one_of_each
 ok "and then says that SSH is not to be had" grep -qi "ssh" "$TMP/ran"
