@@ -93,12 +93,43 @@ static int32_t load_one(struct step *s, const char *name, json_t *all, ist_error
     const char *from = name;
     size_t i;
     json_t *objects = NULL, *object;
-    const int32_t rc = read_one(s, name, &from, &objects, err);
+    int32_t rc = read_one(s, name, &from, &objects, err);
+    if (rc == IST_OK && json_array_size(objects) == 0) {
+        rc = ist_fail(err, IST_ERR_INPUT, from, "this manifest holds no object");
+        ist_hint(err, "name another under `manifest_overrides`, or leave it out of `apply_manifests`");
+    }
     json_array_foreach(objects, i, object)
     {
         json_array_append_new(all, json_pack("{s:s, s:O}", "from", from, "object", object));
     }
     json_decref(objects);
+    return rc;
+}
+
+// An object that stands twice would be changed to and fro by every run.
+static int32_t check_twice(const json_t *all, ist_error *err)
+{
+    json_t *seen = json_object(), *entry;
+    size_t i;
+    int32_t rc = IST_OK;
+    json_array_foreach((json_t *)all, i, entry)
+    {
+        const json_t *object = json_object_get(entry, "object");
+        const char *api = ist_json_str_or(object, "apiVersion", ""), *slash = strchr(api, '/');
+        const char *ns = ist_json_str_or(object, "metadata.namespace", ""),
+                   *from = ist_json_str_or(entry, "from", "?");
+        char *title = ist_printf("%s %s%s%s", ist_json_str_or(object, "kind", "?"), ns,
+                                 *ns != '\0' ? "/" : "", ist_json_str_or(object, "metadata.name", "?")),
+             *key = ist_printf("%.*s %s", slash != NULL ? (int)(slash - api) : 0, api, title);
+        const char *before = json_string_value(json_object_get(seen, key));
+        if (rc == IST_OK && before != NULL)
+            rc = ist_fail(err, IST_ERR_INPUT, from, "%s stands twice: here, and in %s", title,
+                          strcmp(before, from) == 0 ? "the same manifest" : before);
+        json_object_set_new(seen, key, json_string(from));
+        ist_free(key);
+        ist_free(title);
+    }
+    json_decref(seen);
     return rc;
 }
 
@@ -119,6 +150,8 @@ int32_t manifests_load(struct step *s, json_t **objects, ist_error *err)
         else if (rc == IST_OK && s->cluster == NULL && ist_json_bool(s->inputs, "create", 0))
             rc = foresee(s, all, entry, err);
     }
+    if (rc == IST_OK)
+        rc = check_twice(all, err);
     if (rc == IST_OK)
         *objects = ist_manifest_in_order(all);
     json_decref(all);

@@ -83,6 +83,13 @@ kind: Service
 metadata: {name: extra, namespace: kube-system}
 spec: {selector: {app: extra}, ports: [{port: 80}]}
 END
+sed 's/^data.*/data: {a: "2"}/' "$TMP/extra.yaml" | head -4 >"$TMP/again.yaml"
+: >"$TMP/empty.yaml"
+of() { printf 'name: aws\nrole_arn_name: k8s-ccp-user\napply_manifests: [%s]\n' "$1" >"$TMP/aws-eks.yaml"; }
+of "$TMP/extra.yaml, $TMP/again.yaml"
+ok "aws-eks: an object that two manifests hold is refused" refuses "ConfigMap kube-system/extra stands twice: here, and in $TMP/extra.yaml" aws-eks plan
+of "$TMP/empty.yaml"
+ok "aws-eks: so is a manifest that holds none" refuses "this manifest holds no object" aws-eks plan
 base | sed 's/^manifest_overrides.*//; s#https://gone.invalid/#http://127.0.0.1:1/#' >"$TMP/aws-eks.yaml"
 ok "aws-eks: a manifest that cannot be had says where another can be named" refuses "manifest_overrides" aws-eks plan
 base >"$TMP/aws-eks.yaml"
