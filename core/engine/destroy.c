@@ -108,6 +108,36 @@ int destroy_check(struct run *run)
     return code;
 }
 
+// What is recorded goes, the way that is recorded. A watch may have had other inputs since, by SIGHUP, and made something
+// where those lead and state does not.
+static bool may_have_made_more(struct run *run, const struct task *task)
+{
+    const struct step *step = NULL;
+    for (size_t i = 0; i < run->pipeline->count && !step; i++)
+        if (strcmp(run->pipeline->steps[i].name, task->name) == 0)
+            step = &run->pipeline->steps[i];
+    if (!step || !step->info || !step->info->has_watch ||
+        strcmp(step->plugin, ist_json_str_or(task->record, "plugin", "")) != 0)
+        return false;
+    json_t *now = step_inputs_now(run, step);
+    const bool more = now && !json_equal(now, json_object_get(task->record, "inputs"));
+    json_decref(now);
+    return more;
+}
+
+void destroy_warn(struct run *run)
+{
+    for (size_t i = 0; i < run->count; i++) {
+        const struct task *task = &run->tasks[i];
+        if (task->selected && task->record && !destroy_forgets(run, task) && may_have_made_more(run, task))
+            report_log(
+                run, task->name, "warn",
+                "its inputs are others than those that were applied: what a watch made with these is not "
+                "known, and stays; `isthmus apply %s` first, and it goes too",
+                run->pipeline->name);
+    }
+}
+
 // ---- removing
 
 void destroy_ask(struct run *run, struct task *task)

@@ -169,6 +169,7 @@ static int run_destroy(struct run *run)
     pass_run(run, &recall_pass, edges_recorded);
     if (run->cancelled)
         return report_stopped(run);
+    destroy_warn(run);
     plan_show(run);
     code = report_plan(run);
     if (code == EXIT_DONE)

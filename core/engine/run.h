@@ -176,6 +176,8 @@ void step_release(struct run *run, struct task *task, bool clean);
 bool step_resolve_inputs(struct run *run, struct task *task); // false: it failed, or is not all known
 int step_recall_inputs(struct run *run, struct task *task, ist_error *err); // from the record
 // Could it, with what is known now, without what is about these systems (NULL: none) and those that are forgotten?
+// What the configuration says now, as state would keep it: new reference, NULL when not all is known.
+json_t *step_inputs_now(struct run *run, const struct step *step);
 bool step_can_recall(struct run *run, const struct task *task, const json_t *without);
 
 // The passes.
@@ -186,7 +188,9 @@ void plan_merge_outputs(struct task *task);           // after a plan without ch
 bool apply_freed(const struct run *run);              // is there anything for freed_pass?
 bool plan_refuses(struct task *task, ist_error *err); // prevent_destroy, or an interrupted create as replace
 int destroy_check(struct run *run);                   // before anything is removed: 0 or an exit code
-void destroy_ask(struct run *run, struct task *task); // from the record
+void destroy_warn(
+    struct run *run); // of what a watch may have made that state does not know; after the reading
+void destroy_ask(struct run *run, struct task *task);                    // from the record
 json_t *destroy_changes(const struct run *run, const struct task *task); // what it would remove
 bool destroy_forgets(const struct run *run,
                      const struct task *task); // --forget leaves nothing of it to remove

@@ -482,6 +482,20 @@ bool step_resolve_inputs(struct run *run, struct task *task)
     return ok && task->inputs.inputs;
 }
 
+json_t *step_inputs_now(struct run *run, const struct step *step)
+{
+    struct diags *diags = diags_new();
+    struct resolved inputs = {0};
+    struct output_source source = {known_output, run};
+    json_t *now = NULL;
+    if (step_resolve(run->pipeline, step, &source, diags, &inputs) == 0 && diags_errors(diags) == 0 &&
+        inputs.inputs)
+        now = render_redact_inputs(run->render, inputs.public_inputs);
+    resolved_free(&inputs);
+    diags_free(diags);
+    return now;
+}
+
 static int recall_from(struct run *run, const json_t *record, struct resolved *inputs, ist_error *err)
 {
     struct diags *diags = diags_new();

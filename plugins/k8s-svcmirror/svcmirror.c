@@ -29,7 +29,10 @@ static const ist_field input_table[] = {
     {"labels", "list(string)", "[]", 0, "0.2", "Labels of a Service that go with it; no others do"},
     {"annotations", "list(string)", "[]", 0, "0.2", "Annotations of a Service that go with it; no others do"},
     {"grace", "duration", "5m", 0, "0.2", "How long endpoints of a cluster out of reach stay as they are"},
-    {"after_grace", "enum(not-ready|removed)", "not-ready", 0, "0.2", "What its endpoints are then"},
+    {"after_grace", "enum(not-ready|removed)", "not-ready", 0, "0.2",
+     "What its endpoints are then. Those of a cluster that was not reached since the daemon began are "
+     "removed, whatever this "
+     "says: it has not seen them"},
     {"lease_namespace", "string", "kube-system", 0, "0.2", "Where the Lease of each target is"},
 };
 

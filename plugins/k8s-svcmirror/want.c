@@ -76,6 +76,10 @@ size_t model_sources(const struct model *m, size_t target, const char *ns, const
         if (called && !is_known(m, s)) {
             if (selection_possible(m->items[s].selection, there, called) & bit(target)) {
                 *unknown |= bit(s);
+                // Never reached in this run, and for longer than the grace: what stands there on its behalf goes, also where
+                // `after_grace` says not-ready. It takes no traffic either way. To show it as not ready its addresses would
+                // have to be read back out of what was written, and a record of our own objects is their mark and a digest,
+                // never their content: what was written is no source of what is.
                 if (ist_reconciler_state(m->run, s) == IST_CLUSTER_EXPIRED)
                     *lost |= bit(s);
             }

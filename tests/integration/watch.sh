@@ -197,6 +197,16 @@ start
 ok "another one takes its place" watching a
 stop
 
+# ---- what only a watch knows
+MORE='its inputs are others than those that were applied: what a watch made with these is not known, and stays'
+pipeline three
+exits 1 "what a watch was given since the last apply is asked about before all goes" ist destroy p
+says "$MORE" "with what stays, and what to do first"
+pipeline two
+ist apply p --yes >"$TMP/out" 2>&1
+exits 1 "what was applied" ist destroy p
+ok "needs no word" sh -c "! grep -qF '$MORE' '$TMP/out'"
+
 # ---- the unit
 unit=$BUILD/core/engine/isthmus-watch@.service
 if command -v systemd-analyze >/dev/null; then

@@ -560,14 +560,13 @@ int32_t ist_reconciler_verify(const ist_env *env, const ist_reconciler_plugin *p
 static int32_t open_again(const ist_env *env, const ist_reconciler_plugin *plugin, const char *identity,
                           json_t *inputs, ist_reconciler **run, ist_error *err)
 {
-    int32_t rc;
-    for (int told = 0;; told = 1) {
-        rc = rec_open(env, plugin, 1, ist_strdup(identity), json_incref(inputs), run, err);
-        if (rc == IST_OK)
-            break;
+    int told = 0;
+    int32_t rc = rec_open(env, plugin, 1, ist_strdup(identity), json_incref(inputs), run, err);
+    while (rc != IST_OK) {
         if (!told)
             ist_log(env, IST_LOG_ERROR, "%s cannot go on, and tries again: %s: %s", plugin->what, err->where,
                     err->text);
+        told = 1;
         if (ist_sleep_ms(env, AGAIN_MS) != IST_OK) {
             rc = ist_fail(err, IST_ERR_CANCELLED, plugin->what, "cancelled");
             break;
@@ -578,6 +577,7 @@ static int32_t open_again(const ist_env *env, const ist_reconciler_plugin *plugi
             inputs = newer;
             told = 0;
         }
+        rc = rec_open(env, plugin, 1, ist_strdup(identity), json_incref(inputs), run, err);
     }
     json_decref(inputs);
     return rc;
