@@ -222,10 +222,12 @@ static void refuse_written_twice(const struct checking *c, struct diags *diags)
             json_t *value;
             if (!(info->inputs[k].flags & IST_WRITTEN))
                 continue;
-            if (!each)
+            if (!each) {
                 add_written(&list, job, row, row, json_string_value(json_object_get(job->known.inputs, row)),
                             diags);
-            char *map = ist_strndup(row, each ? (size_t)(each - row) : 0);
+                continue;
+            }
+            char *map = ist_strndup(row, (size_t)(each - row));
             json_object_foreach(json_object_get(job->known.inputs, map), key, value)
             {
                 char *input = ist_printf("%s.%s%s", map, key, each + 2);

@@ -245,6 +245,23 @@ for pair in "csr-dmvpn $csr" "frr-dmvpn where: existing, ssh: {host: 192.0.2.8},
     says "= leave \`onPremPodCidr\` out where pods have addresses of the nodes' network" "the same twice is an error that says so"
 done
 
+# ---- several clusters on premises: each kubeconfig by its name, or all of them where a map is wanted
+tenants() { # tenants NAME: what refers to that one
+    steps <<Y
+a:
+  plugin: ccp
+  with: {url: https://192.0.2.1, password: xxxx, provider: x, name: aws, region: us-west-2, role_arn_name: y, subnet: {cidr: 10.0.0.0/16,
+    publicCidrs: [10.0.1.0/24], privateCidrs: [10.0.2.0/24]}, on_prem_clusters: {east: {kubeconf_file: $TMP/east}, west-2: {}}}
+b: {plugin: k8s-svcmirror, with: {kubeconfigs: "\${steps.a.on_prem_kubeconfigs}", clusters: [{name: east}, {name: west-2}]}}
+c: {plugin: k8s-svcmirror, with: {kubeconfigs: {w: "\${steps.a.$1}"}, clusters: [{name: w}]}}
+Y
+    run validate p >"$TMP/out" 2>&1
+}
+tenants on_prem_kubeconfigs.west-2
+says "valid: 3 steps" "ccp: kubeconfigs of several clusters, by name and as a map"
+tenants on_prem_kubeconfigz.west-2
+says "did you mean \`on_prem_kubeconfigs\`?" "and a name that is none of its outputs"
+
 # ---- a step that is wrong in several ways
 {
     printf 'pipelines:\n  p:\n    steps:\n      c:\n        plugin: ccp\n        with:\n'
