@@ -90,7 +90,7 @@ static int32_t read_all(struct burst *b, int64_t wait_ms, ist_error *err)
             return IST_OK;
         }
         // The last command may still be paged: nothing waits behind it.
-        if (b->seen == b->count && ios_ends_with(ios_last_line(&b->r), "--More--")) {
+        if (b->seen == b->count && b->r.buf.data && ios_ends_with(ios_last_line(&b->r), "--More--")) {
             b->r.buf.len = (size_t)(ios_last_line(&b->r) - b->r.buf.data);
             b->r.buf.data[b->r.buf.len] = 0;
             int32_t rc = ist_ssh_send(ios->ssh, " ", 1, err);
