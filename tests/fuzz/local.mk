@@ -80,3 +80,15 @@ tests_fuzz_fuzz_proto_SOURCES = %D%/fuzz-proto.c $(KUBE_PROTO) $(FUZZ_DRIVER)
 tests_fuzz_fuzz_proto_CFLAGS = $(FUZZ_CFLAGS)
 tests_fuzz_fuzz_proto_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_proto_LDADD = sdk/lib/libisthmus.la $(JANSSON_LIBS)
+
+if LAB
+FUZZ_TARGETS += tests/fuzz/fuzz-typing
+tests_fuzz_fuzz_typing_SOURCES = %D%/fuzz-typing.c sdk/lab/util.c sdk/lab/router/router.c sdk/lab/router/rules.c \
+	sdk/lab/router/grammar.c sdk/lab/router/config.c sdk/lab/router/session.c sdk/lab/router/typing.c sdk/lab/router/help.c \
+	sdk/lab/router/exec.c sdk/lab/router/show.c sdk/lab/router/system.c sdk/lab/router/tunnel.c sdk/lab/router/routes.c \
+	sdk/lab/router/acl.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_typing_CPPFLAGS = -D_GNU_SOURCE -I$(top_srcdir)/sdk/lab
+tests_fuzz_fuzz_typing_CFLAGS = $(FUZZ_CFLAGS) $(SSH_CFLAGS)
+tests_fuzz_fuzz_typing_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_typing_LDADD = $(JANSSON_LIBS) $(SSH_LIBS)
+endif

@@ -287,6 +287,13 @@ static struct line *set_line(struct line *section, const struct match *m)
     return insert(section, m->rule, m->text, m->key);
 }
 
+// `no crypto ikev2 proposal` without a name: a section goes by its name.
+static bool nameless(const struct match *m)
+{
+    const char *name = strchr(m->rule->pattern, '<');
+    return m->rule->enters && name && strlen(m->text) < (size_t)(name - m->rule->pattern);
+}
+
 char *config_apply(struct line *section, const char *mode, const char *text, struct match *match,
                    struct line **into)
 {
@@ -300,6 +307,8 @@ char *config_apply(struct line *section, const char *mode, const char *text, str
     }
     grammar_match(mode, command, negated, match);
     match->at += (size_t)(command - text);
+    if (match->result == MATCH_OK && negated && nameless(match))
+        match->result = MATCH_INCOMPLETE;
     if (match->result != MATCH_OK)
         return NULL;
     if (negated)
