@@ -123,14 +123,14 @@ static void ospf_line(FILE *out, const char *line)
     }
 }
 
-// section: of which lines are wanted ("interface dmvpn0", "router ospf"), or NULL for what stands outside of both.
+// section: of which lines are wanted ("interface dmvpn0", "router ospf"), or "" for what stands outside of both.
 static void frr_lines(FILE *out, const char *all, const char *section)
 {
     const char *text = all, *rest;
     char *line, *at = lab_strdup("");
     size_t indent;
     while ((line = next_line(&text, &indent))) {
-        bool inside = section && !strcmp(at, section);
+        bool inside = *section && !strcmp(at, section);
         if (!indent) {
             free(at);
             at = lab_strdup(line);
@@ -139,11 +139,11 @@ static void frr_lines(FILE *out, const char *all, const char *section)
             tunnel_line(out, line, all);
         else if (indent && inside)
             ospf_line(out, line);
-        else if (!section && !indent && (rest = after(line, "ip route ")))
+        else if (!*section && !indent && (rest = after(line, "ip route ")))
             static_route(out, rest);
-        else if (!section && (after(line, "ip prefix-list ") || after(line, "route-map ")))
+        else if (!*section && (after(line, "ip prefix-list ") || after(line, "route-map ")))
             fprintf(out, "%s\n", line);
-        else if (!section && indent && after(at, "route-map ") && after(line, "match "))
+        else if (!*section && indent && after(at, "route-map ") && after(line, "match "))
             fprintf(out, " %s\n", line);
         free(line);
     }
@@ -317,7 +317,7 @@ char *lab_host_config(const struct lab_host *host)
         fputs("router ospf 1\n", out);
         frr_lines(out, frr, "router ospf");
     }
-    frr_lines(out, frr, NULL);
+    frr_lines(out, frr, "");
     fclose(out);
     char *const all[] = {frr, daemons, swanctl, link, name, forwards};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)

@@ -18,9 +18,10 @@
 
 extern char **environ;
 
-static const char tools[] =
+static const char *const tools[] = {
+    // a line each
 #include "tools.inc"
-    ;
+};
 
 // The lab's own, and what is the machine's.
 static const char *const ours[] = {"systemctl",  "ip",         "sysctl", "modprobe", "sync", "apt-get",
@@ -92,7 +93,14 @@ static void make_folders(const struct lab_host *host)
 
 static void make_tools(const struct lab_host *host)
 {
-    put(host, "lab/tools", tools, 0755);
+    size_t size = 1, at = 0;
+    for (size_t i = 0; i < sizeof tools / sizeof *tools; i++)
+        size += strlen(tools[i]);
+    char *text = lab_calloc(1, size);
+    for (size_t i = 0; i < sizeof tools / sizeof *tools; at += strlen(tools[i++]))
+        memcpy(text + at, tools[i], strlen(tools[i]));
+    put(host, "lab/tools", text, 0755);
+    free(text);
     for (size_t i = 0; i < sizeof ours / sizeof *ours + sizeof theirs / sizeof *theirs; i++) {
         bool own = i < sizeof ours / sizeof *ours;
         const char *name = own ? ours[i] : theirs[i - sizeof ours / sizeof *ours];
