@@ -27,7 +27,7 @@ static int32_t ask(const ist_env *env, const void *arg, ist_buf *out, ist_error 
 static int32_t fetch(ist_kube *kube, const struct kube_eks *eks, ist_error *err)
 {
     const struct signer signer = {
-        .login = &kube->login, .eks = eks, .skew_ms = kube->aws ? kube->aws->skew_ms : 0};
+        .login = &kube->login, .eks = eks, .skew_ms = kube->aws->skew_ms};
     char *text = NULL;
     size_t len = 0;
     int32_t rc = IST_OK;
@@ -63,7 +63,7 @@ int32_t kube_eks_soon(ist_kube *kube, const struct kube_eks *eks, struct kube_cr
     int32_t rc = IST_OK;
     if (!kube->aws)
         rc = kube_eks_client(&kube->env, &kube->login, eks, &kube->aws, err);
-    if (rc == IST_OK && aws_credentials_left(kube->aws) <= AWS_RENEW_BEFORE_MS)
+    if (rc == IST_OK && kube->aws && aws_credentials_left(kube->aws) <= AWS_RENEW_BEFORE_MS)
         rc = fetch(kube, eks, err);
     if (rc != IST_OK && rc != IST_AGAIN && kube->aws && aws_credentials_left(kube->aws) > 0)
         rc = IST_OK; // for some minutes yet
