@@ -7,7 +7,9 @@ COLLECTIONS=./usr/lib/python3/dist-packages/ansible_collections
 rm -rf "$DIR"
 mkdir -p "$DIR/debs/partial" "$DIR/root"
 get() {
-    apt-get install -qq -y --no-install-recommends --reinstall --download-only -o Dir::Cache::archives="$DIR/debs" \
+    # Nothing is installed: nobody who does so is waited for.
+    apt-get install -qq -y --no-install-recommends --reinstall --download-only -o Debug::NoLocking=1 \
+        -o Dir::Cache::archives="$DIR/debs" \
         ansible ansible-core python3-paramiko
 }
 get || { apt-get update -qq && get; }
