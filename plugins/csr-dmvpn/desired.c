@@ -152,7 +152,8 @@ static void tunnel(ist_buf *b, const json_t *in, const struct csr_facts *facts)
     ist_buf_puts(b, " ip tcp adjust-mss 1360\n");
     if (!ist_dmvpn_is_static(in)) {
         ospf_key(b, in);
-        ist_buf_puts(b, " ip ospf network point-to-multipoint\n ip ospf hello-interval 10\n");
+        ist_buf_printf(b, " ip ospf network point-to-multipoint\n ip ospf hello-interval %lld\n",
+                       (long long)ist_json_int(in, "ospf.hello_interval", 10));
     }
     ist_buf_printf(b,
                    " tunnel source %s\n tunnel mode gre multipoint\n tunnel key %lld\n"

@@ -42,8 +42,11 @@ static void ospf_of_tunnel(ist_buf *b, const json_t *in)
 {
     const char *way = ist_json_str_or(in, "ospf.authentication", "none");
     const char *key = ist_json_str_or(in, "ospf.authKey", "");
-    ist_buf_puts(
-        b, " ip ospf network point-to-multipoint\n ip ospf hello-interval 10\n ip ospf dead-interval 40\n");
+    long long hello = ist_json_int(in, "ospf.hello_interval", 10);
+    ist_buf_printf(
+        b,
+        " ip ospf network point-to-multipoint\n ip ospf hello-interval %lld\n ip ospf dead-interval %lld\n",
+        hello, 4 * hello);
     if (strcmp(way, "simple") == 0)
         ist_buf_printf(b, " ip ospf authentication\n ip ospf authentication-key %s\n", key);
     else if (strcmp(way, "md5") == 0)

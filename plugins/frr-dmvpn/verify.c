@@ -4,10 +4,8 @@
 
 #include <string.h>
 
-#define CHECKS   6
-#define HELLO_MS 10000
-#define DEAD_MS  40000
-#define ENOUGH   0x7fffffff
+#define CHECKS 6
+#define ENOUGH 0x7fffffff
 
 static const char facts_script[] =
     "export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin\n"
@@ -27,6 +25,7 @@ struct facts {
     json_t *sas, *cache, *neighbors, *routes;
     char *charon;
     char *refused, *refused_before; // what nhrpd said of keys: just now, and since its longest pause
+    long long hello_ms;             // between two of OSPF's
 };
 
 struct check {
@@ -79,7 +78,8 @@ static int32_t read_facts(struct frr *f, struct host *h, struct facts *facts, is
     ist_ssh_result r = {0};
     char *next = NULL;
     free_facts(facts);
-    int32_t rc = frr_run(f, h, facts_script, "asking FRR and strongSwan", 60000, &r, err);
+    facts->hello_ms = 1000 * ist_json_int(f->inputs, "ospf.hello_interval", 10);
+    int32_t rc = frr_run(f, h, facts_script, "asking FRR and strongSwan", 180000, &r, err);
     if (rc != IST_OK)
         return rc;
     for (char *line = r.out; line && *line; line = next) {
@@ -228,7 +228,7 @@ static struct check check_nhrp(const struct facts *f, const char *tunnel, bool h
 }
 
 // The shortest time since a neighbour's last hello, over the tunnel; ENOUGH without a full one.
-static long long since_hello(const struct facts *f, const char *id, const char **state, size_t *full)
+static long long since_hello(const struct facts *f, const char **state, size_t *full)
 {
     json_t *list, *row;
     const char *who;
@@ -238,14 +238,13 @@ static long long since_hello(const struct facts *f, const char *id, const char *
     {
         json_array_foreach(list, i, row)
         {
-            if (strncmp(ist_json_str_or(row, "ifaceName", ""), FRR_TUNNEL, strlen(FRR_TUNNEL)) != 0 ||
-                (id && strcmp(who, id) != 0))
+            if (strncmp(ist_json_str_or(row, "ifaceName", ""), FRR_TUNNEL, strlen(FRR_TUNNEL)) != 0)
                 continue;
             *state = ist_json_str_or(row, "converged", "?");
             if (strcmp(*state, "Full") != 0)
                 continue;
             ++*full;
-            long long since = DEAD_MS - ist_json_int(row, "routerDeadIntervalTimerDueMsec", 0);
+            long long since = 4 * f->hello_ms - ist_json_int(row, "routerDeadIntervalTimerDueMsec", 0);
             if (since < best)
                 best = since;
         }
@@ -257,8 +256,8 @@ static struct check check_ospf(const struct facts *f, bool hub, bool nhrp)
 {
     const char *state = NULL;
     size_t full = 0;
-    long long since = since_hello(f, NULL, &state, &full);
-    struct check c = {IST_DMVPN_CHECK_OSPF, full && since < HELLO_MS * 2 ? IST_PASS : IST_FAIL, NULL};
+    long long since = since_hello(f, &state, &full);
+    struct check c = {IST_DMVPN_CHECK_OSPF, full && since < f->hello_ms * 2 ? IST_PASS : IST_FAIL, NULL};
     if (c.result == IST_PASS)
         c.evidence = ist_printf("%zu over " FRR_TUNNEL, full);
     else if (full)
@@ -369,7 +368,7 @@ static bool judge(const struct frr *f, const struct facts *facts, struct check *
     return all;
 }
 
-// Looks until all is well, or for as long as it may take. A neighbour is full for 40 s after its last hello, and an SA
+// Looks until all is well, or for as long as it may take. A neighbour is full for four hellos after its last hello, and an SA
 // stands until it is asked: that all is well counts only after a hello has come that this run waited for.
 static int32_t watch_tunnel(struct frr *f, struct host *h, struct check *checks, ist_error *err)
 {
@@ -383,8 +382,8 @@ static int32_t watch_tunnel(struct frr *f, struct host *h, struct check *checks,
             break;
         free_checks(checks);
         bool good = judge(f, &facts, checks);
-        bool fresh = checks[3].result != IST_PASS ||
-                     since_hello(&facts, NULL, &state, &full) <= ist_now_ms(&f->env) - begun;
+        bool fresh =
+            checks[3].result != IST_PASS || since_hello(&facts, &state, &full) <= ist_now_ms(&f->env) - begun;
         if ((good && fresh) || ist_now_ms(&f->env) >= until)
             break;
         for (size_t i = 0; i < CHECKS; i++) {

@@ -120,6 +120,7 @@ static void check_ospf(ist_checking *c)
         return;
     ist_check_range(c, "ospf.processId", 1, 65535);
     ist_check_range(c, "ospf.vpcArea", 0, 0xffffffffLL);
+    ist_check_range(c, "ospf.hello_interval", 1, 65535 / 4);
     ist_check_range(c, "ospf.tunnelArea", 0, 0xffffffffLL);
     if (ist_check_mask(c, "ospf.tunnelWildcard", 1, NULL) && ipv4_at(c, "ospf.tunnelWildcard", &wild) &&
         ipv4_at(c, "ospf.tunnelNetwork", &net) && ipv4_at(c, "DmvpnIp", &own) && (net ^ own) & ~wild)

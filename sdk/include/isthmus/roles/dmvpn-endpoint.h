@@ -61,6 +61,8 @@
     /* what it cannot know */                                                                                        \
     IST_DMVPN_ROW_("ospf.authentication", "enum(none|simple|md5)", "none", 0,                                        \
                    "How neighbours prove themselves; both ends alike."),                                             \
+    IST_DMVPN_ROW_("ospf.hello_interval", "int", "10", 0,                                                            \
+                   "Seconds between hellos over the tunnel; a neighbour is gone after four. Both ends alike."),      \
     IST_DMVPN_ROW_("ospf.filter", "bool", "true", 0,                                                                 \
                    "Redistribute the endpoint's own static routes only, by a route-map."),                           \
     IST_DMVPN_ROW_("mode", "enum(spoke|hub)", "spoke", 0, "What the endpoint is in the DMVPN."),                     \
