@@ -9,17 +9,23 @@
 #include <string.h>
 
 // Lines that are no actions of AWS are for --rbac.
-void permissions_policy(const struct plugin_info *info)
+int permissions_policy(const struct plugin_info *info)
 {
     json_t *actions = json_array(), *line;
     size_t i;
     json_array_foreach(info->permissions, i, line) if (!strchr(json_string_value(line), ' '))
         json_array_append(actions, line);
+    if (json_array_size(actions) == 0) { // IAM takes no policy without an action
+        fprintf(stderr, "error: %s names no permissions in AWS\n", info->name);
+        json_decref(actions);
+        return 1;
+    }
     json_t *policy = json_pack("{s:s,s:[{s:s,s:o,s:s}]}", "Version", "2012-10-17", "Statement", "Effect",
                                "Allow", "Action", actions, "Resource", "*");
     json_dumpf(policy, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(policy);
+    return 0;
 }
 
 // ---- show: roles of Kubernetes

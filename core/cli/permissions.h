@@ -4,7 +4,8 @@
 
 #include "host/catalog.h"
 
-void permissions_policy(const struct plugin_info *info); // an IAM policy on stdout
+// An IAM policy on stdout. 0, or 1 when the plugin names none, which it has said.
+int permissions_policy(const struct plugin_info *info);
 // ClusterRoles, and Roles where one namespace is enough, on stdout: YAML documents for "text", else JSON. 0, or 1 when the
 // plugin names none, which it has said.
 int permissions_rbac(const struct plugin_info *info, const char *format);

@@ -287,7 +287,7 @@ int cmd_plugin_show(const struct cli *cli)
     else if (cli_has(cli, OPT_RBAC))
         rc = permissions_rbac(info, format);
     else if (cli_has(cli, OPT_IAM_POLICY))
-        permissions_policy(info);
+        rc = permissions_policy(info);
     else if (!strcmp(format, "schema"))
         print_json(ist_fields_schema(info->inputs, info->input_count), "json");
     else if (!strcmp(format, "man"))

@@ -219,6 +219,10 @@ ok "csr-dmvpn: destroy" takes_away router_run destroy
 # The first as with aws-vpc; the second gets out of UPDATE_ROLLBACK_FAILED, which csr-stack.sh does.
 ok "csr-dmvpn: nothing more than that is in the policy" whole csr-dmvpn cloudformation:DeleteChangeSet cloudformation:ContinueUpdateRollback
 
+# A Linux host is launched by the same code.
+same_policy() { diff <(policy csr-dmvpn) <(policy frr-dmvpn); }
+ok "frr-dmvpn: takes the same" same_policy
+
 # ---- ccp ----
 begin ccp
 ok "ccp: plan" makes run ccp plan
@@ -227,6 +231,19 @@ ok "ccp: verify" makes run ccp verify
 ok "ccp: destroy" takes_away run ccp destroy
 # Without it the load balancers are not looked for before the end, which is a warning.
 ok "ccp: nothing more than that is in the policy" whole ccp sts:AssumeRole
+
+# ---- all others ----
+walked_all() {
+    local folder name left=
+    for folder in "$SRC"/plugins/*/; do
+        name=$(basename "$folder")
+        case $name in aws-vpc | aws-routes | aws-eks | csr-dmvpn | frr-dmvpn | ccp) continue ;; esac
+        ! "$ISTHMUS" plugin show "$name" --iam-policy >/dev/null 2>&1 || left+=" $name"
+    done
+    echo "not walked through:$left"
+    [ -z "$left" ]
+}
+ok "no other plugin has a policy" walked_all
 
 # ---- what makes something ----
 # The answer to each is lost once in a test, after the lab has acted: a new one needs such a test first.

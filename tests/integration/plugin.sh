@@ -154,6 +154,8 @@ exits 1 "a plugin without clusters has no roles" "$ISTHMUS" plugin show aws-vpc 
 says "names no permissions in clusters" "and it says so"
 exits 0 "--iam-policy prints what it may do in AWS" "$ISTHMUS" plugin show aws-vpc --iam-policy
 says '"ec2:DescribeVpcs"' "action by action"
+exits 1 "a plugin that asks AWS for nothing has no policy" "$ISTHMUS" plugin show k8s-svcmirror --iam-policy
+says "names no permissions in AWS" "and it says that, too"
 
 # ---- the programs themselves
 ok "the worker exports nothing of ours" sh -c "! nm -D --defined-only '$BUILD/core/isthmus-worker' | grep -q ' ist_'"
