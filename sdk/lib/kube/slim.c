@@ -375,57 +375,60 @@ static int take_label(struct reader *r, const char **value, size_t *len)
     return next(r) == '"' && take_string(r, value, len, &plain) && plain;
 }
 
-static int find_in_labels(struct reader *r, const char *label, const char **value, size_t *value_len)
+struct sought {
+    const char *label, *value; // value: NULL until it is found
+    size_t value_len;
+};
+
+// Takes the value of one member.
+typedef int take_member(struct reader *r, const char *key, size_t len, struct sought *sought);
+
+static int walk(struct reader *r, take_member *take_one, struct sought *sought)
 {
     const char *key;
     size_t len;
     if (!take(r, '{') || take(r, '}'))
         return r->at[-1] == '}';
     do {
-        if (!skim_key(r, &key, &len))
-            return 0;
-        int found = len == strlen(label) && !memcmp(key, label, len);
-        if (found ? !take_label(r, value, value_len) : !pass_over(r))
+        if (!skim_key(r, &key, &len) || !take_one(r, key, len, sought))
             return 0;
     } while (take(r, ','));
     return take(r, '}');
 }
 
-static int find_in_metadata(struct reader *r, const char *label, const char **value, size_t *value_len)
+static int take_one_label(struct reader *r, const char *key, size_t len, struct sought *sought)
 {
-    const char *key;
-    size_t len;
-    if (!take(r, '{') || take(r, '}'))
-        return r->at[-1] == '}';
-    do {
-        if (!skim_key(r, &key, &len))
-            return 0;
-        int labels = len == 6 && !memcmp(key, "labels", len);
-        int managed = len == 13 && !memcmp(key, "managedFields", len) && next(r) == '[';
-        const char *from = r->at + 1;
-        if (labels ? !find_in_labels(r, label, value, value_len) : !pass_over(r))
-            return 0;
-        if (managed) {
-            r->managed = from;
-            r->managed_end = r->at - 1;
-        }
-    } while (take(r, ','));
-    return take(r, '}');
+    int found = len == strlen(sought->label) && !memcmp(key, sought->label, len);
+    return found ? take_label(r, &sought->value, &sought->value_len) : pass_over(r);
+}
+
+static int take_of_metadata(struct reader *r, const char *key, size_t len, struct sought *sought)
+{
+    if (len == 6 && !memcmp(key, "labels", len))
+        return walk(r, take_one_label, sought);
+    int managed = len == 13 && !memcmp(key, "managedFields", len) && next(r) == '[';
+    const char *from = r->at + 1;
+    if (!pass_over(r))
+        return 0;
+    if (managed) {
+        r->managed = from;
+        r->managed_end = r->at - 1;
+    }
+    return 1;
 }
 
 int kube_find_label(const char *text, size_t len, const char *label, const char **value, size_t *value_len,
                     size_t *from, size_t *to)
 {
     struct reader r = {.at = text, .end = text + len};
-    const char *found = NULL;
-    size_t found_len = 0;
+    struct sought sought = {.label = label};
     int plain = len <= IST_JSON_MAX_SIZE && take(&r, '{'), heads = 0;
     while (plain) {
         const char *key;
         size_t n;
         plain = skim_key(&r, &key, &n);
         if (plain && n == 8 && !memcmp(key, "metadata", n))
-            plain = ++heads == 1 && find_in_metadata(&r, label, &found, &found_len);
+            plain = ++heads == 1 && walk(&r, take_of_metadata, &sought);
         else if (plain)
             plain = pass_over(&r);
         if (!plain || !take(&r, ','))
@@ -435,8 +438,8 @@ int kube_find_label(const char *text, size_t len, const char *label, const char 
     ist_free(r.scratch);
     if (!plain)
         return 0;
-    *value = found;
-    *value_len = found_len;
+    *value = sought.value;
+    *value_len = sought.value_len;
     *from = r.managed ? (size_t)(r.managed - text) : 0;
     *to = r.managed ? (size_t)(r.managed_end - text) : 0;
     return 1;
