@@ -189,6 +189,33 @@ int32_t check_quotas(struct step *s, ist_error *err)
 
 // ---- what goes another way all the same ----
 
+static void warn_of_lists(struct step *s, const char *id, const json_t *table, const char *eni)
+{
+    const char *network;
+    json_t *by, *cidr;
+    size_t k;
+    json_object_foreach(json_object_get(table, "by_list"), network, by)
+    {
+        const char *list = json_string_value(json_array_get(by, 0)),
+                   *to = json_string_value(json_array_get(by, 1));
+        json_array_foreach(s->cidrs, k, cidr)
+        {
+            const char *wide = json_string_value(cidr);
+            if (to == NULL || strcmp(to, eni) == 0 || !net_is_within(network, wide))
+                continue;
+            if (strcmp(network, wide) == 0)
+                ist_log(&s->env, IST_LOG_WARN,
+                        "%s leads %s to %s by the prefix list %s: the route to %s goes before it", id, wide,
+                        to, list, eni);
+            else
+                ist_log(&s->env, IST_LOG_WARN,
+                        "%s leads %s, a part of %s, to %s by the prefix list %s: what goes there does not go "
+                        "by %s",
+                        id, network, wide, to, list, eni);
+        }
+    }
+}
+
 void check_narrower(struct step *s, const char *eni)
 {
     const char *id, *network;
@@ -196,6 +223,7 @@ void check_narrower(struct step *s, const char *eni)
     size_t k;
     json_object_foreach(s->tables, id, table)
     {
+        warn_of_lists(s, id, table, eni);
         json_object_foreach(json_object_get(table, "routes"), network, target)
         {
             json_array_foreach(s->cidrs, k, cidr)

@@ -176,6 +176,8 @@ int32_t step_read(struct step *s, ist_error *err)
         rc = describe(s, "DescribeSecurityGroups", "group-id", groups, "securityGroupInfo", &found, err);
     if (rc == IST_OK)
         s->groups = groups_seen(found);
+    if (rc == IST_OK)
+        rc = lists_read(s, err);
     json_decref(found);
     json_decref(tables);
     json_decref(groups);

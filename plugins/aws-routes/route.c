@@ -47,6 +47,34 @@ static int32_t interface_of_address(struct step *s, const char *address, char **
     return rc;
 }
 
+// It has to be there, and in the VPC, before anything is changed. One that was made a moment ago may not show at once.
+static int32_t known_interface(struct step *s, const char *id, char **eni, ist_error *err)
+{
+    const char *vpc = ist_json_str_or(s->inputs, "vpc_id", "");
+    json_t *params = json_pack("{s:[{s:s, s:[s]}]}", "Filter", "Name", "network-interface-id", "Value", id);
+    json_t *found = NULL;
+    int32_t rc = IST_OK;
+    for (int tries = 0; tries < 3 && rc == IST_OK && json_array_size(found) == 0; tries++) {
+        json_decref(found);
+        found = NULL;
+        if (tries > 0 && ist_sleep_ms(&s->env, 500) != IST_OK)
+            rc = ist_fail(err, IST_ERR_CANCELLED, "next_hop", "stopped while %s was looked for", id);
+        else
+            rc = ist_aws_query_all(s->aws, "ec2", "DescribeNetworkInterfaces", params, "networkInterfaceSet",
+                                   &found, err);
+    }
+    json_decref(params);
+    const char *in = ist_json_str_or(json_array_get(found, 0), "vpcId", "");
+    if (rc == IST_OK && json_array_size(found) == 0)
+        rc = ist_fail(err, IST_ERR_NOT_FOUND, "next_hop", "there is no interface %s", id);
+    else if (rc == IST_OK && *vpc != '\0' && strcmp(in, vpc) != 0)
+        rc = ist_fail(err, IST_ERR_INPUT, "next_hop", "%s is in %s, and not in %s", id, in, vpc);
+    if (rc == IST_OK)
+        *eni = ist_strdup(id);
+    json_decref(found);
+    return rc;
+}
+
 static int32_t find_interface(struct step *s, char **eni, ist_error *err)
 {
     const char *kind = ist_json_str_or(s->inputs, "next_hop.kind", "");
@@ -56,8 +84,7 @@ static int32_t find_interface(struct step *s, char **eni, ist_error *err)
     if (strcmp(kind, "eni") != 0 || *id == '\0')
         return ist_fail(err, IST_ERR_INPUT, "next_hop",
                         "is neither {kind: eni, id: eni-...} nor {kind: ip, id: address}");
-    *eni = ist_strdup(id);
-    return IST_OK;
+    return known_interface(s, id, eni, err);
 }
 
 // Asked once: it is the same for all routes.
@@ -90,6 +117,13 @@ static int32_t refuse_foreign(const char *table, const char *cidr, const char *t
     return IST_ERR_CONFLICT;
 }
 
+// A prefix list may lead exactly this network there already, which is as good as a route of its own.
+static int is_led_by_list(const struct step *s, const char *table, const char *cidr, const char *eni)
+{
+    const char *target = NULL;
+    return route_by_list(s->tables, table, cidr, &target) != NULL && leads_to(target, eni);
+}
+
 int32_t route_plan(struct step *s, const char *table, const char *cidr, ist_error *err)
 {
     char *resource = route_resource(table, cidr), *eni = NULL;
@@ -98,6 +132,8 @@ int32_t route_plan(struct step *s, const char *table, const char *cidr, ist_erro
     int32_t rc = route_interface(s, &eni, err);
     if (rc != IST_OK) {
         // as it is
+    } else if (target == NULL && !recorded && is_led_by_list(s, table, cidr, eni)) {
+        // nothing is missing, and nothing is ours
     } else if (target == NULL) {
         ist_change(&s->env, IST_CREATE, resource,
                    recorded && !step_is_unsettled(s, resource) ? "it was removed" : NULL);
@@ -194,6 +230,8 @@ int32_t route_apply(struct step *s, const char *table, const char *cidr, ist_err
     const int same = rc == IST_OK && target != NULL && leads_to(target, eni);
     if (rc != IST_OK)
         goto out;
+    if (target == NULL && !recorded && is_led_by_list(s, table, cidr, eni))
+        goto out;
     // One that was right before us stays the property of whoever made it.
     if (same && (!recorded || (!step_is_unsettled(s, resource) && is_ours(s, resource, target))))
         goto out;
@@ -249,6 +287,8 @@ int32_t route_verify(struct step *s, const char *table, const char *cidr)
     const int32_t rc = route_interface(s, &eni, &failed);
     if (rc != IST_OK)
         ist_check(&s->env, resource, IST_FAIL, "%s", failed.text);
+    else if (target == NULL && is_led_by_list(s, table, cidr, eni))
+        ist_check(&s->env, resource, IST_PASS, "to %s, by a prefix list", eni);
     else if (target == NULL)
         ist_check(&s->env, resource, IST_FAIL, "there is no such route");
     else

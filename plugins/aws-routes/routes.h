@@ -12,10 +12,11 @@ struct step {
     ist_env env;
     json_t *inputs;
     ist_aws *aws;
-    json_t
-        *tables; // object: id -> {routes: {network: target}, local: [network], dead: {network: true}, count}
-    json_t *groups; // object: id -> {all: {network: description or null}, count}; all: rules of all protocols
-    json_t *cidrs;  // array of strings: every on-premises network, normalised, each once
+    json_t *
+        tables; // object: id -> {routes: {network: target}, local: [network], dead: {network: true}, count, lists, by_list}
+    json_t *
+        groups; // object: id -> {all: {network: description or null}, count, lists, by_list}; all: rules of all protocols
+    json_t *cidrs; // array of strings: every on-premises network, normalised, each once
     json_t
         *wanted; // object: the names of all resources that the inputs ask for; made when it is first needed
     char *eni;   // the next hop's interface; NULL until it is known
@@ -49,7 +50,16 @@ int route_is_live(const json_t *tables, const char *table, const char *cidr); //
 const json_t *ingress_range(const json_t *groups, const char *group, const char *cidr);
 // A network that contains this one, and from which all protocols are let in; NULL: there is none. Borrowed.
 const char *ingress_wider(const json_t *groups, const char *group, const char *cidr);
+// The prefix list that leads exactly this network somewhere, and where (borrowed); NULL: none does.
+const char *route_by_list(const json_t *tables, const char *table, const char *cidr, const char **target);
 int net_is_within(const char *inner, const char *outer); // also when they are equal
+
+// ---- lists.c: managed prefix lists, which routes and rules may name instead of networks ----
+// Reads those that tables or groups name, and puts into each that does `by_list`: {network: [list, target or null]},
+// and into its count what AWS counts for a list. Those that cannot be read are warned of, and count as one.
+int32_t lists_read(struct step *s, ist_error *err);
+// The list in `by_list` of a table or group that holds a network, or one that contains it. Borrowed; NULL: none.
+const char *list_holding(const json_t *holder, const char *cidr);
 
 // ---- route.c ----
 int32_t route_plan(struct step *s, const char *table, const char *cidr, ist_error *err);

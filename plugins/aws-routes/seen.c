@@ -24,9 +24,22 @@ static int is(const json_t *object, const char *key, const char *text)
     return strcmp(ist_json_str_or(object, key, ""), text) == 0;
 }
 
+// Each of EC2's list, as `reader` makes it, by its id. New reference.
+static json_t *by_id(const json_t *list, const char *id, json_t *(*reader)(const json_t *))
+{
+    json_t *seen = json_object(), *item;
+    size_t i;
+    json_array_foreach((json_t *)list, i, item)
+    {
+        json_object_set_new(seen, ist_json_str_or(item, id, ""), reader(item));
+    }
+    return seen;
+}
+
 static json_t *table_seen(const json_t *table)
 {
-    json_t *routes = json_object(), *local = json_array(), *dead = json_object(), *route;
+    json_t *routes = json_object(), *local = json_array(), *dead = json_object(), *lists = json_object(),
+           *route;
     json_int_t count = 0;
     size_t i;
     json_array_foreach(json_object_get(table, "routeSet"), i, route)
@@ -35,6 +48,9 @@ static json_t *table_seen(const json_t *table)
         // What a gateway announces has a quota of its own, as has IPv6.
         count += !is(route, "origin", "EnableVgwRoutePropagation") &&
                  json_object_get(route, "destinationIpv6CidrBlock") == NULL;
+        const char *list = ist_json_str(route, "destinationPrefixListId");
+        if (list != NULL)
+            json_object_set_new(lists, list, json_string(target_of(route)));
         if (cidr == NULL)
             continue;
         if (is(route, "gatewayId", "local"))
@@ -43,24 +59,28 @@ static json_t *table_seen(const json_t *table)
             json_object_set_new(dead, cidr, json_true());
         json_object_set_new(routes, cidr, json_string(target_of(route)));
     }
-    return json_pack("{s:o, s:o, s:o, s:I}", "routes", routes, "local", local, "dead", dead, "count", count);
+    return json_pack("{s:o, s:o, s:o, s:o, s:I}", "routes", routes, "local", local, "dead", dead, "lists",
+                     lists, "count", count);
 }
 
 json_t *tables_seen(const json_t *route_table_set)
 {
-    json_t *seen = json_object(), *table;
-    size_t i;
-    json_array_foreach((json_t *)route_table_set, i, table)
-    {
-        json_object_set_new(seen, ist_json_str_or(table, "routeTableId", ""), table_seen(table));
-    }
-    return seen;
+    return by_id(route_table_set, "routeTableId", table_seen);
 }
 
 const char *route_target(const json_t *tables, const char *table, const char *cidr)
 {
     const json_t *routes = json_object_get(json_object_get(tables, table), "routes");
     return json_string_value(json_object_get(routes, cidr));
+}
+
+const char *route_by_list(const json_t *tables, const char *table, const char *cidr, const char **target)
+{
+    const json_t *by = json_object_get(json_object_get(json_object_get(tables, table), "by_list"), cidr);
+    const char *to = json_string_value(json_array_get(by, 1));
+    if (by != NULL)
+        *target = to != NULL ? to : "";
+    return json_string_value(json_array_get(by, 0));
 }
 
 int route_is_live(const json_t *tables, const char *table, const char *cidr)
@@ -73,7 +93,7 @@ int route_is_live(const json_t *tables, const char *table, const char *cidr)
 
 static json_t *group_seen(const json_t *group)
 {
-    json_t *all = json_object(), *permission, *range;
+    json_t *all = json_object(), *lists = json_object(), *permission, *range, *list;
     size_t i, k, count = 0;
     json_array_foreach(json_object_get(group, "ipPermissions"), i, permission)
     {
@@ -81,8 +101,15 @@ static json_t *group_seen(const json_t *group)
         // Rules for IPv6 have a quota of their own; one that names a list or a group counts in both.
         count += json_array_size(ranges) + json_array_size(json_object_get(permission, "prefixListIds")) +
                  json_array_size(json_object_get(permission, "groups"));
+        const int of_all = is(permission, "ipProtocol", "-1");
+        json_array_foreach(json_object_get(permission, "prefixListIds"), k, list)
+        {
+            const char *id = ist_json_str_or(list, "prefixListId", "");
+            if (of_all || json_object_get(lists, id) == NULL)
+                json_object_set_new(lists, id, json_boolean(of_all));
+        }
         // EC2 merges the rules of one protocol into one permission with several ranges.
-        if (!is(permission, "ipProtocol", "-1"))
+        if (!of_all)
             continue;
         json_array_foreach((json_t *)ranges, k, range)
         {
@@ -91,18 +118,12 @@ static json_t *group_seen(const json_t *group)
                                 description != NULL ? json_string(description) : json_null());
         }
     }
-    return json_pack("{s:o, s:I}", "all", all, "count", (json_int_t)count);
+    return json_pack("{s:o, s:o, s:I}", "all", all, "lists", lists, "count", (json_int_t)count);
 }
 
 json_t *groups_seen(const json_t *security_group_info)
 {
-    json_t *seen = json_object(), *group;
-    size_t i;
-    json_array_foreach((json_t *)security_group_info, i, group)
-    {
-        json_object_set_new(seen, ist_json_str_or(group, "groupId", ""), group_seen(group));
-    }
-    return seen;
+    return by_id(security_group_info, "groupId", group_seen);
 }
 
 const json_t *ingress_range(const json_t *groups, const char *group, const char *cidr)
@@ -126,5 +147,5 @@ const char *ingress_wider(const json_t *groups, const char *group, const char *c
         if (strcmp(other, cidr) != 0 && net_is_within(cidr, other))
             return other;
     }
-    return NULL;
+    return list_holding(json_object_get(groups, group), cidr);
 }

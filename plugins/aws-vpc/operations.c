@@ -59,23 +59,28 @@ static int32_t find(struct step *s, ist_error *err)
     return read;
 }
 
-// What observe found, for plan, which comes next and need not ask for the same again. New reference.
-static json_t *told_of(const struct network *n)
+// What observe found, for plan, which comes next and need not ask for the same again. The tables whole only where they
+// are looked at one by one. New reference.
+static json_t *told_of(const struct step *s)
 {
-    return json_pack("{s:O, s:O, s:O, s:O, s:O, s:O, s:O}", "vpc", n->vpc, "public_subnets",
+    const struct network *n = &s->network;
+    return json_pack("{s:O, s:O, s:O, s:O, s:O, s:O, s:O, s:O*}", "vpc", n->vpc, "public_subnets",
                      n->public_subnets, "private_subnets", n->private_subnets, "public_route_tables",
                      n->public_tables, "private_route_tables", n->private_tables, "worker_security_groups",
-                     n->worker_groups, "pod_subnets", n->pod_subnets);
+                     n->worker_groups, "pod_subnets", n->pod_subnets, "tables",
+                     creates(s) ? n->tables : NULL);
 }
 
 static int was_found(struct step *s)
 {
     json_t *observed = ist_observed(&s->env);
     struct network *n = &s->network;
-    s->found = json_unpack(observed, "{s:O, s:O, s:O, s:O, s:O, s:O, s:O}", "vpc", &n->vpc, "public_subnets",
-                           &n->public_subnets, "private_subnets", &n->private_subnets, "public_route_tables",
-                           &n->public_tables, "private_route_tables", &n->private_tables,
-                           "worker_security_groups", &n->worker_groups, "pod_subnets", &n->pod_subnets) == 0;
+    s->found =
+        json_unpack(observed, "{s:O, s:O, s:O, s:O, s:O, s:O, s:O, s?O}", "vpc", &n->vpc, "public_subnets",
+                    &n->public_subnets, "private_subnets", &n->private_subnets, "public_route_tables",
+                    &n->public_tables, "private_route_tables", &n->private_tables, "worker_security_groups",
+                    &n->worker_groups, "pod_subnets", &n->pod_subnets, "tables", &n->tables) == 0 &&
+        (n->tables != NULL || !creates(s));
     if (!s->found)
         network_free(n); // what was unpacked before the first that is missing
     json_decref(observed);
@@ -107,7 +112,7 @@ int32_t vpc_observe(const ist_host *host, ist_call *call)
     if (rc == IST_ERR_NOT_FOUND) // plan says what is missing; a destroy must get past it
         rc = IST_OK;
     if (rc == IST_OK) {
-        ist_set_observed(&s.env, s.found ? told_of(&s.network) : json_pack("{s:n}", "vpc"));
+        ist_set_observed(&s.env, s.found ? told_of(&s) : json_pack("{s:n}", "vpc"));
         set_outputs(&s);
     }
     return end(&s, rc, &err);

@@ -1,5 +1,7 @@
 #include "stack.h"
 
+#include "drift.h"
+
 #include <isthmus/schema.h>
 #include <isthmus/stack.h>
 
@@ -94,6 +96,7 @@ struct verdict {
     const char *reason;     // static, or NULL
     json_t *stack;          // as CloudFormation describes it; NULL: there is none
     json_t *before, *after; // templates of an update
+    struct drift drift;     // of one that stands
 };
 
 static void verdict_free(struct verdict *v)
@@ -101,6 +104,7 @@ static void verdict_free(struct verdict *v)
     json_decref(v->stack);
     json_decref(v->before);
     json_decref(v->after);
+    drift_free(&v->drift);
 }
 
 static json_t *zones_of(ist_aws *aws, ist_error *err)
@@ -120,23 +124,30 @@ static json_t *zones_of(ist_aws *aws, ist_error *err)
     return names;
 }
 
-// Fills before and after: what the stack was made of, and what the inputs make of that.
-static int32_t read_templates(ist_aws *aws, const json_t *inputs, struct verdict *v, ist_error *err)
+// Fills before and after: what the stack was made of, and what the inputs make of that. network: what there is of it
+// (also the drift is filled then), or NULL.
+static int32_t read_templates(ist_aws *aws, const json_t *inputs, const struct network *network,
+                              struct verdict *v, ist_error *err)
 {
     json_t *params = json_pack("{s:s}", "StackName", ist_json_str_or(v->stack, "StackId", "")),
            *answer = NULL;
-    json_t *zones = NULL;
+    json_t *zones = NULL, *standing = NULL;
     int32_t rc = ist_aws_query(aws, "cloudformation", "GetTemplate", params, &answer, err);
     const char *body = ist_json_str_or(answer, "TemplateBody", "{}");
     if (rc == IST_OK)
         rc = ist_json_parse(body, strlen(body), "stack", &v->before, err);
-    if (rc == IST_OK && stack_needs_zones(inputs, v->before)) {
+    if (rc == IST_OK && network != NULL)
+        rc = drift_find(aws, ist_json_str_or(v->stack, "StackId", ""), v->before, network, &v->drift, err);
+    if (rc == IST_OK)
+        standing = drift_standing(&v->drift, v->before);
+    if (rc == IST_OK && stack_needs_zones(inputs, standing)) {
         zones = zones_of(aws, err);
         if (zones == NULL)
             rc = err != NULL && err->code != 0 ? err->code : IST_ERR_REMOTE;
     }
     if (rc == IST_OK)
-        v->after = stack_template(inputs, zones, v->before);
+        v->after = stack_template(inputs, zones, standing);
+    json_decref(standing);
     json_decref(zones);
     json_decref(answer);
     json_decref(params);
@@ -189,7 +200,8 @@ static int32_t judge_standing(ist_aws *aws, const json_t *inputs, const struct n
                               struct verdict *v, ist_error *err)
 {
     const char *status = ist_json_str_or(v->stack, "StackStatus", "");
-    int32_t rc = read_templates(aws, inputs, v, err);
+    const int settled = !ist_stack_is_busy(status) && strcmp(status, "UPDATE_ROLLBACK_FAILED") != 0;
+    int32_t rc = read_templates(aws, inputs, settled ? network : NULL, v, err);
     if (rc != IST_OK)
         return rc;
     v->action = IST_UPDATE;
@@ -200,7 +212,8 @@ static int32_t judge_standing(ist_aws *aws, const json_t *inputs, const struct n
     } else if (!is_updatable(v)) {
         v->action = IST_REPLACE;
         rc = refuse_in_use(aws, network, err);
-    } else if (json_equal(json_object_get(v->before, "Resources"), json_object_get(v->after, "Resources"))) {
+    } else if (json_equal(json_object_get(v->before, "Resources"), json_object_get(v->after, "Resources")) &&
+               json_array_size(v->drift.mends) == 0) {
         v->action = 0;
     }
     return rc;
@@ -293,13 +306,39 @@ static json_t *tags_in(const json_t *template)
 
 static void tell_update(const ist_env *env, const struct verdict *v)
 {
-    json_t *was = tags_in(v->before), *is = tags_in(v->after);
+    json_t *was = tags_in(v->before), *is = tags_in(v->after), *mend;
+    size_t i;
     if (!json_equal(was, is)) // once, and not for each resource
         ist_change_field(env, RESOURCE, "tags", json_incref(was), json_incref(is));
     tell_resources(env, v->after, v->before, 0);
     tell_resources(env, v->before, v->after, 1);
+    json_array_foreach(v->drift.mends, i, mend)
+    {
+        ist_change_field(env, RESOURCE, ist_json_str_or(mend, "logical", ""),
+                         json_incref(json_object_get(mend, "before")),
+                         json_incref(json_object_get(mend, "after")));
+    }
     json_decref(was);
     json_decref(is);
+}
+
+// The caller's; NULL: what the plan shows says it.
+static char *reason_of(const struct verdict *v)
+{
+    ist_buf gone = {0};
+    const char *logical;
+    json_t *id;
+    if (v->reason != NULL)
+        return ist_strdup(v->reason);
+    json_object_foreach(v->drift.subnets, logical, id)
+    {
+        ist_buf_printf(&gone, "%s%s (%s)", gone.len > 0 ? ", " : "", logical, json_string_value(id));
+    }
+    char *reason = gone.len > 0                          ? ist_printf("deleted by hand: %s", gone.data)
+                   : json_array_size(v->drift.mends) > 0 ? ist_strdup("changed by hand")
+                                                         : NULL;
+    ist_buf_free(&gone);
+    return reason;
 }
 
 int32_t stack_plan(const ist_env *env, ist_aws *aws, const json_t *inputs, const json_t *recorded,
@@ -308,7 +347,9 @@ int32_t stack_plan(const ist_env *env, ist_aws *aws, const json_t *inputs, const
     struct verdict v = {0};
     const int32_t rc = judge(aws, inputs, recorded, network, &v, err);
     if (rc == IST_OK && v.action != 0) {
-        ist_change(env, v.action, RESOURCE, v.reason);
+        char *reason = reason_of(&v);
+        ist_change(env, v.action, RESOURCE, reason);
+        ist_free(reason);
         if (v.after != NULL) {
             tell_update(env, &v);
         } else {
@@ -387,9 +428,41 @@ static const char *mark_of(const json_t *recorded, const json_t *stack)
                          : ist_aws_tag(stack, IST_STACK_TOKEN_TAG); // of a record before it kept the token
 }
 
+// Puts back what was changed by hand, and reads again whether it is: so an answer that was lost is none that is missed.
+static int32_t mend(const ist_env *env, ist_aws *aws, const json_t *inputs, const struct network *network,
+                    struct verdict *v, ist_error *err)
+{
+    const char *stack_id = ist_json_str_or(v->stack, "StackId", "");
+    int32_t rc = IST_OK;
+    for (int tries = 0; tries < 4 && json_array_size(v->drift.mends) > 0; tries++) {
+        struct network now = {0};
+        ist_error failed = {0};
+        rc = drift_mend(aws, &v->drift, &failed);
+        if (rc != IST_OK && rc != IST_ERR_NETWORK) {
+            if (err != NULL)
+                *err = failed;
+            return rc;
+        }
+        if (rc != IST_OK && ist_sleep_ms(env, 300) != IST_OK)
+            return ist_fail(err, IST_ERR_CANCELLED, "stack", "stopped before all was put back");
+        rc = network_read(aws, inputs, json_incref(network->vpc), &now, err);
+        drift_free(&v->drift);
+        if (rc == IST_OK)
+            rc = drift_find(aws, stack_id, v->before, &now, &v->drift, err);
+        network_free(&now);
+        if (rc != IST_OK)
+            return rc;
+    }
+    return json_array_size(v->drift.mends) == 0
+               ? IST_OK
+               : ist_fail(err, IST_ERR_CONFLICT,
+                          ist_json_str_or(json_array_get(v->drift.mends, 0), "logical", "?"),
+                          "was put back, and is changed again");
+}
+
 // To the template of the inputs, whatever the last change came to.
 static int32_t update(const ist_env *env, ist_aws *aws, const json_t *inputs, const json_t *recorded,
-                      struct verdict *v, ist_error *err)
+                      const struct network *network, struct verdict *v, ist_error *err)
 {
     char *name = ist_strdup(ist_json_str_or(v->stack, "StackName", "")), *id = NULL;
     const char *id_known = ist_json_str_or(v->stack, "StackId", name), *mark = mark_of(recorded, v->stack);
@@ -404,8 +477,10 @@ static int32_t update(const ist_env *env, ist_aws *aws, const json_t *inputs, co
         json_decref(v->before);
         json_decref(v->after);
         v->before = v->after = NULL;
-        rc = read_templates(aws, inputs, v, err);
+        rc = read_templates(aws, inputs, NULL, v, err);
     }
+    if (rc == IST_OK && json_array_size(v->drift.mends) > 0)
+        rc = mend(env, aws, inputs, network, v, err);
     if (rc == IST_OK && !is_updatable(v))
         rc = ist_fail(err, IST_ERR_QUESTION, name, "cannot be changed in place: plan again");
     if (rc == IST_OK &&
@@ -423,6 +498,7 @@ static int32_t remove_stack(const ist_env *env, ist_aws *aws, const json_t *inpu
 {
     char *vpc = NULL, *found = NULL;
     ist_error failed = {0};
+    drift_release(aws, ist_json_str_or(stack, "StackId", ""));
     const int32_t rc =
         ist_stack_delete(env, aws, ist_json_str_or(stack, "StackId", ""), timeout_of(inputs), &failed);
     if (rc != IST_OK && vpc_of(aws, stack, &vpc, NULL) == IST_OK)
@@ -449,7 +525,7 @@ int32_t stack_apply(const ist_env *env, ist_aws *aws, const json_t *inputs, json
             rc = ist_outcome(env, RESOURCE, NULL, err);
     }
     if (rc == IST_OK && v.action == IST_UPDATE)
-        rc = update(env, aws, inputs, recorded, &v, err);
+        rc = update(env, aws, inputs, recorded, network, &v, err);
     else if (rc == IST_OK && v.action != 0)
         rc = create(env, aws, inputs, recorded, err);
     verdict_free(&v);

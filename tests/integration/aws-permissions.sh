@@ -103,8 +103,10 @@ ok "aws-routes: what was bent is mended" makes run aws-routes apply
 verify_routes() { run aws-routes verify || grep -q '"result": "fail"' "$TMP/json"; } # no router holds the interface
 ok "aws-routes: verify" makes verify_routes
 ok "aws-routes: destroy" takes_away run aws-routes destroy
-# It is asked where a rule that is there is said not to be, because somebody has written it in another form.
-ok "aws-routes: nothing more than that is in the policy" whole aws-routes ec2:DescribeSecurityGroupRules
+# It is asked where a rule that is there is said not to be, because somebody has written it in another form; and, of
+# lists, where a route or a rule names one, which without them is a warning.
+ok "aws-routes: nothing more than that is in the policy" whole aws-routes ec2:DescribeSecurityGroupRules \
+    ec2:DescribeManagedPrefixLists ec2:GetManagedPrefixListEntries
 ec2 DeleteNetworkInterface "NetworkInterfaceId=$ENI" >/dev/null
 ec2 DeleteSecurityGroup "GroupId=$GROUP" >/dev/null
 
@@ -183,6 +185,15 @@ policy aws-vpc >"$TMP/policy"
 cp "$TMP/vpc.allowed" "$TMP/allowed"
 sed -i 's#10.77.12.0/24#10.77.13.0/24#' "$TMP/aws-vpc.yaml"
 ok "aws-vpc: another subnet" makes run aws-vpc apply
+association() { aws ec2 describe-route-tables --filters "Name=association.subnet-id,Values=$1" --query "RouteTables[0].Associations[?SubnetId=='$1'].RouteTableAssociationId" --output text; }
+change() { # what its stack does not have as it should
+    aws ec2 delete-route --route-table-id "$TABLE" --destination-cidr-block 0.0.0.0/0
+    aws ec2 replace-route --route-table-id "$(of_vpc .public_route_tables[0])" --destination-cidr-block 0.0.0.0/0 --nat-gateway-id "$NAT"
+    aws ec2 disassociate-route-table --association-id "$(association "$(of_vpc .private_subnets[0].id)")"
+    aws ec2 replace-route-table-association --association-id "$(association "$(of_vpc .public_subnets[0].id)")" --route-table-id "$TABLE"
+}
+ok "aws-vpc: routes and tables of subnets changed by hand" change
+ok "aws-vpc: are put back" makes run aws-vpc apply
 ok "aws-vpc: destroy" takes_away run aws-vpc destroy
 # Of a change set that could not be made, or is not what was planned; that it stays is nobody's failure. Of an update that
 # could not be taken back; and of a tag that is asked for no more.
@@ -250,6 +261,7 @@ ok "no other plugin has a policy" walked_all
 cat >"$TMP/lost" <<'END'
 CloudFormation:CreateChangeSet csr-stack.sh aws-eks-create.sh
 CloudFormation:ExecuteChangeSet csr-stack.sh aws-eks-create.sh
+EC2:AssociateRouteTable aws-plugins.sh
 EC2:AttachNetworkInterface csr-stack.sh
 EC2:AuthorizeSecurityGroupEgress csr-stack.sh
 EC2:AuthorizeSecurityGroupIngress csr-stack.sh aws-scale.sh
@@ -261,6 +273,16 @@ eks:CreateAddon aws-eks-create.sh
 eks:CreateCluster aws-eks-create.sh
 eks:CreateNodegroup aws-eks-create.sh
 END
+loses() { # loses ACTION TEST...: each of these speaks of the action, and of answers that are lost
+    local test
+    for test in "${@:2}"; do
+        grep -q cut-after "$SRC/tests/integration/$test" && grep -qw "${1#*:}" "$SRC/tests/integration/$test" || { echo "$test: loses no answer of $1"; return 1; }
+    done
+}
+all_lose() {
+    while read -r -a line; do loses "${line[@]}" || return 1; done <"$TMP/lost"
+}
+ok "each of these tests loses it" all_lose
 no_other() {
     jq -r 'select(.service == "aws" and .method != "ASKS" and .status == 200) | .action' "$TMP/called" |
         grep -E ':(Allocate|Associate|Attach|Authorize|Create|Execute|Import|Put|Request|Run|Start)' | sort -u >"$TMP/makes"

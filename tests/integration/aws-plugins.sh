@@ -295,19 +295,50 @@ ok "aws-vpc: another subnet, one less and another tag are one update" plan aws-v
 told() { jq -re '[.changes[0].fields[] | select(.field == "tags" or .field == "Private1" or .field == "Private3") | "\(.before) \(.after)"] | join("; ")' "$TMP/json"; }
 ok "aws-vpc: told one by one" test "$(told)" = '{"team":"network"} {"team":"cloud"}; null Subnet 10.50.13.0/24; Subnet 10.50.11.0/24 null'
 for effect in cut-after cut-before; do
-    lab faults add service='^aws$' action='^CloudFormation:(CreateChangeSet|ExecuteChangeSet)$' effect=$effect >/dev/null
+    lab faults add service='^aws$' action='^CloudFormation:(CreateChangeSet|ExecuteChangeSet)$' effect=$effect times=1 >/dev/null
 done
 ok "aws-vpc: made in place, though answers are lost" run aws-vpc apply
-lab faults clear >/dev/null
+struck() { lab faults list | jq -e 'length > 0 and all(.[]; .hits == (.times | tonumber))' && lab faults clear; }
+ok "aws-vpc: as they were" struck
 ok "aws-vpc: with the VPC, and the subnet that stays" test "$(jq -r .outputs.vpc_id "$TMP/json") $(subnet_of 10.50.12.0/24)" = "$MADE $KEPT"
 ok "aws-vpc: which has the new tag" test "$(aws ec2 describe-subnets --subnet-ids "$KEPT" --query "Subnets[0].Tags[?Key=='team'].Value" --output text)" = cloud
 ok "aws-vpc: and the others are gone and there" test "$(subnet_of 10.50.11.0/24) $(subnet_of 10.50.13.0/24 | cut -c1-7)" = "None subnet-"
 ok "aws-vpc: then the plan is empty" plan aws-vpc ""
+# What somebody changes by hand in it, which CloudFormation does not see.
+of_stack() { aws cloudformation describe-stack-resource --stack-name made-vpc --logical-resource-id "$1" --query StackResourceDetail.PhysicalResourceId --output text; }
+table_of() { aws ec2 describe-route-tables --filters "Name=association.subnet-id,Values=$1" --query "RouteTables[0].$2" --output text; }
+fields() { jq -r '[.changes[0].fields[].field] | join(" ")' "$TMP/json"; }
+PRIVATE=$(of_stack PrivateTable2)
+IGW=$(of_stack InternetGateway)
+aws ec2 delete-route --route-table-id "$PRIVATE" --destination-cidr-block 0.0.0.0/0
+aws ec2 replace-route --route-table-id "$(of_stack PublicTable)" --destination-cidr-block 0.0.0.0/0 --nat-gateway-id "$(of_stack Nat)"
+aws ec2 disassociate-route-table --association-id "$(table_of "$KEPT" "Associations[0].RouteTableAssociationId")"
+THIRD=$(subnet_of 10.50.13.0/24)
+aws ec2 replace-route-table-association --association-id "$(table_of "$THIRD" "Associations[0].RouteTableAssociationId")" --route-table-id "$PRIVATE" >"$TMP/out"
+ok "aws-vpc: routes and associations changed by hand are one update" plan aws-vpc update
+ok "aws-vpc: told one by one" test "$(fields | tr ' ' '\n' | sort | paste -sd' ')" = "Private2Association Private3Association PrivateDefault2 PublicDefault"
+lab faults add service='^aws$' action='^EC2:(AssociateRouteTable|CreateRoute|ReplaceRoute|ReplaceRouteTableAssociation)$' effect=cut-after times=4 >/dev/null
+ok "aws-vpc: put back, though the answers are lost" run aws-vpc apply
+ok "aws-vpc: all of them" struck
+ok "aws-vpc: with one table a subnet, and its gateway" test "$(table_of "$KEPT" RouteTableId) $(table_of "$THIRD" RouteTableId) $(aws ec2 describe-route-tables \
+    --route-table-ids "$(of_stack PublicTable)" --query "RouteTables[0].Routes[?DestinationCidrBlock=='0.0.0.0/0'].GatewayId" --output text)" = "$PRIVATE $(of_stack PrivateTable3) $IGW"
+ok "aws-vpc: and then nothing is left to do" plan aws-vpc ""
+aws ec2 delete-subnet --subnet-id "$THIRD"
+ok "aws-vpc: a subnet deleted by hand is an update" plan aws-vpc update
+ok "aws-vpc: that says so" jq -e --arg id "$THIRD" '.changes[0].reason == "deleted by hand: Private3 (\($id))"' "$TMP/json"
+ok "aws-vpc: and made again by the stack" run aws-vpc apply
+ok "aws-vpc: with a table of its own that leads out, beside the one that stays" test "$(table_of "$(subnet_of 10.50.13.0/24)" "Routes[?NatGatewayId].NatGatewayId|[0]") $(subnet_of 10.50.12.0/24)" = "$(of_stack Nat) $KEPT"
+ok "aws-vpc: then the plan is empty once more" plan aws-vpc ""
 BUSY=$(aws ec2 create-network-interface --subnet-id "$KEPT" --description "somebody's" --query NetworkInterface.NetworkInterfaceId --output text)
 made 10.51.1.0/24 10.51.12.0/24 cloud 10.51.0.0/16 >"$TMP/aws-vpc.yaml"
 ok "aws-vpc: other addresses are refused while it is in use" refuses "is in use: interface $BUSY (somebody's)" aws-vpc plan
 aws ec2 delete-network-interface --network-interface-id "$BUSY"
 ok "aws-vpc: and a replacement when it is not" plan aws-vpc replace
+made 10.50.1.0/24 10.50.12.0/24,10.50.13.0/24 cloud >"$TMP/aws-vpc.yaml"
+aws ec2 disassociate-route-table --association-id "$(table_of "$KEPT" "Associations[0].RouteTableAssociationId")"
+aws ec2 delete-route-table --route-table-id "$PRIVATE"
+ok "aws-vpc: a table deleted by hand is told, and what to do" refuses "$PRIVATE: was deleted: it is PrivateTable2 of the stack" aws-vpc plan
+made 10.50.1.0/24 10.50.13.0/24 cloud >"$TMP/aws-vpc.yaml"
 ok "aws-vpc: destroy" run aws-vpc destroy
 ok "aws-vpc: takes it away" test "$(aws ec2 describe-vpcs --filters "Name=vpc-id,Values=$MADE" --query 'length(Vpcs)' --output text)" = 0
 made 10.50.1.0/24 10.50.11.0/24,10.50.12.0/24 network >"$TMP/aws-vpc.yaml"
@@ -402,6 +433,36 @@ ok "aws-routes: before anything is changed" test "$(writes)" = "$before"
 cp "$TMP/few.yaml" "$TMP/aws-routes.yaml"
 sed -i 's/^next_hop.*/next_hop: {kind: ip, id: 10.0.109.10}/; /^vpc_id/d' "$TMP/aws-routes.yaml"
 ok "aws-routes: a next hop by address is found without its VPC" plan aws-routes ""
+sed 's/^next_hop.*/next_hop: {kind: eni, id: eni-0123456789abcdef0}/' "$TMP/few.yaml" >"$TMP/aws-routes.yaml"
+ok "aws-routes: a next hop that does not exist is refused in plan" refuses "there is no interface eni-0123456789abcdef0" aws-routes plan
+sed "s/^vpc_id.*/vpc_id: vpc-0123456789abcdef0/" "$TMP/few.yaml" >"$TMP/aws-routes.yaml"
+ok "aws-routes: and one that is in another VPC" refuses "$ENI is in $VPC, and not in vpc-0123456789abcdef0" aws-routes plan
+# A route by a managed prefix list, which stands for the networks in it.
+answer() { # answer ACTION SET ITEMS
+    lab faults add service='^aws$' action="^EC2:$1$" effect=answer times=0 "body=<$1Response><$2>$3</$2></$1Response>" >/dev/null
+}
+listed() { # listed TARGET...: one route, by a list that holds 10.1.0.0/16
+    lab faults clear >/dev/null
+    answer DescribeManagedPrefixLists prefixListSet "<item><prefixListId>pl-0123456789abcdef0</prefixListId><maxEntries>600</maxEntries></item>"
+    answer GetManagedPrefixListEntries entrySet "<item><cidr>10.1.0.0/16</cidr></item><item><cidr>10.2.0.0/16</cidr></item>"
+    answer DescribeRouteTables routeTableSet "<item><routeTableId>$TABLE</routeTableId><routeSet><item><destinationPrefixListId>pl-0123456789abcdef0</destinationPrefixListId>$1<state>active</state></item></routeSet></item>"
+}
+mv "$TMP/aws-routes.state" "$TMP/few.state"
+printf 'route_tables: [%s]\nnext_hop: {kind: eni, id: %s}\nonPremCidr: 10.1.0.0/16\n' "$TABLE" "$ENI" >"$TMP/aws-routes.yaml"
+listed "<networkInterfaceId>$ENI</networkInterfaceId>"
+ok "aws-routes: a route by a prefix list is one" plan aws-routes ""
+ok "aws-routes: beside which apply makes none" run aws-routes apply
+by_list() { run aws-routes verify || true; grep -q "to $ENI, by a prefix list" "$TMP/json"; }
+ok "aws-routes: as verify says with it" by_list
+listed "<natGatewayId>$NAT</natGatewayId>"
+ok "aws-routes: one that leads elsewhere is no hindrance" plan aws-routes create
+ok "aws-routes: which is said" grep -q "$TABLE leads 10.1.0.0/16 to $NAT by the prefix list pl-0123456789abcdef0" "$TMP/err"
+ok "aws-routes: and a list counts for the quota with all that it may hold" grep -q "$TABLE will have 601 routes" "$TMP/err"
+sed -i 's#^onPremCidr.*#onPremCidr: 10.0.0.0/8#' "$TMP/aws-routes.yaml"
+ok "aws-routes: a part of a network that a list leads elsewhere" plan aws-routes create
+ok "aws-routes: is warned of too" grep -q "$TABLE leads 10.2.0.0/16, a part of 10.0.0.0/8, to $NAT by the prefix list" "$TMP/err"
+lab faults clear >/dev/null
+mv "$TMP/few.state" "$TMP/aws-routes.state"
 cp "$TMP/few.yaml" "$TMP/aws-routes.yaml"
 ok "aws-routes: destroy" run aws-routes destroy
 rules() { aws ec2 describe-security-groups --group-ids "$GROUP" --query "SecurityGroups[0].IpPermissions[?IpProtocol=='-1'].IpRanges[].CidrIp" --output text; }

@@ -67,6 +67,8 @@ ok "a name that equals goes before the rest" changes 0 aws-vpc "$TMP/find.yaml" 
 echo "name_prefix: absent" >"$TMP/find.yaml"
 ok "one that is not there is said with what is" refuses "$SECOND" aws-vpc plan "$TMP/find.yaml" "$TMP/find.state"
 
+fault() { fake /_fake/config "{\"faults\": [$1]}" >/dev/null; }
+
 # ---- aws-routes ----
 read -r -a tables <"$TMP/tables"
 SUBNET=$(aws ec2 describe-subnets --filters "Name=cidr-block,Values=10.0.11.0/24" --query 'Subnets[0].SubnetId' --output text)
@@ -123,8 +125,47 @@ aws ec2 delete-network-interface --network-interface-id "$TWIN_ENI"
 aws ec2 delete-subnet --subnet-id "$TWIN_SUBNET"
 aws ec2 delete-vpc --vpc-id "$TWIN"
 
+sed "s/kind: eni, id: .*/kind: eni, id: eni-0123456789abcdef0}/" "$TMP/fewer.yaml" >"$TMP/absent.yaml"
+ok "a next hop that does not exist is refused in plan" refuses "there is no interface eni-0123456789abcdef0" aws-routes plan "$TMP/absent.yaml" "$S"
+
+# ---- prefix lists: they stand for the networks in them ----
+list_of() { # list_of NAME CIDR...
+    local entries=()
+    for cidr in "${@:2}"; do entries+=("Cidr=$cidr,Description=net"); done # moto loses an entry of one member
+    aws ec2 create-managed-prefix-list --prefix-list-name "$1" --max-entries 70 --address-family IPv4 --entries "${entries[@]}" --query PrefixList.PrefixListId --output text
+}
+# A table that goes with its route: moto deletes none that names a list.
+LISTED=$(aws ec2 create-route-table --vpc-id "$VPC" --query RouteTable.RouteTableId --output text)
+LIST=$(list_of onprem 10.1.0.0/16 172.16.0.0/12)
+cat >"$TMP/lists.yaml" <<END
+vpc_id: $VPC
+route_tables: [$LISTED]
+security_groups: [$GROUP]
+next_hop: {kind: eni, id: $ENI}
+onPremCidr: 172.16.0.0/12
+END
+aws ec2 authorize-security-group-ingress --group-id "$GROUP" --ip-permissions "IpProtocol=-1,PrefixListIds=[{PrefixListId=$LIST}]" >"$TMP/out"
+L=$TMP/lists.state
+ok "a rule by a prefix list lets its networks in" changes 1 aws-routes "$TMP/lists.yaml" "$L"
+sed -i 's#^onPremCidr.*#onPremCidr: 172.20.0.0/16#' "$TMP/lists.yaml"
+ok "and a part of one" changes 1 aws-routes "$TMP/lists.yaml" "$L"
+ok "apply makes the route alone" run aws-routes apply "$TMP/lists.yaml" "$L"
+ok "no rule beside the list's" test "$(rules)" = 1
+run aws-routes verify "$TMP/lists.yaml" "$L" >"$TMP/out"
+ok "verify names the list" grep -q "by the rule for $LIST" "$TMP/ran"
+ok "destroy leaves it" run aws-routes destroy "$TMP/lists.yaml" "$L"
+held() { aws ec2 describe-security-groups --group-ids "$GROUP" --query "length(SecurityGroups[0].IpPermissions[].PrefixListIds[])" --output text; }
+ok "where it was" test "$(held)" = 1
+cp "$TMP/lists.yaml" "$TMP/listed.yaml"
+fault '{"action": "DescribeManagedPrefixLists", "code": "UnauthorizedOperation", "status": 403, "times": 9}'
+ok "where lists may not be read, only what names networks counts" changes 2 aws-routes "$TMP/listed.yaml" "$L"
+ok "with a warning" grep -q "what prefix lists in routes and rules stand for is not known" "$TMP/ran"
+fault ""
+aws ec2 revoke-security-group-ingress --group-id "$GROUP" --ip-permissions "IpProtocol=-1,PrefixListIds=[{PrefixListId=$LIST}]" >"$TMP/out"
+aws ec2 delete-route-table --route-table-id "$LISTED"
+aws ec2 delete-managed-prefix-list --prefix-list-id "$LIST" >"$TMP/out"
+
 # ---- faults ----
-fault() { fake /_fake/config "{\"faults\": [$1]}" >/dev/null; }
 for rule in '"code": "RequestLimitExceeded", "status": 503, "times": 2' '"drop": true, "times": 2' '"raw": "<html>proxy</html>", "status": 502, "times": 2'; do
     aws ec2 delete-route --route-table-id "${tables[0]}" --destination-cidr-block 10.1.0.0/16
     fault "{\"action\": \"CreateRoute|DescribeRouteTables\", $rule}"
