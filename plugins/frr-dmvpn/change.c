@@ -113,18 +113,17 @@ static int32_t settle_pending(struct frr *f, struct host *h, const json_t *seen,
     return command(f, h, "revert", "taking back", err);
 }
 
-static int32_t look_again(struct frr *f, struct host *h, frr_files *files, json_t **differences,
-                          json_t **seen, ist_error *err)
+static int32_t look_again(struct frr *f, struct host *h, frr_facts *facts, frr_files *files,
+                          json_t **differences, json_t **seen, ist_error *err)
 {
-    frr_facts facts;
     json_t *now = NULL;
     int32_t rc = frr_look(f, h, &now, err);
     if (rc == IST_OK)
         rc = frr_facts_found(f->inputs, json_object_get(now, "addresses"), json_object_get(now, "routes"),
-                             &facts, err);
+                             facts, err);
     if (rc == IST_OK) {
         frr_files_free(files);
-        frr_generate(f->inputs, &facts, files);
+        frr_generate(f->inputs, facts, files);
         json_decref(*differences);
         *differences = frr_differences(f, now, files);
     }
@@ -133,15 +132,105 @@ static int32_t look_again(struct frr *f, struct host *h, frr_files *files, json_
     return rc;
 }
 
-// Over a new connection: that the host can still be reached, and that it is as it is to be, is the proof.
-static int32_t prove(struct frr *f, const char *id, ist_error *err)
+// ---- the change under way: on the host, by itself ----
+
+// A change that leads our own connection elsewhere must neither end with it nor keep us waiting for it: the host makes it
+// in the background, and is asked for its end in short questions, over a new connection where the old one is dead.
+#define ASK_MS       15000
+#define REACH_MS     10000
+#define UNTIL_MS     180000 // for the change itself, and for the host's taking it back
+#define RESULT_LINES "@result "
+
+static int32_t begin(struct frr *f, struct host *h, const char *words, ist_error *err)
 {
-    struct host h;
+    char *script = ist_printf("D=/var/lib/isthmus-dmvpn\nrm -f $D/result\n"
+                              "setsid sh -c 'umask 077; " RUN
+                              " %s >$0/log 2>&1; echo $? >$0/result.new; mv $0/result.new $0/result' $D "
+                              "</dev/null >/dev/null 2>&1 &\n",
+                              words);
+    int32_t rc = frr_run(f, h, script, "putting it in place", ASK_MS, NULL, err);
+    ist_free(script);
+    return rc;
+}
+
+// Where the host is out of reach: tries until it is not, for as long as the host may need to take the change back. Says
+// so at once, for by default that is minutes.
+static int32_t reach(struct frr *f, struct host *h, int64_t until, bool *told, ist_error *err)
+{
+    int32_t rc = IST_OK;
+    while (!h->ssh) {
+        rc = frr_connect_within(f, h, REACH_MS, err);
+        if (rc == IST_OK || rc == IST_ERR_CANCELLED || rc == IST_ERR_DENIED || ist_now_ms(&f->env) >= until)
+            break;
+        if (!*told)
+            ist_log(
+                &f->env, IST_LOG_WARN,
+                "%s is out of reach since the change: unless that ends it takes the change back by itself, "
+                "%lld min after it began, and this run waits for that",
+                f->address, (long long)ist_json_int(f->inputs, "revert_minutes", 5));
+        *told = true;
+        ist_progress(&f->env, "host %s: out of reach, trying again", f->address);
+        int32_t waited = ist_sleep_ms(&f->env, 1000);
+        if (waited != IST_OK)
+            return ist_fail(err, waited, f->address, "waiting for it was %s", ist_code_name(waited));
+    }
+    return rc;
+}
+
+// How the change ended on the host: IST_ERR_REMOTE with what it said when it did not work.
+static int32_t await(struct frr *f, struct host *h, ist_error *err)
+{
+    static const char ask[] =
+        "D=/var/lib/isthmus-dmvpn; i=0\n"
+        "while [ ! -e $D/result ] && [ $i -lt 25 ]; do sleep 0.2; i=$((i + 1)); done\n"
+        "[ ! -e $D/result ] || { echo \"" RESULT_LINES "$(cat $D/result)\"; tail -3 $D/log; exit; }\n"
+        "[ -e $D/pending ] || sleep 1; [ -e $D/result ] || [ -e $D/pending ] || echo '" RESULT_LINES
+        "gone'\n";
+    int64_t until = ist_now_ms(&f->env) + ist_json_int(f->inputs, "revert_minutes", 5) * 60000 + UNTIL_MS;
+    bool told = false;
+    for (;;) {
+        ist_ssh_result r = {0};
+        int32_t rc = reach(f, h, until, &told, err);
+        if (rc == IST_OK)
+            rc = frr_run(f, h, ask, "putting it in place", ASK_MS, &r, err);
+        if (rc == IST_OK && strncmp(r.out, RESULT_LINES, strlen(RESULT_LINES)) == 0) {
+            const char *status = r.out + strlen(RESULT_LINES);
+            if (strncmp(status, "0\n", 2) != 0 && strncmp(status, "gone", 4) != 0) {
+                char *said = frr_last_lines(strchr(status, '\n') ? strchr(status, '\n') : "");
+                rc = ist_fail(err, IST_ERR_REMOTE, f->address, "putting it in place: %s",
+                              *said ? said : "failed without a word");
+                ist_free_secret(said);
+            }
+            ist_ssh_result_free(&r);
+            return rc;
+        }
+        if (rc == IST_ERR_CANCELLED || rc == IST_ERR_DENIED || ist_now_ms(&f->env) >= until)
+            return rc != IST_OK
+                       ? rc
+                       : ist_fail(err, IST_ERR_TIMEOUT, f->address, "the change does not come to an end");
+        ist_ssh_result_free(&r);
+        if (rc != IST_OK)
+            frr_hang_up(h);
+    }
+}
+
+// Over a new connection: that the host can still be reached, and that it is as it is to be, is the proof.
+static int32_t prove(struct frr *f, const char *id, frr_facts *facts, ist_error *err)
+{
+    struct host h = {0};
     frr_files files = {.count = 0};
     json_t *differences = NULL, *seen = NULL;
-    int32_t rc = frr_connect(f, &h, err);
-    if (rc == IST_OK)
-        rc = look_again(f, &h, &files, &differences, &seen, err);
+    bool told = false;
+    int64_t until = ist_now_ms(&f->env) + ist_json_int(f->inputs, "revert_minutes", 5) * 60000 + UNTIL_MS;
+    int32_t rc;
+    for (;;) {
+        rc = reach(f, &h, until, &told, err);
+        if (rc == IST_OK)
+            rc = look_again(f, &h, facts, &files, &differences, &seen, err);
+        if ((rc != IST_ERR_NETWORK && rc != IST_ERR_TIMEOUT) || ist_now_ms(&f->env) >= until)
+            break;
+        frr_hang_up(&h);
+    }
     if (rc == IST_OK && strcmp(ist_json_str_or(seen, "pending", ""), id) != 0) {
         rc = ist_fail(err, IST_ERR_REMOTE, f->address,
                       "the change cut us off from it, so that the host has taken it back by itself");
@@ -179,7 +268,7 @@ static void take_back(struct frr *f)
 }
 
 static int32_t change(struct frr *f, struct host *h, const frr_files *files, const json_t *differences,
-                      ist_error *err)
+                      frr_facts *facts, ist_error *err)
 {
     char token[65], id[33];
     json_t *one;
@@ -199,9 +288,11 @@ static int32_t change(struct frr *f, struct host *h, const frr_files *files, con
         ist_free_secret(script);
     }
     if (rc == IST_OK) {
-        rc = command(f, h, words.data, "putting it in place", err);
+        rc = begin(f, h, words.data, err);
         if (rc == IST_OK)
-            rc = prove(f, id, err);
+            rc = await(f, h, err);
+        if (rc == IST_OK)
+            rc = prove(f, id, facts, err);
         if (rc != IST_OK && rc != IST_ERR_CANCELLED)
             take_back(f);
     }
@@ -225,29 +316,29 @@ static int32_t check_version(const struct frr *f, const json_t *seen, ist_error 
     return rc;
 }
 
-int32_t frr_change(struct frr *f, ist_error *err)
+int32_t frr_change(struct frr *f, frr_facts *facts, ist_error *err)
 {
     struct host h;
     frr_files files = {.count = 0};
     json_t *differences = NULL, *seen = NULL;
     int32_t rc = frr_connect(f, &h, err);
     if (rc == IST_OK)
-        rc = look_again(f, &h, &files, &differences, &seen, err);
+        rc = look_again(f, &h, facts, &files, &differences, &seen, err);
     if (rc == IST_OK && *ist_json_str_or(seen, "pending", "")) {
         rc = settle_pending(f, &h, seen, err);
         if (rc == IST_OK)
-            rc = look_again(f, &h, &files, &differences, &seen, err);
+            rc = look_again(f, &h, facts, &files, &differences, &seen, err);
     }
     if (rc == IST_OK && json_array_size(json_object_get(seen, "missing")) > 0) {
         rc = install(f, &h, json_object_get(seen, "missing"), err);
         if (rc == IST_OK)
-            rc = look_again(f, &h, &files, &differences, &seen, err);
+            rc = look_again(f, &h, facts, &files, &differences, &seen, err);
     }
     if (rc == IST_OK)
         rc = check_version(f, seen, err);
     if (rc == IST_OK &&
         (json_array_size(differences) > 0 || frr_is_unsettled(f, R_CONFIG) || !frr_record(f, R_CONFIG)))
-        rc = change(f, &h, &files, differences, err);
+        rc = change(f, &h, &files, differences, facts, err);
     frr_hang_up(&h);
     frr_files_free(&files);
     json_decref(differences);

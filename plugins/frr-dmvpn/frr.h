@@ -102,11 +102,13 @@ struct host {
     bool sudo;
 };
 int32_t frr_connect(const struct frr *f, struct host *h, ist_error *err);
+int32_t frr_connect_within(const struct frr *f, struct host *h, int64_t timeout_ms, ist_error *err);
 void frr_hang_up(struct host *h);
 // Runs a script as root, by its standard input. `result` may be NULL; a status other than 0 is an error (IST_ERR_REMOTE)
 // that says the last of what it printed.
 int32_t frr_run(const struct frr *f, struct host *h, const char *script, const char *doing,
                 int64_t timeout_ms, ist_ssh_result *result, ist_error *err);
+char *frr_last_lines(const char *text); // the last that say something, as one; the caller's
 void frr_add_script(ist_buf *b, const char *const *lines);
 
 // look.c: how the host stands: {addresses, routes, pending, files: {path: {mode, owner, base64}}, units: {name: {enabled,
@@ -120,7 +122,7 @@ json_t *frr_differences(const struct frr *f, const json_t *seen, const frr_files
 const char *frr_word(unsigned then); // FRR_DO_... as change.sh has it
 
 // change.c: all of it as one change that reverts unless it is confirmed.
-int32_t frr_change(struct frr *f, ist_error *err);
+int32_t frr_change(struct frr *f, frr_facts *facts, ist_error *err); // facts: the host's, for outputs
 int32_t frr_remove(struct frr *f, ist_error *err);
 
 // vici.c: what `swanctl --list-sas --raw` prints, as data: [{name, state, remote, children: [{name, state, mode, encap,

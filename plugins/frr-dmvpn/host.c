@@ -71,6 +71,11 @@ static int32_t accept_key(void *arg, const ist_ssh_host_key *key)
 
 int32_t frr_connect(const struct frr *f, struct host *h, ist_error *err)
 {
+    return frr_connect_within(f, h, CONNECT_MS, err);
+}
+
+int32_t frr_connect_within(const struct frr *f, struct host *h, int64_t timeout_ms, ist_error *err)
+{
     const char *list = frr_input(f, "ssh.known_hosts");
     char *file = whole_path(frr_input(f, "ssh.private_key")),
          *hosts = whole_path(list || f->vm ? list : "~/.ssh/known_hosts");
@@ -95,7 +100,7 @@ int32_t frr_connect(const struct frr *f, struct host *h, ist_error *err)
                                : NULL,
         .first_seen = f->first && !list && !f->host_key ? accept_key : NULL,
         .arg = f->first,
-        .timeout_ms = f->first ? ist_json_int(f->inputs, "ssh.timeout", 15 * 60 * 1000) : CONNECT_MS,
+        .timeout_ms = f->first ? ist_json_int(f->inputs, "ssh.timeout", 15 * 60 * 1000) : timeout_ms,
         .wait_until_up = f->first != NULL,
     };
     if (rc == IST_OK)
@@ -119,8 +124,7 @@ void frr_add_script(ist_buf *b, const char *const *lines)
         ist_buf_puts(b, *lines);
 }
 
-// The last lines that say something, as one.
-static char *last_lines(const char *text)
+char *frr_last_lines(const char *text)
 {
     const char *end = text + strlen(text), *from;
     int lines = 0;
@@ -150,7 +154,7 @@ int32_t frr_run(const struct frr *f, struct host *h, const char *script, const c
             ist_ssh_result_free(&r);
         return IST_OK;
     }
-    char *said = last_lines(*r.err ? r.err : r.out);
+    char *said = frr_last_lines(*r.err ? r.err : r.out);
     bool root = r.status == 77 || (h->sudo && strstr(r.err, "sudo"));
     rc = ist_fail(err, root ? IST_ERR_DENIED : IST_ERR_REMOTE, f->address, "%s: %s", doing,
                   *said ? said : "failed without a word");

@@ -112,6 +112,9 @@ int32_t frr_launch(struct frr *f, ist_error *err)
     if (rc != IST_OK)
         return rc;
     take_addresses(f);
+    if (!frr_record(
+            f, R_CONFIG)) // of a machine that was made anew it is gone, and with it the user that it named
+        f->user = frr_input(f, "ssh.user");
     if (!f->address)
         return ist_fail(err, IST_ERR_NOT_FOUND, ist_dmvpn_vm_stack(f->vm),
                         "the stack tells no public address");

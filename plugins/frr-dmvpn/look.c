@@ -109,7 +109,7 @@ int32_t frr_look(const struct frr *f, struct host *h, json_t **out, ist_error *e
 {
     ist_ssh_result r = {0};
     char *script = look_script(), *next = NULL;
-    int32_t rc = frr_run(f, h, script, "looking", 60000, &r, err);
+    int32_t rc = frr_run(f, h, script, "looking", 180000, &r, err);
     ist_free(script);
     if (rc != IST_OK)
         return rc;

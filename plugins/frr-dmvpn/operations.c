@@ -246,26 +246,22 @@ int32_t frr_apply(const ist_host *host, ist_call *call)
     struct frr f;
     ist_error err = {0};
     frr_facts facts;
-    json_t *seen = NULL;
     int32_t rc = frr_open(&f, host, call, &err);
     if (rc == IST_OK && f.vm) {
         rc = frr_launch(&f, &err);
         if (rc == IST_OK)
-            rc = frr_change(&f, &err);
+            rc = frr_change(&f, &facts, &err);
         if (rc == IST_OK)
             ist_dmvpn_vm_set_outputs(f.vm, true);
         return end(&f, rc, &err);
     }
     if (rc == IST_OK && f.existing) {
-        rc = frr_change(&f, &err);
-        if (rc == IST_OK)
-            rc = look(&f, &seen, &facts, &err);
+        rc = frr_change(&f, &facts, &err);
     } else if (rc == IST_OK) {
         rc = frr_facts_given(f.inputs, &facts, &err);
     }
     if (rc == IST_OK)
         set_outputs(&f, &facts);
-    json_decref(seen);
     return end(&f, rc, &err);
 }
 

@@ -15,6 +15,7 @@ export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractiv
 D=/var/lib/isthmus-dmvpn
 OURS='isthmus-dmvpn-firewall.service isthmus-dmvpn.service'
 UNITS="strongswan.service frr.service"
+WANTS=/etc/systemd/system/timers.target.wants
 CHANGED=
 
 die() { echo "$*" >&2; exit 1; }
@@ -69,7 +70,11 @@ keys_differ() { # of NHRP, before and now; both ways, for a revert settles too
 }
 
 settle() { # what was put in place takes effect; what did not change goes on
-    systemctl -q --no-reload enable $OURS $UNITS 2>/dev/null || return 1
+    for unit in $OURS $UNITS; do
+        systemctl -q is-enabled "$unit" 2>/dev/null && continue
+        systemctl -q --no-reload enable "$unit" 2>/dev/null || return 1
+        CHANGED="$CHANGED systemd"
+    done
     ! has systemd || systemctl daemon-reload || return 1
     if has firewall && active isthmus-dmvpn-firewall.service; then
         systemctl reload isthmus-dmvpn-firewall.service || return 1
@@ -91,8 +96,7 @@ settle() { # what was put in place takes effect; what did not change goes on
     if has daemons || has tunnel || ! active frr.service; then
         systemctl restart frr.service || return 1
     elif has frr; then
-        # Two ends that refuse each other's NHRP go on refusing each other's refusals, whatever the key is by then: that
-        # ends only when one of them begins anew.
+        # Who was refused asks again after up to 64 s, unless it begins anew.
         if keys_differ; then
             systemctl restart frr.service || return 1
         else
@@ -133,14 +137,20 @@ AccuracySec=1s
 WantedBy=timers.target
 X
     chmod 644 /etc/systemd/system/isthmus-dmvpn-revert.*
-    systemctl -q --no-reload enable isthmus-dmvpn-revert.timer 2>/dev/null && systemctl daemon-reload &&
-        systemctl start isthmus-dmvpn-revert.timer
+    # Enabled by hand: through systemd it would call every unit changed until all are read anew.
+    (umask 022 && mkdir -p $WANTS) && ln -sf ../isthmus-dmvpn-revert.timer $WANTS || return 1
+    case $(systemctl show -P NeedDaemonReload isthmus-dmvpn-revert.timer isthmus-dmvpn-revert.service) in
+    *yes*) systemctl daemon-reload || return 1 ;;
+    esac
+    systemctl start isthmus-dmvpn-revert.timer
 }
 
 disarm() {
     systemctl stop isthmus-dmvpn-revert.timer 2>/dev/null
-    systemctl -q --no-reload disable isthmus-dmvpn-revert.timer 2>/dev/null
-    rm -f /etc/systemd/system/isthmus-dmvpn-revert.timer /etc/systemd/system/isthmus-dmvpn-revert.service
+    rm -f $WANTS/isthmus-dmvpn-revert.timer /etc/systemd/system/isthmus-dmvpn-revert.timer \
+        /etc/systemd/system/isthmus-dmvpn-revert.service
+    rmdir $WANTS 2>/dev/null
+    :
 }
 
 stop_all() { # before the files that say how are gone
@@ -163,6 +173,9 @@ go_back() { # go_back DIR
         replace "$1/tree" && bare "$1"
     fi
 }
+
+# One at a time: the timer may come while a change is still being made.
+exec 9>/run/isthmus-dmvpn.lock && flock 9 || die "another change does not end"
 
 case ${1:-} in
 begin)

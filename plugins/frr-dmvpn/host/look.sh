@@ -9,10 +9,13 @@ cat /var/lib/isthmus-dmvpn/pending 2>/dev/null | tell pending
 for path in $PATHS; do
     [ ! -f "$path" ] || printf '@file %s %s %s\n' "$path" "$(stat -c '%a %U:%G' "$path")" "$(base64 -w0 <"$path")"
 done
-for unit in isthmus-dmvpn-firewall.service isthmus-dmvpn.service strongswan.service frr.service; do
+units='isthmus-dmvpn-firewall.service isthmus-dmvpn.service strongswan.service frr.service'
+# shellcheck disable=SC2086
+set -- $(systemctl show -P ActiveState $units 2>/dev/null)
+for unit in $units; do
     enabled=$(systemctl is-enabled "$unit" 2>/dev/null | head -1)
-    active=$(systemctl is-active "$unit" 2>/dev/null | head -1)
-    printf '@unit %s %s %s\n' "$unit" "${enabled:-absent}" "${active:-absent}"
+    printf '@unit %s %s %s\n' "$unit" "${enabled:-absent}" "${1:-absent}"
+    [ $# = 0 ] || shift
 done
 command -v vtysh >/dev/null || echo '@missing frr'
 [ -e /usr/lib/frr/frr-reload.py ] || echo '@missing frr-pythontools'

@@ -60,6 +60,11 @@ systemctl() {
     done
     verb=${1:-list-units}
     [ $# = 0 ] || shift
+    if [ "$verb" = show ]; then
+        [ "${1:-}" = -P ] || no "systemctl show $*: not of the lab's host"
+        verb=$2
+        shift 2
+    fi
     for word in "$@"; do
         case $word in *.*) ;; *) word=$word.service ;; esac
         case $verb in
@@ -71,6 +76,8 @@ systemctl() {
             if ! unit_file "$word" >/dev/null; then word=not-found rc=4; elif [ -e "$S/enabled/$word" ]; then word=enabled; else word=disabled rc=1; fi
             [ "$quiet" ] || echo $word
             ;;
+        ActiveState) if [ -e "$S/active/$word" ]; then echo active; else echo inactive; fi ;;
+        NeedDaemonReload) echo no ;; # files are read when they are needed
         enable) unit_file "$word" >/dev/null && : >"$S/enabled/$word" || rc=1 ;;
         disable) rm -f "$S/enabled/$word" ;;
         start) (start "$word") || rc=$? ;;
