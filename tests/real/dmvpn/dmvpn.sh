@@ -62,10 +62,23 @@ how_it_stands() { # of both ends, for who has to find out why
     done
 }
 pings() { from "$1" ping -q -n -c "${4:-1}" -i 0.05 -W 3 -I "$2" "$3"; }
+each() { # each COMMAND: of every machine, all at once
+    local name pid rc=0 pids=()
+    for name in "${MACHINES[@]}"; do
+        "$1" "$name" &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do wait "$pid" || rc=1; done
+    return $rc
+}
 both_ways() { pings vpc 10.0.110.197 192.168.1.184 && pings onprem 192.168.1.184 10.0.110.197; }
 both_ways_2() { pings vpc2 10.2.110.5 192.168.1.184 && pings onprem 192.168.1.184 10.2.110.5; }
 all_ways() { both_ways && both_ways_2; }
-no_loss() { pings "$1" "$2" "$3" 100 >"$TMP/ping" && grep -q ' 0% packet loss' "$TMP/ping"; }
+no_loss() { # no_loss NAMESPACE FROM TO [COUNT]
+    pings "$1" "$2" "$3" "${4:-100}" >"$TMP/ping.$1" 2>&1 && grep -q ' 0% packet loss' "$TMP/ping.$1" && return
+    cat "$TMP/ping.$1"
+    return 1
+}
 what_is_there() { # of a machine, as one would notice it
     on "$1" 'find /etc /usr/local /var/lib/isthmus-dmvpn -xdev \( -type f -o -type l \) ! -name "*.cache" ! -path "/etc/machine-id" \
         -printf "%p %m %u:%g %l\n" -type f -exec md5sum {} + 2>/dev/null | sort
@@ -79,7 +92,8 @@ for name in "${MACHINES[@]}"; do
     ok "a bare Debian for the $name" machine_up "$name"
 done
 [ "$FAILED" = 0 ] || finish # nothing of what follows could be
-for name in "${MACHINES[@]}"; do what_is_there "$name" >"$TMP/$name.bare"; done
+bare() { what_is_there "$1" >"$TMP/$1.bare"; }
+each bare
 
 # ---- before ----
 ok "the pipeline is valid" isthmus validate
@@ -100,9 +114,12 @@ for link in "${MACHINES[@]}"; do
     beside inet chroot "$IMAGE/root" tcpdump -Uni $link -w - 2>/dev/null >"$TMP/$link.pcap"
     CAPTURES="$CAPTURES $!"
 done
-# From before there is a tunnel, until the end.
-beside vpc chroot "$IMAGE/root" ping -q -n -i 0.2 -I 10.0.110.197 192.168.1.184 >/dev/null
-CAPTURES="$CAPTURES $!"
+# From before there is a tunnel, until the end, whatever is down or starting: pods behind every machine want something.
+for pods in "vpc 10.0.110.197 192.168.1.184" "onprem 192.168.1.184 10.0.110.197" "vpc2 10.2.110.5 192.168.1.184"; do
+    read -r ns pod to <<<"$pods"
+    beside "$ns" chroot "$IMAGE/root" ping -q -n -i 0.5 -I "$pod" "$to" >/dev/null
+    CAPTURES="$CAPTURES $!"
+done
 start=$SECONDS
 ok "one apply makes all" isthmus apply dmvpn --yes
 [ "$FAILED" = 0 ] || finish
@@ -110,8 +127,10 @@ ok "pods reach each other" until_so both_ways
 ok "by the spoke behind NAT too" until_so both_ways_2
 [ "$FAILED" = 0 ] || finish
 echo "# apply and the first ping: $((SECONDS - start)) s"
+no_loss onprem 192.168.1.184 10.0.110.197 >"$TMP/back" &
+back=$!
 ok "100 pings from the cloud's pod to the one on premises, none lost" no_loss vpc 10.0.110.197 192.168.1.184
-ok "and 100 back" no_loss onprem 192.168.1.184 10.0.110.197
+ok "and 100 back" wait $back
 ok "verify agrees" isthmus verify dmvpn
 says "pass  OSPF neighbour is full" "and tells of OSPF"
 says "TRANSPORT in UDP" "and of ESP in UDP, which is what NAT makes of it"
@@ -147,45 +166,33 @@ ok "on which none of 100 pings is lost" until_so no_loss vpc 10.0.110.197 10.2.1
 ok "and which goes to the other spoke itself, through its NAT" \
     on spoke 'swanctl --list-sas --raw | grep -F remote-host=198.51.100.26 | grep -qE "packets-in=[0-9]{2,}"'
 
-# ---- drift ----
-on spoke 'echo "! by hand" >>/etc/frr/frr.conf; systemctl stop isthmus-dmvpn-firewall strongswan; chmod 644 /etc/swanctl/conf.d/isthmus-secrets.conf' 2>/dev/null
-exits 2 "drift is seen" isthmus plan dmvpn --detailed-exitcode
-says '"! by hand" -> ""' "in a file"
-says 'mode: "644" -> "600"' "in who may read a secret"
-says 'state: "inactive" -> "active"' "in a service"
-ok "and mended" isthmus apply dmvpn --yes
-ok "so that pods reach each other again" until_so both_ways
-exits 0 "and nothing is left to do" isthmus plan dmvpn --detailed-exitcode
-
-# ---- what dies comes back by itself ----
-again() { # again "what" NAME UNIT: killed on a machine; until pings are back
-    local before
-    before=$(on "$2" "systemctl show -P NRestarts $3")
-    start=$SECONDS
-    on "$2" "systemctl kill -s KILL $3"
-    ok "$1 is killed on the $2: it is started by itself" \
-        until_so on "$2" "[ \$(systemctl show -P NRestarts $3) -gt ${before:-0} ] && systemctl -q is-active $3"
-    ok "and pods reach each other" until_so all_ways
-    echo "# $1 killed on the $2: $((SECONDS - start)) s"
+# ---- keys made anew ----
+REKEY='sas() { swanctl --list-sas --ike isthmus-hub-1 --raw | grep -oE "(spi-in|initiator-spi)=[0-9a-f]+"; }
+    before=$(sas)
+    fresh() { sas | grep -vF "$before" | grep -q "^$1="; }
+    swanctl --rekey --child isthmus-hub-1 && swanctl --rekey --ike isthmus-hub-1 || exit 1
+    for i in $(seq 100); do ! fresh spi-in || ! fresh initiator-spi || exit 0; sleep 0.2; done; exit 1'
+rekey() { # while 200 pings are under way; once more where they were over first
+    local pinging
+    while [ $SECONDS -lt $GIVE_UP ]; do
+        no_loss vpc 10.0.110.197 192.168.1.184 200 &
+        pinging=$!
+        on spoke "$REKEY" || { wait $pinging; return 1; }
+        if kill -0 $pinging 2>/dev/null; then
+            wait $pinging
+            return
+        fi
+        wait $pinging || return 1
+    done
+    return 1
 }
-again charon spoke strongswan
-again FRR hub frr
-power() { # power NAME: off and on
-    machine_down "$1"
-    start=$SECONDS
-    ok "the $1 loses its power and starts" machine_up "$1"
-    ok "and is in the DMVPN by itself" until_so all_ways
-    ok "its units have an order" refuses on "$1" 'journalctl -b -o cat --no-pager | grep "ordering cycle"'
-    echo "# a power cycle of the $1: $((SECONDS - start)) s"
-}
-power spoke2
-power hub
+ok "IPsec and IKE get new keys, and none of 200 pings is lost meanwhile" rekey
 
 # ---- what differs is named; two at once, for each is waited for a while ----
 # names TEXT...: verify fails and says each. What it does not know at once it knows when it is asked again.
 names() {
     local text
-    changed "${wrong[@]}" spoke.settle=10s spoke2.settle=10s hub.settle=1s -- verify dmvpn >"$TMP/verify" 2>&1
+    changed "${wrong[@]}" spoke.settle=5s spoke2.settle=5s hub.settle=1s -- verify dmvpn >"$TMP/verify" 2>&1
     [ $? = 1 ] || return 1
     for text; do grep -qF "$text" "$TMP/verify" || return 1; done
 }
@@ -194,14 +201,31 @@ wrong=(spoke.ike_keyring_peer.pre-shared-key=another012345 spoke2.nhrp.key=anoth
 ok "another key of IKE, and one of NHRP: applied" changed "${wrong[@]}" -- apply dmvpn --yes
 ok "verify fails, and names the pre-shared key and NHRP's" \
     named "the pre-shared key (\`ike_keyring_peer.pre-shared-key\`) differs" "the NHRP key (\`nhrp.key\`) differs"
-wrong=(spoke.ospf.authentication=md5 spoke.ospf.authKey=another0)
-ok "another key of OSPF: applied" changed "${wrong[@]}" -- apply dmvpn --yes
-ok "and the other spoke works again" until_so both_ways_2
-on spoke2 'sed -i s/ecp256/modp2048/ /etc/swanctl/conf.d/isthmus.conf; swanctl --load-all; swanctl --terminate --ike isthmus-hub-1 --force' >/dev/null 2>&1
-ok "with another proposal, by hand, on that: verify fails, and names OSPF's key and the proposal" \
-    named "the OSPF key (\`ospf.authentication\`, \`ospf.authKey\`) differs" "the proposal differs"
+refusals=$(on hub 'journalctl -q -u frr --since -150s -o cat --no-pager' | grep -ci 'authentication failure')
+ok "refusals do not answer each other without end (in 150 s: $refusals)" test "$refusals" -gt 0 -a "$refusals" -lt 200
+on hub 'systemctl stop isthmus-dmvpn-firewall strongswan' 2>"$TMP/stopped"
+ok "systemd knows its units as they are" refuses grep . "$TMP/stopped"
+exits 2 "with services stopped by hand on the hub there is something to do" isthmus plan dmvpn --detailed-exitcode
+says 'state: "inactive" -> "active"' "also there"
 ok "all is put right" isthmus apply dmvpn --yes
 ok "and works" until_so all_ways
+
+# ---- drift: among it what verify has to name ----
+on hub 'echo "! by hand" >>/etc/frr/frr.conf; chmod 644 /etc/swanctl/conf.d/isthmus-secrets.conf'
+on spoke 'vtysh -c "configure terminal" -c "interface dmvpn0" -c "ip ospf authentication message-digest" \
+    -c "ip ospf message-digest-key 1 md5 another0"'
+on spoke2 'sed -i s/ecp256/modp2048/ /etc/swanctl/conf.d/isthmus.conf; swanctl --load-all; swanctl --terminate --ike isthmus-hub-1 --force' >/dev/null 2>&1
+exits 2 "drift is seen" isthmus plan dmvpn --detailed-exitcode
+says '"! by hand" -> ""' "in a file"
+says 'mode: "644" -> "600"' "in who may read a secret"
+wrong=()
+ok "another key of OSPF and another proposal, by hand: verify fails, and names each" \
+    named "the OSPF key (\`ospf.authentication\`, \`ospf.authKey\`) differs" "the proposal differs"
+# FRR alone has that key, and not its file: the file is what drift is seen in.
+on spoke 'echo "! by hand" >>/etc/frr/frr.conf'
+ok "all that is mended" isthmus apply dmvpn --yes
+ok "so that pods reach each other again" until_so all_ways
+exits 0 "and nothing is left to do" isthmus plan dmvpn --detailed-exitcode
 
 # ---- a change that nobody confirms, and one that cuts off who makes it; the hosts take both back by themselves ----
 # Not by a function: what is started here is the program itself, and its process id is.
@@ -215,16 +239,65 @@ kill -KILL $killed
 ok "a run that is killed in the middle leaves a change that is pending" on spoke test -e /var/lib/isthmus-dmvpn/pending
 start=$SECONDS
 # Who announces the network that we are in sends the answers to us there.
-exits 3 "a change that cuts the path to the host fails" changed spoke2.revert_minutes=1 \
-    'spoke2.announce=[10.2.109.0/24, 10.2.110.0/24, 198.51.100.17/32]' -- apply dmvpn --yes --only spoke2
-says "the change cut us off from it, so that the host has taken it back by itself" "which says so"
+changed spoke2.revert_minutes=1 'spoke2.announce=[10.2.109.0/24, 10.2.110.0/24, 198.51.100.17/32]' \
+    -- apply dmvpn --yes --only spoke2 >"$TMP/cut" 2>&1 &
+cut=$!
+
+# ---- what dies comes back by itself; meanwhile the timers of those two run ----
+again() { # again "what" NAME UNIT WAYS: killed on a machine; until pings are back
+    local before start=$SECONDS
+    before=$(on "$2" "systemctl show -P NRestarts $3")
+    on "$2" "systemctl kill -s KILL $3"
+    ok "$1 is killed on the $2: it is started by itself" \
+        until_so on "$2" "[ \$(systemctl show -P NRestarts $3) -gt ${before:-0} ] && systemctl -q is-active $3"
+    ok "and pods reach each other" until_so "$4"
+    echo "# $1 killed on the $2: $((SECONDS - start)) s"
+}
+again FRR hub frr both_ways_2
+again charon hub strongswan both_ways_2
+wait $cut
+status=$?
+cp "$TMP/cut" "$TMP/out"
+[ $status = 3 ]
+pass_or_fail $? "a change that cuts the path to the host fails"
+says "198.51.100.26 is out of reach since the change" "which is told as soon as it is seen"
+says "the change cut us off from it, so that the host has taken it back by itself" "and how that ended"
 for name in spoke spoke2; do
     ok "the $name takes it back by itself" until_so on $name '! test -e /var/lib/isthmus-dmvpn/pending'
 done
 echo "# taken back after $((SECONDS - start)) s"
 ok "so that pods reach each other again" until_so all_ways
-ok "and the next run goes on from there" isthmus apply dmvpn --yes
-exits 0 "with nothing left to do" isthmus plan dmvpn --detailed-exitcode
+again charon spoke strongswan all_ways
+
+# ---- the next run goes on from there: to two hubs, the second behind NAT ----
+several=(spoke2.mode=hub spoke2.nhrp.HubTunnelIP=10.250.0.10
+    'spoke2.hubs=[{tunnel_address: 10.250.0.1, address: 203.0.113.2}]'
+    'spoke.hubs=[{tunnel_address: 10.250.0.10, address: 198.51.100.26, identity: 172.31.0.9}]')
+ok "the next run goes on from there, and makes one spoke a second hub" changed "${several[@]}" -- apply dmvpn --yes
+exits 0 "with nothing left to do" changed "${several[@]}" -- plan dmvpn --detailed-exitcode
+leads() { # leads NAME PREFIX VIA: the route that is used
+    on "$1" 'vtysh -c "show ip route json"' | jq -e --arg p "$2" --arg v "$3" '.[$p] | any(.[]; .selected and any(.nexthops[]; .ip == $v))'
+}
+ok "the spoke has the networks behind it from there" until_so leads spoke 10.2.110.0/24 10.250.0.10
+ok "and the way back is as straight" until_so leads spoke2 10.0.110.0/24 10.250.0.9
+ok "and both hubs serve it" until_so all_ways
+
+# ---- power cuts: one hub, then the spoke ----
+machine_down hub
+ok "a hub loses its power: by the other go all of 300 pings" no_loss vpc 10.0.110.197 10.2.110.5 300
+machine_down spoke
+start=$SECONDS
+machine_on hub
+machine_on spoke
+ok "the spoke lost it too, and starts" machine_up spoke
+ok "and the hub" machine_up hub
+ok "the spoke is in the DMVPN by itself" until_so pings vpc 10.0.110.197 10.2.110.5
+echo "# a power cycle of the spoke, until it reaches the second hub: $((SECONDS - start)) s"
+ok "the hub too" until_so all_ways
+echo "# a power cycle of the hub, until all is well: $((SECONDS - start)) s"
+for name in hub spoke; do
+    ok "the units of the $name have an order" refuses on "$name" 'journalctl -b -o cat --no-pager | grep "ordering cycle"'
+done
 
 # ---- what was seen in between ----
 kill $CAPTURES 2>/dev/null
@@ -245,8 +318,9 @@ done
 
 # ---- bare again ----
 ok "destroy" isthmus destroy dmvpn --yes
+after() { what_is_there "$1" >"$TMP/$1.after"; }
+each after
 for name in "${MACHINES[@]}"; do
-    what_is_there "$name" >"$TMP/$name.after"
     ok "the $name is as bare as it was" diff "$TMP/$name.bare" "$TMP/$name.after"
 done
 finish

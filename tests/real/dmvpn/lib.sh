@@ -64,7 +64,7 @@ machine_up() {
     local name=$1 inside=$1-in wan gw nat lan ns near pod
     machine "$name"
     [ -n "${MACHINE[$name]:-}" ] || machine_on "$name" || return 1
-    until on "$name" true 2>/dev/null; do
+    until PATIENCE=5 on "$name" true 2>/dev/null; do
         kill -0 "${MACHINE[$name]}" 2>/dev/null || { tail -5 "$TMP/$name.console" | sed 's/^/# /'; return 1; }
         [ $SECONDS -lt "$GIVE_UP" ] || return 1
     done
@@ -86,6 +86,6 @@ on() { # on NAME COMMAND...: as a person would
     local wan gw nat lan ns near pod
     machine "$1"
     shift
-    in_ns inet ssh -i "$IMAGE/key" -o BatchMode=yes -o ConnectTimeout=3 -o UserKnownHostsFile="$TMP/known_hosts" \
+    in_ns inet ssh -i "$IMAGE/key" -o BatchMode=yes -o ConnectTimeout="${PATIENCE:-60}" -o UserKnownHostsFile="$TMP/known_hosts" \
         -o LogLevel=ERROR "root@$wan" "$@"
 }
