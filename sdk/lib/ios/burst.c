@@ -4,8 +4,9 @@
 
 #include <string.h>
 
-#define MAX_BURST    1024  // bytes on their way before anybody has read them
-#define MAX_LINE     400   // a longer one is scrolled by the router's editor: its echo is not what was typed
+#define MAX_BURST    1024 // bytes on their way before anybody has read them
+#define MAX_LINE     400  // a longer one is scrolled by the router's editor: its echo is not what was typed
+#define PAGED_MS     1000
 #define LOST_ECHO_MS 10000 // after this long at a prompt, what is not echoed will not be
 
 // Where the echo of `line` stands behind `from`: at a prompt, or alone on its line where a log line came between.
@@ -83,7 +84,8 @@ static int32_t read_all(struct burst *b, int64_t wait_ms, ist_error *err)
         int mode = at_prompt(b, host, sizeof host);
         int64_t quiet = ist_now_ms(&ios->env) - quiet_since;
         const char *waiting = b->lines[b->seen ? b->seen - 1 : 0].shown;
-        if (mode && (b->seen == b->count || quiet > LOST_ECHO_MS)) {
+        // A pager takes for its keys what is typed ahead: that is not echoed any more.
+        if (mode && (b->seen == b->count || quiet > (b->r.paged ? PAGED_MS : LOST_ECHO_MS))) {
             ios->mode = mode;
             if (!ios->hostname[0])
                 memcpy(ios->hostname, host, sizeof host);

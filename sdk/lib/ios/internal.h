@@ -26,6 +26,7 @@ struct reading {
     const char *echo; // what must come first, NULL: nothing
     size_t after;     // where the output begins, once the echo was seen
     bool echoed;
+    bool paged; // a pager has stopped it
 };
 // Waits for more of it; IST_AGAIN: nothing came.
 int32_t ios_receive(ist_ios *ios, struct reading *r, int64_t wait_ms, ist_error *err);

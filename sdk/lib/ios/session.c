@@ -22,6 +22,7 @@ int32_t ios_receive(ist_ios *ios, struct reading *r, int64_t wait_ms, ist_error 
     if (ist_buf_add(&r->buf, chunk, got) != 0)
         return ist_fail(err, IST_ERR_LIMIT, ist_ssh_peer(ios->ssh), "the router printed more than %u bytes",
                         IOS_MAX_OUTPUT);
+    r->paged = r->paged || memmem(chunk, got, "--More--", 8);
     explicit_bzero(chunk, got);
     // From the line that was not finished: a backspace reaches back no further than that.
     size_t n = ios_plain(r->buf.data + from, r->buf.len - from);
