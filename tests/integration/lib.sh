@@ -11,6 +11,7 @@ ISTHMUS=$BUILD/core/isthmus
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/isthmus-test.XXXXXX")
 CASES=0
 FAILED=0
+export AWS_EC2_METADATA_DISABLED=true # what machine the test runs on is nobody's business
 
 cleanup() {
     [ -z "${AWS_SERVED:-}" ] || kill "$AWS_SERVED" 2>/dev/null
