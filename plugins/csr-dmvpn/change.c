@@ -44,43 +44,87 @@ static int32_t settle_pending(struct csr *c, struct device *d, ist_error *err)
     return rc == IST_OK ? csr_compare(c, d, err) : rc;
 }
 
-static int32_t refuse_company(const struct device *d, ist_error *err)
+// Only where configuration mode is exclusive a router tells who is in it; who else is logged in it always does.
+static void tell_company(const struct csr *c, const struct device *d)
 {
-    if (!d->now.other_operator)
+    char *text = NULL;
+    json_t *users = NULL, *row;
+    size_t i;
+    if (ist_ios_show(d->ios, "show users", &text, NULL) == IST_OK)
+        ist_ios_show_users(text, &users, NULL);
+    json_array_foreach(users, i, row)
+    {
+        if (!ist_json_bool(row, "self", 0))
+            ist_log(&c->env, IST_LOG_INFO,
+                    "%s is logged in too (%s): a change that is taken back takes with it what is configured "
+                    "meanwhile",
+                    ist_json_str_or(row, "user", "somebody"), ist_json_str_or(row, "line", "?"));
+    }
+    json_decref(users);
+    ist_free(text);
+}
+
+static int32_t refuse_company(const struct csr *c, const struct device *d, ist_error *err)
+{
+    if (!d->now.other_operator) {
+        tell_company(c, d);
         return IST_OK;
+    }
     int32_t rc =
         ist_fail(err, IST_ERR_CONFLICT, "router", "%s is in configuration mode", d->now.other_operator);
     ist_hint(err, "a change that reverts would take that work with it: try again when it is done");
     return rc;
 }
 
-// After a failure: what was begun is taken back, over a new connection if this one is broken. Returns rc.
-static int32_t take_back(struct csr *c, struct device *d, int32_t rc, ist_error *err)
+// By this session: nothing is pending (0), it was taken back (1), or the session is of no use (-1).
+static int revert_by(ist_ios *ios)
+{
+    int minutes = 0;
+    if (ist_ios_pending(ios, &minutes, NULL) != IST_OK)
+        return -1;
+    return !minutes ? 0 : ist_ios_revert_now(ios, NULL) == IST_OK ? 1 : -1;
+}
+
+// After a failure: what was begun is taken back, by the session at hand or else by a new one, and what has become of it
+// is said. Returns rc.
+static int32_t take_back(struct csr *c, struct device *d, int32_t rc)
 {
     struct device again = {0};
-    ist_error ignored = {0};
-    int minutes = 0;
-    if (rc != IST_ERR_NETWORK && rc != IST_ERR_TIMEOUT) {
-        if (ist_ios_revert_now(d->ios, &ignored) == IST_OK)
-            return rc;
-    }
-    if (rc == IST_ERR_CANCELLED)
-        return rc; // it reverts by itself
-    if (csr_connect(c, false, &again, NULL, &ignored) == IST_OK &&
-        ist_ios_pending(again.ios, &minutes, &ignored) == IST_OK && minutes &&
-        ist_ios_revert_now(again.ios, &ignored) == IST_OK)
-        ist_log(&c->env, IST_LOG_WARN, "the change was taken back");
-    else
+    int reverted = rc == IST_ERR_CANCELLED ? -1 : revert_by(d->ios);
+    if (reverted < 0 && rc != IST_ERR_CANCELLED && csr_connect(c, false, &again, NULL, NULL) == IST_OK)
+        reverted = revert_by(again.ios);
+    csr_hang_up(&again);
+    if (c->confirmed)
+        ist_log(&c->env, IST_LOG_WARN,
+                "the change is confirmed and in effect, but not saved: a reload would lose it");
+    else if (reverted > 0)
+        ist_log(&c->env, IST_LOG_WARN,
+                "the change was taken back (the whole configuration is as it was before it)");
+    else if (reverted < 0)
         ist_log(&c->env, IST_LOG_WARN,
                 "the router takes back by itself what it was sent, within %lld minutes",
                 (long long)ist_json_int(c->inputs, "revert_minutes", 5));
-    csr_hang_up(&again);
-    (void)err;
+    return rc;
+}
+
+// Of a change that was begun with a timer: it is kept from here on.
+static int32_t confirm(struct csr *c, struct device *d, bool timed, ist_error *err)
+{
+    int32_t rc = IST_OK;
+    if (d->now.pending)
+        rc = ist_ios_confirm(d->ios, err);
+    else if (timed) {
+        rc =
+            ist_fail(err, IST_ERR_REMOTE, "router", "the change was taken back before it could be confirmed");
+        ist_hint(err, "the router was too slow for `revert_minutes` (%lld)",
+                 (long long)ist_json_int(c->inputs, "revert_minutes", 5));
+    }
+    c->confirmed = rc == IST_OK;
     return rc;
 }
 
 // Reads back over a new connection: that the router can still be reached is half of the proof.
-static int32_t read_back(struct csr *c, json_t **records, ist_error *err)
+static int32_t read_back(struct csr *c, bool timed, json_t **records, ist_error *err)
 {
     struct device d = {0};
     int32_t rc = csr_connect(c, false, &d, NULL, err);
@@ -105,8 +149,8 @@ static int32_t read_back(struct csr *c, json_t **records, ist_error *err)
         rc = ist_fail(err, IST_ERR_REMOTE, "router",
                       "the router took the lines and shows another configuration: %s",
                       d.diff.steps[d.diff.steps[0].kind == IST_IOS_ENTER && d.diff.count > 1].path);
-    if (rc == IST_OK && d.now.pending)
-        rc = ist_ios_confirm(d.ios, err);
+    if (rc == IST_OK)
+        rc = confirm(c, &d, timed, err);
     if (rc == IST_OK)
         rc = ist_ios_save(d.ios, 60000, err);
     csr_hang_up(&d);
@@ -158,11 +202,11 @@ static int32_t change(struct csr *c, struct device *d, ist_error *err)
     if (rc == IST_OK && d->diff.count > first) {
         rc = send_steps(c, d, first, d->diff.count, (int)ist_json_int(c->inputs, "revert_minutes", 5), err);
         if (rc == IST_OK)
-            rc = read_back(c, &records, err);
+            rc = read_back(c, true, &records, err);
         if (rc != IST_OK)
-            rc = take_back(c, d, rc, err);
+            rc = take_back(c, d, rc);
     } else if (rc == IST_OK) {
-        rc = read_back(c, &records, err);
+        rc = read_back(c, false, &records, err);
     }
     if (rc == IST_OK)
         rc = ist_outcome(&c->env, R_CONFIG, records, err);
@@ -195,7 +239,7 @@ int32_t csr_configure(struct csr *c, ist_error *err)
     if (rc == IST_OK)
         rc = settle_pending(c, &d, err);
     if (rc == IST_OK && (d.diff.count || csr_is_unsettled(c, R_CONFIG) || !csr_record(c, R_CONFIG))) {
-        rc = refuse_company(&d, err);
+        rc = refuse_company(c, &d, err);
         if (rc == IST_OK)
             rc = change(c, &d, err);
     }
@@ -224,7 +268,7 @@ static int32_t remove_sections(struct csr *c, struct device *d, ist_error *err)
 {
     struct device again = {0};
     char token[65];
-    int32_t rc = refuse_company(d, err);
+    int32_t rc = refuse_company(c, d, err);
     // So that a run after this one knows whose change is pending.
     if (rc == IST_OK)
         rc = ist_intent(&c->env, R_CONFIG, json_copy((json_t *)csr_record(c, R_CONFIG)), token, err);
@@ -237,10 +281,10 @@ static int32_t remove_sections(struct csr *c, struct device *d, ist_error *err)
     if (rc == IST_OK && again.diff.count)
         rc = ist_fail(err, IST_ERR_REMOTE, "router", "the router took the lines and still shows: %s",
                       again.diff.steps[0].path);
-    if (rc == IST_OK && again.now.pending)
-        rc = ist_ios_confirm(again.ios, err);
+    if (rc == IST_OK)
+        rc = confirm(c, &again, true, err);
     csr_hang_up(&again);
-    return rc == IST_OK ? rc : take_back(c, d, rc, err);
+    return rc == IST_OK ? rc : take_back(c, d, rc);
 }
 
 int32_t csr_withdraw(struct csr *c, ist_error *err)

@@ -37,6 +37,7 @@ struct csr {
     ist_env env;
     enum csr_place place;
     bool withdraws; // nothing is wanted any more
+    bool confirmed; // what this run changed, the router keeps
     struct csr_facts facts;
     json_t *inputs, *recorded;
     ist_dmvpn_vm *vm; // NULL where none is launched

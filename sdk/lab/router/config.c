@@ -349,6 +349,25 @@ static char *type_6(const struct line *line)
     return lab_format("pre-shared-key 6 %s", letters);
 }
 
+// Type 7: the text against a fixed one, from an offset that stands before it.
+static char *type_7(const struct line *line)
+{
+    static const char pad[] = "dsfd;kfoA,.iyewrkldJKDHSUBsgvca69834ncxv9873254k;fg87";
+    const char *secret = strrchr(line->text, ' ') + 1;
+    char *text =
+        lab_format("%.*s 7 08%*s", (int)(secret - 1 - line->text), line->text, (int)(2 * strlen(secret)), "");
+    char *to = text + strlen(text) - 2 * strlen(secret);
+    for (size_t i = 0; secret[i]; i++, to += 2)
+        snprintf(to, 3, "%02X", (unsigned)(secret[i] ^ pad[(8 + i) % (sizeof pad - 1)]));
+    return text;
+}
+
+static bool is_clear_ospf_key(const struct line *line)
+{
+    return line->rule && !strncmp(line->rule->pattern, "ip ospf ", 8) && strstr(line->rule->pattern, "key") &&
+           !strstr(line->rule->pattern, " 7 ");
+}
+
 static bool is_clear_key(const struct line *line)
 {
     return line->rule && !strncmp(line->rule->pattern, "pre-shared-key", 14) &&
@@ -357,7 +376,8 @@ static bool is_clear_key(const struct line *line)
 
 struct printing {
     enum config_form form;
-    bool encrypts;
+    bool encrypts; // password encryption aes
+    bool hides;    // service password-encryption
     FILE *out;
 };
 
@@ -373,6 +393,8 @@ static void print(const struct line *line, int depth, const struct printing *p)
             text = redacted(child, &owned);
         else if (p->form == CONFIG_SHOWN && p->encrypts && is_clear_key(child))
             text = owned = type_6(child);
+        else if (p->form == CONFIG_SHOWN && p->hides && is_clear_ospf_key(child))
+            text = owned = type_7(child);
         fprintf(p->out, "%*s%s\n", depth, "", text);
         free(owned);
         print(child, depth + 1, p);
@@ -387,6 +409,7 @@ char *config_text(const struct line *root, enum config_form form)
     size_t size = 0;
     struct printing p = {.form = form,
                          .encrypts = config_has(root, "password encryption aes"),
+                         .hides = config_has(root, "service password-encryption"),
                          .out = open_memstream(&text, &size)};
     if (!p.out)
         abort();

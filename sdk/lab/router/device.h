@@ -149,7 +149,9 @@ struct session {
     unsigned length, width;
     bool monitor;
     bool slow_echo;
-    char *typed; // the line being typed, SESSION_LINE bytes
+    bool interrupts; // a log line comes into the middle of what is typed next
+    int passwords;   // how often `enable` was answered wrongly
+    char *typed;     // the line being typed, SESSION_LINE bytes
     size_t typed_len, cursor;
     char *history[SESSION_HISTORY]; // the oldest first
     size_t history_count, history_at;
@@ -179,6 +181,7 @@ void session_leave_config(struct session *session);
 // What is said of a line that was not understood; `at` is where in it the `^` goes.
 void session_complain(struct session *session, enum match_result result, const char *line, size_t at);
 // Executes one exec command and prints its answer.
+void enable_answered(struct session *session, const char *password); // of the question of `enable`
 void exec_command(struct session *session, const char *line);
 // One show command without its "show "; *at is the offset of the word that was not understood.
 enum match_result show_command(struct session *session, const char *line, FILE *out, size_t *at);

@@ -158,6 +158,13 @@ static const struct session *other_in_config(const struct session *session)
 static void configure(struct session *session, int revert_minutes)
 {
     struct router *router = session->router;
+    const struct session *other = other_in_config(session);
+    if (other && config_value(router->running, "configuration mode exclusive")) {
+        say(session,
+            "Configuration mode is locked by process '3' user '%s' from terminal '%u'. Please try later.\n",
+            other->user, other->vty + 2);
+        return;
+    }
     if (revert_minutes && !archive_ready(router)) {
         say(session, "%%Please turn config archive on before using Rollback Confirmed Change\n");
         return;
@@ -185,6 +192,10 @@ static void save(struct session *session, const char *outcome)
     struct router *router = session->router;
     if (!strcmp(outcome, "nvram-busy")) {
         say(session, "startup-config file open failed (Device or resource busy)\n");
+        return;
+    }
+    if (!strcmp(outcome, "nvram-full")) {
+        say(session, "startup-config file open failed (Not enough space)\n");
         return;
     }
     if (!strcmp(outcome, "nvram-question")) {
@@ -342,12 +353,43 @@ static bool needs_privilege(const char *canonical)
            !strncmp(canonical, "copy", 4) || !strcmp(canonical, "reload");
 }
 
+static void enable(struct session *session)
+{
+    session->passwords = 0;
+    if (session->privileged)
+        return;
+    if (!config_value(session->router->running, "enable secret")) {
+        say(session, "%% Error in authentication.\n\n");
+        return;
+    }
+    say(session, "Password: ");
+    session->ask = 'p';
+}
+
+void enable_answered(struct session *session, const char *password)
+{
+    const char *secret = config_value(session->router->running, "enable secret");
+    session->ask = 0;
+    if (secret && !strncmp(secret, "0 ", 2))
+        secret += 2;
+    if (secret && !strcmp(secret, password)) {
+        session->privileged = true;
+    } else if (++session->passwords < 3) {
+        say(session, "Password: ");
+        session->ask = 'p';
+    } else {
+        say(session, "%% Bad secrets\n\n");
+    }
+}
+
 static void run(struct session *session, const char *canonical)
 {
     if (!strncmp(canonical, "terminal", 8)) {
         terminal(session, canonical);
-    } else if (!strcmp(canonical, "enable") || !strcmp(canonical, "disable")) {
-        session->privileged = *canonical == 'e';
+    } else if (!strcmp(canonical, "enable")) {
+        enable(session);
+    } else if (!strcmp(canonical, "disable")) {
+        session->privileged = false;
     } else if (!strcmp(canonical, "exit") || !strcmp(canonical, "logout") || !strcmp(canonical, "quit")) {
         session->closing = true;
     } else if (!strncmp(canonical, "copy", 4)) {

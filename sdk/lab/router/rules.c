@@ -43,6 +43,8 @@
 
 const struct rule lab_ios_rules[] = {
     LINE(G, "service <line>"),
+    SETTING(G, "configuration mode exclusive auto", 3),
+    SETTING(G, "configuration mode exclusive manual", 3),
     LINE(G, "password encryption aes"),
     SETTING(G, "platform <line>", 0),
     SETTING(G, "hostname <word>", 1),

@@ -165,6 +165,11 @@ static int64_t fault_before(struct session *session, const char *action, const s
     return *fault && !strcmp((*fault)->effect, "delay") ? (*fault)->delay_ms : 0;
 }
 
+static bool says(const struct lab_fault *fault, const char *code)
+{
+    return fault && !strcmp(fault->effect, "status") && fault->code && !strcmp(fault->code, code);
+}
+
 static void fault_after(struct session *session, const struct lab_fault *fault)
 {
     if (!fault)
@@ -178,6 +183,8 @@ static void fault_after(struct session *session, const struct lab_fault *fault)
                    "%%LINEPROTO-5-UPDOWN: Line protocol on Interface Tunnel0, changed state to up");
     if (!strcmp(fault->code, "slow-echo"))
         session->slow_echo = true;
+    if (!strcmp(fault->code, "syslog-echo"))
+        session->interrupts = true;
 }
 
 static void journal(struct session *session, const char *shown, int status, bool write)
@@ -235,7 +242,12 @@ static int64_t config_line(struct session *session, const char *line)
         free(shown);
         return wait;
     }
-    if (fault && !strcmp(fault->effect, "status") && fault->code && !strcmp(fault->code, "denied")) {
+    if (says(fault, "swallowed")) { // taken without a word, and without an effect
+        journal(session, shown, 200, true);
+        free(shown);
+        return wait;
+    }
+    if (says(fault, "denied")) {
         say(session, "Command authorization failed.\n\n");
         journal(session, shown, 403, true);
         free(shown);
@@ -249,6 +261,9 @@ static int64_t config_line(struct session *session, const char *line)
     if (understood && match.rule && strstr(match.rule->pattern, "<ospfkey>") && !refusal &&
         strlen(line) > strlen(match.text) + (negated ? 3 : 0))
         say(session, "%% OSPF: Warning: The password/key will be truncated to 8 characters\n");
+    if (understood && !refusal && !strncmp(shown, "no interface Tunnel", 19))
+        say(session, "%%Not all config may be removed and may reappear after reactivating the "
+                     "logical-interface/sub-interfaces\n");
     journal(session, shown, understood && !refusal ? 200 : 400, true);
     if (understood && !refusal)
         router_changed(session->router);
@@ -265,6 +280,11 @@ static int64_t exec_line(struct session *session, const char *line)
     int64_t wait = fault_before(session, line, &fault);
     if (session->closing)
         return wait;
+    if (says(fault, "denied")) {
+        say(session, "Command authorization failed.\n\n");
+        journal(session, line, 403, false);
+        return wait;
+    }
     if (fault && !strcmp(fault->effect, "status") && fault->code) {
         free(session->ask_for);
         session->ask_for = lab_strdup(fault->code); // an outcome of `write memory`

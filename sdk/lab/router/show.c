@@ -108,9 +108,10 @@ static void running_interface(struct router *router, const char *name, FILE *out
 
 static void lock(struct router *router, FILE *out)
 {
+    // Who is in configuration mode holds the lock only where that mode is exclusive.
     const struct session *holder = NULL;
     for (const struct session *s = router->sessions; s; s = s->next) {
-        if (s->mode)
+        if (s->mode && config_has(router->running, "configuration mode exclusive auto"))
             holder = s;
     }
     fprintf(out,

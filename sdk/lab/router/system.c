@@ -146,11 +146,11 @@ static void memory(FILE *out)
           out);
 }
 
-static void users(const struct router *router, FILE *out)
+static void users(const struct session *asks, FILE *out)
 {
     fputs("    Line       User       Host(s)              Idle       Location\n", out);
-    for (const struct session *s = router->sessions; s; s = s->next)
-        fprintf(out, "%s%3u vty %-4u %-10s idle                 00:00:00 127.0.0.1\n", s->at ? " " : "*",
+    for (const struct session *s = asks->router->sessions; s; s = s->next)
+        fprintf(out, "%s%3u vty %-4u %-10s idle                 00:00:00 127.0.0.1\n", s == asks ? "*" : " ",
                 s->vty + 2, s->vty, s->user);
     fputs("\n  Interface    User               Mode         Idle     Peer Address\n\n", out);
 }
@@ -177,7 +177,7 @@ void show_system(struct session *session, const char *what, FILE *out)
     else if (!strcmp(what, "lldp") || !strcmp(what, "cdp"))
         fprintf(out, "%% %s is not enabled\n", *what == 'l' ? "LLDP" : "CDP");
     else if (!strcmp(what, "users"))
-        users(router, out);
+        users(session, out);
     else
         fputs("*10:00:00.000 UTC Mon Jan 1 2024\n", out);
 }

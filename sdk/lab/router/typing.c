@@ -70,6 +70,11 @@ static void insert(struct session *session, char c)
     session_put(session, &c, 1);
     if (session->cursor < session->typed_len)
         redraw_tail(session, 0);
+    if (session->interrupts && session->typed_len == 5) {
+        session->interrupts = false;
+        router_log(session->router, session,
+                   "%%LINEPROTO-5-UPDOWN: Line protocol on Interface Tunnel0, changed state to up");
+    }
 }
 
 static void type_text(struct session *session, const char *text)
@@ -272,6 +277,25 @@ static bool escapes(struct session *session, char c)
     return true;
 }
 
+// Nothing of it is echoed.
+static void take_password(struct session *session, char c)
+{
+    if (c == CTRL('C')) {
+        session->ask = 0;
+        session_put(session, "\r\n", 2);
+    } else if (c == '\r' || c == '\n') {
+        session->typed[session->typed_len] = 0;
+        session_put(session, "\r\n", 2);
+        enable_answered(session, session->typed);
+    } else {
+        if (session->typed_len < SESSION_LINE)
+            session->typed[session->typed_len++] = c;
+        return;
+    }
+    session->typed_len = session->cursor = 0;
+    session_prompts(session);
+}
+
 static int64_t type_one(struct session *session, char c, bool quoted)
 {
     if (session->ask == 'm')
@@ -282,6 +306,8 @@ static int64_t type_one(struct session *session, char c, bool quoted)
         answer_confirm(session, c);
     else if (session->ask == 'n' && (unsigned char)c >= 0x20)
         session_put(session, &c, 1);
+    else if (session->ask == 'p')
+        take_password(session, c);
     else if (quoted)
         insert(session, c);
     else if (escapes(session, c) || edits(session, c))

@@ -209,32 +209,51 @@ int32_t ist_ios_archive(ist_ios *ios, int32_t *ready, ist_error *err)
     return IST_OK;
 }
 
-// A value in "Key   : value" lines; borrowed, *len its length.
-static const char *field(const char *text, const char *key, size_t *len)
+// A value in a "Key   : value" line; false: it is another line.
+static bool field(const char *line, size_t len, const char *key, const char **value, size_t *value_len)
 {
-    for (const char *p = text; (p = strstr(p, key)); p += strlen(key)) {
-        const char *q = p + strlen(key);
-        q += strspn(q, " \t");
-        if ((p == text || p[-1] == '\n' || p[-1] == ' ') && *q == ':') {
-            q++;
-            q += strspn(q, " \t");
-            *len = strcspn(q, " \t\n");
-            return q;
-        }
-    }
-    return NULL;
+    size_t n = strlen(key), blank = strspn(line, " \t");
+    if (blank + n > len || strncmp(line + blank, key, n) != 0)
+        return false;
+    const char *p = line + blank + n;
+    p += strspn(p, " \t");
+    if (*p != ':')
+        return false;
+    p++;
+    p += strspn(p, " \t");
+    *value = p;
+    *value_len = strcspn(p, " \t\r\n");
+    return true;
 }
 
-// NULL: nobody. The caller's.
-static char *operator_in(const char *out)
+// Of the tables that `show configuration lock` prints (parser, rollback, session) the holder of the first lock that is
+// held. The caller's; NULL: none is.
+static char *lock_holder(const char *text)
 {
-    size_t user_len = 0, tty_len = 0, state_len = 0;
-    const char *state = field(out, "State", &state_len);
-    const char *user = field(out, "User", &user_len), *tty = field(out, "TTY", &tty_len);
-    if (!state || state_len != 6 || strncmp(state, "LOCKED", 6) != 0)
-        return NULL;
-    return ist_printf("%.*s (line %.*s)", user ? (int)user_len : 7, user ? user : "unknown", (int)tty_len,
-                      tty ? tty : "");
+    const char *user = "", *tty = "", *value;
+    size_t user_len = 0, tty_len = 0, len, n;
+    for (const char *line = text; *line; line += len + (line[len] == '\n')) {
+        len = strcspn(line, "\n");
+        bool locked = false;
+        if (field(line, len, "User", &value, &n)) {
+            user = value;
+            user_len = n;
+        } else if (field(line, len, "TTY", &value, &n) || field(line, len, "TTY number", &value, &n)) {
+            tty = value;
+            tty_len = n;
+        } else if (field(line, len, "TTY username", &value, &n)) {
+            // Only a session lock that is held is printed at all.
+            user = value;
+            user_len = n;
+            locked = n > 0;
+        } else if (field(line, len, "State", &value, &n)) {
+            locked = n == 6 && !strncmp(value, "LOCKED", 6);
+        }
+        if (locked)
+            return ist_printf("%.*s (line %.*s)", user_len ? (int)user_len : 7, user_len ? user : "unknown",
+                              (int)tty_len, tty);
+    }
+    return NULL;
 }
 
 int32_t ist_ios_other_operator(ist_ios *ios, char **who, ist_error *err)
@@ -246,7 +265,7 @@ int32_t ist_ios_other_operator(ist_ios *ios, char **who, ist_error *err)
     if (rc == IST_ERR_REMOTE)
         return IST_OK; // a release without this command: nobody can be seen
     if (rc == IST_OK)
-        *who = operator_in(out);
+        *who = lock_holder(out);
     else if (err)
         *err = ignored;
     ist_free(out);
@@ -266,7 +285,7 @@ int32_t ist_ios_read(ist_ios *ios, ist_ios_state *state, ist_error *err)
     if (rc == IST_OK) {
         ist_ios_state_free(state);
         state->pending = minutes_in(out[0]);
-        state->other_operator = out[1] ? operator_in(out[1]) : NULL;
+        state->other_operator = out[1] ? lock_holder(out[1]) : NULL;
         state->running = out[2];
         out[2] = NULL;
     }
@@ -294,7 +313,7 @@ int32_t ist_ios_save(ist_ios *ios, int64_t wait_ms, ist_error *err)
         if (rc != IST_OK)
             return rc;
         bool saved = strstr(out, "[OK]") != NULL;
-        bool busy = strstr(out, "open failed") || strstr(out, "busy");
+        bool busy = strstr(out, "busy") != NULL; // "(Device or resource busy)": others fail for good
         if (!saved && (!busy || ist_now_ms(&ios->env) + 1000 > until)) {
             const char *line = out + strspn(out, "\n ");
             rc = ist_fail(err, busy ? IST_ERR_TIMEOUT : IST_ERR_REMOTE, ist_ssh_peer(ios->ssh),

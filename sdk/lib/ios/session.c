@@ -30,11 +30,43 @@ int32_t ios_receive(ist_ios *ios, struct reading *r, int64_t wait_ms, ist_error 
     return IST_OK;
 }
 
-static void look_for_echo(struct reading *r)
+static void keep_log(ist_ios *ios, const char *line, size_t len)
+{
+    if (ios->logs.len + len + 1 >= MAX_LOGS)
+        return;
+    ist_buf_add(&ios->logs, line, len);
+    ist_buf_puts(&ios->logs, "\n");
+}
+
+// A router that logs to this terminal does so in the middle of an echo too: without those lines, and the line feeds
+// around them, what was typed is in one piece again.
+static void join_echo(ist_ios *ios, struct reading *r)
+{
+    for (char *line = r->buf.data; line && *line;) {
+        size_t len = strcspn(line, "\n");
+        if (!line[len])
+            break; // not finished
+        if (line > r->buf.data && ios_is_log_line(line, len)) {
+            keep_log(ios, line, len);
+            char *from = line - 1, *rest = line + len + 1;
+            memmove(from, rest, strlen(rest) + 1);
+            r->buf.len -= (size_t)(rest - from);
+            line = from;
+        } else {
+            line += len + 1;
+        }
+    }
+}
+
+static void look_for_echo(ist_ios *ios, struct reading *r)
 {
     if (r->echoed || !r->echo)
         return;
     char *at = r->buf.data ? strstr(r->buf.data, r->echo) : NULL;
+    if (!at && r->buf.data && memchr(r->buf.data, '%', r->buf.len)) {
+        join_echo(ios, r);
+        at = strstr(r->buf.data, r->echo);
+    }
     if (at) {
         r->echoed = true;
         r->after = (size_t)(at - r->buf.data) + strlen(r->echo);
@@ -85,10 +117,7 @@ static int32_t questions(ist_ios *ios, struct reading *r, int answers, const cha
 static void keep_line(ist_ios *ios, ist_buf *out, const char *line, size_t len)
 {
     if (ios_is_log_line(line, len)) {
-        if (ios->logs.len + len + 1 < MAX_LOGS) {
-            ist_buf_add(&ios->logs, line, len);
-            ist_buf_puts(&ios->logs, "\n");
-        }
+        keep_log(ios, line, len);
         return;
     }
     ist_buf_add(out, line, len);
@@ -116,7 +145,7 @@ static int32_t read_answer(ist_ios *ios, struct reading *r, int answers, const c
     for (;;) {
         bool asked = false;
         char host[sizeof ios->hostname] = "";
-        look_for_echo(r);
+        look_for_echo(ios, r);
         int mode = r->buf.len > r->after
                        ? ist_ios_prompt(r->buf.data + r->after, r->buf.len - r->after,
                                         ios->hostname[0] ? ios->hostname : NULL, host, sizeof host)
@@ -221,12 +250,12 @@ static int32_t enable(ist_ios *ios, const char *secret, ist_error *err)
     struct reading r = {.buf = {.max = IOS_MAX_OUTPUT}, .echo = "enable"};
     int32_t rc = ist_ssh_send(ios->ssh, "enable\r", 7, err);
     int64_t until = ist_now_ms(&ios->env) + 10000;
-    bool sent = false;
-    while (rc == IST_OK && ist_now_ms(&ios->env) < until) {
+    bool sent = false, refused = false;
+    while (rc == IST_OK && !refused && ist_now_ms(&ios->env) < until) {
         rc = ios_receive(ios, &r, 250, err);
         if (rc == IST_AGAIN)
             rc = IST_OK;
-        look_for_echo(&r);
+        look_for_echo(ios, &r);
         int mode = rc == IST_OK && r.echoed && r.buf.len > r.after
                        ? ist_ios_prompt(r.buf.data + r.after, r.buf.len - r.after, ios->hostname, NULL, 0)
                        : 0;
@@ -234,17 +263,23 @@ static int32_t enable(ist_ios *ios, const char *secret, ist_error *err)
             ios->mode = mode;
             break;
         }
-        if (rc == IST_OK && ios_ends_with(ios_last_line(&r), "Password:") && !sent) {
+        bool asks = rc == IST_OK && ios_ends_with(ios_last_line(&r), "Password:");
+        // Asked once more: it was the wrong one, and goes on being it.
+        refused = asks && (sent || !secret);
+        if (asks && !refused) {
             sent = true;
             ist_buf_puts(&r.buf, "\n");
-            rc = ist_ssh_send(ios->ssh, secret ? secret : "", secret ? strlen(secret) : 0, err);
+            rc = ist_ssh_send(ios->ssh, secret, strlen(secret), err);
             if (rc == IST_OK)
                 rc = ist_ssh_send(ios->ssh, "\r", 1, err);
         }
     }
     ist_buf_free(&r.buf);
     if (rc == IST_OK && ios->mode != '#') {
-        rc = ist_fail(err, IST_ERR_DENIED, ist_ssh_peer(ios->ssh), "no privileged mode (enable was refused)");
+        rc = ist_fail(err, IST_ERR_DENIED, ist_ssh_peer(ios->ssh), "no privileged mode: %s",
+                      sent     ? "the enable secret was refused"
+                      : secret ? "enable was refused"
+                               : "the user has less than privilege 15, and no enable secret is given");
         ist_hint(err, "give the user privilege 15, or the enable secret");
     }
     return rc;

@@ -135,8 +135,16 @@ static bool config_error(const char *line, size_t len)
     static const char *const words[] = {
         "Bad mask", "overlaps with", "Command rejected", "ERROR:", "not supported", "does not exist", NULL};
     // Lines that begin with % and only inform.
-    static const char *const harmless[] = {"Warning",     "warning", "Only classful networks", "% Generating",
-                                           "%Generating", "will be", "Please write mem",       NULL};
+    static const char *const harmless[] = {"Warning",
+                                           "warning",
+                                           "Only classful networks",
+                                           "% Generating",
+                                           "%Generating",
+                                           "will be",
+                                           "Please write mem",
+                                           "Not all config may be removed",
+                                           "No matching route to delete",
+                                           NULL};
     size_t blank = 0;
     while (blank < len && (line[blank] == ' ' || line[blank] == '\t'))
         blank++;

@@ -13,14 +13,28 @@
 
 struct part {
     const char *name;
-    int method;     // of libssh2
-    unsigned index; // of the name-list in KEXINIT
+    int method;          // of libssh2
+    unsigned index;      // of the name-list in KEXINIT
+    const char *keyword; // of IOS: `ip ssh server algorithm KEYWORD ...`
+    // What IOS-XE takes there, the better first (its own help, 17.x; what of it a release knows it says itself).
+    const char *known[8];
 };
 
-static const struct part parts[] = {{"key exchange", LIBSSH2_METHOD_KEX, 0},
-                                    {"host key", LIBSSH2_METHOD_HOSTKEY, 1},
-                                    {"cipher", LIBSSH2_METHOD_CRYPT_CS, 2},
-                                    {"MAC", LIBSSH2_METHOD_MAC_CS, 4}};
+static const struct part parts[] = {
+    {"key exchange",
+     LIBSSH2_METHOD_KEX,
+     0,
+     "kex",
+     {"curve25519-sha256", "ecdh-sha2-nistp521", "ecdh-sha2-nistp384", "ecdh-sha2-nistp256",
+      "diffie-hellman-group16-sha512", "diffie-hellman-group14-sha256", "diffie-hellman-group14-sha1"}},
+    {"host key",
+     LIBSSH2_METHOD_HOSTKEY,
+     1,
+     "hostkey",
+     {"rsa-sha2-512", "rsa-sha2-256", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521",
+      "ssh-rsa"}},
+    {"cipher", LIBSSH2_METHOD_CRYPT_CS, 2, "encryption", {"aes256-ctr", "aes192-ctr", "aes128-ctr"}},
+    {"MAC", LIBSSH2_METHOD_MAC_CS, 4, "mac", {"hmac-sha2-512", "hmac-sha2-256", "hmac-sha1"}}};
 
 static bool fetch(const ist_env *env, int fd, unsigned char *to, size_t len)
 {
@@ -110,12 +124,28 @@ static char *our_list(LIBSSH2_SESSION *session, int method, const char *theirs, 
     return ist_buf_take(&text);
 }
 
+// The line that makes a router offer something that there is here.
+static void advise(ist_buf *hint, const struct part *part, const char *ours)
+{
+    bool any = false;
+    for (size_t i = 0; i < sizeof part->known / sizeof *part->known && part->known[i]; i++) {
+        if (!in_list(ours, part->known[i]))
+            continue;
+        if (!any)
+            ist_buf_printf(hint, "%s`ip ssh server algorithm %s",
+                           hint->len ? ", " : "on the router: ", part->keyword);
+        any = true;
+        ist_buf_printf(hint, " %s", part->known[i]);
+    }
+    ist_buf_puts(hint, any ? "`" : "");
+}
+
 int32_t ssh_explain_negotiation(ist_ssh *ssh, const ist_ssh_options *o, ist_error *err)
 {
     int fd = -1;
     size_t len = 0;
     unsigned char *payload = NULL;
-    ist_buf text = {.max = 2048};
+    ist_buf text = {.max = 2048}, hint = {.max = 1024};
     if (ssh_dial(&ssh->env, o->host, o->port ? o->port : 22, ssh->until, ssh->peer, &fd, NULL) == IST_OK)
         payload = kexinit(&ssh->env, fd, &len);
     if (fd >= 0)
@@ -124,9 +154,11 @@ int32_t ssh_explain_negotiation(ist_ssh *ssh, const ist_ssh_options *o, ist_erro
         bool common;
         char *theirs = name_list(payload, len, parts[i].index);
         char *ours = our_list(ssh->session, parts[i].method, theirs, &common);
-        if (!common)
+        if (!common) {
             ist_buf_printf(&text, "%sno common %s: the host offers %s; here there is %s",
                            text.len ? "; " : "", parts[i].name, theirs, ours);
+            advise(&hint, &parts[i], ours);
+        }
         ist_free(theirs);
         ist_free(ours);
     }
@@ -135,9 +167,12 @@ int32_t ssh_explain_negotiation(ist_ssh *ssh, const ist_ssh_options *o, ist_erro
     // Trying again changes nothing, so this is no network error for whoever waits for a host to come up.
     int32_t rc = ist_fail(err, IST_ERR_REMOTE, ssh->peer, "SSH negotiation failed: %s",
                           *reason ? reason : "the host's offers could not be read");
-    ist_hint(
-        err,
-        "on the router: ip ssh server algorithm kex|hostkey|encryption|mac with one of those named last");
+    char *advice = ist_buf_take(&hint);
+    ist_hint(err, "%s",
+             *advice
+                 ? advice
+                 : "on the router: `show ip ssh` tells what it offers, `ip ssh server algorithm` changes it");
+    ist_free(advice);
     ist_free(reason);
     return rc;
 }
