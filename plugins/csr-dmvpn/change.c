@@ -110,10 +110,12 @@ static int32_t take_back(struct csr *c, struct device *d, int32_t rc)
 // Of a change that was begun with a timer: it is kept from here on.
 static int32_t confirm(struct csr *c, struct device *d, bool timed, ist_error *err)
 {
-    int32_t rc = IST_OK;
-    if (d->now.pending)
-        rc = ist_ios_confirm(d->ios, err);
-    else if (timed) {
+    int32_t rc = d->now.pending ? ist_ios_confirm(d->ios, err) : IST_OK;
+    int minutes = d->now.pending;
+    // Refused because there is nothing to confirm any more?
+    if (rc == IST_ERR_REMOTE)
+        ist_ios_pending(d->ios, &minutes, NULL);
+    if (timed && !minutes) {
         rc =
             ist_fail(err, IST_ERR_REMOTE, "router", "the change was taken back before it could be confirmed");
         ist_hint(err, "the router was too slow for `revert_minutes` (%lld)",
