@@ -81,7 +81,7 @@ ok "then all is mended" mended
 
 # ---- too slow: the timer ends before the change is confirmed ----
 shake
-fault 'effect=delay,delay=5000,action=show archive config rollback timer,skip=3'
+fault 'effect=delay,delay=5000,action=show archive config rollback timer,skip=2'
 late() { fails apply && said 'the change was taken back before it could be confirmed'; }
 ok "a change that reverts before it is confirmed is no success" late
 ok "and nothing is left of it" as_shaken

@@ -50,6 +50,8 @@ static void look_for_echoes(struct burst *b)
     while (b->seen < b->count) {
         const char *line = b->lines[b->seen].text;
         const char *at = find_echo(b->ios, text, text + b->r.after, line, b->seen == 0);
+        if (!at && ios_join_echo(b->ios, &b->r, line))
+            continue;
         if (!at)
             break;
         if (b->seen)

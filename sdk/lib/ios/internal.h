@@ -30,6 +30,9 @@ struct reading {
 };
 // Waits for more of it; IST_AGAIN: nothing came.
 int32_t ios_receive(ist_ios *ios, struct reading *r, int64_t wait_ms, ist_error *err);
+// A router that logs to this terminal does so in the middle of an echo, too: takes the log line out of one, if that is
+// what keeps it from being seen (and keeps it aside), so that it is in one piece. True: it did.
+bool ios_join_echo(ist_ios *ios, struct reading *r, const char *echo);
 const char *ios_last_line(const struct reading *r);
 bool ios_ends_with(const char *line, const char *end); // but for spaces
 // What was printed from `from` (behind an echo) up to `end` (where a prompt begins), log lines kept aside. The caller's.

@@ -38,24 +38,34 @@ static void keep_log(ist_ios *ios, const char *line, size_t len)
     ist_buf_puts(&ios->logs, "\n");
 }
 
-// A router that logs to this terminal does so in the middle of an echo too: without those lines, and the line feeds
-// around them, what was typed is in one piece again.
-static void join_echo(ist_ios *ios, struct reading *r)
+// Does `line` end one text, at `end`, and go on at `rest`?
+static bool is_broken(const char *from, const char *end, const char *rest, const char *line)
 {
-    for (char *line = r->buf.data; line && *line;) {
+    const size_t len = strlen(line);
+    for (size_t n = 1; n < len && (size_t)(end - from) >= n; n++) {
+        if (memcmp(end - n, line, n) == 0 && strncmp(rest, line + n, len - n) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool ios_join_echo(ist_ios *ios, struct reading *r, const char *echo)
+{
+    char *from = r->buf.data ? r->buf.data + r->after : NULL;
+    for (char *line = from; line && *line;) {
         size_t len = strcspn(line, "\n");
         if (!line[len])
             break; // not finished
-        if (line > r->buf.data && ios_is_log_line(line, len)) {
+        char *rest = line + len + 1;
+        if (line > from && ios_is_log_line(line, len) && is_broken(from, line - 1, rest, echo)) {
             keep_log(ios, line, len);
-            char *from = line - 1, *rest = line + len + 1;
-            memmove(from, rest, strlen(rest) + 1);
-            r->buf.len -= (size_t)(rest - from);
-            line = from;
-        } else {
-            line += len + 1;
+            r->buf.len -= (size_t)(rest - (line - 1));
+            memmove(line - 1, rest, strlen(rest) + 1);
+            return true;
         }
+        line = rest;
     }
+    return false;
 }
 
 static void look_for_echo(ist_ios *ios, struct reading *r)
@@ -63,10 +73,8 @@ static void look_for_echo(ist_ios *ios, struct reading *r)
     if (r->echoed || !r->echo)
         return;
     char *at = r->buf.data ? strstr(r->buf.data, r->echo) : NULL;
-    if (!at && r->buf.data && memchr(r->buf.data, '%', r->buf.len)) {
-        join_echo(ios, r);
+    if (!at && ios_join_echo(ios, r, r->echo))
         at = strstr(r->buf.data, r->echo);
-    }
     if (at) {
         r->echoed = true;
         r->after = (size_t)(at - r->buf.data) + strlen(r->echo);
