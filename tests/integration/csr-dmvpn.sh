@@ -235,6 +235,8 @@ ok "and what was sent before it is taken back" taken_back
 ok "apply goes on from there" csr apply
 
 # ---- another operator ----
+# Only where it is exclusive a router tells who is in it.
+configure 'configuration mode exclusive auto' >"$TMP/typed"
 mkfifo "$TMP/keys"
 other() {
     ssh_router -tt <"$TMP/keys" >"$TMP/other" 2>&1 &
