@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lab-lib.sh"
 . "$(dirname "$0")/router-lib.sh"
-export ISTHMUS_LAB_MINUTE_MS=800 # a minute of the lab's routers
+export ISTHMUS_LAB_MINUTE_MS=3000 # a minute of the lab's routers
 start_lab
 ok "there is a VPC with the walk-through's subnets" make_vpc
 # The same for a verify that is to fail: a tunnel that does not come up is not waited for.

@@ -13,7 +13,8 @@ typedef struct ist_aws ist_aws; // one account and region; for one thread
 
 typedef struct ist_aws_options {
     uint32_t size;
-    const char *region;   // NULL: AWS_REGION, AWS_DEFAULT_REGION, the profile's, that of the instance it runs on
+    const char
+        *region; // NULL: AWS_REGION, AWS_DEFAULT_REGION, the profile's, that of the instance it runs on
     const char *profile;                                 // NULL: AWS_PROFILE, else "default"
     const char *role_arn;                                // assumed with the chain's credentials, or NULL
     const char *access_key, *secret_key, *session_token; // explicit: no chain

@@ -33,12 +33,13 @@ extern "C" {
         "cloudformation:ExecuteChangeSet", "cloudformation:ContinueUpdateRollback",                          \
         "cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents",                               \
         "cloudformation:DescribeStackResources", "cloudformation:GetTemplate", "cloudformation:DeleteStack", \
-        "ec2:DescribeImages", "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeKeyPairs", "ssm:GetParameter", "ec2:DescribeInstances", "ec2:DescribeNetworkInterfaces",  \
-        "ec2:DescribeSubnets", "ec2:DescribeSecurityGroups", "ec2:DescribeAddresses", "ec2:RunInstances",    \
-        "ec2:StartInstances", "ec2:StopInstances", "ec2:ModifyInstanceAttribute", "ec2:TerminateInstances",  \
-        "ec2:CreateTags", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface",                        \
-        "ec2:ModifyNetworkInterfaceAttribute", "ec2:AttachNetworkInterface", "ec2:CreateSecurityGroup",      \
-        "ec2:DeleteSecurityGroup", "ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress",    \
+        "ec2:DescribeImages", "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeKeyPairs",                   \
+        "ssm:GetParameter", "ec2:DescribeInstances", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", \
+        "ec2:DescribeSecurityGroups", "ec2:DescribeAddresses", "ec2:RunInstances", "ec2:StartInstances",     \
+        "ec2:StopInstances", "ec2:ModifyInstanceAttribute", "ec2:TerminateInstances", "ec2:CreateTags",      \
+        "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:ModifyNetworkInterfaceAttribute",   \
+        "ec2:AttachNetworkInterface", "ec2:CreateSecurityGroup", "ec2:DeleteSecurityGroup",                  \
+        "ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress",                               \
         "ec2:AuthorizeSecurityGroupEgress", "ec2:RevokeSecurityGroupEgress", "ec2:AllocateAddress",          \
         "ec2:ReleaseAddress", "ec2:AssociateAddress", "ec2:DisassociateAddress"
 

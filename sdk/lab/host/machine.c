@@ -19,7 +19,7 @@
 extern char **environ;
 
 static const char *const tools[] = {
-    // a line each
+// a line each
 #include "tools.inc"
 };
 

@@ -26,8 +26,7 @@ static int32_t ask(const ist_env *env, const void *arg, ist_buf *out, ist_error 
 
 static int32_t fetch(ist_kube *kube, const struct kube_eks *eks, ist_error *err)
 {
-    const struct signer signer = {
-        .login = &kube->login, .eks = eks, .skew_ms = kube->aws->skew_ms};
+    const struct signer signer = {.login = &kube->login, .eks = eks, .skew_ms = kube->aws->skew_ms};
     char *text = NULL;
     size_t len = 0;
     int32_t rc = IST_OK;
