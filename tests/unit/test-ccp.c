@@ -269,13 +269,24 @@ static void a_cluster_is_ordered_and_waited_for(void **state)
     assert_int_equal(fakehost_changes(f->host), 0);
 }
 
-static void a_session_that_ends_while_waiting_is_renewed(void **state)
+static void session_ends_while_waiting(struct fixture *f, int v2_only)
 {
-    struct fixture *f = *state;
+    f->world.v2_only = v2_only;
     f->world.polls_to_ready = 3;
     f->world.expire_at_poll = 2;
     assert_int_equal(fakehost_converge(f->host), IST_OK);
     assert_int_equal(f->world.posts, 1);
+    assert_true(f->world.polls > 3);
+}
+
+static void a_session_that_ends_while_waiting_is_renewed(void **state)
+{
+    session_ends_while_waiting(*state, 0);
+}
+
+static void a_cookie_that_ends_while_waiting_is_renewed(void **state)
+{
+    session_ends_while_waiting(*state, 1);
 }
 
 static void a_platform_of_version_2_is_logged_in_to(void **state)
@@ -703,6 +714,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_cluster_is_ordered_and_waited_for),
         CASE(a_session_that_ends_while_waiting_is_renewed),
+        CASE(a_cookie_that_ends_while_waiting_is_renewed),
         CASE(a_platform_of_version_2_is_logged_in_to),
         CASE(a_certificate_is_verified_against_what_was_named),
         CASE(a_wrong_password_is_refused_without_telling_it),
