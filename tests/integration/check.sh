@@ -259,7 +259,7 @@ Y
 }
 tenants on_prem_kubeconfigs.west-2
 says "valid: 3 steps" "ccp: kubeconfigs of several clusters, by name and as a map"
-tenants on_prem_kubeconfigz.west-2
+tenants on_prem_kubeconfgs.west-2
 says "did you mean \`on_prem_kubeconfigs\`?" "and a name that is none of its outputs"
 
 # ---- a step that is wrong in several ways
