@@ -135,7 +135,7 @@ static void frr_lines(FILE *out, const char *all, const char *section)
             free(at);
             at = lab_strdup(line);
         }
-        if (indent && inside && section && *section == 'i')
+        if (indent && inside && *section == 'i')
             tunnel_line(out, line, all);
         else if (indent && inside)
             ospf_line(out, line);

@@ -74,7 +74,7 @@ static int32_t feed_list(struct kube_proto_page *page, const char *bytes, size_t
 {
     int32_t rc = IST_OK;
     while (rc == IST_OK && page->left) {
-        size_t from = *at, next = *at, len;
+        size_t from = *at, next = from, len;
         unsigned char key;
         int head = take_head(bytes, room, &next, &key, &len);
         if (head == 0)
