@@ -15,23 +15,7 @@ typed() { printf '%s\n' 'terminal length 0' "$@" exit | ssh_router -tt | tr -d '
 configure 'interface GigabitEthernet2' 'ip address 10.0.109.10 255.255.255.0' 'no shutdown' \
     'username reader privilege 1 password 0 reader-pw' 'enable secret enable-pw' >"$TMP/typed"
 ssh-keyscan -p "$PORT" "$ADDRESS" >"$HOME/.ssh/known_hosts" 2>/dev/null
-cat >"$TMP/in.yaml" <<Y
-where: existing
-ike_keyring_peer:
-  ip_range: {start: 0.0.0.0, end: 0.0.0.0}
-  pre-shared-key: abcdefghijklmn012345
-ike_profile: {remote_peer_ip: $HUB}
-DmvpnIp: 10.250.0.9
-DmvpnNetmask: 255.255.255.0
-nhrp: {key: keykey00, HubTunnelIP: 10.250.0.1}
-ospf: {processId: 10, tunnelNetwork: 10.250.0.0, tunnelWildcard: 0.0.0.255, vpcArea: 2, tunnelArea: 0}
-announce: [10.0.109.0/24, 10.0.110.0/24]
-onPremCidr: 10.1.0.0/16
-onPremPodCidr: 192.168.0.0/16
-ssh: {host: $ADDRESS, port: $PORT, private_key: $TMP/key}
-revert_minutes: 2
-settle: 60s
-Y
+existing_router 'revert_minutes: 2' 'settle: 60s' >"$TMP/in.yaml"
 JOURNAL=$TMP/r/journal.jsonl
 running() { typed 'show running-config' | sed -n '/^version/,/^end/p' >"${1:-$TMP/now}"; }
 seen() { grep -c "\"action\": *\"$1" "$JOURNAL"; }

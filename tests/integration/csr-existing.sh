@@ -18,23 +18,7 @@ configure 'interface GigabitEthernet2' 'ip address 10.0.109.10 255.255.255.0' 'n
     'username reader privilege 1 password 0 reader-pw' 'enable secret 0 enable-pw' \
     'interface Loopback7' 'ip address 10.99.0.1 255.255.255.255' 'ip route 10.98.0.0 255.255.0.0 10.0.109.1' >"$TMP/typed"
 typed 'write memory' 'show running-config' >"$TMP/original"
-cat >"$TMP/in.yaml" <<Y
-where: existing
-ike_keyring_peer:
-  ip_range: {start: 0.0.0.0, end: 0.0.0.0}
-  pre-shared-key: abcdefghijklmn012345
-ike_profile: {remote_peer_ip: $HUB}
-DmvpnIp: 10.250.0.9
-DmvpnNetmask: 255.255.255.0
-nhrp: {key: keykey00, HubTunnelIP: 10.250.0.1}
-ospf: {processId: 10, tunnelNetwork: 10.250.0.0, tunnelWildcard: 0.0.0.255, vpcArea: 2, tunnelArea: 0}
-announce: [10.0.109.0/24, 10.0.110.0/24]
-onPremCidr: 10.1.0.0/16
-onPremPodCidr: 192.168.0.0/16
-ssh: {host: $ROUTER, port: $PORT, private_key: $TMP/key}
-nbma_address: 198.51.100.7
-settle: 60s
-Y
+existing_router 'nbma_address: 198.51.100.7' 'settle: 60s' >"$TMP/in.yaml"
 said() { grep -qF -- "$1" "$TMP/plan.json" "$TMP/plan.err" || { cat "$TMP/plan.err"; return 1; }; }
 shows() { grep -qF -- "$1" "$TMP/plan.json" || { cat "$TMP/plan.json"; return 1; }; }
 running() { typed 'show running-config' >"$TMP/now"; }
