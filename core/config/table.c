@@ -140,6 +140,27 @@ static void mark_use(const struct table *table, const struct node *node, bool ef
     uses->items[uses->count++] = (struct use){node->key_place, node->key, what, effective};
 }
 
+struct overlap {
+    const json_t *list;
+    size_t one, other; // of its items
+    ist_net4 a, b;
+};
+
+static void tell_overlap(const struct table *table, const ist_field *field, struct place place,
+                         struct overlap of)
+{
+    char *one = ist_printf("%s[%zu]", field->name, of.one),
+         *other = ist_printf("%s[%zu]", field->name, of.other);
+    char *picture = ist_net_picture((ist_net_bar[]){{one, of.a}, {other, of.b}}, 2);
+    diag_error(table->scope->diags, place, "`%s`: %s overlaps with %s", other,
+               json_string_value(json_array_get(of.list, of.other)),
+               json_string_value(json_array_get(of.list, of.one)));
+    diag_hint(table->scope->diags, "%s", picture);
+    ist_free(picture);
+    ist_free(other);
+    ist_free(one);
+}
+
 // Networks of one list that overlap are a slip of the hand wherever they stand.
 static void say_overlap(const struct table *table, const ist_field *field, const struct node *node,
                         const json_t *list)
@@ -158,8 +179,7 @@ static void say_overlap(const struct table *table, const ist_field *field, const
                 !ist_net4_overlap(na, nb))
                 continue;
             const struct node *item = node->kind == NODE_LIST && i < node->count ? node->items[i] : node;
-            diag_error(table->scope->diags, item->place, "`%s[%zu]`: %s overlaps with %s", field->name, i, a,
-                       b);
+            tell_overlap(table, field, item->place, (const struct overlap){list, k, i, nb, na});
             found = true;
         }
     }

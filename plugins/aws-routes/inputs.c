@@ -31,15 +31,18 @@ int32_t routes_check(const ist_host *host, ist_call *call)
     char paths[66][40] = {"onPremCidr", "onPremPodCidr"};
     ist_checking *c = ist_checking_new(&(ist_env){host, call});
     size_t count = 2;
+    ist_checking_shows(c, "vpc_cidr");
     for (size_t i = 0; i < json_array_size(ist_checking_at(c, "extra_cidrs")) && count < 66; i++)
         snprintf(paths[count++], sizeof(paths[0]), "extra_cidrs[%zu]", i);
+    for (size_t i = 0; i < count; i++)
+        ist_checking_shows(c, paths[i]);
     for (size_t i = 0; i < count; i++) {
-        const char *text = ist_checking_text(c, paths[i]);
         ist_check_hosts_net(c, paths[i]);
         ist_check_apart(c, "vpc_cidr", paths[i], why);
         if (i == 1)
             ist_check_on_prem(c, "name the wider one only, or keep them apart");
-        for (size_t k = 0; k < i && i > 1 && text != NULL; k++)
+        // Of those in one list it is said where the list is read, unless some of it is not known yet.
+        for (size_t k = 0; k < (ist_is_known(c, "extra_cidrs") ? 2 : i) && i > 1; k++)
             ist_check_apart(c, paths[k], paths[i], "name the wider one only, or keep them apart");
     }
     const json_t *tables = ist_checking_at(c, "route_tables");

@@ -1,5 +1,7 @@
 #include "drift.h"
 
+#include "stack.h"
+
 #include <string.h>
 
 void drift_free(struct drift *d)
@@ -12,6 +14,7 @@ void drift_free(struct drift *d)
 // ---- what there is ----
 
 struct world {
+    ist_aws *aws;
     const json_t *template;
     json_t *resources; // object: logical name -> id
     json_t *subnets;   // object: id -> true
@@ -149,6 +152,35 @@ static const json_t *route_of(const json_t *table, const char *network)
     return NULL;
 }
 
+// 1: a gateway that a route of the stack is to lead to is no more, or leads nowhere. Asked only of routes that are not
+// as they should be.
+static int32_t is_gateway_gone(ist_aws *aws, const char *id, int nat, int *gone, ist_error *err)
+{
+    json_t *params = json_pack("{s:[{s:s, s:[s]}]}", "Filter", "Name",
+                               nat ? "nat-gateway-id" : "internet-gateway-id", "Value", id);
+    json_t *found = NULL;
+    const int32_t rc =
+        nat ? ist_aws_query_all(aws, "ec2", "DescribeNatGateways", params, "natGatewaySet", &found, err)
+            : ist_aws_query_all(aws, "ec2", "DescribeInternetGateways", params, "internetGatewaySet", &found,
+                                err);
+    const json_t *gateway = json_array_get(found, 0);
+    const char *state = ist_json_str_or(gateway, "state", "");
+    if (rc == IST_OK)
+        *gone = gateway == NULL || (nat ? strncmp(state, "delet", 5) == 0 || strcmp(state, "failed") == 0
+                                        : json_array_size(json_object_get(gateway, "attachmentSet")) == 0);
+    json_decref(found);
+    json_decref(params);
+    return rc;
+}
+
+static int32_t refuse_gone(const char *gateway, const char *logical, ist_error *err)
+{
+    ist_fail(err, IST_ERR_CONFLICT, gateway,
+             "is gone: %s of the stack leads to it, and CloudFormation does not make it again", logical);
+    ist_hint(err, "destroy and apply make the VPC anew");
+    return IST_ERR_CONFLICT;
+}
+
 static int32_t look_at_route(struct world *w, const char *logical, const json_t *resource, ist_error *err)
 {
     const char *table = id_of(w, resource, "RouteTableId");
@@ -161,18 +193,18 @@ static int32_t look_at_route(struct world *w, const char *logical, const json_t 
     if (there == NULL || *wanted == '\0')
         return IST_OK; // it comes with its table
     const char *target = route != NULL ? target_of(route) : "nothing";
-    if (strcmp(target, wanted) != 0) {
-        note(
-            w, logical, target, wanted, route != NULL ? "ReplaceRoute" : "CreateRoute",
-            json_pack("{s:s, s:s, s:s}", "RouteTableId", table, "DestinationCidrBlock", network, by, wanted));
+    const int as_made = strcmp(target, wanted) == 0;
+    int gone = 0;
+    if (as_made && !is(route, "state", "blackhole"))
         return IST_OK;
-    }
-    if (!is(route, "state", "blackhole"))
-        return IST_OK;
-    ist_fail(err, IST_ERR_CONFLICT, wanted,
-             "is gone: %s of the stack leads to it, and CloudFormation does not make it again", logical);
-    ist_hint(err, "destroy and apply make the VPC anew");
-    return IST_ERR_CONFLICT;
+    const int32_t rc = is_gateway_gone(w->aws, wanted, strcmp(by, "NatGatewayId") == 0, &gone, err);
+    if (rc != IST_OK)
+        return rc;
+    if (gone || as_made)
+        return refuse_gone(wanted, logical, err);
+    note(w, logical, target, wanted, route != NULL ? "ReplaceRoute" : "CreateRoute",
+         json_pack("{s:s, s:s, s:s}", "RouteTableId", table, "DestinationCidrBlock", network, by, wanted));
+    return IST_OK;
 }
 
 // The association of a subnet: in which table, and as what. Borrowed; NULL: the VPC's main table counts.
@@ -215,7 +247,7 @@ static void look_at_association(struct world *w, const char *logical, const json
 int32_t drift_find(ist_aws *aws, const char *stack_id, const json_t *template, const struct network *network,
                    struct drift *drift, ist_error *err)
 {
-    struct world w = {.template = template, .drift = drift};
+    struct world w = {.aws = aws, .template = template, .drift = drift};
     const json_t *resources = json_object_get(template, "Resources");
     const char *logical;
     json_t *resource;
@@ -252,7 +284,9 @@ json_t *drift_standing(const struct drift *drift, const json_t *template)
     json_object_foreach(drift->subnets, logical, id)
     {
         json_t *subnet = json_object_get(json_object_get(standing, "Resources"), logical);
-        json_object_set_new(json_object_get(subnet, "Properties"), "CidrBlock", json_string(""));
+        json_t *properties = json_object_get(subnet, "Properties");
+        json_object_set(subnet, STACK_GONE, json_object_get(properties, "CidrBlock"));
+        json_object_set_new(properties, "CidrBlock", json_string(""));
     }
     return standing;
 }

@@ -15,8 +15,8 @@ void drift_free(struct drift *drift);
 // template: of the stack, as CloudFormation has it. IST_ERR_CONFLICT: something is gone that nothing brings back.
 int32_t drift_find(ist_aws *aws, const char *stack_id, const json_t *template, const struct network *network,
                    struct drift *drift, ist_error *err);
-// The template in which the subnets that are gone have no addresses any more: what is made of it names them anew. New
-// reference.
+// The template in which the subnets that are gone have no addresses any more (but STACK_GONE): what is made of it names
+// them anew. New reference.
 json_t *drift_standing(const struct drift *drift, const json_t *template);
 // Makes the calls; what is lost on the way shows when the network is read again, which is the caller's.
 int32_t drift_mend(ist_aws *aws, const struct drift *drift, ist_error *err);

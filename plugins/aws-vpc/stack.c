@@ -7,8 +7,7 @@
 
 #include <string.h>
 
-#define RESOURCE     "stack"
-#define TEMPLATE_MAX 51200 // bytes of TemplateBody: CloudFormation's quotas
+#define RESOURCE "stack"
 
 static const json_t *record_of(const json_t *recorded)
 {
@@ -107,6 +106,11 @@ static void verdict_free(struct verdict *v)
     drift_free(&v->drift);
 }
 
+static int32_t failed_with(const ist_error *err)
+{
+    return err != NULL && err->code != 0 ? err->code : IST_ERR_REMOTE;
+}
+
 static json_t *zones_of(ist_aws *aws, ist_error *err)
 {
     json_t *filter = network_filter("state", "available"), *zones = NULL, *zone, *names = NULL;
@@ -143,7 +147,7 @@ static int32_t read_templates(ist_aws *aws, const json_t *inputs, const struct n
     if (rc == IST_OK && stack_needs_zones(inputs, standing)) {
         zones = zones_of(aws, err);
         if (zones == NULL)
-            rc = err != NULL && err->code != 0 ? err->code : IST_ERR_REMOTE;
+            rc = failed_with(err);
     }
     if (rc == IST_OK)
         v->after = stack_template(inputs, zones, standing);
@@ -341,11 +345,41 @@ static char *reason_of(const struct verdict *v)
     return reason;
 }
 
+// The template of a stack that is made, or made anew. New reference; NULL after a failure.
+static json_t *template_anew(ist_aws *aws, const json_t *inputs, ist_error *err)
+{
+    json_t *zones = zones_of(aws, err);
+    json_t *template = zones != NULL ? stack_template(inputs, zones, NULL) : NULL;
+    json_decref(zones);
+    return template;
+}
+
+// What apply would send, and find too large then.
+static int32_t check_size(ist_aws *aws, const json_t *inputs, const struct verdict *v, ist_error *err)
+{
+    const int anew = v->action == IST_CREATE || v->action == IST_REPLACE;
+    json_t *template = anew ? template_anew(aws, inputs, err) : json_incref(v->after);
+    if (template == NULL)
+        return anew ? failed_with(err) : IST_OK;
+    char *text = ist_json_text(template), *name = ist_printf("%s-vpc", ist_json_str_or(inputs, "name", ""));
+    const int32_t rc = ist_stack_check_template(name, text, err);
+    if (rc != IST_OK)
+        ist_hint(err, "name fewer subnets: %zu public and %zu private ones are too many for one stack",
+                 json_array_size(json_object_get(inputs, "public_cidrs")),
+                 json_array_size(json_object_get(inputs, "private_cidrs")));
+    ist_free(name);
+    ist_free(text);
+    json_decref(template);
+    return rc;
+}
+
 int32_t stack_plan(const ist_env *env, ist_aws *aws, const json_t *inputs, const json_t *recorded,
                    const struct network *network, uint32_t *action, ist_error *err)
 {
     struct verdict v = {0};
-    const int32_t rc = judge(aws, inputs, recorded, network, &v, err);
+    int32_t rc = judge(aws, inputs, recorded, network, &v, err);
+    if (rc == IST_OK && v.action != 0)
+        rc = check_size(aws, inputs, &v, err);
     if (rc == IST_OK && v.action != 0) {
         char *reason = reason_of(&v);
         ist_change(env, v.action, RESOURCE, reason);
@@ -378,11 +412,7 @@ static int32_t send(const ist_env *env, ist_aws *aws, const json_t *inputs, cons
                                      .token = token,
                                      .timeout_ms = timeout_of(inputs),
                                      .before = v != NULL ? v->before : NULL};
-    const int32_t rc = strlen(text) <= TEMPLATE_MAX
-                           ? ist_stack_apply(env, aws, &change, id, err)
-                           : ist_fail(err, IST_ERR_LIMIT, name,
-                                      "%zu KiB of template, and CloudFormation takes 50: name fewer subnets",
-                                      strlen(text) >> 10);
+    const int32_t rc = ist_stack_apply(env, aws, &change, id, err);
     ist_free(text);
     return rc;
 }
@@ -390,13 +420,10 @@ static int32_t send(const ist_env *env, ist_aws *aws, const json_t *inputs, cons
 static int32_t make(const ist_env *env, ist_aws *aws, const json_t *inputs, const char *name,
                     const char *token, char **id, ist_error *err)
 {
-    json_t *zones = zones_of(aws, err);
-    if (zones == NULL)
-        return err != NULL && err->code != 0 ? err->code : IST_ERR_REMOTE;
-    json_t *template = stack_template(inputs, zones, NULL);
-    const int32_t rc = send(env, aws, inputs, name, token, template, NULL, id, err);
+    json_t *template = template_anew(aws, inputs, err);
+    const int32_t rc =
+        template != NULL ? send(env, aws, inputs, name, token, template, NULL, id, err) : failed_with(err);
     json_decref(template);
-    json_decref(zones);
     return rc;
 }
 

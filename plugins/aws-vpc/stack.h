@@ -15,8 +15,10 @@ int32_t stack_apply(const ist_env *env, ist_aws *aws, const json_t *inputs, json
                     const struct network *network, ist_error *err);
 int32_t stack_destroy(const ist_env *env, ist_aws *aws, const json_t *inputs, const json_t *recorded,
                       ist_error *err);
+// In a template, of a subnet that was deleted by hand, whose CidrBlock is "" then: the addresses that it had.
+#define STACK_GONE "Gone"
 // The template, with the zones that new subnets are spread over (array of strings). before: the one that the stack has,
-// whose subnets stay what they are; NULL: a new stack. New reference.
+// whose subnets stay what they are, and where one that is gone goes back to its zone; NULL: a new stack. New reference.
 json_t *stack_template(const json_t *inputs, const json_t *zones, const json_t *before);
 int stack_needs_zones(const json_t *inputs,
                       const json_t *before); // is there a subnet that the stack has not yet?

@@ -114,7 +114,8 @@ static size_t number_of(const char *logical, const char *kind)
     return *end == '\0' ? number : 0;
 }
 
-// Of a stack as it stands: the number of the subnet of this network and (borrowed) its zone; 0: none. *last: the highest.
+// Of a stack as it stands: the number of the subnet of this network and (borrowed) its zone; 0: none, and *zone is that of
+// one that was deleted by hand, or as it was. *last: the highest number.
 static size_t number_in(const json_t *before, const char *kind, const char *cidr, const char **zone,
                         size_t *last)
 {
@@ -125,34 +126,74 @@ static size_t number_in(const json_t *before, const char *kind, const char *cidr
     json_object_foreach(json_object_get(before, "Resources"), logical, resource)
     {
         const size_t number = number_of(logical, kind);
+        const char *own = ist_json_str_or(resource, "Properties.CidrBlock", "");
         if (number > *last)
             *last = number;
-        if (number > 0 && strcmp(ist_json_str_or(resource, "Properties.CidrBlock", ""), cidr) == 0) {
+        if (number == 0 || strcmp(*own != '\0' ? own : ist_json_str_or(resource, STACK_GONE, ""), cidr) != 0)
+            continue;
+        *zone = ist_json_str(resource, "Properties.AvailabilityZone");
+        if (*own != '\0')
             found = number;
-            *zone = ist_json_str(resource, "Properties.AvailabilityZone");
-        }
     }
     return found;
+}
+
+// How many of the subnets of this kind are in a zone.
+static size_t count_in(const json_t *resources, const char *kind, const char *zone)
+{
+    const char *logical;
+    json_t *resource;
+    size_t count = 0;
+    json_object_foreach((json_t *)resources, logical, resource)
+    {
+        count += number_of(logical, kind) > 0 &&
+                 strcmp(ist_json_str_or(resource, "Properties.AvailabilityZone", ""), zone) == 0;
+    }
+    return count;
+}
+
+// Where a new subnet goes: back to where it was, else to the first zone of those that have the fewest. Borrowed.
+static const char *zone_for(const json_t *resources, const char *kind, const json_t *zones, const char *was)
+{
+    const char *best = NULL;
+    size_t least = 0, i;
+    json_t *zone;
+    json_array_foreach((json_t *)zones, i, zone)
+    {
+        const char *name = json_string_value(zone);
+        const size_t count = count_in(resources, kind, name);
+        if (was != NULL && strcmp(was, name) == 0)
+            return name;
+        if (best == NULL || count < least) {
+            best = name;
+            least = count;
+        }
+    }
+    return best;
 }
 
 static void add_subnets(json_t *resources, const json_t *inputs, const json_t *zones, const json_t *before,
                         const char *name, int public)
 {
     const char *kind = public ? "Public" : "Private";
-    const size_t count = json_array_size(zones);
-    size_t i, fresh = 0;
+    const json_t *cidrs = json_object_get(inputs, public ? "public_cidrs" : "private_cidrs");
     json_t *cidr;
-    json_array_foreach(json_object_get(inputs, public ? "public_cidrs" : "private_cidrs"), i, cidr)
-    {
-        const char *zone = NULL;
-        size_t last, number = number_in(before, kind, json_string_value(cidr), &zone, &last);
-        if (number == 0) {
-            number = last + ++fresh;
-            zone = count > 0 ? json_string_value(json_array_get(zones, (number - 1) % count)) : NULL;
+    for (int fresh = 0; fresh < 2; fresh++) { // first those that stand: the new ones go beside them
+        size_t i, more = 0;
+        json_array_foreach((json_t *)cidrs, i, cidr)
+        {
+            const char *zone = NULL;
+            size_t last, number = number_in(before, kind, json_string_value(cidr), &zone, &last);
+            if ((number == 0) != fresh)
+                continue;
+            if (fresh) {
+                number = last + ++more;
+                zone = zone_for(resources, kind, zones, zone);
+            }
+            if (!public)
+                add_private_table(resources, inputs, name, number);
+            add_subnet(resources, inputs, zone, name, public, number, cidr);
         }
-        if (!public)
-            add_private_table(resources, inputs, name, number);
-        add_subnet(resources, inputs, zone, name, public, number, cidr);
     }
 }
 

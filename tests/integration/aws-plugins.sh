@@ -348,9 +348,28 @@ ok "aws-vpc: a table deleted by hand is told, and what to do" refuses "$PRIVATE:
 made 10.50.1.0/24 10.50.13.0/24 cloud >"$TMP/aws-vpc.yaml"
 ok "aws-vpc: destroy" run aws-vpc destroy
 ok "aws-vpc: takes it away" test "$(aws ec2 describe-vpcs --filters "Name=vpc-id,Values=$MADE" --query 'length(Vpcs)' --output text)" = 0
-made 10.50.1.0/24 10.50.11.0/24,10.50.12.0/24 network >"$TMP/aws-vpc.yaml"
+made 10.50.1.0/24 "$(seq -s, -f '10.50.%.0f.0/24' 2 99)" network >"$TMP/aws-vpc.yaml"
+before=$(writes)
+ok "aws-vpc: more subnets than fit into a template are refused in plan" refuses "and CloudFormation takes 51200" aws-vpc plan
+ok "aws-vpc: before anything is made" test "$(writes)" = "$before"
+made 10.50.1.0/24 10.50.11.0/24,10.50.12.0/24,10.50.13.0/24,10.50.14.0/24,10.50.15.0/24 network >"$TMP/aws-vpc.yaml"
 ok "aws-vpc: and apply at once makes another" run aws-vpc apply
 ok "aws-vpc: a new one" test "$(jq -r .outputs.vpc_id "$TMP/json")" != "$MADE"
+MADE=$(jq -r .outputs.vpc_id "$TMP/json")
+zones() { jq -r '[.outputs.private_subnets | sort_by(.cidr)[].az[-1:]] | join("")' "$TMP/json"; }
+ok "aws-vpc: over the zones" test "$(zones)" = abcda
+for cidr in 10.50.11.0/24 10.50.13.0/24; do aws ec2 delete-subnet --subnet-id "$(subnet_of $cidr)"; done
+ok "aws-vpc: two subnets deleted by hand are made again" run aws-vpc apply
+ok "aws-vpc: where they were" test "$(zones)" = abcda
+made 10.50.1.0/24 10.50.11.0/24,10.50.12.0/24,10.50.14.0/24,10.50.15.0/24 network >"$TMP/aws-vpc.yaml"
+ok "aws-vpc: one less" run aws-vpc apply
+made 10.50.1.0/24 10.50.11.0/24,10.50.12.0/24,10.50.14.0/24,10.50.15.0/24,10.50.16.0/24 network >"$TMP/aws-vpc.yaml"
+ok "aws-vpc: and another one" run aws-vpc apply
+ok "aws-vpc: goes where there is none" test "$(zones)" = abdac
+aws ec2 delete-route --route-table-id "$(table_of "$(subnet_of 10.50.12.0/24)" RouteTableId)" --destination-cidr-block 0.0.0.0/0
+NAT=$(of_stack Nat)
+aws ec2 delete-nat-gateway --nat-gateway-id "$NAT" >/dev/null
+ok "aws-vpc: a gateway that is gone with its route is told in plan" refuses "$NAT: is gone: PrivateDefault2 of the stack leads to it" aws-vpc plan
 ok "aws-vpc: that goes too" run aws-vpc destroy
 mv "$TMP/found.yaml" "$TMP/aws-vpc.yaml"
 mv "$TMP/found.state" "$TMP/aws-vpc.state"

@@ -29,6 +29,11 @@ done
 ok "and shows no key" test -z "$(grep -E 'DEADBEEF0123456789|abcdefghijklmn012345|keykey00' "$TMP/out")"
 exits 1 "a network on premises within the VPC is refused" validate --set vars.onPremCidr=10.0.64.0/18
 says "overlaps with 10.0.0.0/16 of \`vpc_cidr\`" "and says with what"
+says "  = ........########................ .. ..  10.0.64.0/18    onPremCidr" "and shows it beside the VPC, the tunnel and the pods"
+exits 1 "so is a tunnel within it" validate --set pipelines.stars.steps.router.with.DmvpnIp=10.0.64.9 \
+    --set pipelines.stars.steps.router.with.nhrp.HubTunnelIP=10.0.64.1 --set pipelines.stars.steps.router.with.ospf.tunnelNetwork=10.0.64.0
+says "overlaps with 10.0.64.0/24, the network of the tunnel (\`DmvpnIp\`)" "which is said"
+says "  = ........#....................... .. ..  10.0.64.0/24    tunnel" "and shown"
 exits 1 "without the environment it is not" timeout 30 "$ISTHMUS" -C "$SRC/conf.d" validate stars
 says "environment variable ISTHMUS_CCP_URL is not set" "and says what is missing"
 says "environment variable ISTHMUS_HUB_ADDRESS is not set" "all of it at once"

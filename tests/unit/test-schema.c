@@ -193,24 +193,91 @@ static void networks_overlap_or_do_not(void **state)
     assert_int_equal(narrow.prefix, 32);
 }
 
-static void networks_are_drawn_over_what_they_span(void **state)
+static char *drawn(size_t count, const ist_net_bar *named, const char *const *texts)
 {
-    static const char *const texts[] = {"10.0.0.0/16", "10.0.64.0/18", "10.0.255.255/32", "0.0.0.0/0"};
-    ist_net_bar bars[4] = {{"vpc_cidr", {0, 0}}, {"onPremCidr", {0, 0}}, {"host", {0, 0}}, {"all", {0, 0}}};
-    (void)state;
-    for (size_t i = 0; i < 4; i++)
+    ist_net_bar bars[40];
+    for (size_t i = 0; i < count; i++) {
+        bars[i].name = named != NULL ? named[i].name : texts[i];
         assert_int_equal(ist_net4_parse(texts[i], &bars[i].net, NULL), IST_OK);
-    char *three = ist_net_picture(bars, 3), *every = ist_net_picture(bars, 4),
-         *none = ist_net_picture(bars, 0);
-    assert_string_equal(three, "vpc_cidr    10.0.0.0/16        ################################\n"
-                               "onPremCidr  10.0.64.0/18       ........########................\n"
-                               "host        10.0.255.255/32    ...............................#");
-    assert_non_null(strstr(every, "all         0.0.0.0/0          ################################"));
-    assert_non_null(strstr(every, "vpc_cidr    10.0.0.0/16        .#.............................."));
+    }
+    return ist_net_picture(bars, count);
+}
+
+static void networks_are_drawn_over_the_widest_of_those_that_overlap(void **state)
+{
+    static const ist_net_bar names[] = {
+        {"host", {0, 0}}, {"onPremCidr", {0, 0}}, {"vpc_cidr", {0, 0}}, {"all", {0, 0}}};
+    (void)state;
+    char *three = drawn(3, names, (const char *[]){"10.0.255.255/32", "10.0.64.0/18", "10.0.0.0/16"});
+    assert_string_equal(three, "################################  10.0.0.0/16      vpc_cidr\n"
+                               "........########................  10.0.64.0/18     onPremCidr\n"
+                               "...............................#  10.0.255.255/32  host");
+    char *every =
+        drawn(4, names, (const char *[]){"0.0.0.0/32", "10.0.0.0/16", "255.255.255.255/32", "0.0.0.0/0"});
+    assert_string_equal(every, "################################  0.0.0.0/0           all\n"
+                               "#...............................  0.0.0.0/32          host\n"
+                               ".#..............................  10.0.0.0/16         onPremCidr\n"
+                               "...............................#  255.255.255.255/32  vpc_cidr");
+    char *twice = drawn(2, names, (const char *[]){"10.0.0.0/16", "10.0.0.0/16"});
+    assert_string_equal(twice, "################################  10.0.0.0/16  host\n"
+                               "################################  10.0.0.0/16  onPremCidr");
+    char *one = drawn(1, names, (const char *[]){"10.0.0.0/16"}), *none = drawn(0, names, NULL);
+    assert_string_equal(one, "################################  10.0.0.0/16  host");
     assert_string_equal(none, "");
     ist_free(three);
     ist_free(every);
+    ist_free(twice);
+    ist_free(one);
     ist_free(none);
+}
+
+static void networks_that_are_apart_are_drawn_beside_them(void **state)
+{
+    static const ist_net_bar names[] = {
+        {"tunnel", {0, 0}}, {"onPremPodCidr", {0, 0}}, {"onPremCidr", {0, 0}}, {"vpc_cidr", {0, 0}}};
+    (void)state;
+    char *four =
+        drawn(4, names, (const char *[]){"10.250.0.0/24", "192.168.0.0/16", "10.0.64.0/18", "10.0.0.0/16"});
+    assert_string_equal(four, "################################ .. ..  10.0.0.0/16     vpc_cidr\n"
+                              "........########................ .. ..  10.0.64.0/18    onPremCidr\n"
+                              "................................ ## ..  10.250.0.0/24   tunnel\n"
+                              "................................ .. ##  192.168.0.0/16  onPremPodCidr");
+    char *pairs =
+        drawn(4, names, (const char *[]){"10.0.0.0/8", "192.168.0.0/16", "10.128.0.0/9", "192.168.0.0/17"});
+    assert_string_equal(pairs, "################ ................  10.0.0.0/8      tunnel\n"
+                               "........######## ................  10.128.0.0/9    onPremCidr\n"
+                               "................ ################  192.168.0.0/16  onPremPodCidr\n"
+                               "................ ########........  192.168.0.0/17  vpc_cidr");
+    char *apart = drawn(2, names, (const char *[]){"10.1.0.0/16", "10.0.0.0/16"});
+    assert_string_equal(apart, "################ ................  10.0.0.0/16  onPremPodCidr\n"
+                               "................ ################  10.1.0.0/16  tunnel");
+    ist_free(four);
+    ist_free(pairs);
+    ist_free(apart);
+}
+
+// However many there are: some lines, of one width, and how many are left out.
+static void a_picture_of_many_networks_has_an_end(void **state)
+{
+    const char *texts[40];
+    char room[40][19];
+    (void)state;
+    for (size_t count = 0; count <= 40; count++) {
+        size_t lines = 0;
+        for (size_t i = 0; i < count; i++) {
+            ist_net4_text((ist_net4){i < 20 ? (uint32_t)(i / 2) << 28 : (uint32_t)i << 20, i % 2 ? 24 : 16},
+                          room[i]);
+            texts[i] = room[i];
+        }
+        char *picture = drawn(count, NULL, texts), *rest = picture;
+        for (char *line = strsep(&rest, "\n"); line != NULL && *line != '\0';
+             line = strsep(&rest, "\n"), lines++) {
+            const char *name = strrchr(line, ' ');
+            assert_true(strncmp(line, "... and ", 8) == 0 || (name - line) <= 70);
+        }
+        assert_true(lines <= 25 && (count == 0) == (lines == 0));
+        ist_free(picture);
+    }
 }
 
 static void a_table_becomes_a_json_schema(void **state)
@@ -307,7 +374,9 @@ int main(void)
         cmocka_unit_test(types_are_well_formed_or_not),
         cmocka_unit_test(order_and_spelling_never_make_a_difference),
         cmocka_unit_test(networks_overlap_or_do_not),
-        cmocka_unit_test(networks_are_drawn_over_what_they_span),
+        cmocka_unit_test(networks_are_drawn_over_the_widest_of_those_that_overlap),
+        cmocka_unit_test(networks_that_are_apart_are_drawn_beside_them),
+        cmocka_unit_test(a_picture_of_many_networks_has_an_end),
         cmocka_unit_test(a_table_becomes_a_json_schema),
         cmocka_unit_test(yaml_reads_by_the_core_schema),
         cmocka_unit_test(yaml_refuses_what_is_not_plain_data),

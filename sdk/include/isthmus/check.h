@@ -82,6 +82,14 @@ IST_EXPORT int ist_check_mask(ist_checking *checking, const char *path, int wild
 IST_EXPORT int ist_checking_net(const ist_checking *checking, const char *path, ist_net4 *net);
 // The networks at two paths do not overlap; said of the second, with `why` behind it ("" for none).
 IST_EXPORT int ist_check_apart(ist_checking *checking, const char *path, const char *other, const char *why);
+// The same where the first is no input but follows from some: `what` it is, behind "overlaps with 10.0.0.0/24, ", and
+// `name` in the picture.
+IST_EXPORT int ist_check_apart_from(ist_checking *checking, ist_net4 net, const char *name, const char *what,
+                                    const char *other);
+// The picture of networks that overlap shows this one too, as soon as it was told of: the network at `path`, if it is known;
+// or one that is no input.
+IST_EXPORT void ist_checking_shows(ist_checking *checking, const char *path);
+IST_EXPORT void ist_checking_shows_net(ist_checking *checking, ist_net4 net, const char *name);
 // `onPremCidr` and `onPremPodCidr` do not overlap; where pods are in the nodes' network, the second is left out.
 IST_EXPORT int ist_check_on_prem(ist_checking *checking, const char *why);
 

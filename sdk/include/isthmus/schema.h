@@ -34,9 +34,11 @@ IST_EXPORT int32_t ist_net4_parse(const char *text, ist_net4 *net,
 IST_EXPORT int ist_net4_overlap(ist_net4 a, ist_net4 b);
 IST_EXPORT int ist_net4_contains(ist_net4 net, uint32_t address);
 IST_EXPORT void ist_net4_text(ist_net4 net, char text[19]);
-// Networks as bars, a line each, over the addresses that they span together:
-//   vpc_cidr    10.0.0.0/16        ################################
-//   onPremCidr  10.0.64.0/18       ........########................
+// Networks as bars, a line each, sorted by address. Those that share addresses are to scale, each over the widest of them;
+// what lies between them and the others is left out, and of very many some are.
+//   ################################ ..  10.0.0.0/16     vpc_cidr
+//   ........########................ ..  10.0.64.0/18    onPremCidr
+//   ................................ ##  192.168.0.0/16  onPremPodCidr
 typedef struct ist_net_bar {
     const char *name; // borrowed
     ist_net4 net;

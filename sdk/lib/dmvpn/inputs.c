@@ -169,44 +169,64 @@ static void check_needed(ist_checking *c)
     }
 }
 
-// The tunnel's own network is neither on one side of it nor on the other.
-static void check_beside_tunnel(ist_checking *c, const char *path)
+// The tunnel's own network; 0 where it is not known.
+static int tunnel_of(const ist_checking *c, ist_net4 *tunnel)
 {
     uint32_t own, mask;
-    ist_net4 net;
-    if (!ist_checking_net(c, path, &net) || !ipv4_at(c, "DmvpnIp", &own) ||
-        !ipv4_at(c, "DmvpnNetmask", &mask) || !mask)
-        return;
-    const ist_net4 tunnel = {own & mask, (uint8_t)__builtin_popcount(mask)};
-    char text[19];
-    ist_net4_text(tunnel, text);
-    if (ist_net4_overlap(net, tunnel))
-        ist_wrong(c, path, "%s overlaps with %s, the network of the tunnel (`DmvpnIp`)",
-                  ist_checking_text(c, path), text);
+    if (!ipv4_at(c, "DmvpnIp", &own) || !ipv4_at(c, "DmvpnNetmask", &mask) || !mask)
+        return 0;
+    *tunnel = (ist_net4){own & mask, (uint8_t)__builtin_popcount(mask)};
+    return 1;
+}
+
+// It is neither on one side of it nor on the other.
+static void check_beside_tunnel(ist_checking *c, const char *path)
+{
+    ist_net4 tunnel;
+    if (tunnel_of(c, &tunnel))
+        (void)ist_check_apart_from(c, tunnel, "tunnel", "the network of the tunnel (`DmvpnIp`)", path);
+}
+
+// A network of the VPC: its own, or that of a subnet.
+static void check_inside(ist_checking *c, const char *path)
+{
+    static const char *const remote[] = {"onPremCidr", "onPremPodCidr"};
+    check_beside_tunnel(c, path);
+    for (size_t r = 0; r < 2; r++)
+        ist_check_apart(c, path, remote[r],
+                        "nothing could be routed between networks on both sides of the tunnel");
+}
+
+// One that lies within the VPC's network is checked with it.
+static void check_subnet(ist_checking *c, const char *path)
+{
+    ist_net4 vpc, net;
+    if (!ist_checking_net(c, "vpc_cidr", &vpc) || !ist_checking_net(c, path, &net) ||
+        !ist_net4_contains(vpc, net.address))
+        check_inside(c, path);
 }
 
 // The networks behind the endpoint, and what is named by a hub or a subnet, are on this side of the tunnel.
 static void check_networks(ist_checking *c)
 {
-    static const char *const remote[] = {"onPremCidr", "onPremPodCidr"};
-    const char *why = "nothing could be routed between networks on both sides of the tunnel";
+    static const char *const shown[] = {"vpc_cidr", "onPremCidr", "onPremPodCidr"};
+    ist_net4 tunnel;
+    for (size_t i = 0; i < 3; i++)
+        ist_checking_shows(c, shown[i]);
+    if (tunnel_of(c, &tunnel))
+        ist_checking_shows_net(c, tunnel, "tunnel");
     if (ist_check_on_prem(c, "pods and nodes on premises have networks of their own"))
-        check_beside_tunnel(c, remote[0]);
-    check_beside_tunnel(c, remote[1]);
-    check_beside_tunnel(c, "public_subnet.cidr");
+        check_beside_tunnel(c, "onPremCidr");
+    check_beside_tunnel(c, "onPremPodCidr");
+    ist_check_hosts_net(c, "onPremCidr");
+    ist_check_hosts_net(c, "onPremPodCidr");
+    ist_check_vpc(c, "vpc_cidr");
+    check_inside(c, "vpc_cidr");
+    check_subnet(c, "public_subnet.cidr");
     for (size_t i = 0; i < json_array_size(ist_checking_at(c, "private_subnets")); i++) {
         char path[64];
         snprintf(path, sizeof path, "private_subnets[%zu].cidr", i);
-        check_beside_tunnel(c, path);
-    }
-    for (size_t r = 0; r < 2; r++) {
-        ist_check_hosts_net(c, remote[r]);
-        ist_check_apart(c, "public_subnet.cidr", remote[r], why);
-        for (size_t i = 0; i < json_array_size(ist_checking_at(c, "private_subnets")); i++) {
-            char path[64];
-            snprintf(path, sizeof path, "private_subnets[%zu].cidr", i);
-            ist_check_apart(c, path, remote[r], why);
-        }
+        check_subnet(c, path);
     }
 }
 

@@ -9,10 +9,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SHOWN_MAX 16
+
 struct ist_checking {
     ist_env env;
     json_t *inputs, *unknown; // owned
     size_t errors;
+    ist_net_bar shown[SHOWN_MAX]; // names owned
+    size_t shown_count;
+    json_t *drawn; // object: names of the networks that a picture has shown already; owned
 };
 
 ist_checking *ist_checking_new(const ist_env *env)
@@ -20,6 +25,7 @@ ist_checking *ist_checking_new(const ist_env *env)
     ist_checking *c = ist_calloc(1, sizeof(*c));
     c->env = *env;
     c->inputs = ist_inputs(env);
+    c->drawn = json_object();
     if (IST_HAS(env->host, unknown) && env->host->unknown)
         c->unknown = ist_json(env, env->host->unknown(env->call));
     return c;
@@ -30,6 +36,9 @@ int32_t ist_checking_end(ist_checking *c)
     int32_t rc = c->errors ? IST_ERR_INPUT : IST_OK;
     json_decref(c->inputs);
     json_decref(c->unknown);
+    json_decref(c->drawn);
+    for (size_t i = 0; i < c->shown_count; i++)
+        ist_free((char *)(uintptr_t)c->shown[i].name);
     ist_free(c);
     return rc;
 }
@@ -266,28 +275,93 @@ int ist_check_subnets(ist_checking *c, const char *vpc, const char *const *lists
     return good;
 }
 
-// Says that the network at `other` overlaps with the one at `path`, if it does.
-static int are_apart(ist_checking *c, const char *path, const char *other, const char *why, const char *hint)
+// ---- networks that overlap
+
+void ist_checking_shows_net(ist_checking *c, ist_net4 net, const char *name)
 {
-    ist_net4 a, b;
-    if (!ist_checking_net(c, path, &a) || !ist_checking_net(c, other, &b) || !ist_net4_overlap(a, b))
+    if (c->shown_count < SHOWN_MAX)
+        c->shown[c->shown_count++] = (ist_net_bar){ist_strdup(name), net};
+}
+
+void ist_checking_shows(ist_checking *c, const char *path)
+{
+    ist_net4 net;
+    if (ist_checking_net(c, path, &net))
+        ist_checking_shows_net(c, net, path);
+}
+
+static size_t add_bar(ist_net_bar *bars, size_t count, ist_net_bar bar)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(bars[i].name, bar.name) == 0)
+            return count;
+    }
+    bars[count] = bar;
+    return count + 1;
+}
+
+// The two, and what is to be shown beside them: once, however many of them overlap. The caller's, NULL: it has been shown.
+static char *picture_of(ist_checking *c, ist_net_bar a, ist_net_bar b)
+{
+    ist_net_bar bars[SHOWN_MAX + 2];
+    size_t count = 0;
+    if (json_object_get(c->drawn, a.name) && json_object_get(c->drawn, b.name))
+        return NULL;
+    for (size_t i = 0; i < c->shown_count; i++)
+        count = add_bar(bars, count, c->shown[i]);
+    count = add_bar(bars, add_bar(bars, count, a), b);
+    for (size_t i = 0; i < count; i++)
+        json_object_set_new(c->drawn, bars[i].name, json_true());
+    return ist_net_picture(bars, count);
+}
+
+// Says that the network at `other` overlaps with another, `what`, if it does.
+static int are_apart(ist_checking *c, ist_net_bar one, const char *what, const char *other, const char *hint)
+{
+    ist_net4 net;
+    char text[19];
+    if (!ist_checking_net(c, other, &net) || !ist_net4_overlap(one.net, net))
         return 1;
-    char *picture = ist_net_picture((ist_net_bar[]){{path, a}, {other, b}}, 2);
-    char *said = hint ? ist_printf("%s\n%s", hint, picture) : NULL;
-    ist_wrong_hint(c, other, said ? said : picture, "%s overlaps with %s of `%s`%s%s",
-                   ist_checking_text(c, other), ist_checking_text(c, path), path, *why ? ": " : "", why);
+    char *picture = picture_of(c, one, (ist_net_bar){other, net});
+    char *said = hint && picture ? ist_printf("%s\n%s", hint, picture) : NULL;
+    ist_net4_text(one.net, text);
+    ist_wrong_hint(c, other,
+                   said      ? said
+                   : picture ? picture
+                             : hint,
+                   "%s overlaps with %s%s", ist_checking_text(c, other), text, what);
     ist_free(said);
     ist_free(picture);
     return 0;
 }
 
+static int paths_are_apart(ist_checking *c, const char *path, const char *other, const char *why,
+                           const char *hint)
+{
+    ist_net4 net;
+    if (!ist_checking_net(c, path, &net))
+        return 1;
+    char *what = ist_printf(" of `%s`%s%s", path, *why ? ": " : "", why);
+    const int good = are_apart(c, (ist_net_bar){path, net}, what, other, hint);
+    ist_free(what);
+    return good;
+}
+
 int ist_check_apart(ist_checking *c, const char *path, const char *other, const char *why)
 {
-    return are_apart(c, path, other, why, NULL);
+    return paths_are_apart(c, path, other, why, NULL);
+}
+
+int ist_check_apart_from(ist_checking *c, ist_net4 net, const char *name, const char *what, const char *other)
+{
+    char *said = ist_printf(", %s", what);
+    const int good = are_apart(c, (ist_net_bar){name, net}, said, other, NULL);
+    ist_free(said);
+    return good;
 }
 
 int ist_check_on_prem(ist_checking *c, const char *why)
 {
-    return are_apart(c, "onPremCidr", "onPremPodCidr", why,
-                     "leave `onPremPodCidr` out where pods have addresses of the nodes' network");
+    return paths_are_apart(c, "onPremCidr", "onPremPodCidr", why,
+                           "leave `onPremPodCidr` out where pods have addresses of the nodes' network");
 }

@@ -90,6 +90,9 @@
                    "AWS region; without it, the one AWS's own tools would use."),                                    \
     IST_DMVPN_ROW_("profile", "string", NULL, 0, "Profile in AWS's shared files whose credentials are used."),       \
     IST_DMVPN_ROW_("vpc_id", "string", NULL, (vpc) | IST_FORCES_REPLACE, "VPC of the endpoint."),                    \
+    IST_DMVPN_ROW_("vpc_cidr", "cidr", NULL, 0,                                                                      \
+                   "Addresses of the VPC, where they are known beforehand: the tunnel and what is on premises are "  \
+                   "apart from them."),                                                                              \
     IST_DMVPN_ROW_("public_subnet", "object", NULL, (vpc), "Subnet of the outside interface."),                      \
     IST_DMVPN_ROW_("public_subnet.id", "string", NULL, IST_REQUIRED, "Id of the subnet."),                           \
     IST_DMVPN_ROW_("public_subnet.cidr", "cidr", NULL, IST_REQUIRED, "Addresses of the subnet."),                    \
