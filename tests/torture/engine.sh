@@ -380,15 +380,16 @@ stopped verify p --jobs 1
 says "Interrupted: " "verify says that it was stopped"
 says "were not made, or not all." "and that checks are missing"
 one_step ', fault: wait, fault_in: plan'
-stopped plan p
+stopped plan p -v
 says " of 3 steps planned; nothing was changed." "plan says how far it came"
-stopped apply p --yes
+stopped apply p --yes -v
 says " of 3 steps planned; nothing was changed." "so does apply"
 one_step ', fault: wait, fault_in: destroy'
 ist apply p --yes >/dev/null 2>&1
 stopped destroy p --yes
 says "Interrupted: " "destroy says that it was stopped"
 says "not finished; the same command goes on from here." "and that it can go on"
+ist destroy p --yes --forget a >/dev/null 2>&1 # which would wait again
 
 # ---- the lock
 fresh
@@ -461,7 +462,7 @@ fresh
 two_steps
 ist apply p --yes >/dev/null 2>&1
 begin watch p
-watched() { ist status p --output json >"$TMP/status" 2>/dev/null && [ "$(grep -c '"watching"' "$TMP/status")" = 2 ]; }
+watched() { ist status p --output json >"$TMP/status" 2>/dev/null && [ "$(grep -c '"watch": "watching"' "$TMP/status")" = 2 ]; }
 eventually watched
 exits 0 "status shows the watch" ist status p
 says "watched by: pid $PID" "with its process"
