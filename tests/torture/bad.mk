@@ -6,7 +6,7 @@ BAD_FILES = $(BAD_PLUGINS:%=tests/torture/bad/bad-%.so)
 check_DATA = $(BAD_FILES) tests/torture/bad/first-abi.so tests/torture/bad/test-check.so
 EXTRA_DIST += %D%/bad.c %D%/test-check.c %D%/first-abi
 BAD_COMPILE = $(CC) $(IST_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(IST_LDFLAGS) -fPIC -shared
-tests/torture/bad/bad-%.so: %D%/bad.c sdk/include/isthmus/plugin.h
+tests/torture/bad/bad-%.so: %D%/bad.c sdk/include/isthmus/plugin.h sdk/include/isthmus/roles/dmvpn-endpoint.h
 	$(AM_V_CC)$(MKDIR_P) tests/torture/bad && $(BAD_COMPILE) $(AM_CPPFLAGS) -DBAD='"$*"' \
 		$(if $(filter entry,$*),-Dist_plugin_entry=not_the_entry -Wno-missing-prototypes) $(if $(filter symbol,$*),-DBAD_SYMBOL) \
 		-o $@ $(srcdir)/tests/torture/bad.c
