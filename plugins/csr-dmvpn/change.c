@@ -138,7 +138,7 @@ static int32_t read_back(struct csr *c, bool timed, json_t **records, ist_error 
         json_t *config =
             csr_record(c, R_CONFIG) ? json_copy((json_t *)csr_record(c, R_CONFIG)) : json_object();
         json_object_del(config, "routes");
-        json_object_set_new(config, "sections", csr_sections(c->inputs, &c->facts));
+        json_object_set_new(config, "sections", csr_sections(c->inputs, &c->machine));
         json_object_set_new(config, "secrets", secrets);
         json_t *entry = json_object_get(c->recorded, R_CONFIG);
         if (!entry)
@@ -193,7 +193,7 @@ static int32_t change(struct csr *c, struct device *d, ist_error *err)
            *data = csr_record(c, R_CONFIG) ? json_copy((json_t *)csr_record(c, R_CONFIG)) : json_object();
     remember_router(c, d, data);
     // What is about to be sent is ours from now on, whatever happens to this run; what was stays ours until it is gone.
-    json_t *sections = csr_sections(c->inputs, &c->facts), *old = json_object_get(data, "sections");
+    json_t *sections = csr_sections(c->inputs, &c->machine), *old = json_object_get(data, "sections");
     if (json_is_array(old))
         json_array_extend(sections, old);
     json_object_set_new(data, "sections", sections);

@@ -5,6 +5,7 @@
 
 #include <isthmus/alloc.h>
 #include <isthmus/crypto.h>
+#include <isthmus/dmvpn_machine.h>
 #include <isthmus/dmvpn_vm.h>
 #include <isthmus/file.h>
 #include <isthmus/ios_config.h>
@@ -21,16 +22,6 @@
 // port, user}, and `restore`: the lines that undo what was set outside of our own sections
 #define R_CONFIG IST_DMVPN_CONFIG
 
-// What the configuration depends on beside the inputs.
-struct csr_facts {
-    char outside[40], inside[40]; // interfaces
-    char outside_address[16];     // "" where nobody tells
-    char inside_address[16];
-    ist_net4 inside_network; // of the inside interface
-    char gateway[16];        // behind it; "" when nothing announced needs one
-    bool sets_inside;        // the inside interface is ours to set up
-};
-
 enum csr_place { CSR_VPC, CSR_EXISTING, CSR_RENDER };
 
 struct csr {
@@ -38,7 +29,7 @@ struct csr {
     enum csr_place place;
     bool withdraws; // nothing is wanted any more
     bool confirmed; // what this run changed, the router keeps
-    struct csr_facts facts;
+    ist_dmvpn_machine machine;
     json_t *inputs, *recorded;
     ist_dmvpn_vm *vm; // NULL where none is launched
 };
@@ -49,25 +40,20 @@ const char *csr_input(const struct csr *c, const char *path);        // NULL whe
 const json_t *csr_record(const struct csr *c, const char *resource); // its data, NULL when there is none
 bool csr_is_unsettled(const struct csr *c, const char *resource);    // an intent without outcome
 
-// inputs.c: what cannot work is refused before anything is done; what is put right is said.
-void csr_tell(const ist_env *env, const json_t *inputs);
-
 // desired.c: the configuration that the router is to have, secrets marked. The caller's (ist_free_secret).
 // archive: also what a confirmed change needs.
-char *csr_desired(const json_t *inputs, const struct csr_facts *facts, bool archive);
+char *csr_desired(const json_t *inputs, const ist_dmvpn_machine *machine, bool archive);
 // The static routes in it, as configuration lines. New reference.
-json_t *csr_static_routes(const json_t *inputs, const struct csr_facts *facts);
+json_t *csr_static_routes(const json_t *inputs, const ist_dmvpn_machine *machine);
 // The heads of all sections and single lines in it that are ours whole. They are kept in the record: what a later run
 // does not want any more (another OSPF process, another name) is removed. New reference.
-json_t *csr_sections(const json_t *inputs, const struct csr_facts *facts);
+json_t *csr_sections(const json_t *inputs, const ist_dmvpn_machine *machine);
 
-// facts.c: of the inputs alone (a launched router, render), or of what a router tells: its running configuration and
-// `show ip interface brief`. IST_ERR_INPUT names what is missing, and what there is.
-int32_t csr_facts_given(const json_t *inputs, struct csr_facts *facts, ist_error *err);
-int32_t csr_facts_found(const json_t *inputs, const ist_ios_config *running, const json_t *brief,
-                        struct csr_facts *facts, ist_error *err);
-// Does a network lie within the inside interface's own?
-bool csr_is_inside(const struct csr_facts *facts, const char *cidr);
+// facts.c: which interface of a router is outside and which inside, by its running configuration and `show ip interface
+// brief`. IST_ERR_INPUT names what is missing, and what there is.
+extern const ist_dmvpn_kind csr_kind;
+int32_t csr_machine_found(const json_t *inputs, const ist_ios_config *running, const json_t *brief,
+                          ist_dmvpn_machine *machine, ist_error *err);
 
 // device.c: the conversation with it.
 struct device {

@@ -36,15 +36,15 @@ static void add_route(json_t *lines, const char *cidr, const char *device, const
     ist_free(line);
 }
 
-json_t *csr_static_routes(const json_t *inputs, const struct csr_facts *facts)
+json_t *csr_static_routes(const json_t *inputs, const ist_dmvpn_machine *machine)
 {
     json_t *announced = ist_dmvpn_announced(inputs), *routes = ist_dmvpn_static_routes(inputs), *one,
            *lines = json_array();
     size_t i;
     json_array_foreach(announced, i, one)
     {
-        if (!csr_is_inside(facts, json_string_value(one)))
-            add_route(lines, json_string_value(one), "", facts->gateway);
+        if (!ist_dmvpn_is_inside(machine, json_string_value(one)))
+            add_route(lines, json_string_value(one), "", machine->gateway);
     }
     // With its interface, so that the route goes when the tunnel goes.
     json_array_foreach(routes, i, one)
@@ -98,13 +98,13 @@ static void crypto(ist_buf *b, const json_t *in)
 }
 
 // What is announced and is no network of an interface, which `network` statements announce.
-static void filter(ist_buf *b, const json_t *in, const struct csr_facts *facts)
+static void filter(ist_buf *b, const json_t *in, const ist_dmvpn_machine *machine)
 {
     json_t *announced = ist_dmvpn_announced(in), *one;
     size_t i, n = 0;
     json_array_foreach(announced, i, one)
     {
-        if (!csr_is_inside(facts, json_string_value(one)))
+        if (!ist_dmvpn_is_inside(machine, json_string_value(one)))
             ist_buf_printf(b, "ip prefix-list ISTHMUS-VPC seq %zu permit %s\n", 5 * ++n,
                            json_string_value(one));
     }
@@ -144,7 +144,7 @@ static void nhrp(ist_buf *b, const json_t *in)
     json_decref(hubs);
 }
 
-static void tunnel(ist_buf *b, const json_t *in, const struct csr_facts *facts)
+static void tunnel(ist_buf *b, const json_t *in, const ist_dmvpn_machine *machine)
 {
     ist_buf_printf(b, "interface Tunnel0\n ip address %s %s\n no ip redirects\n ip mtu 1400\n",
                    ist_json_str_or(in, "DmvpnIp", ""), ist_json_str_or(in, "DmvpnNetmask", ""));
@@ -158,59 +158,62 @@ static void tunnel(ist_buf *b, const json_t *in, const struct csr_facts *facts)
     ist_buf_printf(b,
                    " tunnel source %s\n tunnel mode gre multipoint\n tunnel key %lld\n"
                    " tunnel protection ipsec profile ISTHMUS\n no shutdown\n",
-                   facts->outside, (long long)ist_json_int(in, "nhrp.network_id", 100));
+                   machine->outside, (long long)ist_json_int(in, "nhrp.network_id", 100));
 }
 
 // Is something of the inside interface's own network announced?
-static bool announces_inside(const json_t *in, const struct csr_facts *facts)
+static bool announces_inside(const json_t *in, const ist_dmvpn_machine *machine)
 {
     json_t *announced = ist_dmvpn_announced(in), *one;
     bool found = false;
     size_t i;
     json_array_foreach(announced, i, one)
     {
-        found = found || csr_is_inside(facts, json_string_value(one));
+        found = found || ist_dmvpn_is_inside(machine, json_string_value(one));
     }
     json_decref(announced);
     return found;
 }
 
-static void ospf(ist_buf *b, const json_t *in, const struct csr_facts *facts)
+static void ospf(ist_buf *b, const json_t *in, const ist_dmvpn_machine *machine)
 {
     struct net_words inside;
     if (ist_json_bool(in, "ospf.filter", 1))
-        filter(b, in, facts);
-    tunnel(b, in, facts);
+        filter(b, in, machine);
+    tunnel(b, in, machine);
     ist_buf_printf(b, "router ospf %lld\n router-id %s\n redistribute static subnets%s\n",
                    (long long)ist_json_int(in, "ospf.processId", 10), ist_json_str_or(in, "DmvpnIp", ""),
                    ist_json_bool(in, "ospf.filter", 1) ? " route-map ISTHMUS-VPC" : "");
     ist_buf_printf(b, " network %s %s area %lld\n", ist_json_str_or(in, "ospf.tunnelNetwork", ""),
                    ist_json_str_or(in, "ospf.tunnelWildcard", ""),
                    (long long)ist_json_int(in, "ospf.tunnelArea", 0));
-    words_of(facts->inside_network, &inside);
-    if (announces_inside(in, facts))
+    words_of(machine->inside_network, &inside);
+    if (announces_inside(in, machine))
         ist_buf_printf(b, " network %s %s area %lld\n", inside.address, inside.wildcard,
                        (long long)ist_json_int(in, "ospf.vpcArea", 0));
 }
 
-char *csr_desired(const json_t *in, const struct csr_facts *facts, bool archive)
+char *csr_desired(const json_t *in, const ist_dmvpn_machine *machine, bool archive)
 {
     struct net_words inside;
+    // The inside interface of a router in a VPC is ours to set up.
+    const bool sets_inside =
+        strcmp(ist_dmvpn_where(in), "existing") != 0 && ist_json_str(in, "private_subnets[0].cidr");
     ist_buf b = {.max = 65536};
-    json_t *routes = csr_static_routes(in, facts), *line;
+    json_t *routes = csr_static_routes(in, machine), *line;
     size_t i;
     if (archive)
         ist_buf_printf(&b, "archive\n path %s\n", ist_json_str_or(in, "archive_path", "bootflash:isthmus"));
     crypto(&b, in);
-    words_of(facts->inside_network, &inside);
+    words_of(machine->inside_network, &inside);
     // Not by DHCP: its default route would compete with the outside one.
-    if (facts->sets_inside)
-        ist_buf_printf(&b, "interface %s\n ip address %s %s\n no shutdown\n", facts->inside,
-                       facts->inside_address, inside.mask);
+    if (sets_inside)
+        ist_buf_printf(&b, "interface %s\n ip address %s %s\n no shutdown\n", machine->inside,
+                       machine->inside_address, inside.mask);
     if (ist_dmvpn_is_static(in))
-        tunnel(&b, in, facts);
+        tunnel(&b, in, machine);
     else
-        ospf(&b, in, facts);
+        ospf(&b, in, machine);
     json_array_foreach(routes, i, line)
     {
         ist_buf_printf(&b, "%s\n", json_string_value(line));
@@ -232,10 +235,10 @@ static bool is_shared(const char *line)
     return false;
 }
 
-json_t *csr_sections(const json_t *in, const struct csr_facts *facts)
+json_t *csr_sections(const json_t *in, const ist_dmvpn_machine *machine)
 {
     json_t *sections = json_array();
-    char *text = csr_desired(in, facts, false);
+    char *text = csr_desired(in, machine, false);
     for (const char *p = text; *p;) {
         size_t len = strcspn(p, "\n");
         if (len && *p != ' ' && !is_shared(p))

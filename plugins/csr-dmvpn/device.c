@@ -199,17 +199,17 @@ static struct patterns owned_by(const struct csr *c, const json_t *wanted)
 }
 
 // Of a router that was there before, once.
-static int32_t find_facts(struct csr *c, const struct device *d, ist_error *err)
+static int32_t find_machine(struct csr *c, const struct device *d, ist_error *err)
 {
     char *text = NULL;
     json_t *brief = NULL;
-    if (c->place != CSR_EXISTING || *c->facts.outside)
+    if (c->place != CSR_EXISTING || *c->machine.outside)
         return IST_OK;
     int32_t rc = ist_ios_show(d->ios, "show ip interface brief", &text, err);
     if (rc == IST_OK)
         rc = ist_ios_show_interfaces(text, &brief, err);
     if (rc == IST_OK)
-        rc = csr_facts_found(c->inputs, d->running, brief, &c->facts, err);
+        rc = csr_machine_found(c->inputs, d->running, brief, &c->machine, err);
     ist_free(text);
     json_decref(brief);
     return rc;
@@ -224,13 +224,13 @@ static int32_t compare_with(struct csr *c, struct device *d, const char *running
     d->running = d->wanted = NULL;
     int32_t rc = ist_ios_config_parse(running, strlen(running), &d->running, err);
     if (rc == IST_OK && !c->withdraws)
-        rc = find_facts(c, d, err);
+        rc = find_machine(c, d, err);
     if (rc != IST_OK)
         return rc;
     bool archive = ist_ios_config_value(d->running, "archive", "path") == NULL;
-    json_t *sections = c->withdraws ? NULL : csr_sections(c->inputs, &c->facts);
+    json_t *sections = c->withdraws ? NULL : csr_sections(c->inputs, &c->machine);
     struct patterns owned = owned_by(c, sections);
-    char *text = c->withdraws ? ist_strdup("") : csr_desired(c->inputs, &c->facts, archive);
+    char *text = c->withdraws ? ist_strdup("") : csr_desired(c->inputs, &c->machine, archive);
     rc = ist_ios_config_parse(text, strlen(text), &d->wanted, err);
     ist_free_secret(text);
     ist_ios_diff_options o = {.size = sizeof o,

@@ -75,14 +75,15 @@ int32_t csr_open(struct csr *c, const ist_host *host, ist_call *call, ist_error 
     if (c->place != CSR_VPC && json_object_get(c->recorded, R_STACK))
         return other_place(c, err);
     if (c->place == CSR_RENDER)
-        return csr_facts_given(c->inputs, &c->facts, err);
+        return ist_dmvpn_machine_given(c->inputs, &csr_kind, &c->machine, err);
     if (c->place == CSR_EXISTING)
         return IST_OK;
     if (ist_json_str(csr_record(c, R_CONFIG), "address"))
         return other_place(c, err);
     // Destroy asks for no input: what was made is in the record.
-    int32_t rc =
-        ist_operation_of(&c->env) == IST_OP_DESTROY ? IST_OK : csr_facts_given(c->inputs, &c->facts, err);
+    int32_t rc = ist_operation_of(&c->env) == IST_OP_DESTROY
+                     ? IST_OK
+                     : ist_dmvpn_machine_given(c->inputs, &csr_kind, &c->machine, err);
     return rc == IST_OK ? ist_dmvpn_vm_new(&c->env, &kind, c->inputs, c->recorded, &c->vm, err) : rc;
 }
 

@@ -24,29 +24,14 @@ static void set_outputs(const struct csr *c, bool machine)
         ist_set_output(&c->env, "ssh_host_key", json_string(key));
 }
 
-// Of a router that nobody launched: what it tells, and what the inputs say of it.
+// Of a router that nobody launched.
 static void set_router_outputs(const struct csr *c)
 {
-    const char *seen_as = csr_input(c, "nbma_address");
-    if (csr_input(c, "DmvpnIp"))
-        ist_set_output(&c->env, "tunnel_address", json_string(csr_input(c, "DmvpnIp")));
-    if (seen_as || *c->facts.outside_address)
-        ist_set_output(&c->env, "nbma_address", json_string(seen_as ? seen_as : c->facts.outside_address));
-    ist_set_output(&c->env, "next_hop", json_pack("{ss ss}", "kind", "ip", "id", c->facts.inside_address));
-    ist_set_output(&c->env, "security_group", json_string(""));
+    ist_dmvpn_set_outputs(&c->env, c->inputs, &c->machine);
     ist_set_output(&c->env, "instance_id", json_string(""));
 }
 
 // ---- observe ----
-
-// Why the router's configuration cannot be said; plan tells it.
-static json_t *cause_of(const ist_error *err)
-{
-    json_t *out = json_pack("{si ss ss ss}", "code", err->code, "where", err->where, "unknown", err->text,
-                            "hint", err->hint);
-    // Words of a device that are no UTF-8 have no place in JSON.
-    return out ? out : json_pack("{si ss}", "code", err->code, "unknown", "what it answers is no text");
-}
 
 // What stands on the router, or why that cannot be said.
 static json_t *look_at_router(struct csr *c)
@@ -56,16 +41,15 @@ static json_t *look_at_router(struct csr *c)
     json_t *out;
     if (c->place == CSR_VPC && !ist_json_str(csr_record(c, R_ROUTER), "host_key") &&
         !csr_input(c, "ssh.known_hosts"))
-        return cause_of(&err);
+        return ist_dmvpn_unseen(&err);
     int32_t rc = csr_connect(c, false, &d, NULL, &err);
     if (rc == IST_OK)
         rc = csr_compare(c, &d, &err);
     if (rc == IST_OK)
-        out = json_pack("{so si s{ss ss}}", "commands", csr_commands(&d.diff), "pending", d.now.pending,
-                        "facts", "outside_address", c->facts.outside_address, "inside_address",
-                        c->facts.inside_address);
+        out = json_pack("{so si so}", "commands", csr_commands(&d.diff), "pending", d.now.pending, "machine",
+                        ist_dmvpn_machine_observed(&c->machine));
     else
-        out = cause_of(&err);
+        out = ist_dmvpn_unseen(&err);
     csr_hang_up(&d);
     return out;
 }
@@ -129,32 +113,12 @@ static int32_t plan_fresh(struct csr *c, uint32_t action, ist_error *err)
     return rc;
 }
 
-// A router that was configured once and cannot be read is no update: what it would be, nobody can say. Only where
-// the way to it is about to be mended, or its configuration never was completed, is apply what helps.
-static bool apply_would_help(const struct csr *c, int64_t code)
-{
-    bool unreachable = code == IST_ERR_NETWORK || code == IST_ERR_TIMEOUT;
-    if (c->place == CSR_EXISTING)
-        return false; // it is there, or nothing can be done
-    return csr_is_unsettled(c, R_CONFIG) || !csr_record(c, R_CONFIG) ||
-           (unreachable && strcmp(ist_dmvpn_vm_state(c->vm), "drifted") == 0);
-}
-
 static int32_t plan_config(struct csr *c, const json_t *router, ist_error *err)
 {
     const char *unknown = ist_json_str(router, "unknown");
     const json_t *commands = json_object_get(router, "commands");
-    int64_t code = ist_json_int(router, "code", 0);
-    if (unknown && !apply_would_help(c, code)) {
-        int32_t rc = IST_OK;
-        if (code == IST_ERR_INPUT && c->place == CSR_EXISTING)
-            rc = ist_fail(err, IST_ERR_INPUT, ist_json_str_or(router, "where", "router"), "%s", unknown);
-        else
-            rc = ist_fail(err, code ? (int32_t)code : IST_ERR_DENIED, "router",
-                          "its configuration cannot be read: %s", unknown);
-        ist_hint(err, "%s", ist_json_str_or(router, "hint", ""));
-        return rc;
-    }
+    if (unknown && !ist_dmvpn_vm_apply_would_help(c->vm, ist_json_int(router, "code", 0)))
+        return ist_dmvpn_why_unseen(router, &csr_kind, err);
     if (unknown) {
         char *reason = ist_printf("its configuration cannot be read: %s", unknown);
         plan_commands(c, IST_UPDATE, reason, NULL);
@@ -188,19 +152,6 @@ static int32_t plan_all(struct csr *c, const json_t *observed, ist_error *err)
     return rc;
 }
 
-static void recall_facts(struct csr *c, const json_t *facts)
-{
-    const struct {
-        const char *name;
-        char *to;
-    } rows[] = {{"outside_address", c->facts.outside_address}, {"inside_address", c->facts.inside_address}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *text = ist_json_str_or(facts, rows[i].name, "");
-        memcpy(rows[i].to, text, strnlen(text, 15) + 1);
-        rows[i].to[15] = 0;
-    }
-}
-
 // A router that was there before, or the configuration alone.
 static int32_t plan_router(struct csr *c, const json_t *router, ist_error *err)
 {
@@ -212,10 +163,10 @@ static int32_t plan_router(struct csr *c, const json_t *router, ist_error *err)
         return IST_OK;
     }
     if (!router)
-        return ist_fail(err, IST_ERR_NETWORK, "router", "it was not seen");
+        return ist_dmvpn_why_unseen(NULL, &csr_kind, err);
     rc = plan_config(c, router, err);
-    if (rc == IST_OK && json_object_get(router, "facts")) {
-        recall_facts(c, json_object_get(router, "facts"));
+    if (rc == IST_OK && json_object_get(router, "machine")) {
+        ist_dmvpn_machine_recall(&c->machine, json_object_get(router, "machine"));
         set_router_outputs(c);
     }
     return rc;
@@ -228,7 +179,7 @@ int32_t csr_plan(const ist_host *host, ist_call *call)
     int32_t rc = csr_open(&c, host, call, &err);
     json_t *observed = rc == IST_OK ? ist_observed(&c.env) : NULL;
     if (rc == IST_OK && c.place != CSR_VPC) {
-        csr_tell(&c.env, c.inputs);
+        ist_dmvpn_tell(&c.env, c.inputs);
         rc = plan_router(&c, json_object_get(observed, "router"), &err);
         json_decref(observed);
         return end(&c, rc, &err);
@@ -241,7 +192,7 @@ int32_t csr_plan(const ist_host *host, ist_call *call)
     if (rc == IST_OK)
         rc = ist_dmvpn_vm_check_ownership(c.vm, &err);
     if (rc == IST_OK) {
-        csr_tell(&c.env, c.inputs);
+        ist_dmvpn_tell(&c.env, c.inputs);
         rc = plan_all(&c, observed, &err);
     }
     json_decref(observed);

@@ -319,8 +319,8 @@ static void check_settled(struct csr *c, struct device *d)
 // removes them from here; they are named.
 static bool tell_obstacles(struct csr *c, struct device *d)
 {
-    char *interfaces[] = {ist_printf("interface %s", c->facts.outside),
-                          ist_printf("interface %s", c->facts.inside)};
+    char *interfaces[] = {ist_printf("interface %s", c->machine.outside),
+                          ist_printf("interface %s", c->machine.inside)};
     static const char *const lines[] = {"ip access-group", "shutdown", "crypto map", "ip policy route-map"};
     bool found = false;
     for (size_t i = 0; i < sizeof interfaces / sizeof *interfaces; i++) {
@@ -366,7 +366,7 @@ static bool tell_routes(struct csr *c, struct device *d)
 {
     json_t *cidrs = json_pack("[s, s]", ist_json_str_or(c->inputs, "onPremCidr", ""),
                               ist_json_str_or(c->inputs, "onPremPodCidr", "")),
-           *own = csr_static_routes(c->inputs, &c->facts), *item;
+           *own = csr_static_routes(c->inputs, &c->machine), *item;
     char *text = ist_ios_config_text(d->running, 1), *save = NULL;
     bool found = false;
     size_t i;

@@ -113,17 +113,17 @@ static int32_t settle_pending(struct frr *f, struct host *h, const json_t *seen,
     return command(f, h, "revert", "taking back", err);
 }
 
-static int32_t look_again(struct frr *f, struct host *h, frr_facts *facts, frr_files *files,
+static int32_t look_again(struct frr *f, struct host *h, ist_dmvpn_machine *machine, frr_files *files,
                           json_t **differences, json_t **seen, ist_error *err)
 {
     json_t *now = NULL;
     int32_t rc = frr_look(f, h, &now, err);
     if (rc == IST_OK)
-        rc = frr_facts_found(f->inputs, json_object_get(now, "addresses"), json_object_get(now, "routes"),
-                             facts, err);
+        rc = frr_machine_found(f->inputs, json_object_get(now, "addresses"), json_object_get(now, "routes"),
+                               machine, err);
     if (rc == IST_OK) {
         frr_files_free(files);
-        frr_generate(f->inputs, facts, files);
+        frr_generate(f->inputs, machine, files);
         json_decref(*differences);
         *differences = frr_differences(f, now, files);
     }
@@ -215,7 +215,7 @@ static int32_t await(struct frr *f, struct host *h, ist_error *err)
 }
 
 // Over a new connection: that the host can still be reached, and that it is as it is to be, is the proof.
-static int32_t prove(struct frr *f, const char *id, frr_facts *facts, ist_error *err)
+static int32_t prove(struct frr *f, const char *id, ist_dmvpn_machine *machine, ist_error *err)
 {
     struct host h = {0};
     frr_files files = {.count = 0};
@@ -226,7 +226,7 @@ static int32_t prove(struct frr *f, const char *id, frr_facts *facts, ist_error 
     for (;;) {
         rc = reach(f, &h, until, &told, err);
         if (rc == IST_OK)
-            rc = look_again(f, &h, facts, &files, &differences, &seen, err);
+            rc = look_again(f, &h, machine, &files, &differences, &seen, err);
         if ((rc != IST_ERR_NETWORK && rc != IST_ERR_TIMEOUT) || ist_now_ms(&f->env) >= until)
             break;
         frr_hang_up(&h);
@@ -268,7 +268,7 @@ static void take_back(struct frr *f)
 }
 
 static int32_t change(struct frr *f, struct host *h, const frr_files *files, const json_t *differences,
-                      frr_facts *facts, ist_error *err)
+                      ist_dmvpn_machine *machine, ist_error *err)
 {
     char token[65], id[33];
     json_t *one;
@@ -292,7 +292,7 @@ static int32_t change(struct frr *f, struct host *h, const frr_files *files, con
         if (rc == IST_OK)
             rc = await(f, h, err);
         if (rc == IST_OK)
-            rc = prove(f, id, facts, err);
+            rc = prove(f, id, machine, err);
         if (rc != IST_OK && rc != IST_ERR_CANCELLED)
             take_back(f);
     }
@@ -316,29 +316,29 @@ static int32_t check_version(const struct frr *f, const json_t *seen, ist_error 
     return rc;
 }
 
-int32_t frr_change(struct frr *f, frr_facts *facts, ist_error *err)
+int32_t frr_change(struct frr *f, ist_dmvpn_machine *machine, ist_error *err)
 {
     struct host h;
     frr_files files = {.count = 0};
     json_t *differences = NULL, *seen = NULL;
     int32_t rc = frr_connect(f, &h, err);
     if (rc == IST_OK)
-        rc = look_again(f, &h, facts, &files, &differences, &seen, err);
+        rc = look_again(f, &h, machine, &files, &differences, &seen, err);
     if (rc == IST_OK && *ist_json_str_or(seen, "pending", "")) {
         rc = settle_pending(f, &h, seen, err);
         if (rc == IST_OK)
-            rc = look_again(f, &h, facts, &files, &differences, &seen, err);
+            rc = look_again(f, &h, machine, &files, &differences, &seen, err);
     }
     if (rc == IST_OK && json_array_size(json_object_get(seen, "missing")) > 0) {
         rc = install(f, &h, json_object_get(seen, "missing"), err);
         if (rc == IST_OK)
-            rc = look_again(f, &h, facts, &files, &differences, &seen, err);
+            rc = look_again(f, &h, machine, &files, &differences, &seen, err);
     }
     if (rc == IST_OK)
         rc = check_version(f, seen, err);
     if (rc == IST_OK &&
         (json_array_size(differences) > 0 || frr_is_unsettled(f, R_CONFIG) || !frr_record(f, R_CONFIG)))
-        rc = change(f, &h, &files, differences, facts, err);
+        rc = change(f, &h, &files, differences, machine, err);
     frr_hang_up(&h);
     frr_files_free(&files);
     json_decref(differences);

@@ -5,6 +5,7 @@
 #include <isthmus/alloc.h>
 #include <isthmus/check.h>
 #include <isthmus/crypto.h>
+#include <isthmus/dmvpn_machine.h>
 #include <isthmus/dmvpn_vm.h>
 #include <isthmus/json.h>
 #include <isthmus/schema.h>
@@ -16,16 +17,7 @@
 #define R_CONFIG                                                                                             \
     IST_DMVPN_CONFIG // data {change, address, port, user}: the change that was confirmed or is under way, and where
 
-// ---- what the host is to have: text alone, from inputs and facts ----
-
-// What the generator has to know of the machine.
-typedef struct frr_facts {
-    char outside[16], inside[16]; // names of interfaces
-    char outside_address[16];     // where tunnels start; private behind an Elastic IP
-    char inside_address[16];
-    ist_net4 inside_network; // of the inside interface
-    char gateway[16];        // behind the inside interface, "" when nothing announced needs one
-} frr_facts;
+// ---- what the host is to have: text alone, from inputs and machine ----
 
 // The tunnel's interface.
 #define FRR_TUNNEL "dmvpn0"
@@ -55,22 +47,20 @@ typedef struct frr_files {
 } frr_files;
 
 // All files, in the order in which they are put in place: the filter first.
-void frr_generate(const json_t *inputs, const frr_facts *facts, frr_files *files);
+void frr_generate(const json_t *inputs, const ist_dmvpn_machine *machine, frr_files *files);
 void frr_files_free(frr_files *files);
 // Its parts; each text is the caller's (ist_free_secret).
-char *frr_conf(const json_t *inputs, const frr_facts *facts);
-char *frr_swanctl(const json_t *inputs, const frr_facts *facts);
+char *frr_conf(const json_t *inputs, const ist_dmvpn_machine *machine);
+char *frr_swanctl(const json_t *inputs, const ist_dmvpn_machine *machine);
 char *frr_swanctl_secrets(const json_t *inputs);
-char *frr_firewall(const json_t *inputs, const frr_facts *facts);
-char *frr_tunnel(const json_t *inputs, const frr_facts *facts);
-// Does an announced network lie within the inside interface's own?
-bool frr_is_inside(const frr_facts *facts, const char *cidr);
+char *frr_firewall(const json_t *inputs, const ist_dmvpn_machine *machine);
+char *frr_tunnel(const json_t *inputs, const ist_dmvpn_machine *machine);
 
-// Facts of the inputs alone (render), or of what the host tells of itself: `addresses` and `routes` are what
-// `ip -j addr` and `ip -j -4 route` print. IST_ERR_INPUT names what is missing, and what there is.
-int32_t frr_facts_given(const json_t *inputs, frr_facts *facts, ist_error *err);
-int32_t frr_facts_found(const json_t *inputs, const json_t *addresses, const json_t *routes, frr_facts *facts,
-                        ist_error *err);
+// facts.c: the machine, of what the host tells of itself: `addresses` and `routes` are what `ip -j addr` and
+// `ip -j -4 route` print. IST_ERR_INPUT names what is missing, and what there is.
+extern const ist_dmvpn_kind frr_kind;
+int32_t frr_machine_found(const json_t *inputs, const json_t *addresses, const json_t *routes,
+                          ist_dmvpn_machine *machine, ist_error *err);
 
 // host/*.sh, a line each, NULL at the end.
 extern const char *const frr_change_script[];
@@ -122,7 +112,7 @@ json_t *frr_differences(const struct frr *f, const json_t *seen, const frr_files
 const char *frr_word(unsigned then); // FRR_DO_... as change.sh has it
 
 // change.c: all of it as one change that reverts unless it is confirmed.
-int32_t frr_change(struct frr *f, frr_facts *facts, ist_error *err); // facts: the host's, for outputs
+int32_t frr_change(struct frr *f, ist_dmvpn_machine *machine, ist_error *err); // machine: for outputs
 int32_t frr_remove(struct frr *f, ist_error *err);
 
 // vici.c: what `swanctl --list-sas --raw` prints, as data: [{name, state, remote, children: [{name, state, mode, encap,

@@ -21,18 +21,18 @@ static void quoted(ist_buf *b, const char *text)
     ist_buf_puts(b, "\"");
 }
 
-static void head(ist_buf *b, const char *name, const json_t *in, const frr_facts *facts, const char *remote,
-                 const char *identity)
+static void head(ist_buf *b, const char *name, const json_t *in, const ist_dmvpn_machine *machine,
+                 const char *remote, const char *identity)
 {
     const char *own = ist_json_str(in, "ike_profile.local_identity");
     ist_buf_printf(
         b, "  %s {\n    version = 2\n    local_addrs = %s\n    remote_addrs = %s\n    proposals = " IKE "\n",
-        name, facts->outside_address, remote);
+        name, machine->outside_address, remote);
     ist_buf_puts(b, "    mobike = no\n    dpd_delay = 10s\n    unique = replace\n");
     ist_buf_printf(b,
                    "    local {\n      auth = psk\n      id = %s\n    }\n    remote {\n      auth = psk\n    "
                    "  id = %s\n    }\n",
-                   own && *own ? own : facts->outside_address, identity);
+                   own && *own ? own : machine->outside_address, identity);
 }
 
 static void child(ist_buf *b, const char *name, const char *remote, const char *then)
@@ -61,7 +61,7 @@ static char *peers(const json_t *in)
     return ist_strdup(text);
 }
 
-char *frr_swanctl(const json_t *in, const frr_facts *facts)
+char *frr_swanctl(const json_t *in, const ist_dmvpn_machine *machine)
 {
     ist_buf b = {.max = 65536};
     json_t *hubs = ist_dmvpn_hubs(in), *hub;
@@ -72,7 +72,8 @@ char *frr_swanctl(const json_t *in, const frr_facts *facts)
     json_array_foreach(hubs, i, hub)
     {
         char *name = ist_printf("isthmus-hub-%zu", i + 1);
-        head(&b, name, in, facts, ist_json_str_or(hub, "address", ""), ist_json_str_or(hub, "identity", ""));
+        head(&b, name, in, machine, ist_json_str_or(hub, "address", ""),
+             ist_json_str_or(hub, "identity", ""));
         ist_buf_puts(&b, FOREVER);
         // Up from the start, up again when it ends, and what is sent meanwhile waits for it.
         child(&b, name, "dynamic",
@@ -82,7 +83,7 @@ char *frr_swanctl(const json_t *in, const frr_facts *facts)
     }
     // On a hub whoever comes; on a spoke the other spokes, by a trap for GRE to any address (shortcuts).
     if (is_hub || ist_json_bool(in, "nhrp.shortcut", 1)) {
-        head(&b, "isthmus-spokes", in, facts, any, "%any");
+        head(&b, "isthmus-spokes", in, machine, any, "%any");
         child(&b, "isthmus-spokes", is_hub ? "dynamic" : "0.0.0.0/0",
               is_hub ? "        dpd_action = clear\n        start_action = none\n"
                      : "        dpd_action = clear\n        start_action = trap\n");

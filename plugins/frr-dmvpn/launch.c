@@ -74,14 +74,12 @@ json_t *frr_fresh(const struct frr *f, ist_error *err)
            *nothing = json_pack("{s{} s{} s[sssss]}", "files", "units", "missing", "frr", "frr-pythontools",
                                 "strongswan-swanctl", "charon-systemd", "iptables");
     frr_files files = {.count = 0};
-    frr_facts facts;
+    ist_dmvpn_machine machine;
     // The names of the interfaces are the machine's own, and nothing of them is shown.
     json_object_set_new(inputs, "outside_interface", json_string("outside"));
     json_object_set_new(inputs, "inside_interface", json_string("inside"));
-    json_object_set_new(inputs, "inside_network",
-                        json_string(ist_json_str_or(inputs, "private_subnets[0].cidr", "0.0.0.0/0")));
-    if (frr_facts_given(inputs, &facts, err) == IST_OK) {
-        frr_generate(inputs, &facts, &files);
+    if (ist_dmvpn_machine_given(inputs, &frr_kind, &machine, err) == IST_OK) {
+        frr_generate(inputs, &machine, &files);
         differences = frr_differences(f, nothing, &files);
         frr_files_free(&files);
     }

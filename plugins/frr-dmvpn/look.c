@@ -92,7 +92,7 @@ static char *look_script(void)
 {
     ist_buf b = {.max = 65536};
     frr_files files;
-    const frr_facts none = {{0}, {0}, {0}, {0}, {0, 0}, {0}};
+    const ist_dmvpn_machine none = {.gateway = ""};
     json_t *nothing = json_object();
     frr_generate(nothing, &none, &files); // for the paths alone
     ist_buf_puts(&b, "PATHS='");

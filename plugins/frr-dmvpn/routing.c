@@ -55,14 +55,14 @@ static void ospf_of_tunnel(ist_buf *b, const json_t *in)
 }
 
 // Announced networks that are not the inside interface's own are reached by the router behind it.
-static void static_routes(ist_buf *b, const json_t *in, const frr_facts *facts)
+static void static_routes(ist_buf *b, const json_t *in, const ist_dmvpn_machine *machine)
 {
     json_t *announced = ist_dmvpn_announced(in), *routes = ist_dmvpn_static_routes(in), *one;
     size_t i;
     json_array_foreach(announced, i, one)
     {
-        if (!frr_is_inside(facts, json_string_value(one)))
-            ist_buf_printf(b, "ip route %s %s\n", json_string_value(one), facts->gateway);
+        if (!ist_dmvpn_is_inside(machine, json_string_value(one)))
+            ist_buf_printf(b, "ip route %s %s\n", json_string_value(one), machine->gateway);
     }
     json_array_foreach(routes, i, one)
     {
@@ -86,12 +86,12 @@ static void filter(ist_buf *b, const json_t *in)
     json_decref(announced);
 }
 
-static void ospf(ist_buf *b, const json_t *in, const frr_facts *facts)
+static void ospf(ist_buf *b, const json_t *in, const ist_dmvpn_machine *machine)
 {
     char tunnel[19], inside[19];
     bool filtered = ist_json_bool(in, "ospf.filter", 1);
     net_text(in, "ospf.tunnelNetwork", "ospf.tunnelWildcard", tunnel);
-    ist_net4_text(facts->inside_network, inside);
+    ist_net4_text(machine->inside_network, inside);
     if (filtered)
         filter(b, in);
     ist_buf_printf(b, "router ospf\n ospf router-id %s\n redistribute static%s\n",
@@ -101,22 +101,22 @@ static void ospf(ist_buf *b, const json_t *in, const frr_facts *facts)
                    (long long)ist_json_int(in, "ospf.vpcArea", 0));
 }
 
-char *frr_conf(const json_t *in, const frr_facts *facts)
+char *frr_conf(const json_t *in, const ist_dmvpn_machine *machine)
 {
     ist_buf b = {.max = 65536};
     bool with_ospf = !ist_dmvpn_is_static(in);
     ist_buf_puts(&b, HEAD
                  "frr defaults traditional\nlog syslog informational\nservice integrated-vtysh-config\n!\n"
                  "nhrp nflog-group 1\nnhrp multicast-nflog-group 2\n!\n");
-    static_routes(&b, in, facts);
+    static_routes(&b, in, machine);
     ist_buf_puts(&b, "interface " FRR_TUNNEL "\n description DMVPN\n");
     nhrp(&b, in);
     if (with_ospf)
         ospf_of_tunnel(&b, in);
-    ist_buf_printf(&b, " tunnel source %s\nexit\n!\n", facts->outside);
+    ist_buf_printf(&b, " tunnel source %s\nexit\n!\n", machine->outside);
     if (with_ospf) {
-        ist_buf_printf(&b, "interface %s\n ip ospf passive\nexit\n!\n", facts->inside);
-        ospf(&b, in, facts);
+        ist_buf_printf(&b, "interface %s\n ip ospf passive\nexit\n!\n", machine->inside);
+        ospf(&b, in, machine);
     }
     return ist_buf_take(&b);
 }

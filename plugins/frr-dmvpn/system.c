@@ -11,7 +11,7 @@
 
 // iptables-restore's format. Chains of our own, so that rules of others stay as they are. Groups 1 and 2 are where nhrpd
 // listens for what it is to redirect, and for multicast (FRR's manual, "NHRP", and its iptables rules).
-char *frr_firewall(const json_t *in, const frr_facts *f)
+char *frr_firewall(const json_t *in, const ist_dmvpn_machine *f)
 {
     ist_buf b = {.max = 16384};
     ist_buf_puts(&b, HEAD "*mangle\n:ISTHMUS-FWD - [0:0]\n");
@@ -93,7 +93,7 @@ static const char firewall_script[] =
     "    jumps | while read -r table chain to; do $T -w 5 -t $table -C $chain -j $to || exit 1; done ;;\n"
     "esac\n";
 
-char *frr_tunnel(const json_t *in, const frr_facts *f)
+char *frr_tunnel(const json_t *in, const ist_dmvpn_machine *f)
 {
     return ist_printf(
         "#!/bin/sh\n" HEAD
@@ -167,7 +167,7 @@ static void add(frr_files *files, const char *path, const char *owner, unsigned 
     files->at[files->count++] = (frr_file){path, owner, mode, then, text};
 }
 
-void frr_generate(const json_t *in, const frr_facts *f, frr_files *files)
+void frr_generate(const json_t *in, const ist_dmvpn_machine *f, frr_files *files)
 {
     static const char root[] = "root:root", frr[] = "frr:frr";
 

@@ -405,14 +405,14 @@ static int32_t watch_tunnel(struct frr *f, struct host *h, struct check *checks,
 static int32_t check_host(struct frr *f, struct host *h, ist_error *err)
 {
     json_t *seen = NULL, *differences = NULL;
-    frr_facts facts;
+    ist_dmvpn_machine machine;
     frr_files files = {.count = 0};
     int32_t rc = frr_look(f, h, &seen, err);
     if (rc == IST_OK)
-        rc = frr_facts_found(f->inputs, json_object_get(seen, "addresses"), json_object_get(seen, "routes"),
-                             &facts, err);
+        rc = frr_machine_found(f->inputs, json_object_get(seen, "addresses"), json_object_get(seen, "routes"),
+                               &machine, err);
     if (rc == IST_OK) {
-        frr_generate(f->inputs, &facts, &files);
+        frr_generate(f->inputs, &machine, &files);
         differences = frr_differences(f, seen, &files);
         size_t n = json_array_size(differences);
         ist_check(&f->env, "host is as configured", n ? IST_FAIL : IST_PASS, "%s%s",

@@ -7,6 +7,7 @@ isthmusinclude_HEADERS = \
 	%D%/isthmus/crypto.h \
 	%D%/isthmus/check.h \
 	%D%/isthmus/dmvpn.h \
+	%D%/isthmus/dmvpn_machine.h \
 	%D%/isthmus/dmvpn_vm.h \
 	%D%/isthmus/env.h \
 	%D%/isthmus/error.h \

@@ -28,7 +28,7 @@ one_of_each() {
 
 # ---- the image ----
 ok "the first plan" csr plan
-ok "warns that SSH is open to everybody" shows 'SSH to the router is open to everybody (`InboundSSH: 0.0.0.0/0`)'
+ok "warns that SSH is open to everybody" shows 'SSH to the endpoint is open to everybody (`InboundSSH: 0.0.0.0/0`)'
 AMI=$(aws ec2 describe-images --filters 'Name=name,Values=Cisco-C8K-*' --query 'Images[0].ImageId' --output text)
 aws ssm put-parameter --name /router/image --type String --value "$AMI" >/dev/null
 aws ssm put-parameter --name /router/nothing --type String --value words >/dev/null

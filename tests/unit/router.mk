@@ -49,6 +49,13 @@ tests_unit_test_frr_dmvpn_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_frr_dmvpn_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
 EXTRA_DIST += tests/unit/frr-dmvpn/spoke.txt tests/unit/frr-dmvpn/hub.txt tests/unit/frr-dmvpn/static.txt
 
+# What the role's plugins share.
+check_PROGRAMS += tests/unit/test-dmvpn-machine
+UNIT_TESTS += tests/unit/test-dmvpn-machine
+tests_unit_test_dmvpn_machine_SOURCES = %D%/test-dmvpn-machine.c
+tests_unit_test_dmvpn_machine_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_dmvpn_machine_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS)
+
 # The router's stack, from the inside.
 check_PROGRAMS += tests/unit/test-router-vm
 UNIT_TESTS += tests/unit/test-router-vm

@@ -60,13 +60,13 @@ static void put(json_t *in, const char *key, const char *json)
 
 static char *rendered(const json_t *in)
 {
-    frr_facts facts;
+    ist_dmvpn_machine machine;
     frr_files files;
     ist_error err = {0};
     ist_buf b = {.max = 1u << 20};
-    if (frr_facts_given(in, &facts, &err) != IST_OK)
+    if (ist_dmvpn_machine_given(in, &frr_kind, &machine, &err) != IST_OK)
         fail_msg("%s: %s", err.where, err.text);
-    frr_generate(in, &facts, &files);
+    frr_generate(in, &machine, &files);
     for (size_t i = 0; i < files.count; i++)
         ist_buf_printf(&b, "##### %s %s %04o\n%s", files.at[i].path, files.at[i].owner, files.at[i].mode,
                        files.at[i].text);
@@ -156,10 +156,10 @@ static void keys_are_in_files_of_mode_0600_or_of_frr_alone(void **state)
 {
     (void)state;
     json_t *in = inputs(spoke);
-    frr_facts facts;
+    ist_dmvpn_machine machine;
     frr_files files;
-    assert_int_equal(frr_facts_given(in, &facts, NULL), IST_OK);
-    frr_generate(in, &facts, &files);
+    assert_int_equal(ist_dmvpn_machine_given(in, &frr_kind, &machine, NULL), IST_OK);
+    frr_generate(in, &machine, &files);
     for (size_t i = 0; i < files.count; i++) {
         if (strstr(files.at[i].text, "abcdefghijklmn012345"))
             assert_int_equal(files.at[i].mode, 0600);
@@ -205,10 +205,11 @@ static json_t *data(const char *text)
     return json;
 }
 
-static int32_t found(json_t *in, const char *links, const char *ways, frr_facts *facts, ist_error *err)
+static int32_t found(json_t *in, const char *links, const char *ways, ist_dmvpn_machine *machine,
+                     ist_error *err)
 {
     json_t *a = data(links), *r = data(ways);
-    int32_t rc = frr_facts_found(in, a, r, facts, err);
+    int32_t rc = frr_machine_found(in, a, r, machine, err);
     json_decref(a);
     json_decref(r);
     return rc;
@@ -218,28 +219,28 @@ static void a_host_tells_which_interface_is_which(void **state)
 {
     (void)state;
     json_t *in = inputs("'announce':['10.0.109.0/24','10.0.110.0/24']");
-    frr_facts facts;
-    assert_int_equal(found(in, addresses, routes, &facts, NULL), IST_OK);
-    assert_string_equal(facts.outside, "wan");
-    assert_string_equal(facts.outside_address, "198.51.100.9");
-    assert_string_equal(facts.inside, "lan");
-    assert_int_equal(facts.inside_network.prefix, 24);
-    assert_string_equal(facts.gateway, "10.0.109.1");
+    ist_dmvpn_machine machine;
+    assert_int_equal(found(in, addresses, routes, &machine, NULL), IST_OK);
+    assert_string_equal(machine.outside, "wan");
+    assert_string_equal(machine.outside_address, "198.51.100.9");
+    assert_string_equal(machine.inside, "lan");
+    assert_int_equal(machine.inside_network.prefix, 24);
+    assert_string_equal(machine.gateway, "10.0.109.1");
     json_decref(in);
 }
 
 static void what_a_host_leaves_open_is_asked_for(void **state)
 {
     (void)state;
-    frr_facts facts;
+    ist_dmvpn_machine machine;
     ist_error err = {0};
     json_t *in = inputs("'announce':['10.0.109.0/24']");
-    assert_int_equal(found(in, addresses, "[]", &facts, &err), IST_ERR_INPUT);
+    assert_int_equal(found(in, addresses, "[]", &machine, &err), IST_ERR_INPUT);
     assert_string_equal(err.where, "outside_interface");
     put(in, "outside_interface", "\"lan\""); // wan is the only other then
-    assert_int_equal(found(in, addresses, "[]", &facts, &err), IST_OK);
+    assert_int_equal(found(in, addresses, "[]", &machine, &err), IST_OK);
     put(in, "inside_interface", "\"eth7\"");
-    assert_int_equal(found(in, addresses, routes, &facts, &err), IST_ERR_INPUT);
+    assert_int_equal(found(in, addresses, routes, &machine, &err), IST_ERR_INPUT);
     assert_string_equal(err.where, "inside_interface");
     assert_non_null(strstr(err.text, "lan (10.0.109.10)"));
     json_decref(in);
@@ -289,10 +290,10 @@ static void a_sound_host_differs_in_nothing_and_each_edit_is_seen(void **state)
 {
     (void)state;
     struct frr f = {.inputs = inputs(spoke)};
-    frr_facts facts;
+    ist_dmvpn_machine machine;
     frr_files files;
-    assert_int_equal(frr_facts_given(f.inputs, &facts, NULL), IST_OK);
-    frr_generate(f.inputs, &facts, &files);
+    assert_int_equal(ist_dmvpn_machine_given(f.inputs, &frr_kind, &machine, NULL), IST_OK);
+    frr_generate(f.inputs, &machine, &files);
     json_t *seen = sound(&files), *none = frr_differences(&f, seen, &files);
     assert_int_equal(json_array_size(none), 0);
     json_decref(none);
@@ -325,14 +326,14 @@ static void a_plan_shows_no_key_of_either_side(void **state)
 {
     (void)state;
     struct frr f = {.inputs = inputs(spoke)}, old = {.inputs = inputs(spoke)};
-    frr_facts facts;
+    ist_dmvpn_machine machine;
     frr_files files, before;
-    assert_int_equal(frr_facts_given(f.inputs, &facts, NULL), IST_OK);
+    assert_int_equal(ist_dmvpn_machine_given(f.inputs, &frr_kind, &machine, NULL), IST_OK);
     put(json_object_get(old.inputs, "ike_keyring_peer"), "pre-shared-key", "\"theirPSK\"");
     put(json_object_get(old.inputs, "nhrp"), "key", "\"theirNHR\"");
     put(json_object_get(old.inputs, "ospf"), "authKey", "\"theirOSP\"");
-    frr_generate(f.inputs, &facts, &files);
-    frr_generate(old.inputs, &facts, &before);
+    frr_generate(f.inputs, &machine, &files);
+    frr_generate(old.inputs, &machine, &before);
     json_t *seen = sound(&before), *list = frr_differences(&f, seen, &files);
     assert_int_equal(json_array_size(list), 2);
     char *text = ist_json_text(list);

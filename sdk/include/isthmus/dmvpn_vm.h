@@ -79,6 +79,11 @@ IST_EXPORT const char *
 ist_dmvpn_vm_outside(const ist_dmvpn_vm *vm); // private address of the outside interface
 IST_EXPORT const char *ist_dmvpn_vm_inside(const ist_dmvpn_vm *vm); // of the inside interface
 
+// A machine that was configured once and cannot be read (code: why) is no update: what it would be, nobody can say. Only
+// where the way to it is about to be mended, or its configuration never was completed, is apply what helps: 1. vm may be
+// NULL: of one that was there before nothing can be done.
+IST_EXPORT int ist_dmvpn_vm_apply_would_help(const ist_dmvpn_vm *vm, int64_t code);
+
 // A stack of our name that the record does not know is somebody else's: IST_ERR_CONFLICT.
 IST_EXPORT int32_t ist_dmvpn_vm_check_ownership(const ist_dmvpn_vm *vm, ist_error *err);
 // The changes of the resource "stack": of one that is "absent" or "stuck", and of one that was made.

@@ -311,8 +311,23 @@ void ist_dmvpn_register_secrets(const ist_env *env, const json_t *inputs)
 
 void ist_dmvpn_tell(const ist_env *env, const json_t *inputs)
 {
+    const bool vpc = strcmp(ist_dmvpn_where(inputs), "vpc") == 0;
     if (!ist_dmvpn_is_hub(inputs) && ist_json_bool(inputs, "nhrp.shortcut", 1))
         ist_log(env, IST_LOG_INFO,
                 "`ip nhrp shortcut` is set, so that the hub's redirects have an effect "
                 "(`nhrp.shortcut: false` leaves it out)");
+    if (vpc && strcmp(ist_json_str_or(inputs, "InboundSSH", ""), "0.0.0.0/0") == 0)
+        ist_log(env, IST_LOG_WARN,
+                "SSH to the endpoint is open to everybody (`InboundSSH: 0.0.0.0/0`): the network from which "
+                "it is configured is enough");
+    if (!ist_dmvpn_is_static(inputs) && ist_json_bool(inputs, "ospf.filter", 1))
+        ist_log(env, IST_LOG_INFO,
+                "only the static routes of what is announced are redistributed, by a route-map "
+                "(`ospf.filter: false` redistributes all)");
+    if (!*ist_json_str_or(inputs, "ike_profile.local_identity", ""))
+        ist_log(env, IST_LOG_INFO,
+                "behind %s the others see UDP 4500 from another address, and the private one as IKE identity "
+                "(`ike_profile.local_identity` sets another)",
+                vpc ? "the Elastic IP" : "NAT");
+    ist_log(env, IST_LOG_INFO, "the masks of the subnets are their own, not /24");
 }

@@ -45,6 +45,13 @@ void ist_dmvpn_vm_set_outputs(const ist_dmvpn_vm *c, int machine)
         ist_set_output(c->env, "next_hop", json_pack("{ss ss}", "kind", "eni", "id", inside));
 }
 
+int ist_dmvpn_vm_apply_would_help(const ist_dmvpn_vm *c, int64_t code)
+{
+    const bool unreachable = code == IST_ERR_NETWORK || code == IST_ERR_TIMEOUT;
+    return c && (vm_is_unsettled(c, IST_DMVPN_CONFIG) || !vm_record(c, IST_DMVPN_CONFIG) ||
+                 (unreachable && strcmp(ist_dmvpn_vm_state(c), "drifted") == 0));
+}
+
 static void plan_creation(ist_dmvpn_vm *c, const char *reason)
 {
     const struct {

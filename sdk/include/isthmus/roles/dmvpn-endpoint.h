@@ -108,6 +108,16 @@
                    "Of the outside interface; in a VPC host .10 without it."),                                       \
     IST_DMVPN_ROW_("private_address", "ipv4", NULL, IST_FORCES_REPLACE,                                              \
                    "Of the inside interface; in a VPC host .10 without it."),                                        \
+    IST_DMVPN_ROW_("outside_interface", "string", NULL, 0,                                                           \
+                   "Interface on which tunnels start; without it the one of public_address, or its own."),             \
+    IST_DMVPN_ROW_("inside_interface", "string", NULL, 0,                                                            \
+                   "Interface of the networks behind; without it the one of private_address, or the only other."),   \
+    IST_DMVPN_ROW_("inside_network", "cidr", NULL, 0,                                                                \
+                   "Its network, where no machine tells it: `where: render`, or an address by DHCP."),               \
+    IST_DMVPN_ROW_("inside_gateway", "ipv4", NULL, 0,                                                                \
+                   "Router behind the inside interface to what is announced; without it host 1 of that network."),   \
+    IST_DMVPN_ROW_("nbma_address", "ipv4", NULL, 0,                                                                  \
+                   "What the others see of a machine that is there, where NAT makes it another than its own."),      \
     IST_DMVPN_ROW_("ami", "string", NULL, 0, "Image of the endpoint; without it the newest that `image` names."),    \
     IST_DMVPN_ROW_("tags", "map(string)", "{}", 0, "Tags of the stack and all in it."),                              \
     IST_DMVPN_ROW_("ssh_key", "string", NULL, (vpc), "EC2 key pair of the endpoint's user."),                        \
