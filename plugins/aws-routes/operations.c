@@ -94,6 +94,7 @@ static int32_t end(struct step *s, int32_t rc, const ist_error *err)
     json_decref(s->groups);
     json_decref(s->cidrs);
     json_decref(s->wanted);
+    json_decref(s->quotas);
     ist_free(s->eni);
     json_decref(s->inputs);
     return rc;

@@ -34,13 +34,14 @@ static const ist_field outputs[] = {
     ROW("cidrs", "list(cidr)", NULL, 0, "Every network on premises."),
 };
 
-static const char *const permissions[] = {"ec2:DescribeRouteTables", "ec2:DescribeSecurityGroups",
-                                          "ec2:DescribeSecurityGroupRules", "ec2:DescribeNetworkInterfaces",
-                                          // Where a route or a rule names a prefix list:
-                                          "ec2:DescribeManagedPrefixLists", "ec2:GetManagedPrefixListEntries",
-                                          "ec2:CreateRoute", "ec2:ReplaceRoute", "ec2:DeleteRoute",
-                                          "ec2:AuthorizeSecurityGroupIngress",
-                                          "ec2:RevokeSecurityGroupIngress", NULL};
+static const char *const permissions[] = {
+    "ec2:DescribeRouteTables", "ec2:DescribeSecurityGroups", "ec2:DescribeSecurityGroupRules",
+    "ec2:DescribeNetworkInterfaces",
+    // Where a route or a rule names a prefix list:
+    "ec2:DescribeManagedPrefixLists", "ec2:GetManagedPrefixListEntries",
+    // Where there would be more than every account may have:
+    "servicequotas:GetServiceQuota", "ec2:CreateRoute", "ec2:ReplaceRoute", "ec2:DeleteRoute",
+    "ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress", NULL};
 
 IST_CHECKED_PLAN(checked_plan, routes_check, routes_plan)
 

@@ -23,6 +23,34 @@ static int32_t refuse_several(const char *address, const json_t *found, ist_erro
     return IST_ERR_INPUT;
 }
 
+// One that was recorded and is asked for no more may be anywhere.
+static int is_asked_for(const struct step *s, const char *table)
+{
+    json_t *id;
+    size_t i;
+    json_array_foreach(json_object_get(s->inputs, "route_tables"), i, id)
+    {
+        if (json_is_string(id) && strcmp(json_string_value(id), table) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+// AWS takes no route from a table of one VPC to an interface of another.
+static int32_t check_same_vpc(const struct step *s, const char *eni, const char *in, ist_error *err)
+{
+    const char *id;
+    json_t *table;
+    json_object_foreach(s->tables, id, table)
+    {
+        const char *vpc = ist_json_str_or(table, "vpc", "");
+        if (*in != '\0' && *vpc != '\0' && strcmp(vpc, in) != 0 && is_asked_for(s, id))
+            return ist_fail(err, IST_ERR_INPUT, "next_hop", "%s is in %s, and the table %s in %s", eni, in,
+                            id, vpc);
+    }
+    return IST_OK;
+}
+
 // An address is looked up among the VPC's interfaces: AWS routes to interfaces, not to addresses.
 static int32_t interface_of_address(struct step *s, const char *address, char **eni, ist_error *err)
 {
@@ -41,6 +69,8 @@ static int32_t interface_of_address(struct step *s, const char *address, char **
                       *vpc != '\0' ? vpc : "any VPC", address);
     if (rc == IST_OK && json_array_size(found) > 1)
         rc = refuse_several(address, found, err);
+    if (rc == IST_OK)
+        rc = check_same_vpc(s, id, ist_json_str_or(json_array_get(found, 0), "vpcId", ""), err);
     if (rc == IST_OK)
         *eni = ist_strdup(id);
     json_decref(found);
@@ -69,6 +99,8 @@ static int32_t known_interface(struct step *s, const char *id, char **eni, ist_e
         rc = ist_fail(err, IST_ERR_NOT_FOUND, "next_hop", "there is no interface %s", id);
     else if (rc == IST_OK && *vpc != '\0' && strcmp(in, vpc) != 0)
         rc = ist_fail(err, IST_ERR_INPUT, "next_hop", "%s is in %s, and not in %s", id, in, vpc);
+    if (rc == IST_OK)
+        rc = check_same_vpc(s, id, in, err);
     if (rc == IST_OK)
         *eni = ist_strdup(id);
     json_decref(found);
@@ -117,6 +149,15 @@ static int32_t refuse_foreign(const char *table, const char *cidr, const char *t
     return IST_ERR_CONFLICT;
 }
 
+// A gateway announces it: a route of its own would take what goes there now.
+static int32_t refuse_announced(const char *table, const char *cidr, const char *by, ist_error *err)
+{
+    ist_fail(err, IST_ERR_CONFLICT, table, "has a route for %s to %s, which that gateway announces", cidr,
+             by);
+    ist_hint(err, "turn its propagation off, or set `adopt: true` for a route that goes before it");
+    return IST_ERR_CONFLICT;
+}
+
 // A prefix list may lead exactly this network there already, which is as good as a route of its own.
 static int is_led_by_list(const struct step *s, const char *table, const char *cidr, const char *eni)
 {
@@ -128,12 +169,15 @@ int32_t route_plan(struct step *s, const char *table, const char *cidr, ist_erro
 {
     char *resource = route_resource(table, cidr), *eni = NULL;
     const char *target = route_target(s->tables, table, cidr);
+    const char *announced = route_announced(s->tables, table, cidr);
     const int recorded = step_is_recorded(s, resource);
     int32_t rc = route_interface(s, &eni, err);
     if (rc != IST_OK) {
         // as it is
     } else if (target == NULL && !recorded && is_led_by_list(s, table, cidr, eni)) {
         // nothing is missing, and nothing is ours
+    } else if (target == NULL && announced != NULL && !recorded && !ist_json_bool(s->inputs, "adopt", 0)) {
+        rc = refuse_announced(table, cidr, announced, err);
     } else if (target == NULL) {
         ist_change(&s->env, IST_CREATE, resource,
                    recorded && !step_is_unsettled(s, resource) ? "it was removed" : NULL);
@@ -225,6 +269,7 @@ int32_t route_apply(struct step *s, const char *table, const char *cidr, ist_err
 {
     char *resource = route_resource(table, cidr), *eni = NULL, token[65];
     const char *target = route_target(s->tables, table, cidr);
+    const char *announced = route_announced(s->tables, table, cidr);
     const int recorded = step_is_recorded(s, resource);
     int32_t rc = route_interface(s, &eni, err);
     const int same = rc == IST_OK && target != NULL && leads_to(target, eni);
@@ -232,6 +277,10 @@ int32_t route_apply(struct step *s, const char *table, const char *cidr, ist_err
         goto out;
     if (target == NULL && !recorded && is_led_by_list(s, table, cidr, eni))
         goto out;
+    if (target == NULL && announced != NULL && !recorded && !ist_json_bool(s->inputs, "adopt", 0)) {
+        rc = refuse_announced(table, cidr, announced, err);
+        goto out;
+    }
     // One that was right before us stays the property of whoever made it.
     if (same && (!recorded || (!step_is_unsettled(s, resource) && is_ours(s, resource, target))))
         goto out;
@@ -256,7 +305,9 @@ int32_t route_remove(struct step *s, const char *resource, const json_t *record,
     const char *table = ist_json_str_or(record, "table", ""), *cidr = ist_json_str_or(record, "cidr", "");
     const char *target = route_target(s->tables, table, cidr);
     int32_t rc = IST_OK;
-    if (target != NULL && (is_ours(s, resource, target) || !route_is_live(s->tables, table, cidr))) {
+    // A black hole that tells of no target is what is left of ours; one that leads elsewhere is somebody else's.
+    if (target != NULL &&
+        (is_ours(s, resource, target) || (*target == '\0' && !route_is_live(s->tables, table, cidr)))) {
         json_t *params = json_pack("{s:s, s:s}", "RouteTableId", table, "DestinationCidrBlock", cidr);
         ist_error failed = {0};
         for (int tries = 0; tries < 4; tries++) { // deleting twice is deleting

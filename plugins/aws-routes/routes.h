@@ -13,12 +13,15 @@ struct step {
     json_t *inputs;
     ist_aws *aws;
     json_t *
-        tables; // object: id -> {routes: {network: target}, local: [network], dead: {network: true}, count, lists, by_list}
+        tables; // object: id -> {routes: {network: target}, local: [network], dead: {network: true}, count, lists, by_list,
+        // announced: {network: target}, vpc}; announced: by a gateway, and not in routes
     json_t *
         groups; // object: id -> {all: {network: description or null}, count, lists, by_list}; all: rules of all protocols
     json_t *cidrs; // array of strings: every on-premises network, normalised, each once
     json_t
         *wanted; // object: the names of all resources that the inputs ask for; made when it is first needed
+    json_t
+        *quotas; // object: code -> what the account has; null: it is not told; made when it is first needed
     char *eni;   // the next hop's interface; NULL until it is known
 };
 
@@ -45,6 +48,8 @@ json_t *groups_seen(const json_t *security_group_info); // of DescribeSecurityGr
 // Where the route of exactly this network leads: "eni-1", "i-1", "nat-1", ..., "" when EC2 tells of no target;
 // NULL: there is no such route. Borrowed.
 const char *route_target(const json_t *tables, const char *table, const char *cidr);
+// Where a gateway's announcement leads it (propagation), which a route of its own goes before. Borrowed; NULL: none.
+const char *route_announced(const json_t *tables, const char *table, const char *cidr);
 int route_is_live(const json_t *tables, const char *table, const char *cidr); // not a black hole
 // The description (or null) of the rule that lets all protocols in from exactly this network, or NULL. Borrowed.
 const json_t *ingress_range(const json_t *groups, const char *group, const char *cidr);
@@ -79,9 +84,11 @@ int32_t ingress_apply(struct step *s, const char *group, ist_error *err);
 int32_t ingress_remove(struct step *s, const char *resource, const json_t *record, ist_error *err);
 int32_t ingress_verify(struct step *s, const char *group, const char *cidr);
 
+// ---- quota.c: how many routes and rules there may be ----
+int32_t check_quotas(struct step *s, ist_error *err);
+
 // ---- check.c: what plan refuses ----
 int32_t check_networks(struct step *s, ist_error *err);
-int32_t check_quotas(struct step *s, ist_error *err);
 void check_narrower(struct step *s,
                     const char *eni); // warns of routes for a part of a network that lead elsewhere
 

@@ -8,9 +8,9 @@
 
 static const char *target_of(const json_t *route)
 {
-    static const char *const keys[] = {"networkInterfaceId", "gatewayId",       "natGatewayId",
-                                       "transitGatewayId",   "instanceId",      "vpcPeeringConnectionId",
-                                       "localGatewayId",     "carrierGatewayId"};
+    static const char *const keys[] = {"networkInterfaceId", "gatewayId",        "natGatewayId",
+                                       "transitGatewayId",   "instanceId",       "vpcPeeringConnectionId",
+                                       "localGatewayId",     "carrierGatewayId", "coreNetworkArn"};
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         const char *target = ist_json_str(route, keys[i]);
         if (target != NULL && *target != '\0')
@@ -39,28 +39,33 @@ static json_t *by_id(const json_t *list, const char *id, json_t *(*reader)(const
 static json_t *table_seen(const json_t *table)
 {
     json_t *routes = json_object(), *local = json_array(), *dead = json_object(), *lists = json_object(),
-           *route;
+           *announced = json_object(), *route;
     json_int_t count = 0;
     size_t i;
     json_array_foreach(json_object_get(table, "routeSet"), i, route)
     {
         const char *cidr = ist_json_str(route, "destinationCidrBlock");
-        // What a gateway announces has a quota of its own, as has IPv6.
-        count += !is(route, "origin", "EnableVgwRoutePropagation") &&
-                 json_object_get(route, "destinationIpv6CidrBlock") == NULL;
+        // What a gateway announces has a quota of its own, as has IPv6; and a route of the same network goes before it.
+        const int propagated = is(route, "origin", "EnableVgwRoutePropagation");
+        count += !propagated && json_object_get(route, "destinationIpv6CidrBlock") == NULL;
         const char *list = ist_json_str(route, "destinationPrefixListId");
         if (list != NULL)
             json_object_set_new(lists, list, json_string(target_of(route)));
         if (cidr == NULL)
             continue;
+        if (propagated) {
+            json_object_set_new(announced, cidr, json_string(target_of(route)));
+            continue;
+        }
         if (is(route, "gatewayId", "local"))
             json_array_append_new(local, json_string(cidr));
         if (is(route, "state", "blackhole"))
             json_object_set_new(dead, cidr, json_true());
         json_object_set_new(routes, cidr, json_string(target_of(route)));
     }
-    return json_pack("{s:o, s:o, s:o, s:o, s:I}", "routes", routes, "local", local, "dead", dead, "lists",
-                     lists, "count", count);
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:I}", "routes", routes, "local", local, "dead", dead,
+                     "lists", lists, "announced", announced, "vpc", ist_json_str_or(table, "vpcId", ""),
+                     "count", count);
 }
 
 json_t *tables_seen(const json_t *route_table_set)
@@ -72,6 +77,12 @@ const char *route_target(const json_t *tables, const char *table, const char *ci
 {
     const json_t *routes = json_object_get(json_object_get(tables, table), "routes");
     return json_string_value(json_object_get(routes, cidr));
+}
+
+const char *route_announced(const json_t *tables, const char *table, const char *cidr)
+{
+    const json_t *announced = json_object_get(json_object_get(tables, table), "announced");
+    return json_string_value(json_object_get(announced, cidr));
 }
 
 const char *route_by_list(const json_t *tables, const char *table, const char *cidr, const char **target)

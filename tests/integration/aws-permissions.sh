@@ -103,10 +103,10 @@ ok "aws-routes: what was bent is mended" makes run aws-routes apply
 verify_routes() { run aws-routes verify || grep -q '"result": "fail"' "$TMP/json"; } # no router holds the interface
 ok "aws-routes: verify" makes verify_routes
 ok "aws-routes: destroy" takes_away run aws-routes destroy
-# It is asked where a rule that is there is said not to be, because somebody has written it in another form; and, of
-# lists, where a route or a rule names one, which without them is a warning.
+# It is asked where a rule that is there is said not to be, because somebody has written it in another form; of lists,
+# where a route or a rule names one, and of quotas, where there would be many: which without them is a warning.
 ok "aws-routes: nothing more than that is in the policy" whole aws-routes ec2:DescribeSecurityGroupRules \
-    ec2:DescribeManagedPrefixLists ec2:GetManagedPrefixListEntries
+    ec2:DescribeManagedPrefixLists ec2:GetManagedPrefixListEntries servicequotas:GetServiceQuota
 ec2 DeleteNetworkInterface "NetworkInterfaceId=$ENI" >/dev/null
 ec2 DeleteSecurityGroup "GroupId=$GROUP" >/dev/null
 

@@ -444,12 +444,22 @@ aws ec2 create-route --route-table-id "$TABLE" --destination-cidr-block 10.1.7.0
 ok "aws-routes: a part of a network that another route leads elsewhere" plan aws-routes ""
 ok "aws-routes: is warned of" grep -q "$TABLE leads 10.1.7.0/24, a part of 10.1.0.0/16, to $NAT" "$TMP/err"
 aws ec2 delete-route --route-table-id "$TABLE" --destination-cidr-block 10.1.7.0/24
-# Quotas: what may have been raised is warned of, what AWS raises for nobody is refused before anything is changed.
+# Quotas: what the account has not, or AWS raises for nobody, is refused before anything is changed; what may have been
+# raised is warned of.
 cp "$TMP/aws-routes.yaml" "$TMP/few.yaml"
 many_cidrs() { { cat "$TMP/few.yaml"; echo "extra_cidrs: [$(seq -s, -f "$1" "$2")]"; } >"$TMP/aws-routes.yaml"; }
 many_cidrs '172.16.%.0f.0/24' 70
+before=$(writes)
+ok "aws-routes: more rules than the account may have are refused in plan" refuses "and the quota \"Inbound or outbound rules per security group\" of this account is 60" aws-routes plan
+ok "aws-routes: which says how to ask for more" grep -q -- "--service-code vpc --quota-code L-0EA8095F --desired-value 7[0-9]" "$TMP/ran"
+ok "aws-routes: before anything is changed" test "$(writes)" = "$before"
 warned() { run aws-routes plan && grep -q "$GROUP will have [0-9]* rules: AWS allows 60 unless the quota \"Inbound or outbound rules per security group\" was raised" "$TMP/err"; }
-ok "aws-routes: more rules than a group has by default are warned of" warned
+lab faults add service='^aws$' action='^ServiceQuotas:GetServiceQuota$' effect=deny times=0 >/dev/null
+ok "aws-routes: where that may not be asked, more than a group has by default are warned of" warned
+lab faults clear >/dev/null
+aws service-quotas request-service-quota-increase --service-code vpc --quota-code L-0EA8095F --desired-value 100 >"$TMP/out"
+enough() { run aws-routes plan && ! grep -q " rules" "$TMP/err"; }
+ok "aws-routes: where it was raised, nothing is said" enough
 before=$(writes)
 seq -f '172.16.%.0f.0/24' 0 255 >"$TMP/cidrs"
 for i in 17 18 19 20; do seq -f "172.$i.%.0f.0/24" 0 255; done >>"$TMP/cidrs"
@@ -463,31 +473,60 @@ sed 's/^next_hop.*/next_hop: {kind: eni, id: eni-0123456789abcdef0}/' "$TMP/few.
 ok "aws-routes: a next hop that does not exist is refused in plan" refuses "there is no interface eni-0123456789abcdef0" aws-routes plan
 sed "s/^vpc_id.*/vpc_id: vpc-0123456789abcdef0/" "$TMP/few.yaml" >"$TMP/aws-routes.yaml"
 ok "aws-routes: and one that is in another VPC" refuses "$ENI is in $VPC, and not in vpc-0123456789abcdef0" aws-routes plan
-# A route by a managed prefix list, which stands for the networks in it.
-answer() { # answer ACTION SET ITEMS
-    lab faults add service='^aws$' action="^EC2:$1$" effect=answer times=0 "body=<$1Response><$2>$3</$2></$1Response>" >/dev/null
-}
-listed() { # listed TARGET...: one route, by a list that holds 10.1.0.0/16
-    lab faults clear >/dev/null
-    answer DescribeManagedPrefixLists prefixListSet "<item><prefixListId>pl-0123456789abcdef0</prefixListId><maxEntries>600</maxEntries></item>"
-    answer GetManagedPrefixListEntries entrySet "<item><cidr>10.1.0.0/16</cidr></item><item><cidr>10.2.0.0/16</cidr></item>"
-    answer DescribeRouteTables routeTableSet "<item><routeTableId>$TABLE</routeTableId><routeSet><item><destinationPrefixListId>pl-0123456789abcdef0</destinationPrefixListId>$1<state>active</state></item></routeSet></item>"
-}
+BESIDE=$(aws ec2 create-vpc --cidr-block 10.77.0.0/16 --query Vpc.VpcId --output text)
+sed "s/^vpc_id.*//; s/^route_tables.*/route_tables: [$(aws ec2 describe-route-tables --filters Name=vpc-id,Values="$BESIDE" --query 'RouteTables[0].RouteTableId' --output text)]/" "$TMP/few.yaml" >"$TMP/aws-routes.yaml"
 mv "$TMP/aws-routes.state" "$TMP/few.state"
-printf 'route_tables: [%s]\nnext_hop: {kind: eni, id: %s}\nonPremCidr: 10.1.0.0/16\n' "$TABLE" "$ENI" >"$TMP/aws-routes.yaml"
-listed "<networkInterfaceId>$ENI</networkInterfaceId>"
+ok "aws-routes: and a table of another VPC" refuses "$ENI is in $VPC, and the table" aws-routes plan
+# What a gateway announces: a route of our own would go before it.
+answer() { # answer TABLE ROUTES: EC2 tells so of a table
+    lab faults add service='^aws$' action="^EC2:DescribeRouteTables$" effect=answer times=0 \
+        "body=<DescribeRouteTablesResponse><routeTableSet><item><routeTableId>$1</routeTableId><routeSet>$2</routeSet></item></routeTableSet></DescribeRouteTablesResponse>" >/dev/null
+}
+announced() { echo "<item><destinationCidrBlock>$1</destinationCidrBlock><gatewayId>vgw-0123456789abcdef0</gatewayId><state>active</state><origin>EnableVgwRoutePropagation</origin></item>"; }
+own() { echo "<item><destinationCidrBlock>$1</destinationCidrBlock><networkInterfaceId>$2</networkInterfaceId><state>${3:-active}</state><origin>CreateRoute</origin></item>"; }
+one() { printf 'route_tables: [%s]\nnext_hop: {kind: eni, id: %s}\nonPremCidr: 10.1.0.0/16\n' "$1" "$ENI" >"$TMP/aws-routes.yaml"; }
+one "$TABLE"
+before=$(writes)
+answer "$TABLE" "$(announced 10.1.0.0/16)"
+ok "aws-routes: what a gateway announces is refused" refuses "has a route for 10.1.0.0/16 to vgw-0123456789abcdef0, which that gateway announces" aws-routes plan
+ok "aws-routes: by apply too" refuses "which that gateway announces" aws-routes apply
+ok "aws-routes: before anything is changed" test "$(writes)" = "$before"
+echo "adopt: true" >>"$TMP/aws-routes.yaml"
+ok "aws-routes: unless it is to be gone before" plan aws-routes create
+lab faults clear >/dev/null
+one "$TABLE"
+answer "$TABLE" "$(own 10.1.0.0/16 "$ENI")$(announced 10.1.0.0/16)$(announced 10.1.8.0/24)"
+ok "aws-routes: a route that goes before it already is one" plan aws-routes ""
+ok "aws-routes: a part that a gateway announces is warned of" grep -q "$TABLE leads 10.1.8.0/24, a part of 10.1.0.0/16, to vgw-0123456789abcdef0" "$TMP/err"
+lab faults clear >/dev/null
+# A route by a managed prefix list, which stands for the networks in it.
+new_list() { # new_list NAME MAX CIDR...
+    aws ec2 create-managed-prefix-list --prefix-list-name "$1" --max-entries "$2" --address-family IPv4 \
+        --entries $(printf 'Cidr=%s ' "${@:3}") --query PrefixList.PrefixListId --output text
+}
+LIST=$(new_list onprem 2 10.1.0.0/16 10.2.0.0/16)
+LARGE=$(new_list large 497 172.31.0.0/24)
+LISTED=$(aws ec2 create-route-table --vpc-id "$VPC" --query RouteTable.RouteTableId --output text)
+aws ec2 create-route --route-table-id "$LISTED" --destination-prefix-list-id "$LIST" --network-interface-id "$ENI" >"$TMP/out"
+one "$LISTED"
 ok "aws-routes: a route by a prefix list is one" plan aws-routes ""
 ok "aws-routes: beside which apply makes none" run aws-routes apply
 by_list() { run aws-routes verify || true; grep -q "to $ENI, by a prefix list" "$TMP/json"; }
 ok "aws-routes: as verify says with it" by_list
-listed "<natGatewayId>$NAT</natGatewayId>"
+aws ec2 replace-route --route-table-id "$LISTED" --destination-prefix-list-id "$LIST" --nat-gateway-id "$NAT"
 ok "aws-routes: one that leads elsewhere is no hindrance" plan aws-routes create
-ok "aws-routes: which is said" grep -q "$TABLE leads 10.1.0.0/16 to $NAT by the prefix list pl-0123456789abcdef0" "$TMP/err"
-ok "aws-routes: and a list counts for the quota with all that it may hold" grep -q "$TABLE will have 601 routes" "$TMP/err"
-sed -i 's#^onPremCidr.*#onPremCidr: 10.0.0.0/8#' "$TMP/aws-routes.yaml"
+ok "aws-routes: which is said" grep -q "$LISTED leads 10.1.0.0/16 to $NAT by the prefix list $LIST" "$TMP/err"
+sed -i 's#^onPremCidr.*#onPremCidr: 10.2.0.0/15#' "$TMP/aws-routes.yaml"
 ok "aws-routes: a part of a network that a list leads elsewhere" plan aws-routes create
-ok "aws-routes: is warned of too" grep -q "$TABLE leads 10.2.0.0/16, a part of 10.0.0.0/8, to $NAT by the prefix list" "$TMP/err"
-lab faults clear >/dev/null
+ok "aws-routes: is warned of too" grep -q "$LISTED leads 10.2.0.0/16, a part of 10.2.0.0/15, to $NAT by the prefix list" "$TMP/err"
+aws ec2 create-route --route-table-id "$LISTED" --destination-prefix-list-id "$LARGE" --nat-gateway-id "$NAT" >"$TMP/out"
+ok "aws-routes: a list counts for the quota with all that it may hold" refuses "$LISTED: would have 501 routes, and the quota \"Routes per route table\" of this account is 500" aws-routes plan
+full() { ! aws ec2 create-route --route-table-id "$LISTED" --destination-cidr-block 10.2.0.0/15 --nat-gateway-id "$NAT" >"$TMP/out" 2>&1 && grep -q RouteLimitExceeded "$TMP/out"; }
+ok "aws-routes: as EC2 does" full
+for list in "$LIST" "$LARGE"; do aws ec2 delete-route --route-table-id "$LISTED" --destination-prefix-list-id "$list"; done
+aws ec2 delete-route-table --route-table-id "$LISTED"
+for list in "$LIST" "$LARGE"; do aws ec2 delete-managed-prefix-list --prefix-list-id "$list" >"$TMP/out"; done
+aws ec2 delete-vpc --vpc-id "$BESIDE"
 mv "$TMP/few.state" "$TMP/aws-routes.state"
 cp "$TMP/few.yaml" "$TMP/aws-routes.yaml"
 ok "aws-routes: destroy" run aws-routes destroy

@@ -301,6 +301,7 @@ int lab_aws_start(struct lab *lab)
     json_object_set_new(aws->store, "cluster", json_object());
     json_object_set_new(aws->store, "stack", json_object());
     json_object_set_new(aws->store, "parameter", json_object());
+    json_object_set_new(aws->store, "quota", json_object());
     aws->keys = json_object();
     aws->client_tokens = json_object();
     aws->cooling = json_object();

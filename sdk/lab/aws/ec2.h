@@ -59,4 +59,8 @@ bool ec2_is_router(const struct aws_call *c, const json_t *instance);
 bool ec2_is_linux(const struct aws_call *c, const json_t *instance); // of those: a Linux host
 const char *ec2_zone(const struct aws_call *c, const char *subnet);
 
+// ---- ec2_prefix.c ----
+size_t ec2_weight(const struct aws_call *c,
+                  const char *prefix_list); // what it counts for a quota; "": of a network
+
 #endif

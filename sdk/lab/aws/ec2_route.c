@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUTES_PER_TABLE = 500 };
-
 static json_t *associate(json_t *table, const char *subnet)
 {
     char *id = lab_id("rtbassoc-", 17);
@@ -119,19 +117,46 @@ static json_t *delete_table(struct aws_call *c)
 
 // ---- routes ----
 
-static json_t *route_to(const json_t *table, const char *cidr, size_t *at)
+// What a call's route is for: a network, or a managed prefix list.
+struct destination {
+    const char *member; // of a route
+    char *value;        // malloc'd; NULL after aws_fail()
+};
+
+static struct destination destination_of(struct aws_call *c)
+{
+    const char *list = aws_str(c, "DestinationPrefixListId");
+    if (list)
+        return (struct destination){"destinationPrefixListId",
+                                    aws_find(c, "prefix-list", list) ? lab_strdup(list) : NULL};
+    const char *wanted = aws_need(c, "DestinationCidrBlock");
+    return (struct destination){"destinationCidrBlock", wanted ? ec2_cidr(c, wanted) : NULL};
+}
+
+static json_t *route_to(const json_t *table, const struct destination *to, size_t *at)
 {
     json_t *route;
     json_array_foreach(json_object_get(table, "routeSet"), (*at), route)
     {
-        if (aws_is(route, "destinationCidrBlock", cidr))
+        if (aws_is(route, to->member, to->value))
             return route;
     }
     return NULL;
 }
 
+static size_t weight_of_routes(const struct aws_call *c, const json_t *table)
+{
+    json_t *route;
+    size_t i, sum = 0;
+    json_array_foreach(json_object_get(table, "routeSet"), i, route)
+    {
+        sum += ec2_weight(c, aws_text(route, "destinationPrefixListId"));
+    }
+    return sum;
+}
+
 // A new route to the call's target, or NULL after aws_fail().
-static json_t *target_route(struct aws_call *c, const char *cidr, const json_t *table)
+static json_t *target_route(struct aws_call *c, const struct destination *to, const json_t *table)
 {
     static const struct {
         const char *parameter, *type, *member;
@@ -150,7 +175,7 @@ static json_t *target_route(struct aws_call *c, const char *cidr, const json_t *
             return aws_fail(c, 400, "InvalidParameterValue",
                             "route table %s and %s %s belong to different networks",
                             aws_text(table, "routeTableId"), targets[i].type, id);
-        return json_pack("{ssssssss}", "destinationCidrBlock", cidr, targets[i].member, id, "state", "active",
+        return json_pack("{ssssssss}", to->member, to->value, targets[i].member, id, "state", "active",
                          "origin", "CreateRoute");
     }
     return aws_fail(c, 400, "MissingParameter", "The request must contain a route target");
@@ -159,21 +184,22 @@ static json_t *target_route(struct aws_call *c, const char *cidr, const json_t *
 static json_t *put_route(struct aws_call *c, bool replace)
 {
     json_t *table = aws_find_arg(c, "route-table", "RouteTableId"), *answer = NULL;
-    const char *wanted = table ? aws_need(c, "DestinationCidrBlock") : NULL;
-    char *cidr = wanted ? ec2_cidr(c, wanted) : NULL;
+    const struct destination to = table ? destination_of(c) : (struct destination){NULL, NULL};
     size_t at;
-    if (!cidr)
+    if (!to.value)
         return NULL;
-    json_t *old = route_to(table, cidr, &at), *routes = json_object_get(table, "routeSet");
-    json_t *route = target_route(c, cidr, table);
+    json_t *old = route_to(table, &to, &at), *routes = json_object_get(table, "routeSet");
+    json_t *route = target_route(c, &to, table);
     if (!route) {
         // said already
     } else if (old && !replace) {
-        aws_fail(c, 400, "RouteAlreadyExists", "The route identified by %s already exists.", cidr);
+        aws_fail(c, 400, "RouteAlreadyExists", "The route identified by %s already exists.", to.value);
     } else if (!old && replace) {
         aws_fail(c, 400, "InvalidParameterValue",
-                 "There is no route defined for '%s' in the route table. Use CreateRoute instead.", cidr);
-    } else if (json_array_size(routes) >= ROUTES_PER_TABLE && !old) {
+                 "There is no route defined for '%s' in the route table. Use CreateRoute instead.", to.value);
+    } else if (!old &&
+               weight_of_routes(c, table) + ec2_weight(c, aws_text(route, "destinationPrefixListId")) >
+                   aws_quota(c, "L-93826ACB")) {
         aws_fail(c, 400, "RouteLimitExceeded", "The maximum number of routes has been reached.");
     } else {
         if (old)
@@ -183,7 +209,7 @@ static json_t *put_route(struct aws_call *c, bool replace)
         answer = aws_true();
     }
     json_decref(route);
-    free(cidr);
+    free(to.value);
     return answer;
 }
 
@@ -200,21 +226,20 @@ static json_t *replace_route(struct aws_call *c)
 static json_t *delete_route(struct aws_call *c)
 {
     json_t *table = aws_find_arg(c, "route-table", "RouteTableId");
-    const char *wanted = table ? aws_need(c, "DestinationCidrBlock") : NULL;
-    char *cidr = wanted ? ec2_cidr(c, wanted) : NULL;
+    const struct destination to = table ? destination_of(c) : (struct destination){NULL, NULL};
     size_t at;
-    if (!cidr)
+    if (!to.value)
         return NULL;
-    json_t *route = route_to(table, cidr, &at), *answer = NULL;
+    json_t *route = route_to(table, &to, &at), *answer = NULL;
     if (!route)
         aws_fail(c, 400, "InvalidRoute.NotFound", "no route with destination-cidr-block %s in route table %s",
-                 cidr, aws_text(table, "routeTableId"));
+                 to.value, aws_text(table, "routeTableId"));
     else if (aws_is(route, "gatewayId", "local"))
-        aws_fail(c, 400, "InvalidParameterValue", "cannot remove local route %s in route table %s", cidr,
+        aws_fail(c, 400, "InvalidParameterValue", "cannot remove local route %s in route table %s", to.value,
                  aws_text(table, "routeTableId"));
     else if (json_array_remove(json_object_get(table, "routeSet"), at) == 0)
         answer = aws_true();
-    free(cidr);
+    free(to.value);
     return answer;
 }
 

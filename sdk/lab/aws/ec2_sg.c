@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RULES_PER_GROUP = 60 };
-
 json_t *ec2_first_group(const struct aws_call *c, const char *vpc, const char *name)
 {
     const char *key;
@@ -331,14 +329,29 @@ static json_t *stored_rule(const struct aws_call *c, const json_t *rule)
     return NULL;
 }
 
+// A prefix list counts with all that it may hold.
+static size_t weight_of(const struct aws_call *c, const json_t *rules)
+{
+    json_t *rule;
+    size_t i, sum = 0;
+    json_array_foreach((json_t *)(uintptr_t)rules, i, rule)
+    {
+        sum += ec2_weight(c, aws_text(rule, "prefixListId"));
+    }
+    return sum;
+}
+
 static size_t count_rules(const struct aws_call *c, const struct rule_base *base)
 {
     const char *key;
     json_t *rule;
     size_t count = 0;
-    json_object_foreach(aws_all(c, "security-group-rule"), key, rule) count +=
-        aws_is(rule, "groupId", base->group) &&
-        json_is_true(json_object_get(rule, "isEgress")) == base->egress;
+    json_object_foreach(aws_all(c, "security-group-rule"), key, rule)
+    {
+        if (aws_is(rule, "groupId", base->group) &&
+            json_is_true(json_object_get(rule, "isEgress")) == base->egress)
+            count += ec2_weight(c, aws_text(rule, "prefixListId"));
+    }
     return count;
 }
 
@@ -359,7 +372,7 @@ static json_t *authorize(struct aws_call *c, bool egress)
                      *cidr ? cidr : aws_text(json_object_get(rule, "referencedGroupInfo"), "groupId"),
                      strcmp(protocol, "-1") ? protocol : "ALL");
     }
-    if (!c->status && count_rules(c, &base) + json_array_size(rules) > RULES_PER_GROUP)
+    if (!c->status && count_rules(c, &base) + weight_of(c, rules) > aws_quota(c, "L-0EA8095F"))
         aws_fail(c, 400, "RulesPerSecurityGroupLimitExceeded",
                  "The maximum number of rules per security group has been reached.");
     if (c->status) {

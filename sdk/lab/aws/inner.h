@@ -56,7 +56,7 @@ struct aws_service {
 extern const struct aws_service aws_ec2, aws_sts, aws_iam, aws_cfn;
 extern const struct aws_action aws_vpc_actions[], aws_route_actions[], aws_sg_actions[], aws_eni_actions[],
     aws_address_actions[], aws_instance_actions[], aws_power_actions[], aws_image_actions[],
-    aws_meta_actions[], aws_type_actions[];
+    aws_meta_actions[], aws_type_actions[], aws_prefix_actions[];
 
 // ---- call.c: calls, errors, parameters ----
 json_t *aws_fail(struct aws_call *c, int status, const char *code, const char *format, ...)
@@ -161,6 +161,9 @@ void aws_cluster_begin(struct lab *lab,
 bool aws_ssm_handles(const struct lab_request *rq); // ssm.c
 void aws_ssm_identify(struct lab_request *rq);
 void aws_ssm_act(struct aws_call *c, const struct lab_request *rq, struct lab_reply *reply);
+// quotas.c: what an account may have of a thing by its code ("L-93826ACB"), and the calls of Service Quotas.
+size_t aws_quota(const struct aws_call *c, const char *code);
+json_t *aws_quotas(struct aws_call *c, const char *action, const json_t *in); // new, or NULL after aws_fail()
 bool aws_eks_handles(const char *path);
 void aws_eks_identify(struct lab_request *rq);
 void aws_eks_act(struct aws_call *c, const struct lab_request *rq, struct lab_reply *reply);

@@ -19,7 +19,8 @@ static char *policy_name(const char *action)
 void aws_deny(struct aws_call *c, const char *action)
 {
     char *name = policy_name(action);
-    bool eks = !strncmp(action, "eks:", 4) || !strncmp(action, "EKS/", 4), ssm = !strncmp(action, "SSM:", 4);
+    bool eks = !strncmp(action, "eks:", 4) || !strncmp(action, "EKS/", 4),
+         ssm = !strncmp(action, "SSM:", 4) || !strncmp(action, "ServiceQuotas:", 14);
     const char *user = "arn:aws:iam::" AWS_ACCOUNT ":user/operator";
     if (!strncmp(action, "EC2:", 4))
         aws_fail(

@@ -1,26 +1,42 @@
-// Systems Manager's parameters: names with a value, as images are published. JSON 1.1, the action in a header.
+// Services that speak JSON 1.1, the action in a header: Systems Manager's parameters (names with a value, as images are
+// published), and Service Quotas.
 #include "inner.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#define PREFIX "AmazonSSM."
+static json_t *parameters(struct aws_call *c, const char *action, const json_t *in);
 
-static const char *action_of(const struct lab_request *rq)
+static const struct {
+    const char *prefix, *label; // of the header, and in the journal
+    json_t *(*act)(struct aws_call *c, const char *action, const json_t *in);
+} services[] = {{"AmazonSSM.", "SSM", parameters}, {"ServiceQuotasV20190624.", "ServiceQuotas", aws_quotas}};
+
+// The index of the service that the header names, and what it is to do; -1: none of these.
+static int service_of(const struct lab_request *rq, const char **action)
 {
     const char *target = lab_header(rq, "X-Amz-Target");
-    return target && !strncmp(target, PREFIX, strlen(PREFIX)) ? target + strlen(PREFIX) : NULL;
+    for (size_t i = 0; target && i < sizeof services / sizeof *services; i++) {
+        const size_t len = strlen(services[i].prefix);
+        if (strncmp(target, services[i].prefix, len) != 0)
+            continue;
+        *action = target + len;
+        return (int)i;
+    }
+    return -1;
 }
 
 bool aws_ssm_handles(const struct lab_request *rq)
 {
-    return action_of(rq) != NULL;
+    const char *action;
+    return service_of(rq, &action) >= 0;
 }
 
 void aws_ssm_identify(struct lab_request *rq)
 {
-    rq->action = lab_format("SSM:%s", action_of(rq));
-    rq->write = strncmp(action_of(rq), "Get", 3) != 0;
+    const char *action;
+    const int at = service_of(rq, &action);
+    rq->action = lab_format("%s:%s", services[at].label, action);
+    rq->write = strncmp(action, "Get", 3) != 0;
 }
 
 static json_t *put(struct aws_call *c, const json_t *in)
@@ -36,21 +52,30 @@ static json_t *put(struct aws_call *c, const json_t *in)
     return json_pack("{sI ss}", "Version", version, "Tier", "Standard");
 }
 
+static json_t *parameters(struct aws_call *c, const char *action, const json_t *in)
+{
+    const char *name = aws_text(in, "Name");
+    if (!*name)
+        return aws_fail(c, 400, "ValidationException",
+                        "1 validation error detected: Value at 'name' is missing");
+    if (!strcmp(action, "PutParameter"))
+        return put(c, in);
+    if (strcmp(action, "GetParameter") != 0)
+        return aws_fail(c, 400, "UnknownOperationException", "The lab knows no %s", action);
+    if (!json_object_get(aws_all(c, "parameter"), name))
+        return aws_fail(c, 400, "ParameterNotFound", "There is no parameter %s.", name);
+    return json_pack("{sO}", "Parameter", json_object_get(aws_all(c, "parameter"), name));
+}
+
 void aws_ssm_act(struct aws_call *c, const struct lab_request *rq, struct lab_reply *reply)
 {
-    const char *action = action_of(rq), *name;
+    const char *action;
+    const int at = service_of(rq, &action);
     json_t *in = json_loadb(rq->body ? rq->body : "", rq->body ? rq->body_len : 0, 0, NULL), *answer = NULL;
-    name = aws_text(in, "Name");
-    if (!json_is_object(in) || !*name)
-        aws_fail(c, 400, "ValidationException", "1 validation error detected: Value at 'name' is missing");
-    else if (!strcmp(action, "PutParameter"))
-        answer = put(c, in);
-    else if (strcmp(action, "GetParameter") != 0)
-        aws_fail(c, 400, "UnknownOperationException", "The lab knows no %s", action);
-    else if (!json_object_get(aws_all(c, "parameter"), name))
-        aws_fail(c, 400, "ParameterNotFound", "There is no parameter %s.", name);
+    if (json_is_object(in))
+        answer = services[at].act(c, action, in);
     else
-        answer = json_pack("{sO}", "Parameter", json_object_get(aws_all(c, "parameter"), name));
+        aws_fail(c, 400, "SerializationException", "The body is no JSON object");
     if (answer)
         lab_reply_json(reply, 200, answer);
     else

@@ -91,6 +91,15 @@ const struct aws_type aws_types[] = {
      .ids = "SecurityGroupRuleId",
      .filters = "group-id=groupId security-group-rule-id=securityGroupRuleId",
      .label = "isEgress ipProtocol fromPort cidrIpv4"},
+    {.name = "prefix-list",
+     .prefix = "pl-",
+     .id = "prefixListId",
+     .missing = "InvalidPrefixListID.NotFound",
+     .noun = "prefix list ID",
+     .set = "prefixListSet",
+     .ids = "PrefixListId",
+     .filters = "prefix-list-id=prefixListId prefix-list-name=prefixListName owner-id=ownerId",
+     .label = "prefixListName"},
     {.name = "network-interface",
      .prefix = "eni-",
      .id = "networkInterfaceId",
@@ -176,17 +185,10 @@ const struct aws_type *aws_type(const char *name)
     return t;
 }
 
-static const struct aws_action *const tables[] = {aws_vpc_actions,
-                                                  aws_route_actions,
-                                                  aws_sg_actions,
-                                                  aws_eni_actions,
-                                                  aws_address_actions,
-                                                  aws_instance_actions,
-                                                  aws_power_actions,
-                                                  aws_image_actions,
-                                                  aws_meta_actions,
-                                                  aws_type_actions,
-                                                  NULL};
+static const struct aws_action *const tables[] = {
+    aws_vpc_actions,     aws_route_actions,    aws_sg_actions,     aws_eni_actions,
+    aws_address_actions, aws_instance_actions, aws_power_actions,  aws_image_actions,
+    aws_meta_actions,    aws_type_actions,     aws_prefix_actions, NULL};
 
 const struct aws_service aws_ec2 = {.name = "ec2",
                                     .label = "EC2",

@@ -39,6 +39,7 @@ static const struct service services[] = {
     {"ssm", "SSM", "SSM", "ssm", NULL, 0},
     {"elasticloadbalancing", "ELB", "ELASTIC_LOAD_BALANCING", "elasticloadbalancing", NULL, 0},
     {"autoscaling", "AutoScaling", "AUTO_SCALING", "autoscaling", NULL, 0},
+    {"servicequotas", "Service Quotas", "SERVICE_QUOTAS", "servicequotas", NULL, 0},
     {"sso", "SSO", "SSO", "portal.sso", NULL, 0},
     {"sso-oidc", "SSO OIDC", "SSO_OIDC", "oidc", NULL, 0},
 };
