@@ -51,12 +51,11 @@ char *addon_value(const json_t *addon, const char *variable)
     return copy;
 }
 
-int32_t addon_configure(struct step *s, const json_t *values, const char *token, ist_error *err)
+int32_t addon_configure(struct step *s, const json_t *values, ist_error *err)
 {
     char *text = ist_json_text(values);
     // PRESERVE: what others set on the DaemonSet itself stays.
-    json_t *body = json_pack("{s:s, s:s, s:s*}", "configurationValues", text, "resolveConflicts", "PRESERVE",
-                             "clientRequestToken", token);
+    json_t *body = json_pack("{s:s, s:s}", "configurationValues", text, "resolveConflicts", "PRESERVE");
     char *path = addon_path(s, "addons/vpc-cni/update");
     const int32_t rc = update_send(s, "EKS add-on vpc-cni", path, body, "addonName=vpc-cni", err);
     json_decref(body);
@@ -66,7 +65,7 @@ int32_t addon_configure(struct step *s, const json_t *values, const char *token,
 }
 
 int32_t addon_set(struct step *s, const json_t *addon, const char *variable, const char *value,
-                  const char *token, ist_error *err)
+                  ist_error *err)
 {
     json_t *values = addon_configuration(addon);
     if (!json_is_object(values)) {
@@ -83,7 +82,7 @@ int32_t addon_set(struct step *s, const json_t *addon, const char *variable, con
         json_object_set_new(variables, variable, json_string(value));
     else
         json_object_del(variables, variable);
-    const int32_t rc = addon_configure(s, values, token, err);
+    const int32_t rc = addon_configure(s, values, err);
     json_decref(values);
     return rc;
 }

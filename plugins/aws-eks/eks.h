@@ -49,10 +49,10 @@ char *addon_value(const json_t *addon, const char *variable);
 // reference.
 json_t *addon_configuration(const json_t *addon);
 // Gives it this configuration, keeping what others set on the DaemonSet itself, and waits until that is done.
-int32_t addon_configure(struct step *s, const json_t *values, const char *token, ist_error *err);
+int32_t addon_configure(struct step *s, const json_t *values, ist_error *err);
 // Sets it (NULL: removes it), leaving all else, and waits until that is done.
 int32_t addon_set(struct step *s, const json_t *addon, const char *variable, const char *value,
-                  const char *token, ist_error *err);
+                  ist_error *err);
 
 // ---- netpolicy.c: who enforces network policies ----
 int32_t netpolicy_plan(struct step *s, ist_error *err);
@@ -65,7 +65,8 @@ int32_t netpolicy_verify(struct step *s, ist_error *err);
 void drain_tell(struct step *s, ist_error *err);
 
 // ---- update.c ----
-// Posts a change and waits until EKS has carried it out; `query` (may be NULL) says in its words what the update is of
+// Posts a change, with a token of its own, so that a lost answer is asked for again and nothing changed twice: it is no
+// intent's, which a later change of the same thing may have too. Waits until EKS has carried it out; `query` (may be NULL) says in its words what the update is of
 // ("addonName=vpc-cni").
 int32_t update_send(struct step *s, const char *what, const char *path, const json_t *body, const char *query,
                     ist_error *err);

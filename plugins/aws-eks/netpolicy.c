@@ -188,7 +188,7 @@ static int32_t set_on_daemonset(struct step *s, const struct engine *e, int on, 
     return rc;
 }
 
-static int32_t set_on_addon(struct step *s, const struct engine *e, int on, const char *token, ist_error *err)
+static int32_t set_on_addon(struct step *s, const struct engine *e, int on, ist_error *err)
 {
     json_t *values = addon_configuration(e->addon);
     if (!json_is_object(values)) {
@@ -197,17 +197,17 @@ static int32_t set_on_addon(struct step *s, const struct engine *e, int on, cons
                         "its configuration is no JSON object: set " ADDON_KEY " there by hand");
     }
     json_object_set_new(values, ADDON_KEY, json_string(on ? "true" : "false"));
-    const int32_t rc = addon_configure(s, values, token, err);
+    const int32_t rc = addon_configure(s, values, err);
     json_decref(values);
     return rc;
 }
 
-static int32_t set(struct step *s, const struct engine *e, int on, const char *token, ist_error *err)
+static int32_t set(struct step *s, const struct engine *e, int on, ist_error *err)
 {
     struct engine then = {0};
     int32_t rc = e->addon == NULL         ? set_on_daemonset(s, e, on, err)
                  : is_configured(e) == on ? IST_OK
-                                          : set_on_addon(s, e, on, token, err);
+                                          : set_on_addon(s, e, on, err);
     if (rc == IST_OK && e->addon != NULL && on) { // what the add-on left there as it was
         rc = engine_of(s, &then, err);
         if (rc == IST_OK && !(agent_is_on(&then) && controller_is_on(&then)))
@@ -229,7 +229,7 @@ static int32_t turn_on(struct step *s, ist_error *err)
     if (rc == IST_OK && (!is_on(&now) || step_is_unsettled(s, RESOURCE_POLICY))) {
         rc = ist_intent(&s->env, RESOURCE_POLICY, json_incref(data), token, err);
         if (rc == IST_OK && !is_on(&now))
-            rc = set(s, &now, 1, token, err);
+            rc = set(s, &now, 1, err);
         if (rc == IST_OK)
             rc = ist_outcome(&s->env, RESOURCE_POLICY, json_incref(data), err);
     }
@@ -245,7 +245,7 @@ static int32_t turn_off(struct step *s, ist_error *err)
         return IST_OK;
     int32_t rc = engine_of(s, &now, err);
     if (rc == IST_OK && now.daemonset != NULL && !is_off(&now))
-        rc = set(s, &now, 0, NULL, err);
+        rc = set(s, &now, 0, err);
     engine_free(&now);
     return rc == IST_OK ? ist_outcome(&s->env, RESOURCE_POLICY, NULL, err) : rc;
 }

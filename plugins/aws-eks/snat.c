@@ -305,12 +305,12 @@ static int32_t wait_rollout(struct step *s, ist_error *err)
 
 // By the add-on where there is one; what it has left on the DaemonSet as somebody else set it is set there too.
 static int32_t set_by_addon(struct step *s, const struct current *now, const char *variable,
-                            const char *value, const char *token, ist_error *err)
+                            const char *value, ist_error *err)
 {
     json_t *daemonset = NULL;
     char *configured = addon_value(now->addon, variable), *live = NULL;
     const int as_wanted = value != NULL && configured != NULL && strcmp(configured, value) == 0;
-    int32_t rc = as_wanted ? IST_OK : addon_set(s, now->addon, variable, value, token, err);
+    int32_t rc = as_wanted ? IST_OK : addon_set(s, now->addon, variable, value, err);
     if (rc == IST_OK && value != NULL)
         rc = daemonset_of(s, &daemonset, err);
     if (daemonset != NULL)
@@ -324,9 +324,9 @@ static int32_t set_by_addon(struct step *s, const struct current *now, const cha
 }
 
 static int32_t set_value(struct step *s, const struct current *now, const char *variable, const char *value,
-                         const char *token, ist_error *err)
+                         ist_error *err)
 {
-    const int32_t rc = now->addon != NULL ? set_by_addon(s, now, variable, value, token, err)
+    const int32_t rc = now->addon != NULL ? set_by_addon(s, now, variable, value, err)
                                           : set_on_daemonset(s, variable, value, err);
     return rc == IST_OK ? wait_rollout(s, err) : rc;
 }
@@ -343,7 +343,7 @@ static int32_t restore(struct step *s, const json_t *record, ist_error *err)
     if (rc == IST_ERR_NOT_FOUND)
         return IST_OK; // the CNI is gone, and the setting with it
     if (rc == IST_OK && now.value != NULL && ours != NULL && strcmp(now.value, ours) == 0)
-        rc = set_value(s, &now, variable, ist_json_str(record, "before"), NULL, &failed);
+        rc = set_value(s, &now, variable, ist_json_str(record, "before"), &failed);
     else if (rc == IST_OK && now.value != NULL)
         ist_log(&s->env, IST_LOG_WARN, "%s was changed to %s since Isthmus set it: it stays", variable,
                 now.value);
@@ -383,7 +383,7 @@ static int32_t set_wanted(struct step *s, const struct snat *wanted, const json_
     const char *before = record != NULL ? ist_json_str(record, "before") : now.value;
     rc = ist_intent(&s->env, RESOURCE_SNAT, record_data(s, wanted, before), token, err);
     if (rc == IST_OK)
-        rc = same ? wait_rollout(s, err) : set_value(s, &now, wanted->variable, wanted->value, token, err);
+        rc = same ? wait_rollout(s, err) : set_value(s, &now, wanted->variable, wanted->value, err);
     if (rc == IST_OK)
         rc = ist_outcome(&s->env, RESOURCE_SNAT, record_data(s, wanted, before), err);
     current_free(&now);

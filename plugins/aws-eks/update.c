@@ -1,6 +1,8 @@
 // Changes that EKS carries out in its own time: asked for by one call, followed by its id.
 #include "eks.h"
 
+#include <isthmus/crypto.h>
+
 #include <string.h>
 
 #define POLL_MS 2000
@@ -40,8 +42,12 @@ static int32_t wait_update(struct step *s, const char *what, const char *id, con
 int32_t update_send(struct step *s, const char *what, const char *path, const json_t *body, const char *query,
                     ist_error *err)
 {
-    json_t *answer = NULL;
-    int32_t rc = ist_aws_rest(s->aws, "eks", "POST", path, body, &answer, err);
+    json_t *answer = NULL, *once = json_copy((json_t *)body);
+    char token[33];
+    ist_random_hex(16, token);
+    json_object_set_new(once, "clientRequestToken", json_string(token));
+    int32_t rc = ist_aws_rest(s->aws, "eks", "POST", path, once, &answer, err);
+    json_decref(once);
     if (rc == IST_OK && ist_json_str(answer, "update.id") != NULL)
         rc = wait_update(s, what, ist_json_str(answer, "update.id"), query, err);
     json_decref(answer);

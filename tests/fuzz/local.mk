@@ -64,7 +64,7 @@ tests_fuzz_fuzz_kube_LDADD = sdk/lib/libisthmus.la $(JANSSON_LIBS) $(CRYPTO_LIBS
 
 FUZZ_TARGETS += tests/fuzz/fuzz-aws
 tests_fuzz_fuzz_aws_SOURCES = %D%/fuzz-aws.c sdk/lib/aws/xml.c sdk/lib/aws/config.c sdk/lib/aws/fault.c sdk/lib/aws/endpoint.c sdk/lib/aws/sso-token.c \
-	sdk/lib/aws/credentials-process.c sdk/lib/aws/credentials-read.c $(FUZZ_DRIVER)
+	sdk/lib/aws/credentials-process.c sdk/lib/aws/credentials-read.c sdk/lib/http/trace.c $(FUZZ_DRIVER)
 tests_fuzz_fuzz_aws_CFLAGS = $(FUZZ_CFLAGS) $(CURL_CFLAGS) $(EXPAT_CFLAGS) $(CRYPTO_CFLAGS)
 tests_fuzz_fuzz_aws_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_aws_LDADD = sdk/lib/libisthmus.la sdk/lib/libistbase.la $(JANSSON_LIBS) $(EXPAT_LIBS) $(CRYPTO_LIBS)

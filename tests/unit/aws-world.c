@@ -44,9 +44,14 @@ static const char sso_keys[] =
     "{\"roleCredentials\":{\"accessKeyId\":\"ASIASSO\",\"secretAccessKey\":\"sso-secret\","
     "\"sessionToken\":\"sso-token\",\"expiration\":4070908800000}}";
 
-static void play_metadata(const struct httpd_request *rq, struct httpd_reply *reply)
+static void play_metadata(struct world *w, const struct httpd_request *rq, struct httpd_reply *reply)
 {
     char token[64] = "";
+    w->metadata_calls++;
+    if (w->metadata_status != 0) {
+        reply->status = w->metadata_status;
+        return;
+    }
     httpd_header(rq, "X-aws-ec2-metadata-token", token, sizeof(token));
     if (strcmp(rq->target, "/latest/api/token") == 0 && strcmp(rq->method, "PUT") == 0) {
         reply->body = strdup("imds-token");
@@ -89,7 +94,7 @@ void handler(void *arg, const struct httpd_request *rq, struct httpd_reply *repl
     struct world *w = arg;
     snprintf(w->method, sizeof(w->method), "%s", rq->method);
     if (strncmp(rq->target, "/latest/", 8) == 0) {
-        play_metadata(rq, reply);
+        play_metadata(w, rq, reply);
         return;
     }
     w->auth[0] = w->token[0] = '\0';
@@ -107,7 +112,7 @@ void handler(void *arg, const struct httpd_request *rq, struct httpd_reply *repl
         if (w->no_keys)
             reply->status = 404;
         else
-            reply->body = strdup(machine_keys);
+            reply->body = strdup(w->machine_keys != NULL ? w->machine_keys : machine_keys);
         return;
     }
     if (strcmp(rq->target, "/token") == 0) {
@@ -165,6 +170,8 @@ static void clear_environment(void)
                                         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
                                         "AWS_EC2_METADATA_SERVICE_ENDPOINT",
                                         "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+                                        "AWS_METADATA_SERVICE_TIMEOUT",
+                                        "AWS_METADATA_SERVICE_NUM_ATTEMPTS",
                                         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
                                         "AWS_USE_FIPS_ENDPOINT",
                                         "AWS_USE_DUALSTACK_ENDPOINT",
@@ -239,6 +246,13 @@ void open_from_chain(struct fixture *f)
 {
     const ist_aws_options options = {.size = sizeof(options), .region = "eu-west-1"};
     assert_int_equal(ist_aws_new(NULL, &options, &f->aws, &f->err), IST_OK);
+}
+
+void serve_container(const struct fixture *f)
+{
+    char url[128];
+    snprintf(url, sizeof(url), "%s/container", httpd_url(f->server));
+    setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url, 1);
 }
 
 int32_t describe(struct fixture *f)

@@ -24,7 +24,10 @@ struct world {
     char bearer[64];   // of SSO's call
     char renewal[256]; // what was sent last for one of SSO's tokens
     int renewals;
-    int no_renewal; // it is refused
+    int no_renewal;           // it is refused
+    int metadata_status;      // what the instance's service answers to everything; 0: it works
+    int metadata_calls;       // of it
+    const char *machine_keys; // what the container hands out; NULL: keys
 };
 
 struct fixture {
@@ -46,7 +49,8 @@ void open_client(struct fixture *f);     // with keys
 void open_from_chain(struct fixture *f); // with what it finds
 void open_called(struct fixture *f);     // the same, as an operation with f->call
 void close_client(struct fixture *f);
-int32_t describe(struct fixture *f); // one read of EC2's
+void serve_container(const struct fixture *f); // from now on it has keys for whoever asks
+int32_t describe(struct fixture *f);           // one read of EC2's
 void fail_with(struct world *w, int times, int status, const char *body);
 
 #endif

@@ -25,6 +25,12 @@ tests_unit_test_aws_credentials_SOURCES = %D%/test-aws-credentials.c $(AWS_WORLD
 tests_unit_test_aws_credentials_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_aws_credentials_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
 
+check_PROGRAMS += tests/unit/test-aws-adverse
+UNIT_TESTS += tests/unit/test-aws-adverse
+tests_unit_test_aws_adverse_SOURCES = %D%/test-aws-adverse.c $(AWS_WORLD)
+tests_unit_test_aws_adverse_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_test_aws_adverse_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
+
 check_PROGRAMS += tests/unit/test-aws-endpoints
 UNIT_TESTS += tests/unit/test-aws-endpoints
 tests_unit_test_aws_endpoints_SOURCES = %D%/test-aws-endpoints.c $(AWS_WORLD)

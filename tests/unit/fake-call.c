@@ -2,6 +2,7 @@
 #include "fake-call.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -77,6 +78,8 @@ static void call_log(ist_call *call, uint32_t level, const char *text)
 {
     if (level == IST_LOG_TRACE)
         add_line(of(call)->trace, sizeof of(call)->trace, text, strlen(text));
+    if (level == IST_LOG_WARN)
+        add_line(of(call)->warnings, sizeof of(call)->warnings, text, strlen(text));
     if (level == IST_LOG_DEBUG)
         add_line(of(call)->debug, sizeof of(call)->debug, text, strlen(text));
 }
@@ -93,6 +96,12 @@ static void call_secret(ist_call *call, const char *bytes, size_t len)
     add_line(of(call)->secrets, sizeof of(call)->secrets, bytes, len);
 }
 
+static const char *call_environment(ist_call *call, const char *name)
+{
+    const char *const *hidden = of(call)->hidden;
+    return hidden[0] && strcmp(hidden[0], name) == 0 ? hidden[1] : getenv(name);
+}
+
 static const ist_host host = {.size = sizeof(ist_host),
                               .major = IST_ABI_MAJOR,
                               .minor = IST_ABI_MINOR,
@@ -106,7 +115,8 @@ static const ist_host host = {.size = sizeof(ist_host),
                               .deadline_ms = call_deadline,
                               .cancelled = call_cancelled,
                               .cancel_fd = call_cancel_fd,
-                              .sleep_until = call_sleep};
+                              .sleep_until = call_sleep,
+                              .environment = call_environment};
 
 ist_env fake_env(struct fake_call *call)
 {

@@ -13,9 +13,11 @@ struct fake_call {
     int stop; // set atomically: cancelled
     int64_t ahead_ms; // so far the clock is ahead of the real one
     int wants_trace;
-    char debug[8192];   // lines of IST_LOG_DEBUG
-    char trace[65536];  // lines
-    char secrets[8192]; // lines
+    const char *hidden[2]; // a variable that only the host tells of, and its value
+    char warnings[8192];   // lines of IST_LOG_WARN
+    char debug[8192];      // lines of IST_LOG_DEBUG
+    char trace[65536];     // lines
+    char secrets[8192];    // lines
 };
 
 // The environment of such a call. The call must outlive it.

@@ -311,6 +311,39 @@ static bool may(struct aws_call *c, const struct eks_parts *p, int route)
            aws_may(c, "EKS", "EKS:TagResource");
 }
 
+// What an update with this token was answered before, or NULL; a token that comes back with another request is refused.
+// Borrowed. They go with their cluster.
+static json_t *updated_before(struct aws_call *c, const struct eks_parts *p, const char *token, bool *refused)
+{
+    const json_t *updates = json_object_get(aws_get(c, "cluster", p->cluster), "_updates"),
+                 *known = json_object_get(updates, token);
+    *refused = known &&
+               (!aws_is(known, "path", p->rq->path) || !json_equal(json_object_get(known, "body"), p->body));
+    if (*refused)
+        aws_fail(c, 400, "InvalidParameterException",
+                 "The client request token was used before, with other parameters");
+    return *refused ? NULL : json_object_get(known, "answer");
+}
+
+// Carries an update out, but once for each token. New reference, NULL: refused.
+static json_t *update_once(struct aws_call *c, const struct eks_parts *p, int route)
+{
+    const char *token = aws_text(p->body, "clientRequestToken");
+    json_t *cluster = aws_get(c, "cluster", p->cluster);
+    bool refused = false;
+    json_t *answer = *token ? updated_before(c, p, token, &refused) : NULL;
+    if (refused || answer)
+        return json_incref(answer);
+    answer = routes[route].fn(c, p);
+    if (!answer || !*token || !cluster)
+        return answer;
+    if (!json_object_get(cluster, "_updates"))
+        json_object_set_new(cluster, "_updates", json_object());
+    json_object_set_new(json_object_get(cluster, "_updates"), token,
+                        json_pack("{ss sO sO}", "path", p->rq->path, "body", p->body, "answer", answer));
+    return answer;
+}
+
 void aws_eks_act(struct aws_call *c, const struct lab_request *rq, struct lab_reply *reply)
 {
     struct eks_parts p = {.rq = rq};
@@ -322,7 +355,8 @@ void aws_eks_act(struct aws_call *c, const struct lab_request *rq, struct lab_re
     else if (!json_is_object(p.body))
         aws_fail(c, 400, "SerializationException", "The request body is not a JSON object");
     else if (may(c, &p, route))
-        answer = routes[route].fn(c, &p);
+        answer =
+            !strncmp(routes[route].action, "Update", 6) ? update_once(c, &p, route) : routes[route].fn(c, &p);
     if (answer)
         lab_reply_json(reply, 200, answer);
     else

@@ -130,6 +130,8 @@ void aws_config_parse(const char *text, size_t len, int is_config, json_t *profi
     json_t *current = NULL;
     char *outer = NULL;
     const char *const stop = text + len;
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+        text += 3; // an editor's mark
     for (const char *line = text; line < stop;) {
         const char *end = memchr(line, '\n', (size_t)(stop - line));
         if (end == NULL)
@@ -155,7 +157,9 @@ static void read_into(ist_aws *aws, const char *variable, const char *name, int 
     const char *given = aws_env(aws, variable);
     if (given == NULL && home == NULL)
         return;
-    char *path = given != NULL ? ist_strdup(given) : ist_printf("%s/.aws/%s", home, name);
+    char *path = given == NULL                                  ? ist_printf("%s/.aws/%s", home, name)
+                 : strncmp(given, "~/", 2) == 0 && home != NULL ? ist_printf("%s%s", home, given + 1)
+                                                                : ist_strdup(given);
     char *text = aws_read_file(path);
     if (text != NULL)
         aws_config_parse(text, strlen(text), is_config, aws->profiles);

@@ -54,7 +54,7 @@ static int32_t exchange_token(ist_aws *aws, const char *profile, const struct ss
     ist_http_response response = {0};
     int32_t rc = aws_send(aws, &call, &response, err);
     if (rc == IST_OK)
-        rc = ist_json_parse(response.body, response.body_len, "SSO GetRoleCredentials", answer, err);
+        rc = aws_secret_json(response.body, response.body_len, "SSO GetRoleCredentials", answer, err);
     else if (strcmp(aws->error_code, "UnauthorizedException") == 0)
         rc = sso_sign_in(profile, "the session has ended", err);
     ist_http_response_free(&response);

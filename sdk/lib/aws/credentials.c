@@ -65,6 +65,11 @@ static int32_t walk_chain(ist_aws *aws, struct aws_credentials *c, ist_error *er
         rc = from_web_identity_environment(aws, c, err);
     if (rc == IST_ERR_NOT_FOUND)
         rc = aws_from_profile(aws, aws_profile_name(aws), 0, c, err);
+    // Who names a profile does not mean whoever this machine is.
+    const char *named = aws_env(aws, "AWS_PROFILE");
+    if (rc == IST_ERR_NOT_FOUND && named != NULL && json_object_get(aws_profiles(aws), named) == NULL)
+        return ist_fail(err, IST_ERR_DENIED, "AWS credentials",
+                        "profile %s, which AWS_PROFILE names, does not exist", named);
     if (rc == IST_ERR_NOT_FOUND)
         rc = aws_from_container(aws, c, err);
     if (rc == IST_ERR_NOT_FOUND)
@@ -81,6 +86,8 @@ static int32_t walk_chain(ist_aws *aws, struct aws_credentials *c, ist_error *er
 static int32_t fetch(ist_aws *aws, struct aws_credentials *c, ist_error *err)
 {
     struct aws_credentials base = {0};
+    json_decref(aws->profiles); // they may have been written anew since, with keys that are good
+    aws->profiles = NULL;
     int32_t rc = walk_chain(aws, &base, err);
     if (rc != IST_OK)
         return rc;

@@ -130,6 +130,11 @@ static int32_t split(const char *given, struct aws_endpoint *e, ist_error *err)
                         "an endpoint is a URL such as https://ec2.eu-west-1.amazonaws.com");
     host += 3;
     const size_t host_len = strcspn(host, "/?#");
+    if (memchr(host, '@', host_len) != NULL) { // not to be quoted
+        ist_fail(err, IST_ERR_INPUT, "AWS endpoint",
+                 "a user or a password has no place in an endpoint's URL");
+        return IST_ERR_INPUT;
+    }
     size_t path_len = strcspn(host + host_len, "?#");
     while (path_len > 0 && host[host_len + path_len - 1] == '/')
         path_len--;

@@ -5,8 +5,21 @@
 
 static void copy_text(char *to, size_t size, const char *from)
 {
-    if (from != NULL)
-        snprintf(to, size, "%s", from);
+    if (from == NULL)
+        return;
+    const size_t len = strlen(from), kept = len < size ? len : http_cut(from, size - 1);
+    snprintf(to, size, "%.*s", (int)kept, from);
+}
+
+// Of a signature that it takes for wrong a service shows all that was signed, session token and all.
+static void cut_signed(struct aws_fault *fault)
+{
+    char *shown = strstr(fault->message, "The Canonical String");
+    if (shown == NULL)
+        return;
+    while (shown > fault->message && (shown[-1] == '\n' || shown[-1] == ' '))
+        shown--;
+    *shown = '\0';
 }
 
 // One line of something that is neither XML nor JSON (a proxy's page): tags and control characters removed.
@@ -35,6 +48,8 @@ static int read_xml(const ist_http_response *response, struct aws_fault *fault)
     const json_t *error = ist_json_at(tree, "Errors.Error");
     if (error == NULL)
         error = ist_json_at(tree, "Error");
+    if (json_is_array(error)) // of several the first
+        error = json_array_get(error, 0);
     const char *code = ist_json_str(error, "Code");
     copy_text(fault->code, sizeof(fault->code), code);
     copy_text(fault->message, sizeof(fault->message), ist_json_str(error, "Message"));
@@ -72,8 +87,10 @@ void aws_fault_read(const ist_http_response *response, struct aws_fault *fault)
     *fault = (struct aws_fault){0};
     copy_text(fault->request_id, sizeof(fault->request_id), ist_http_header(response, "x-amzn-requestid"));
     const char *body = response->body != NULL ? response->body + strspn(response->body, " \t\r\n") : "";
-    if (*body == '<' ? read_xml(response, fault) : read_json(response, fault))
+    if (*body == '<' ? read_xml(response, fault) : read_json(response, fault)) {
+        cut_signed(fault);
         return;
+    }
     snprintf(fault->code, sizeof(fault->code), "HTTP %d", response->status);
     if (fault->message[0] == '\0')
         copy_plain(fault->message, sizeof(fault->message), body);
@@ -177,6 +194,8 @@ int32_t aws_fault_fail(const struct aws_fault *fault, int status, const char *wh
     else if (strcmp(fault->code, "SignatureDoesNotMatch") == 0 || strcmp(fault->code, "AuthFailure") == 0 ||
              strcmp(fault->code, "InvalidClientTokenId") == 0)
         ist_hint(err, "check the access key, its secret and this machine's clock");
+    else if (strncmp(fault->code, "HTTP ", 5) == 0 && status < 500)
+        ist_hint(err, "a proxy, or another service, may have answered in the place of AWS");
     else if (code == IST_ERR_DENIED)
         ist_hint(err,
                  "the credentials in use may not make this call: `isthmus plugin show NAME --iam-policy` "

@@ -51,12 +51,15 @@ int32_t aws_region_of_instance(ist_aws *aws, char **region, ist_error *err);
 int32_t aws_assume_role(ist_aws *aws, const struct aws_credentials *base, const char *role_arn,
                         const char *session, const char *external_id, int seconds, struct aws_credentials *c,
                         ist_error *err);
+// Parses an answer that holds keys: what is wrong with it is told without a word of it, because nobody has registered
+// them yet. New reference in *answer, which may be set where it fails, too.
+int32_t aws_secret_json(const char *text, size_t len, const char *where, json_t **answer, ist_error *err);
 // From {AccessKeyId, SecretAccessKey, SessionToken|Token, Expiration} as STS and the metadata services
 // answer.
 int32_t aws_credentials_from_json(const json_t *answer, const char *where, char *source,
                                   struct aws_credentials *c, ist_error *err); // takes source
 
-// "2026-11-22T10:00:00Z", with or without fractions; 0 when it is something else.
+// "2026-11-22T10:00:00Z", with or without fractions, in another zone too; 0 when it is something else.
 int64_t aws_parse_time(const char *text);
 
 // Current credentials, fetched or renewed when needed; borrowed from the client.
@@ -148,6 +151,8 @@ struct aws_call {
     const struct aws_credentials *as; // NULL: the chain's
     int anonymous;                    // not signed (web identity)
 };
+// What a call with these parameters (NULL: none) is about, for errors; NULL: nothing of one name. Borrowed.
+const char *aws_resource_of(const json_t *params);
 // The server's clock (its Date header; NULL: none) against ours: from now on what is signed goes by it; 1 when the
 // difference explains a refused signature.
 int aws_correct_clock(ist_aws *aws, const char *date);

@@ -92,9 +92,9 @@ static int is_read(const char *action)
            starts_with(action, "AssumeRole");
 }
 
-// What the call is about, for errors: the first of these that it has. Borrowed; NULL: none.
-static const char *resource_of(const json_t *params)
+const char *aws_resource_of(const json_t *params)
 {
+    // The first of these that it has.
     static const char *const names[] = {"RouteTableId",
                                         "GroupId",
                                         "NetworkInterfaceId",
@@ -106,11 +106,16 @@ static const char *resource_of(const json_t *params)
                                         "NatGatewayId",
                                         "InternetGatewayId",
                                         "VpcId",
+                                        "PrefixListId",
+                                        "ImageId",
+                                        "GroupName",
+                                        "KeyName",
                                         "StackName",
                                         "RoleArn",
                                         "RoleName",
                                         "LoadBalancerName",
-                                        "SecurityGroupRuleId"};
+                                        "SecurityGroupRuleId",
+                                        "Name"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const json_t *value = json_object_get(params, names[i]);
         const char *text = json_string_value(json_is_array(value) ? json_array_get(value, 0) : value);
@@ -147,7 +152,7 @@ int32_t aws_query_as(ist_aws *aws, const char *service, const char *action, cons
     const struct aws_call call = {
         .service = service,
         .action = action,
-        .resource = resource_of(params),
+        .resource = aws_resource_of(params),
         .method = "POST",
         .path = "/",
         .body = body,

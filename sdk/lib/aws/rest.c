@@ -3,24 +3,38 @@
 
 #include <string.h>
 
-// Sends it and parses what comes back; an empty answer is an empty object.
+static int32_t refuse_answer(const char *where, const char *what, ist_error *err)
+{
+    ist_fail(err, IST_ERR_REMOTE, where, "the answer is %s", what);
+    ist_hint(err, "a proxy, or another service, may have answered in the place of AWS");
+    return IST_ERR_REMOTE;
+}
+
+// Sends it and parses what comes back: an object. That of a write may be empty; where something was asked for, nothing is
+// no answer.
 static int32_t send_json(ist_aws *aws, const struct aws_call *call, json_t **answer, ist_error *err)
 {
     ist_http_response response = {0};
     json_t *tree = NULL;
     int32_t rc = aws_send(aws, call, &response, err);
+    char where[sizeof(err->where)];
+    aws_where(aws, call, where, sizeof(where));
+    if (rc == IST_OK && response.body_len == 0 && call->read)
+        rc = refuse_answer(where, "empty", err);
     if (rc == IST_OK && response.body_len > 0) {
-        char where[sizeof(err->where)];
-        aws_where(aws, call, where, sizeof(where));
         rc = ist_json_parse(response.body, response.body_len, where, &tree, err);
         if (rc != IST_OK)
             ist_hint(err, "a proxy, or another service, may have answered in the place of AWS");
+        else if (!json_is_object(tree))
+            rc = refuse_answer(where, "no JSON object", err);
     }
     if (rc == IST_OK) {
         if (answer != NULL)
             *answer = tree != NULL ? tree : json_object();
         else
             json_decref(tree);
+    } else {
+        json_decref(tree);
     }
     ist_http_response_free(&response);
     return rc;
@@ -66,6 +80,7 @@ int32_t ist_aws_json(ist_aws *aws, const char *service, const char *target, cons
         read = read || strncmp(action, reads[i], strlen(reads[i])) == 0;
     const struct aws_call call = {.service = service,
                                   .action = action,
+                                  .resource = aws_resource_of(body),
                                   .method = "POST",
                                   .path = "/",
                                   .body = text,

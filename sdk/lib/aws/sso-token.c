@@ -82,7 +82,7 @@ static int32_t ask(ist_aws *aws, const struct sso_session *session, const json_t
     ist_error failed = {0};
     int32_t rc = aws_send(aws, &call, &response, &failed);
     if (rc == IST_OK)
-        rc = ist_json_parse(response.body, response.body_len, "SSO OIDC CreateToken", answer, &failed);
+        rc = aws_secret_json(response.body, response.body_len, "SSO OIDC CreateToken", answer, &failed);
     if (rc != IST_OK)
         ist_log(&aws->env, IST_LOG_DEBUG, "the SSO session %s was not renewed: %s", session->name,
                 failed.text);

@@ -176,7 +176,9 @@ int32_t aws_xml_parse(const char *text, size_t len, int is_answer, const char *w
         rc = ist_fail(err, IST_ERR_REMOTE, where, "the answer is no XML: line %lu: %s",
                       (unsigned long)XML_GetCurrentLineNumber(r->parser),
                       XML_ErrorString(XML_GetErrorCode(r->parser)));
-    else if (is_answer && !ends_with(r->root_name, "Response")) {
+    else if (is_answer &&
+             (!ends_with(r->root_name, "Response") || strcmp(r->root_name, "Response") == 0 ||
+              strcmp(r->root_name, "ErrorResponse") == 0)) { // those are errors, and no list is empty for one
         rc = ist_fail(err, IST_ERR_REMOTE, where, "the answer is none of AWS's but <%.60s>", r->root_name);
         ist_hint(err, "a proxy, or another service, may have answered in the place of AWS");
     }

@@ -95,7 +95,6 @@ static void set_request(struct exchange *x, int64_t limit_ms)
     for (size_t i = 0; r->headers != NULL && r->headers[i] != NULL; i++)
         x->list = curl_slist_append(x->list, r->headers[i]);
     x->list = curl_slist_append(x->list, "Expect:"); // no 100-continue: one round trip less, one state less
-    curl_easy_setopt(x->easy, CURLOPT_URL, r->url);
     if (is_method(r, "HEAD")) {
         curl_easy_setopt(x->easy, CURLOPT_NOBODY, 1L);
     } else if (r->body != NULL || is_method(r, "POST") || is_method(r, "PUT") || is_method(r, "PATCH")) {
@@ -270,7 +269,7 @@ int32_t http_exchange(ist_http *session, const ist_http_request *request, const 
     if (limit > remaining)
         limit = remaining;
     struct exchange x = {.session = session, .request = request, .body = {.max = session->options.max_body}};
-    x.easy = http_easy(session);
+    x.easy = http_easy(session, request->url);
     x.headers = json_object();
     set_request(&x, limit);
     http_trace_request(&session->env, request);

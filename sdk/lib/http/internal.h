@@ -17,17 +17,18 @@ enum http_fate {
 
 struct ist_http {
     ist_env env;
-    ist_http_options options; // every pointer in it is owned
-    CURLM *multi;             // keeps the connections
+    ist_http_options options;       // every pointer in it is owned
+    char *https_proxy, *http_proxy; // of the environment, where libcurl does not see them; NULL: none
+    CURLM *multi;                   // keeps the connections
     struct curl_slist *connect_to;
     struct http_hub *hub; // drives the streams (stream.c); NULL until the first
     int idle_fds;
     enum http_fate fate;
 };
 
-// An easy handle with everything the session says (trust, proxy, certificates, user agent, time to connect),
+// An easy handle for this URL with everything the session says (trust, proxy, certificates, user agent, time to connect),
 // for callers that drive curl themselves (watches). The caller's: curl_easy_cleanup(). Never NULL.
-CURL *http_easy(const ist_http *session);
+CURL *http_easy(const ist_http *session, const char *url);
 
 // Of a stream with a body: asked each time a part of the body is about to leave; 0 breaks the request off
 // (IST_ERR_NETWORK). So a writer that was stopped and wakes up late sends nothing of what it had prepared.
@@ -68,6 +69,9 @@ void http_trace_request(const ist_env *env, const ist_http_request *request);
 void http_trace_response(const ist_env *env, const ist_http_request *request,
                          const ist_http_response *response, int64_t elapsed_ms);
 void http_trace_failure(const ist_env *env, const ist_http_request *request, const char *why);
+// How much of a text to show where only `max` bytes of it are: it ends between words, because half a secret is none that
+// the host knows and would take out.
+size_t http_cut(const char *text, size_t max);
 // Does a header of this name carry credentials? `len` bytes of name.
 int http_header_is_secret(const char *name, size_t len);
 // The URL without user information and with credentials in the query replaced by "***". The caller's.

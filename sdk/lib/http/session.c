@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #ifndef IST_VERSION
@@ -37,18 +38,29 @@ static void copy_options(ist_http_options *to, const ist_http_options *from)
         to->max_body = 64u << 20;
 }
 
-// A proxy's URL that holds a password is in no environment that libcurl could look into itself.
-static char *secret_proxy(const ist_env *env)
+// A proxy's URL that holds a password is in no environment that libcurl could look into itself. Its names in libcurl's
+// order, ended by NULL; NULL: there is none, or libcurl finds it. The caller's.
+static char *secret_proxy(const ist_env *env, const char *const *names)
 {
-    static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        const char *url = getenv(names[i]) == NULL ? ist_environment(env, names[i]) : NULL;
+    for (; *names != NULL; names++) {
+        if (getenv(*names) != NULL)
+            return NULL;
+        const char *url = ist_environment(env, *names);
         if (url != NULL) {
             ist_secret(env, url);
             return ist_strdup(url);
         }
     }
     return NULL;
+}
+
+static void find_secret_proxies(ist_http *session)
+{
+    // HTTP_PROXY is none of them: a CGI program's caller could set it.
+    static const char *const https[] = {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", NULL},
+                             *const http[] = {"http_proxy", "all_proxy", "ALL_PROXY", NULL};
+    session->https_proxy = secret_proxy(&session->env, https);
+    session->http_proxy = secret_proxy(&session->env, http);
 }
 
 int32_t ist_http_new(const ist_env *env, const ist_http_options *options, ist_http **session, ist_error *err)
@@ -66,7 +78,7 @@ int32_t ist_http_new(const ist_env *env, const ist_http_options *options, ist_ht
         made->env = *env;
     copy_options(&made->options, options);
     if (made->options.proxy == NULL)
-        made->options.proxy = secret_proxy(env);
+        find_secret_proxies(made);
     if (made->options.connect_to != NULL) {
         char *entry = ist_printf("::%s", made->options.connect_to); // whatever host and port the URL has
         made->connect_to = curl_slist_append(NULL, entry);
@@ -95,6 +107,8 @@ void ist_http_free(ist_http *session)
     ist_free((char *)o->client_cert_pem);
     ist_free_secret((char *)o->client_key_pem);
     ist_free((char *)o->proxy);
+    ist_free_secret(session->https_proxy);
+    ist_free_secret(session->http_proxy);
     ist_free((char *)o->pinned_key);
     ist_free((char *)o->user_agent);
     ist_free((char *)o->connect_to);
@@ -131,12 +145,13 @@ static void set_trust(CURL *easy, const ist_http_options *o)
     }
 }
 
-CURL *http_easy(const ist_http *session)
+CURL *http_easy(const ist_http *session, const char *url)
 {
     const ist_http_options *o = &session->options;
     CURL *easy = curl_easy_init();
     if (easy == NULL)
         abort(); // out of memory, as everywhere
+    curl_easy_setopt(easy, CURLOPT_URL, url);
     // Not CURLOPT_NOSIGNAL: with it curl leaves SIGPIPE on, and a TLS write to a closed connection kills.
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
@@ -145,8 +160,11 @@ CURL *http_easy(const ist_http *session)
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_ms);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, o->user_agent);
-    if (o->proxy != NULL)
-        curl_easy_setopt(easy, CURLOPT_PROXY, o->proxy);
+    const char *proxy = o->proxy;
+    if (proxy == NULL)
+        proxy = strncasecmp(url, "https:", 6) == 0 ? session->https_proxy : session->http_proxy;
+    if (proxy != NULL)
+        curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
     if (session->connect_to != NULL)
         curl_easy_setopt(easy, CURLOPT_CONNECT_TO, session->connect_to);
     set_trust(easy, o);

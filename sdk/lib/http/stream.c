@@ -245,12 +245,11 @@ int32_t ist_http_stream_open(ist_http *session, const ist_http_request *request,
     }
     made->hub = hub_of(session);
     made->body.max = STREAM_ROOM;
-    made->easy = http_easy(session);
+    made->easy = http_easy(session, request->url);
     for (size_t i = 0; request->headers && request->headers[i]; i++)
         made->list = curl_slist_append(made->list, request->headers[i]);
     if (request->body)
         set_upload(made, request);
-    curl_easy_setopt(made->easy, CURLOPT_URL, request->url);
     curl_easy_setopt(made->easy, CURLOPT_HTTPHEADER, made->list);
     curl_easy_setopt(made->easy, CURLOPT_CUSTOMREQUEST, request->method);
     curl_easy_setopt(made->easy, CURLOPT_WRITEFUNCTION, on_bytes);

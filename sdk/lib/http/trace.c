@@ -109,6 +109,13 @@ static int is_text(const char *bytes, size_t len)
     return 1;
 }
 
+size_t http_cut(const char *text, size_t max)
+{
+    while (max > 0 && strchr(" \t\r\n\"'<>,;&", text[max - 1]) == NULL)
+        max--;
+    return max;
+}
+
 static void trace_body(const ist_env *env, const ist_http_request *request, char direction, const char *body,
                        size_t len)
 {
@@ -118,7 +125,7 @@ static void trace_body(const ist_env *env, const ist_http_request *request, char
         ist_log(env, IST_LOG_TRACE, "%c (%zu bytes, not shown: they hold credentials)", direction, len);
         return;
     }
-    const size_t shown = len < TRACE_BODY ? len : TRACE_BODY;
+    const size_t shown = len <= TRACE_BODY ? len : http_cut(body, TRACE_BODY);
     if (!is_text(body, shown)) {
         ist_log(env, IST_LOG_TRACE, "%c (%zu bytes that are not text)", direction, len);
         return;

@@ -305,6 +305,58 @@ static int32_t told_error(const struct helper_process *process, ist_error *err)
     return code;
 }
 
+// Looks it like a key or a token? Those of AWS do: AKIA... and ASIA..., or long and of every kind of character.
+static int is_keylike(const char *word, size_t len)
+{
+    int upper = 0, lower = 0, digit = 0;
+    if (len >= 16 && (strncmp(word, "AKIA", 4) == 0 || strncmp(word, "ASIA", 4) == 0))
+        return 1;
+    for (size_t i = 0; i < len; i++) {
+        upper |= word[i] >= 'A' && word[i] <= 'Z';
+        lower |= word[i] >= 'a' && word[i] <= 'z';
+        digit |= word[i] >= '0' && word[i] <= '9';
+    }
+    return len >= 32 && upper && lower && digit;
+}
+
+// Is it the name of a setting that holds a secret (SecretAccessKey, aws_session_token)?
+static int names_secret(const char *word, size_t len)
+{
+    static const char *const names[] = {"secret", "password", "passwd", "token"};
+    char *name = ist_strndup(word, len);
+    int found = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        found |= strcasestr(name, names[i]) != NULL;
+    ist_free_secret(name);
+    return found;
+}
+
+// The first line, without what looks like a key and without values of settings whose names say that they are secret: a
+// helper may complain by printing all that it has.
+static char *complaint_of(const char *text)
+{
+    static const char between[] = " \t,;:=\"'{}[]()";
+    const char *const end = text ? text + strcspn(text, "\r\n") : NULL;
+    ist_buf out = {0};
+    int hide = 0;
+    while (text < end) {
+        size_t gap = strspn(text, between);
+        if (gap > (size_t)(end - text))
+            gap = (size_t)(end - text);
+        ist_buf_add(&out, text, gap);
+        hide = hide && (memchr(text, ':', gap) || memchr(text, '=', gap));
+        text += gap;
+        size_t len = strcspn(text, " \t,;:=\"'{}[]()\r\n");
+        if (hide || is_keylike(text, len))
+            ist_buf_puts(&out, len ? "***" : "");
+        else
+            ist_buf_add(&out, text, len);
+        hide = names_secret(text, len);
+        text += len;
+    }
+    return ist_buf_take(&out);
+}
+
 // What its end means; `status` as of waitpid().
 static int32_t judge(const struct helper_process *process, int status, ist_error *err)
 {
@@ -316,11 +368,11 @@ static int32_t judge(const struct helper_process *process, int status, ist_error
                        : IST_OK;
     if (told != IST_OK)
         return told;
-    size_t line = fault->data ? strcspn(fault->data, "\r\n") : 0;
-    ist_fail(err, IST_ERR_DENIED, process->path, "%s failed (%s %d): %.*s", process->what,
+    char *complaint = complaint_of(fault->data);
+    ist_fail(err, IST_ERR_DENIED, process->path, "%s failed (%s %d): %.300s", process->what,
              WIFEXITED(status) ? "exit" : "signal",
-             WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), (int)(line < 300 ? line : 300),
-             fault->data ? fault->data : "");
+             WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), complaint);
+    ist_free_secret(complaint);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127) // a shell's, and a fork's, word for "not found"
         ist_hint(err, "%s", process->hint);
     return IST_ERR_DENIED;
