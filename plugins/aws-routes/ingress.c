@@ -13,6 +13,13 @@ int ingress_find(const json_t *groups, const char *group, const char *cidr)
     return ingress_range(groups, group, cidr) != NULL || ingress_wider(groups, group, cidr) != NULL;
 }
 
+// Of a call whose answer is not known: did it make the rule that is there? EC2 keeps the description.
+static int is_made(const struct step *s, const char *group, const char *cidr)
+{
+    const char *description = json_string_value(ingress_range(s->groups, group, cidr));
+    return description != NULL && strcmp(description, DESCRIPTION) == 0;
+}
+
 int32_t ingress_plan(struct step *s, const char *group, const char *cidr, ist_error *err)
 {
     char *resource = ingress_resource(group, cidr);
@@ -25,7 +32,7 @@ int32_t ingress_plan(struct step *s, const char *group, const char *cidr, ist_er
                    recorded && !step_is_unsettled(s, resource) ? "it was removed" : NULL);
         ist_change_field(&s->env, resource, "protocols", NULL, json_string("all"));
         ist_change_field(&s->env, resource, "from", NULL, json_string(cidr));
-    } else if (step_is_unsettled(s, resource)) {
+    } else if (step_is_unsettled(s, resource) && is_made(s, group, cidr)) {
         ist_change(&s->env, IST_CREATE, resource, "an earlier run was interrupted here");
     }
     ist_free(resource);
@@ -119,8 +126,11 @@ int32_t ingress_apply(struct step *s, const char *group, ist_error *err)
         const char *text = json_string_value(cidr);
         char *resource = ingress_resource(group, text);
         const int there = ingress_find(s->groups, group, text);
+        const int unsettled = step_is_unsettled(s, resource);
         // One that was there before us stays the property of whoever made it.
-        if (rc == IST_OK && (!there || step_is_unsettled(s, resource))) {
+        if (rc == IST_OK && there && unsettled && !is_made(s, group, text)) {
+            rc = ist_outcome(&s->env, resource, NULL, err);
+        } else if (rc == IST_OK && (!there || unsettled)) {
             json_array_append(noted, cidr);
             rc = note(s, group, text, 0, err);
         }
@@ -169,7 +179,7 @@ int32_t ingress_remove(struct step *s, const char *resource, const json_t *recor
     const char *group = ist_json_str_or(record, "group", ""), *cidr = ist_json_str_or(record, "cidr", "");
     const json_t *found = ingress_range(s->groups, group, cidr);
     int32_t rc = IST_OK;
-    if (found != NULL) {
+    if (found != NULL && (!step_is_unsettled(s, resource) || is_made(s, group, cidr))) {
         json_t *params = rules(group, json_pack("[o]", range(cidr, json_string_value(found))));
         rc = change_rule(s, "RevokeSecurityGroupIngress", NOT_FOUND, params, err);
         if (rc == IST_OK && strcmp(ist_aws_error_code(s->aws), NOT_FOUND) == 0)

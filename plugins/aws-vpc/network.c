@@ -128,15 +128,14 @@ static int contains(const char *text, const char *part)
     return text != NULL && strcasestr(text, part) != NULL;
 }
 
-// The container platform calls it "... worker group".
+// The container platform calls it "... worker group". A description is none to go by: it may tell of whom a group lets in.
 static void groups_by_name(const json_t *groups, const char *part, json_t *found)
 {
     json_t *group;
     size_t i;
     json_array_foreach((json_t *)groups, i, group)
     {
-        if (contains(ist_json_str(group, "groupName"), part) || contains(ist_aws_tag(group, "Name"), part) ||
-            contains(ist_json_str(group, "groupDescription"), part))
+        if (contains(ist_json_str(group, "groupName"), part) || contains(ist_aws_tag(group, "Name"), part))
             add_once(found, ist_json_str_or(group, "groupId", ""));
     }
 }

@@ -379,6 +379,8 @@ PODS=$(aws ec2 create-security-group --vpc-id "$VPC" --group-name pods --descrip
 NODE=$(aws ec2 describe-instances --filters "Name=vpc-id,Values=$VPC" --query 'Reservations[0].Instances[0].InstanceId' --output text)
 POD_ENI=$(aws ec2 create-network-interface --subnet-id "$PUBLIC" --groups "$PODS" --description "aws-K8S-$NODE" --query NetworkInterface.NetworkInterfaceId --output text)
 ok "aws-vpc: an interface of pods that no node has is left out" plan aws-vpc ""
+aws ec2 create-security-group --vpc-id "$VPC" --group-name bastion --description "Access from the bastion to the worker group" >"$TMP/out"
+ok "aws-vpc: and so is a group that only tells of the workers'" plan aws-vpc ""
 ok "aws-vpc: with its group" test "$(jq -c .outputs.worker_security_groups "$TMP/json")" = "$GROUPS_"
 ATTACHED=$(aws ec2 attach-network-interface --network-interface-id "$POD_ENI" --instance-id "$NODE" --device-index 5 --query AttachmentId --output text)
 ok "aws-vpc: the groups of pods' own interfaces are followed" plan aws-vpc ""
@@ -387,6 +389,7 @@ ok "aws-vpc: a public subnet that holds pods is told of" grep -q "pods have inte
 aws ec2 detach-network-interface --attachment-id "$ATTACHED" >/dev/null
 aws ec2 delete-network-interface --network-interface-id "$POD_ENI"
 aws ec2 delete-security-group --group-id "$PODS" >/dev/null
+aws ec2 delete-security-group --group-id "$(aws ec2 describe-security-groups --filters Name=group-name,Values=bastion --query 'SecurityGroups[0].GroupId' --output text)" >/dev/null
 
 # ---- aws-routes ----
 SUBNET=$(aws ec2 describe-subnets --filters Name=tag:Name,Values=aws-private-subnet1 --query 'Subnets[0].SubnetId' --output text)
@@ -444,6 +447,39 @@ aws ec2 create-route --route-table-id "$TABLE" --destination-cidr-block 10.1.7.0
 ok "aws-routes: a part of a network that another route leads elsewhere" plan aws-routes ""
 ok "aws-routes: is warned of" grep -q "$TABLE leads 10.1.7.0/24, a part of 10.1.0.0/16, to $NAT" "$TMP/err"
 aws ec2 delete-route --route-table-id "$TABLE" --destination-cidr-block 10.1.7.0/24
+# A call that was refused made nothing: the rule that somebody else adds then is theirs.
+forbid 192.168.0.0/16
+lab faults add service='^aws$' action=EC2:AuthorizeSecurityGroupIngress effect=deny >/dev/null
+ok "aws-routes: a rule that may not be made" refuses "EC2 AuthorizeSecurityGroupIngress" aws-routes apply
+lab faults clear >/dev/null
+allow 192.168.0.0/16
+cp "$TMP/aws-routes.state" "$TMP/kept.state"
+ok "aws-routes: and that somebody else makes then is none to make" plan aws-routes ""
+ok "aws-routes: nor one of ours" run aws-routes destroy
+theirs() { aws ec2 describe-security-groups --group-ids "$GROUP" --query "SecurityGroups[0].IpPermissions[?IpProtocol=='-1'].IpRanges[].CidrIp" --output text | tr '\t' ' '; }
+ok "aws-routes: it stays" test "$(theirs)" = "10.1.0.0/16 192.168.0.0/16"
+forbid 192.168.0.0/16
+lab faults add service='^aws$' action=EC2:AuthorizeSecurityGroupIngress effect=cut-after >/dev/null
+lab faults add service='^aws$' action=EC2:AuthorizeSecurityGroupIngress effect=deny times=9 >/dev/null
+ok "aws-routes: one whose making was not told of" refuses "EC2 AuthorizeSecurityGroupIngress" aws-routes apply
+lab faults clear >/dev/null
+ok "aws-routes: is ours" plan aws-routes create
+ok "aws-routes: and settled by the next run" run aws-routes apply
+ok "aws-routes: then nothing is left to do" plan aws-routes ""
+PEER=$(aws ec2 describe-security-groups --filters "Name=vpc-id,Values=$VPC" Name=group-name,Values=default --query 'SecurityGroups[0].GroupId' --output text)
+# What others let in, in other ways, is neither recognised nor touched.
+others() {
+    aws ec2 "$1-security-group-ingress" --group-id "$GROUP" --ip-permissions IpProtocol=tcp,FromPort=443,ToPort=443,IpRanges='[{CidrIp=192.168.0.0/16,Description=web}]' \
+        "IpProtocol=-1,UserIdGroupPairs=[{GroupId=$PEER}]" 'IpProtocol=-1,Ipv6Ranges=[{CidrIpv6=fd00::/8}]' >"$TMP/out"
+}
+others authorize
+forbid 192.168.0.0/16
+ok "aws-routes: rules of one protocol, for a group and for IPv6 do not stand for ours" plan aws-routes create
+ok "aws-routes: which is made beside them" run aws-routes apply
+ok "aws-routes: once" plan aws-routes ""
+kinds() { aws ec2 describe-security-groups --group-ids "$GROUP" --query "SecurityGroups[0].IpPermissions[] | [length([?IpProtocol=='tcp'].IpRanges[]), length([].UserIdGroupPairs[?GroupId=='$PEER'][]), length([].Ipv6Ranges[])]" --output text | tr '\t' ' '; }
+ok "aws-routes: and they stay" test "$(kinds)" = "1 1 1"
+others revoke
 # Quotas: what the account has not, or AWS raises for nobody, is refused before anything is changed; what may have been
 # raised is warned of.
 cp "$TMP/aws-routes.yaml" "$TMP/few.yaml"
