@@ -21,6 +21,8 @@
 
 // The tunnel's interface.
 #define FRR_TUNNEL "dmvpn0"
+// What charon calls when IPsec with a hub comes up: with the hub's two addresses.
+#define FRR_REGISTER "/usr/local/lib/isthmus-dmvpn/register"
 
 // What has to happen when a file changes.
 #define FRR_DO_FIREWALL 0x01u // load the rules anew, at once and whole

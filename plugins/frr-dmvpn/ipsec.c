@@ -22,13 +22,13 @@ static void quoted(ist_buf *b, const char *text)
 }
 
 static void head(ist_buf *b, const char *name, const json_t *in, const ist_dmvpn_machine *machine,
-                 const char *remote, const char *identity)
+                 const char *remote, const char *identity, unsigned asked_s)
 {
     const char *own = ist_json_str(in, "ike_profile.local_identity");
     ist_buf_printf(
         b, "  %s {\n    version = 2\n    local_addrs = %s\n    remote_addrs = %s\n    proposals = " IKE "\n",
         name, machine->outside_address, remote);
-    ist_buf_puts(b, "    mobike = no\n    dpd_delay = 10s\n    unique = replace\n");
+    ist_buf_printf(b, "    mobike = no\n    dpd_delay = %us\n    unique = replace\n", asked_s);
     ist_buf_printf(b,
                    "    local {\n      auth = psk\n      id = %s\n    }\n    remote {\n      auth = psk\n    "
                    "  id = %s\n    }\n",
@@ -72,18 +72,21 @@ char *frr_swanctl(const json_t *in, const ist_dmvpn_machine *machine)
     json_array_foreach(hubs, i, hub)
     {
         char *name = ist_printf("isthmus-hub-%zu", i + 1);
-        head(&b, name, in, machine, ist_json_str_or(hub, "address", ""),
-             ist_json_str_or(hub, "identity", ""));
+        head(&b, name, in, machine, ist_json_str_or(hub, "address", ""), ist_json_str_or(hub, "identity", ""),
+             5);
         ist_buf_puts(&b, FOREVER);
         // Up from the start, up again when it ends, and what is sent meanwhile waits for it.
-        child(&b, name, "dynamic",
-              "        dpd_action = restart\n        close_action = start\n        start_action = "
-              "trap|start\n");
+        char *then =
+            ist_printf("        dpd_action = restart\n        close_action = start\n"
+                       "        start_action = trap|start\n        updown = " FRR_REGISTER " %s %s\n",
+                       ist_json_str_or(hub, "tunnel_address", ""), ist_json_str_or(hub, "address", ""));
+        child(&b, name, "dynamic", then);
+        ist_free(then);
         ist_free(name);
     }
     // On a hub whoever comes; on a spoke the other spokes, by a trap for GRE to any address (shortcuts).
     if (is_hub || ist_json_bool(in, "nhrp.shortcut", 1)) {
-        head(&b, "isthmus-spokes", in, machine, any, "%any");
+        head(&b, "isthmus-spokes", in, machine, any, "%any", 10);
         child(&b, "isthmus-spokes", is_hub ? "dynamic" : "0.0.0.0/0",
               is_hub ? "        dpd_action = clear\n        start_action = none\n"
                      : "        dpd_action = clear\n        start_action = trap\n");

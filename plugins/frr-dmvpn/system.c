@@ -128,10 +128,18 @@ static const char daemons[] = HEAD "zebra=yes\nospfd=yes\nnhrpd=yes\nvtysh_enabl
 // A short list of plugins: charon with all of them takes long to start.
 static const char strongswan[] =
     HEAD "charon {\n  load_modular = no\n"
-         "  load = random nonce openssl kernel-netlink socket-default vici\n"
+         "  load = random nonce openssl kernel-netlink socket-default vici updown\n"
          "  install_routes = no\n  install_virtual_ip = no\n"
          "  retransmit_tries = 3\n  retransmit_timeout = 1.5\n  retransmit_base = 1.5\n"
          "}\nswanctl {\n  load = random openssl\n}\n";
+
+// nhrpd knows nothing of IPsec: an NHS that does not answer it asks again after 2, 4, 8 ... 64 s. One that it is given anew
+// it asks at once.
+static const char register_script[] =
+    "#!/bin/sh\n" HEAD "# register NHS ADDRESS: called by charon; once IPsec with it is up nhrpd asks anew.\n"
+    "case ${PLUTO_VERB:-} in up-*) ;; *) exit 0 ;; esac\n"
+    "vtysh -d nhrpd -c 'configure terminal' -c 'interface " FRR_TUNNEL "' -c \"no ip nhrp nhs $1 nbma $2\" "
+    "\\\n    -c \"ip nhrp nhs $1 nbma $2\" </dev/null >/dev/null 2>&1 &\n";
 
 static const char firewall_unit[] =
     HEAD "[Unit]\nDescription=Packet filter of the DMVPN: nothing in clear text\nDefaultDependencies=no\n"
@@ -177,6 +185,7 @@ void frr_generate(const json_t *in, const ist_dmvpn_machine *f, frr_files *files
     add(files, "/usr/local/lib/isthmus-dmvpn/firewall", root, 0755, FRR_DO_FIREWALL,
         ist_strdup(firewall_script));
     add(files, "/usr/local/lib/isthmus-dmvpn/tunnel", root, 0755, FRR_DO_TUNNEL, frr_tunnel(in, f));
+    add(files, FRR_REGISTER, root, 0755, FRR_DO_SWANCTL, ist_strdup(register_script));
     add(files, "/etc/strongswan.d/isthmus.conf", root, 0644, FRR_DO_CHARON, ist_strdup(strongswan));
     add(files, "/etc/swanctl/conf.d/isthmus.conf", root, 0600, FRR_DO_SWANCTL, frr_swanctl(in, f));
     add(files, "/etc/swanctl/conf.d/isthmus-secrets.conf", root, 0600, FRR_DO_SECRETS,

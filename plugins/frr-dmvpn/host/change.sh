@@ -91,6 +91,7 @@ settle() { # what was put in place takes effect; what did not change goes on
         # Who proved identity with the old key is asked again with the new one.
         ! has secrets || swanctl --list-conns | sed -n 's/^\(isthmus-[a-z0-9-]*\):.*/\1/p' | while read -r name; do
             swanctl --terminate --ike "$name" --force --timeout 2 >/dev/null 2>&1
+            case $name in isthmus-hub-*) swanctl --initiate --child "$name" --timeout 10 </dev/null >/dev/null 2>&1 9>&- & ;; esac
         done
     fi
     if has daemons || has tunnel || ! active frr.service; then
@@ -119,15 +120,20 @@ bare() { # bare DIR: as it was without us
     :
 }
 
+unit() { # unit NAME: what it is to be comes in. One that is so already stays: systemd would read all of them anew, for seconds
+    cat >"$D/unit" && chmod 644 "$D/unit" || return 1
+    cmp -s "$D/unit" "/etc/systemd/system/$1" || mv -f "$D/unit" "/etc/systemd/system/$1"
+}
+
 arm() { # arm MINUTES: a timer that outlives a reboot
-    cat >/etc/systemd/system/isthmus-dmvpn-revert.service <<X
+    unit isthmus-dmvpn-revert.service <<X || return 1
 [Unit]
 Description=Takes back a change of the DMVPN that nobody confirmed
 [Service]
 Type=oneshot
 ExecStart=$D/change.sh revert
 X
-    cat >/etc/systemd/system/isthmus-dmvpn-revert.timer <<X
+    unit isthmus-dmvpn-revert.timer <<X || return 1
 [Unit]
 Description=Takes back a change of the DMVPN that nobody confirms
 [Timer]
@@ -136,7 +142,7 @@ AccuracySec=1s
 [Install]
 WantedBy=timers.target
 X
-    chmod 644 /etc/systemd/system/isthmus-dmvpn-revert.*
+    rm -f "$D/unit"
     # Enabled by hand: through systemd it would call every unit changed until all are read anew.
     (umask 022 && mkdir -p $WANTS) && ln -sf ../isthmus-dmvpn-revert.timer $WANTS || return 1
     case $(systemctl show -P NeedDaemonReload isthmus-dmvpn-revert.timer isthmus-dmvpn-revert.service) in
@@ -145,12 +151,11 @@ X
     systemctl start isthmus-dmvpn-revert.timer
 }
 
-disarm() {
+disarm() { # the two units stay for the next change, as long as ours do
     systemctl stop isthmus-dmvpn-revert.timer 2>/dev/null
-    rm -f $WANTS/isthmus-dmvpn-revert.timer /etc/systemd/system/isthmus-dmvpn-revert.timer \
-        /etc/systemd/system/isthmus-dmvpn-revert.service
+    rm -f $WANTS/isthmus-dmvpn-revert.timer
     rmdir $WANTS 2>/dev/null
-    :
+    [ -e /etc/systemd/system/isthmus-dmvpn.service ] || rm -f /etc/systemd/system/isthmus-dmvpn-revert.*
 }
 
 stop_all() { # before the files that say how are gone

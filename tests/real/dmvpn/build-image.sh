@@ -1,36 +1,43 @@
 #!/usr/bin/env bash
-# build-image.sh DIR: a Debian 13 machine for User-Mode Linux: DIR/root (with the kernel linux.uml), DIR/disk.ext4, and
-# the SSH keys that go with it. Root; the mirror that this machine itself installs from. About two minutes, and then
-# never again: DIR/ready tells that it is whole.
+# build-image.sh CACHE: a Debian 13 machine for User-Mode Linux in a folder there, whose path it prints: root (with the
+# kernel linux.uml), disk.ext4, and the SSH keys that go with it. Root; the mirror that this machine itself installs
+# from. About a minute, half of it spent unpacking, and then never again: `ready` tells that it is whole. Two at a time
+# make it once. Another content, another name.
 set -euo pipefail
-DIR=$(realpath -m "${1:?dir}")
+DIR=$(realpath -m "${1:?cache}")/dmvpn-4
 HERE=$(dirname "$(realpath "$0")")
 R=$DIR/root
+exec 3>&1 1>&2
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
-rm -rf "$DIR"
+mkdir -p "${DIR%/*}"
+exec 9>"$DIR.lock"
+flock 9
+if [ -e "$DIR/ready" ]; then
+    echo "$DIR" >&3
+    exit 0
+fi
+umount "$R/proc" "$R/sys" "$R/dev" 2>/dev/null || : # of one that was killed
+rm -rf --one-file-system "$DIR"
 mkdir -p "$DIR"
 . /etc/os-release
 MIRROR=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' |
     awk -v c="$VERSION_CODENAME" '$1 == c { print $2; exit }')
 need=()
-command -v debootstrap >/dev/null || need+=(debootstrap)
+command -v mmdebstrap >/dev/null || need+=(mmdebstrap)
 command -v depmod >/dev/null || need+=(kmod)
 command -v mkfs.ext4 >/dev/null || need+=(e2fsprogs)
-[ ${#need[@]} = 0 ] || apt-get install -qq -y --no-install-recommends "${need[@]}"
-debootstrap --variant=minbase --include=systemd-sysv,openssh-server,iproute2,iputils-ping,kmod,procps \
-    trixie "$R" "$MIRROR"
-printf '#!/bin/sh\nexit 101\n' >"$R/usr/sbin/policy-rc.d" # nothing is started in here
-chmod 755 "$R/usr/sbin/policy-rc.d"
-mount -t proc proc "$R/proc"
-trap 'umount "$R/proc" 2>/dev/null || :' EXIT
+get() { apt-get -o DPkg::Lock::Timeout=600 install -qq -y --no-install-recommends "${need[@]}"; }
+[ ${#need[@]} = 0 ] || get || { apt-get update -qq && get; }
 # Most of what frr-dmvpn would install is there already, so that the test is about the tunnel and not about dpkg; one
 # package lies where apt keeps what it has downloaded, so that installing is seen too, without a network.
-chroot "$R" apt-get install -qq -y --no-install-recommends frr strongswan-swanctl charon-systemd iptables \
-    python3 tcpdump socat user-mode-linux
-chroot "$R" apt-get clean
-chroot "$R" apt-get install -qq -y --no-install-recommends --download-only frr-pythontools
-rm -f "$R/usr/sbin/policy-rc.d"
-umount "$R/proc"
+mmdebstrap --mode=root --variant=apt --format=directory --skip=cleanup/apt \
+    --include=systemd-sysv,openssh-server,iproute2,iputils-ping,kmod,procps,frr,strongswan-swanctl,charon-systemd \
+    --include=iptables,python3,tcpdump,socat,user-mode-linux \
+    --aptopt='APT::Install-Recommends "false"' --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' \
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --customize-hook='chroot "$1" apt-get clean' \
+    --customize-hook='chroot "$1" apt-get install -qq -y --download-only frr-pythontools' \
+    trixie "$R" "$MIRROR" 9>&- 3>&-
 V=$(ls "$R/usr/lib/uml/modules")
 mkdir -p "$R/usr/lib/modules"
 mv "$R/usr/lib/uml/modules/$V" "$R/usr/lib/modules/$V" # where modprobe looks
@@ -67,3 +74,4 @@ echo '/dev/ubda / ext4 noatime 0 0' >"$R/etc/fstab"
 truncate -s 1500M "$DIR/disk.ext4"
 mkfs.ext4 -q -F -E lazy_itable_init=1,lazy_journal_init=1 -d "$R" "$DIR/disk.ext4"
 touch "$DIR/ready"
+echo "$DIR" >&3

@@ -2,23 +2,25 @@
 # A whole DMVPN, real: three Debian machines under User-Mode Linux, bare, made a hub and two spokes (one behind NAT) from
 # outside over SSH by one pipeline; packets between the pods behind them; what is on the wire between them; and back to
 # bare.
-# Root, a network to install Debian from once (kept under $ISTHMUS_CACHE), and some minutes.
+# Root, a network to install Debian from once (kept under $ISTHMUS_CACHE, else ~/.cache/isthmus), and some minutes.
 . "$(dirname "$0")/../../integration/lib.sh"
 [ "$(id -u)" = 0 ] || skip_all "not root"
-[ -n "${ISTHMUS_CACHE:-}" ] || skip_all "ISTHMUS_CACHE is unset: a Debian machine of 1 GB would be kept there"
-for tool in ip unshare setpriv ssh ssh-keygen apt-get jq; do
-    command -v $tool >/dev/null || skip_all "$tool is missing"
+command -v apt-get >/dev/null || skip_all "apt-get is missing, by which a Debian machine is made"
+need=()
+for tool in ip:iproute2 unshare:util-linux ssh:openssh-client jq:jq; do
+    command -v ${tool%:*} >/dev/null || need+=("${tool#*:}")
 done
+if [ ${#need[@]} -gt 0 ]; then
+    get() { DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -qq -y --no-install-recommends "${need[@]}"; }
+    { get || { apt-get update -qq && get; }; } >"$TMP/apt.log" 2>&1 || skip_all "missing, and not to be installed: ${need[*]}"
+fi
 [ -c /dev/net/tun ] || skip_all "there is no /dev/net/tun"
 unshare -mn true 2>/dev/null || skip_all "no namespaces can be made here"
-IMAGE=$ISTHMUS_CACHE/dmvpn-3
 . "$(dirname "$0")/lib.sh"
 MACHINES=(hub spoke spoke2)
-if [ ! -e "$IMAGE/ready" ]; then
-    mkdir -p "$ISTHMUS_CACHE"
-    timeout 900 "$SRC/tests/real/dmvpn/build-image.sh" "$IMAGE" >"$TMP/image.log" 2>&1 ||
-        skip_all "no Debian machine could be made: $(tail -1 "$TMP/image.log")"
-fi
+# It waits for another that makes the same.
+IMAGE=$(timeout 1800 "$SRC/tests/real/dmvpn/build-image.sh" "${ISTHMUS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/isthmus}" \
+    2>"$TMP/image.log") || skip_all "no Debian machine could be made: $(tail -1 "$TMP/image.log")"
 end() {
     [ -z "${CAPTURES:-}" ] || kill $CAPTURES 2>/dev/null
     for name in "${MACHINES[@]}"; do machine_down "$name"; done
@@ -139,9 +141,12 @@ head -c 10000000 /dev/urandom >"$IMAGE/root/tmp/sent.$$"
 rm -f "$IMAGE/root/tmp/got.$$"
 beside onprem chroot "$IMAGE/root" socat -T 120 -u TCP-LISTEN:9000,bind=192.168.1.184,reuseaddr,accept-timeout=120 "CREATE:/tmp/got.$$"
 listener=$!
-beside onprem chroot "$IMAGE/root" tcpdump -Uni hub-in -w - 'tcp port 9000' 2>"$TMP/syn.log" >"$TMP/syn.pcap"
-listens=$!
-until_so grep -q 'listening on' "$TMP/syn.log"
+listens=
+for end in "onprem hub-in" "vpc spoke-in"; do
+    beside ${end% *} chroot "$IMAGE/root" tcpdump -Uni ${end#* } -w - 'tcp port 9000' 2>"$TMP/${end% *}.log" >"$TMP/${end% *}.pcap"
+    listens="$listens $!"
+    until_so grep -q 'listening on' "$TMP/${end% *}.log"
+done
 until_so in_ns onprem grep -q ':2328 ' /proc/net/tcp
 from vpc timeout 120 socat -u "OPEN:/tmp/sent.$$" TCP:192.168.1.184:9000,bind=10.0.110.197
 wait $listener
@@ -152,8 +157,10 @@ rm -f "$IMAGE/root/tmp/sent.$$" "$IMAGE/root/tmp/got.$$"
 ok "1400 bytes go through unfragmented" from vpc ping -q -n -c 2 -M do -s 1372 -W 3 -I 10.0.110.197 192.168.1.184
 ok "and one more is refused" refuses from vpc ping -n -c 1 -M do -s 1373 -W 3 -I 10.0.110.197 192.168.1.184
 says "mtu" "by a router that says how much may be"
-syn=$(from vpc tcpdump -nvr - 'src host 10.0.110.197 and tcp[tcpflags] & tcp-syn != 0' <"$TMP/syn.pcap" 2>/dev/null | grep -oE 'mss [0-9]+' | sort -u | tr '\n' ' ')
-ok "TCP is told to send no more at once than fits (mss 1360; seen: ${syn:-none})" test "$syn" = "mss 1360 "
+# What the other end of a connection is told: behind the hub of the SYN, behind the spoke of its answer.
+told() { from vpc tcpdump -nvr - "src host $2 and tcp[tcpflags] & tcp-syn != 0" <"$TMP/$1.pcap" 2>/dev/null | grep -oE 'mss [0-9]+' | sort -u | tr '\n' ' '; }
+mss="$(told onprem 10.0.110.197), back $(told vpc 192.168.1.184)"
+ok "TCP is told to send no more at once than fits, both ways (seen: $mss)" test "$mss" = "mss 1360 , back mss 1360 "
 
 # ---- from spoke to spoke ----
 shortcut() { # traffic, and a route of NHRP's own for it
@@ -189,18 +196,26 @@ rekey() { # while 200 pings are under way; once more where they were over first
 ok "IPsec and IKE get new keys, and none of 200 pings is lost meanwhile" rekey
 
 # ---- what differs is named; two at once, for each is waited for a while ----
-# names TEXT...: verify fails and says each. What it does not know at once it knows when it is asked again.
+# names [STEP TEXT NOT]...: verify fails, and what fails of the step is that by TEXT and not that by NOT. What it does not know
+# at once it knows when it is asked again.
 names() {
-    local text
-    changed "${wrong[@]}" spoke.settle=5s spoke2.settle=5s hub.settle=1s -- verify dmvpn >"$TMP/verify" 2>&1
+    changed "${wrong[@]}" spoke.settle=5s spoke2.settle=5s hub.settle=1s -- verify dmvpn --output jsonl >"$TMP/verify" 2>"$TMP/verify.err"
     [ $? = 1 ] || return 1
-    for text; do grep -qF "$text" "$TMP/verify" || return 1; done
+    while [ $# -gt 0 ]; do
+        jq -es --arg step "$1" --arg text "$2" --arg not "$3" '[.[] | select(.event == "check" and .step == $step and .result == "fail").evidence] |
+            any(contains($text)) and all(contains($not) | not)' "$TMP/verify" || return 1
+        shift 3
+    done
 }
+PSK_DIFFERS="the pre-shared key (\`ike_keyring_peer.pre-shared-key\`) differs"
+NHRP_DIFFERS="the NHRP key (\`nhrp.key\`) differs"
+OSPF_DIFFERS="the OSPF key (\`ospf.authentication\`, \`ospf.authKey\`) differs"
+PROPOSAL_DIFFERS="the proposal differs"
 named() { until_so names "$@" || { cat "$TMP/verify"; return 1; }; }
 wrong=(spoke.ike_keyring_peer.pre-shared-key=another012345 spoke2.nhrp.key=another0)
 ok "another key of IKE, and one of NHRP: applied" changed "${wrong[@]}" -- apply dmvpn --yes
-ok "verify fails, and names the pre-shared key and NHRP's" \
-    named "the pre-shared key (\`ike_keyring_peer.pre-shared-key\`) differs" "the NHRP key (\`nhrp.key\`) differs"
+ok "verify fails, and names the pre-shared key on the one and NHRP's on the other" \
+    named spoke "$PSK_DIFFERS" "$NHRP_DIFFERS" spoke2 "$NHRP_DIFFERS" "$PSK_DIFFERS"
 refusals=$(on hub 'journalctl -q -u frr --since -150s -o cat --no-pager' | grep -ci 'authentication failure')
 ok "refusals do not answer each other without end (in 150 s: $refusals)" test "$refusals" -gt 0 -a "$refusals" -lt 200
 on hub 'systemctl stop isthmus-dmvpn-firewall strongswan' 2>"$TMP/stopped"
@@ -219,8 +234,8 @@ exits 2 "drift is seen" isthmus plan dmvpn --detailed-exitcode
 says '"! by hand" -> ""' "in a file"
 says 'mode: "644" -> "600"' "in who may read a secret"
 wrong=()
-ok "another key of OSPF and another proposal, by hand: verify fails, and names each" \
-    named "the OSPF key (\`ospf.authentication\`, \`ospf.authKey\`) differs" "the proposal differs"
+ok "another key of OSPF and another proposal, by hand: verify fails, and names each where it is" \
+    named spoke "$OSPF_DIFFERS" "$PROPOSAL_DIFFERS" spoke2 "$PROPOSAL_DIFFERS" "$OSPF_DIFFERS"
 # FRR alone has that key, and not its file: the file is what drift is seen in.
 on spoke 'echo "! by hand" >>/etc/frr/frr.conf'
 ok "all that is mended" isthmus apply dmvpn --yes
@@ -255,6 +270,14 @@ again() { # again "what" NAME UNIT WAYS: killed on a machine; until pings are ba
 }
 again FRR hub frr both_ways_2
 again charon hub strongswan both_ways_2
+start_one=$SECONDS
+was=$(on hub 'pidof nhrpd')
+on hub "kill -KILL $was"
+ok "one of FRR's daemons is killed alone: it is started by itself" until_so on hub "is=\$(pidof nhrpd) && [ \$is != $was ]"
+registered() { on hub 'vtysh -c "show ip nhrp cache json"' | jq -e '[.table[] | select(.type == "dynamic")] | any(.protocol == "10.250.0.10")'; }
+ok "has who was registered before" until_so registered
+ok "and pods reach each other" until_so both_ways_2
+echo "# nhrpd killed on the hub: $((SECONDS - start_one)) s"
 wait $cut
 status=$?
 cp "$TMP/cut" "$TMP/out"
@@ -299,12 +322,24 @@ for name in hub spoke; do
     ok "the units of the $name have an order" refuses on "$name" 'journalctl -b -o cat --no-pager | grep "ordering cycle"'
 done
 
+# ---- bare again ----
+ok "destroy" isthmus destroy dmvpn --yes
+after() { what_is_there "$1" >"$TMP/$1.after"; }
+each after
+for name in "${MACHINES[@]}"; do
+    ok "the $name is as bare as it was" diff "$TMP/$name.bare" "$TMP/$name.after"
+done
+
 # ---- what was seen in between ----
 kill $CAPTURES 2>/dev/null
 wait $CAPTURES 2>/dev/null
 CAPTURES=
 seen() { in_ns inet chroot "$IMAGE/root" tcpdump -nr - "$2" <"$TMP/$1.pcap" 2>/dev/null | wc -l; }
-nothing_but() { ! in_ns inet chroot "$IMAGE/root" tcpdump -nvr - "$2" <"$TMP/$1.pcap" 2>/dev/null | head -20 | grep .; } # it shows what there is
+nothing_but() { # it shows what there is; a filter or a file that cannot be read proves nothing
+    in_ns inet chroot "$IMAGE/root" tcpdump -nvr - "$2" <"$TMP/$1.pcap" >"$TMP/found" 2>"$TMP/found.err" || { cat "$TMP/found.err"; return 1; }
+    head -20 "$TMP/found"
+    [ ! -s "$TMP/found" ]
+}
 for link in "${MACHINES[@]}"; do
     esp='esp or udp port 4500' # in UDP where there is NAT
     echo "# towards the $link: $(seen $link esp) ESP, $(seen $link 'udp port 4500') in UDP, $(seen $link 'udp port 500') IKE"
@@ -312,15 +347,9 @@ for link in "${MACHINES[@]}"; do
     # What answers for a machine that is off, or has not begun to listen, quotes ESP and IKE alone.
     ok "and nothing but ESP, IKE, ARP, our SSH and that somebody cannot be reached" \
         nothing_but $link "not ($esp) and not udp port 500 and not arp and not tcp port 22 and not ip6 and not icmp[icmptype] == icmp-unreach"
-    ok "nothing of a pod, and no GRE in clear text" \
-        nothing_but $link 'host 192.168.1.184 or host 10.0.110.197 or host 10.2.110.5 or proto gre'
-done
-
-# ---- bare again ----
-ok "destroy" isthmus destroy dmvpn --yes
-after() { what_is_there "$1" >"$TMP/$1.after"; }
-each after
-for name in "${MACHINES[@]}"; do
-    ok "the $name is as bare as it was" diff "$TMP/$name.bare" "$TMP/$name.after"
+    # An answer that somebody cannot be reached quotes what it answers: at 17 is the protocol of that.
+    ok "nothing of a pod, not even quoted, and no GRE in clear text" nothing_but $link 'host 192.168.1.184 or host 10.0.110.197 or
+        host 10.2.110.5 or proto gre or icmp[icmptype] == icmp-unreach and icmp[17] != 50 and icmp[17] != 17'
+    ok "nothing in fragments" nothing_but $link 'ip[6:2] & 0x3fff != 0'
 done
 finish
