@@ -147,12 +147,16 @@ static const json_t *record_of(const struct step *s, const struct made *made)
     return json_object_get(s->recorded, made->resource);
 }
 
+static int has_mark(const json_t *live, const char *token)
+{
+    const char *mark = json_string_value(json_object_get(json_object_get(live, "tags"), MARK));
+    return token != NULL && mark != NULL && strcmp(token, mark) == 0;
+}
+
 // Is it what the interrupted run of this record had begun?
 static int is_begun(const json_t *record, const json_t *live)
 {
-    const char *token = ist_json_str(record, "token"), *mark = NULL;
-    mark = json_string_value(json_object_get(json_object_get(live, "tags"), MARK));
-    return token != NULL && mark != NULL && strcmp(token, mark) == 0;
+    return has_mark(live, ist_json_str(record, "token"));
 }
 
 static int32_t refuse(const struct made *made, const json_t *live, const char *why, ist_error *err)
@@ -311,9 +315,17 @@ static int32_t create(struct step *s, const struct made *made, ist_error *err)
     int32_t rc = ist_intent(&s->env, made->resource, record_data(made), token, err);
     if (rc != IST_OK)
         return rc;
-    json_t *body = request_of(made, token);
+    ist_error failed = {0};
+    json_t *body = request_of(made, token), *live = NULL;
     ist_progress(&s->env, "%s: asking for it", made->resource);
-    rc = ist_aws_rest(s->aws, "eks", "POST", made->collection, body, NULL, err);
+    rc = ist_aws_rest(s->aws, "eks", "POST", made->collection, body, NULL, &failed);
+    // The answer to a first try may have been lost: what is there already, with the mark of this very call, is its own.
+    if (rc == IST_ERR_CONFLICT && read_live(s, made, &live, NULL) == IST_OK && live != NULL &&
+        has_mark(live, token))
+        rc = IST_OK;
+    if (rc != IST_OK && err != NULL)
+        *err = failed;
+    json_decref(live);
     json_decref(body);
     return rc;
 }

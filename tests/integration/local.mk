@@ -2,12 +2,12 @@
 # The longest first, so that none of them is left alone at the end.
 INTEGRATION_TESTS += %D%/lab-net.sh %D%/stars-drift-cloud.sh %D%/stars-drift-router.sh %D%/stars-drift-kube.sh %D%/stars-ownership.sh %D%/stars-destroy.sh
 include tests/integration/router.mk
-INTEGRATION_TESTS += %D%/aws-permissions.sh %D%/aws-scale.sh %D%/aws-eks-create.sh %D%/aws-plugins.sh %D%/stars.sh %D%/stars-frr.sh %D%/stars-stretched.sh
+INTEGRATION_TESTS += %D%/aws-permissions.sh %D%/aws-pipelines.sh %D%/aws-scale.sh %D%/aws-eks-create.sh %D%/aws-plugins.sh %D%/stars.sh %D%/stars-frr.sh %D%/stars-stretched.sh
 TORTURE_TESTS += %D%/stars-kills.sh %D%/stars-faults.sh
 
 # The lab itself, by real clients.
 INTEGRATION_TESTS += %D%/lab-up.sh %D%/lab-ccp.sh %D%/lab-aws.sh %D%/lab-cfn.sh %D%/lab-faults.sh %D%/lab-kube.sh %D%/lab-kube-net.sh
-EXTRA_DIST += %D%/lib.sh %D%/aws-served.py %D%/drift-lib.sh %D%/plugin-lib.sh %D%/lab-lib.sh
+EXTRA_DIST += %D%/lib.sh %D%/aws-served.py %D%/drift-lib.sh %D%/plugin-lib.sh %D%/lab-lib.sh %D%/pipeline-lib.sh
 
 INTEGRATION_TESTS += %D%/bad-config.sh %D%/check.sh %D%/cli.sh %D%/dmvpn-role.sh %D%/shipped.sh %D%/headers.sh %D%/out-of-tree.sh %D%/plugin.sh %D%/policy.sh
 EXTRA_DIST += %D%/bad-config

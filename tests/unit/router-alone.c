@@ -1,9 +1,11 @@
 // The lab's routers without the rest of the lab, for tests of SSH and IOS: a hub, and a spoke as EC2 would
 // have booted it. Usage: router-alone DIR PUBLIC-KEY-FILE; says "ready ADDRESS PORT" on standard output.
-// Standard input is a line a command: "fault KEY=VALUE ...", "clear", "snapshot"; end of file ends it.
+// Standard input is a line a command: "fault KEY=VALUE ...", "clear", "snapshot", "boot ID ADDRESS USER-DATA-FILE" and
+// "end ID" for spokes of another EC2; end of file ends it.
 #include "core.h"
 #include "router/router.h"
 
+#include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,13 +43,35 @@ static void add_fault(struct lab *lab, char *words)
     json_decref(rule);
 }
 
-static void command(struct lab *lab, char *line)
+// An instance that another EC2 has started, by what that knows of it.
+static void boot(struct lab *lab, const char *words, const char *key)
+{
+    char id[64], address[16], path[256];
+    struct in_addr at;
+    if (sscanf(words, "%63s %15s %255s", id, address, path) != 3 || inet_pton(AF_INET, address, &at) != 1) {
+        puts("boot wants ID ADDRESS USER-DATA-FILE");
+        return;
+    }
+    char *data = slurp(path);
+    lab_router_boot(lab, id, data, key, 0x0a006a0a, 0x0a006d0a, false); // 10.0.106.10 and 10.0.109.10
+    lab_router_address(lab, id, ntohl(at.s_addr));
+    free(data);
+    puts("ok");
+}
+
+static void command(struct lab *lab, char *line, const char *key)
 {
     pthread_mutex_lock(&lab->lock);
+    line[strcspn(line, "\n")] = 0;
     if (!strncmp(line, "fault ", 6)) {
         add_fault(lab, line + 6);
     } else if (!strncmp(line, "clear", 5)) {
         lab_fault_clear(lab);
+        puts("ok");
+    } else if (!strncmp(line, "boot ", 5)) {
+        boot(lab, line + 5, key);
+    } else if (!strncmp(line, "end ", 4)) {
+        lab_router_shutdown(lab, line + 4);
         puts("ok");
     } else {
         json_t *all = lab_snapshot_take(lab);
@@ -84,14 +108,14 @@ int main(int argc, char **argv)
                     false);
     lab_router_address(&lab, "i-spoke", address);
     pthread_mutex_unlock(&lab.lock);
-    free(key);
     printf("ready 127.%u.50.9 %s %s\n", lab.slot, port, LAB_HUB_ADDRESS);
     fflush(stdout);
     while (fgets(line, sizeof line, stdin))
-        command(&lab, line);
+        command(&lab, line, key);
     pthread_mutex_lock(&lab.lock);
     lab.stopping = true;
     pthread_mutex_unlock(&lab.lock);
     lab_router_stop(&lab);
+    free(key);
     return 0;
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # A second AWS, which shares no code with the lab: $ISTHMUS_AWS_FAKE is its folder. It runs on Debian's python3-moto,
 # unpacked in $ISTHMUS_MOTO, or by its own get-moto.sh into $ISTHMUS_CACHE.
-#   start_fake        the fake, its environment, and the end of it at exit
+#   start_fake        the fake, its environment, and the end of it at exit; by way of FAKE_WITH, a program that runs it
 #   fake PATH [JSON]  its control interface
 #   run NAME OP INPUTS-FILE [STATE]   one operation; the JSON that it prints is in $TMP/json
 . "$(dirname "${BASH_SOURCE[0]}")/../../integration/lib.sh"
@@ -31,7 +31,7 @@ stop_fake() {
 fake_runs() {
     FAKE_PORT=$((28000 + RANDOM % 4000)) # beside those of tests/real/kubernetes/lib.sh, below those that the kernel gives away
     ! fake /_fake/log >/dev/null 2>&1 || return 1 # another test's
-    PYTHONPATH=$1/root/usr/lib/python3/dist-packages /usr/bin/python3 "$ISTHMUS_AWS_FAKE/aws_fake.py" -p "$FAKE_PORT" \
+    PYTHONPATH=$1/root/usr/lib/python3/dist-packages /usr/bin/python3 ${FAKE_WITH:-} "$ISTHMUS_AWS_FAKE/aws_fake.py" -p "$FAKE_PORT" \
         >"$TMP/fake.log" 2>&1 &
     FAKE_PID=$!
     for _ in $(seq 600); do
