@@ -56,6 +56,12 @@ json_t *csr_static_routes(const json_t *inputs, const ist_dmvpn_machine *machine
     return lines;
 }
 
+static const char *identity_type(const char *identity)
+{
+    const char *type = ist_dmvpn_identity_type(identity);
+    return type ? type : "address";
+}
+
 // Whom the profile takes: the hubs by their identities, and who else is listed. A hub that is told of nobody takes
 // whoever has the key.
 static void remote_identities(ist_buf *b, const json_t *in)
@@ -71,7 +77,8 @@ static void remote_identities(ist_buf *b, const json_t *in)
         ist_buf_puts(b, " match identity remote any\n");
     else
         json_object_foreach(all, name, one)
-            ist_buf_printf(b, " match identity remote address %s 255.255.255.255\n", name);
+            ist_buf_printf(b, " match identity remote %s %s%s\n", identity_type(name), name,
+                           strcmp(identity_type(name), "address") == 0 ? " 255.255.255.255" : "");
     json_decref(hubs);
     json_decref(all);
 }
@@ -87,8 +94,9 @@ static void crypto(ist_buf *b, const json_t *in)
         ist_json_str_or(in, "ike_keyring_peer.pre-shared-key", ""));
     ist_buf_puts(b, "crypto ikev2 profile ISTHMUS\n match fvrf any\n");
     remote_identities(b, in);
-    if (*ist_json_str_or(in, "ike_profile.local_identity", ""))
-        ist_buf_printf(b, " identity local address %s\n", ist_json_str(in, "ike_profile.local_identity"));
+    const char *own = ist_json_str_or(in, "ike_profile.local_identity", "");
+    if (*own)
+        ist_buf_printf(b, " identity local %s %s\n", identity_type(own), own);
     ist_buf_puts(b,
                  " authentication remote pre-share\n authentication local pre-share\n keyring local ISTHMUS\n"
                  " dpd 40 5 on-demand\n"

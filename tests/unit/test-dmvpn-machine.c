@@ -196,6 +196,36 @@ static void what_was_seen_goes_from_observe_to_plan(void **state)
     assert_string_equal(again.outside_address, "");
 }
 
+static void an_identity_tells_its_type(void **state)
+{
+    (void)state;
+    const struct {
+        const char *identity, *type;
+    } all[] = {{"192.0.2.1", "address"},
+               {"hub.example.net", "fqdn"},
+               {"hub", "fqdn"},
+               {"hub-1@example.net", "email"},
+               {"10.0.0.256", NULL},
+               {"10.0.0", NULL},
+               {"", NULL},
+               {"@example.net", NULL},
+               {"hub@", NULL},
+               {"a@b@c.net", NULL},
+               {".example.net", NULL},
+               {"hub..net", NULL},
+               {"two words", NULL},
+               {"line\nbreak", NULL},
+               {"CN=hub,O=example", NULL},
+               {"%any", NULL}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const char *type = ist_dmvpn_identity_type(all[i].identity);
+        if (!all[i].type)
+            assert_null(type);
+        else
+            assert_string_equal(type, all[i].type);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +235,7 @@ int main(void)
         cmocka_unit_test(what_it_leaves_open_is_asked_for),
         cmocka_unit_test(a_network_by_dhcp_is_what_the_inputs_say),
         cmocka_unit_test(why_it_was_not_seen_goes_from_observe_to_plan),
+        cmocka_unit_test(an_identity_tells_its_type),
         cmocka_unit_test(what_was_seen_goes_from_observe_to_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -246,6 +246,20 @@ static void what_a_host_leaves_open_is_asked_for(void **state)
     json_decref(in);
 }
 
+static void identities_may_be_names(void **state)
+{
+    (void)state;
+    json_t *in = inputs("'ike_profile':{'remote_peer_ip':'203.0.113.2','local_identity':'spoke.example.net',"
+                        "'remote_identities':['hub@example.net']}");
+    const ist_dmvpn_machine machine = {.outside_address = "198.51.100.9"};
+    char *text = frr_swanctl(in, &machine);
+    assert_non_null(strstr(text, "id = spoke.example.net\n"));
+    assert_non_null(strstr(text, "remote_addrs = 203.0.113.2\n"));
+    assert_non_null(strstr(text, "id = hub@example.net\n"));
+    ist_free_secret(text);
+    json_decref(in);
+}
+
 // ---- what differs ----
 
 static char *base64(const char *text)
@@ -428,6 +442,7 @@ int main(void)
         cmocka_unit_test(keys_are_in_files_of_mode_0600_or_of_frr_alone),
         cmocka_unit_test(a_key_is_quoted),
         cmocka_unit_test(a_host_tells_which_interface_is_which),
+        cmocka_unit_test(identities_may_be_names),
         cmocka_unit_test(what_a_host_leaves_open_is_asked_for),
         cmocka_unit_test(a_sound_host_differs_in_nothing_and_each_edit_is_seen),
         cmocka_unit_test(a_plan_shows_no_key_of_either_side),

@@ -25,6 +25,9 @@ IST_EXPORT const char *ist_dmvpn_where(const json_t *inputs); // "vpc", "existin
 // The hubs of a spoke, the first one first: [{tunnel_address, address, identity}]; identity is the address where no
 // other is given. Empty for a hub without others. New reference.
 IST_EXPORT json_t *ist_dmvpn_hubs(const json_t *inputs);
+// What an IKE identity is by its looks, in IOS's and swanctl's words: "address" (192.0.2.1), "fqdn" (hub.example.net),
+// "email" (hub@example.net). NULL: none of these; a distinguished name is a certificate's, and there is none.
+IST_EXPORT const char *ist_dmvpn_identity_type(const char *identity);
 // What is announced: `announce`, else the private subnets. [text]; new reference.
 IST_EXPORT json_t *ist_dmvpn_announced(const json_t *inputs);
 // The static routes over the tunnel: [{network, via}], with the default of `static_routes`; empty with OSPF. New

@@ -234,6 +234,12 @@ static const char *ios_word(const char *word)
     return "";
 }
 
+// As charon takes an identity by its looks (swanctl.conf, `id`).
+static const char *identity_type(const char *id)
+{
+    return strchr(id, '@') ? "email" : strspn(id, "0123456789.") == strlen(id) ? "address" : "fqdn";
+}
+
 static void crypto(FILE *out, const char *swanctl)
 {
     struct connection list[8];
@@ -249,12 +255,14 @@ static void crypto(FILE *out, const char *swanctl)
         fprintf(out,
                 "crypto ikev2 keyring LINUX\n peer ANY\n  address 0.0.0.0 0.0.0.0\n  pre-shared-key %s\n",
                 secret);
-    fprintf(out, "crypto ikev2 profile LINUX\n match fvrf any\n identity local address %s\n", list[0].local);
+    fprintf(out, "crypto ikev2 profile LINUX\n match fvrf any\n identity local %s %s\n",
+            identity_type(list[0].local), list[0].local);
     for (size_t i = 0; i < count; i++) {
         if (strpbrk(list[i].remote, "%"))
             fputs(" match identity remote any\n", out);
         else
-            fprintf(out, " match identity remote address %s 255.255.255.255\n", list[i].remote);
+            fprintf(out, " match identity remote %s %s%s\n", identity_type(list[i].remote), list[i].remote,
+                    !strcmp(identity_type(list[i].remote), "address") ? " 255.255.255.255" : "");
     }
     fputs(" authentication remote pre-share\n authentication local pre-share\n keyring local LINUX\n", out);
     fprintf(out, "crypto ipsec transform-set LINUX %s\n mode %s\n",

@@ -126,38 +126,56 @@ static bool covers(uint32_t address, const char *text)
     return (address & m) == (a & m);
 }
 
-// Does `profile` take a peer that calls itself by this identity?
-static bool takes_identity(const struct line *profile, const char *fqdn, uint32_t address)
+// What an end calls itself: of the type "fqdn" or "email" by a name, else by its address.
+struct identity {
+    const char *type, *name;
+    uint32_t address;
+};
+
+static struct identity identity_of(const struct end *end)
+{
+    struct identity id = {"fqdn", config_value(end->ike, "identity local fqdn"), end->source};
+    const char *address = config_value(end->ike, "identity local address");
+    if (!id.name)
+        id = (struct identity){"email", config_value(end->ike, "identity local email"), end->source};
+    if (address)
+        lab_parse_ip(address, &id.address);
+    return id;
+}
+
+// "NAME", or "domain END" for every name that ends so.
+static bool covers_name(const char *name, const char *wanted)
+{
+    if (strncmp(wanted, "domain ", 7) != 0)
+        return strcmp(name, wanted) == 0;
+    size_t a = strlen(name), b = strlen(wanted + 7);
+    return a >= b && strcmp(name + a - b, wanted + 7) == 0;
+}
+
+// Does `profile` take a peer that calls itself so?
+static bool takes_identity(const struct line *profile, const struct identity *id)
 {
     const struct line *line;
     const char *head = "match identity remote";
     for (size_t i = 0; (line = config_find(profile, head, i)); i++) {
-        const char *rest = line->text + strlen(head) + 1;
+        const char *rest = line->text + strlen(head) + 1, *value = strchr(rest, ' ');
+        size_t len = value ? (size_t)(value - rest) : strlen(rest);
         if (!strcmp(rest, "any"))
             return true;
-        if (!fqdn && !strncmp(rest, "address ", 8) && covers(address, rest + 8))
+        if (value && (id->name ? strlen(id->type) == len && !strncmp(rest, id->type, len) &&
+                                     covers_name(id->name, value + 1)
+                               : !strncmp(rest, "address ", 8) && covers(id->address, value + 1)))
             return true;
-        if (fqdn && !strncmp(rest, "fqdn domain ", 12)) {
-            size_t a = strlen(fqdn), b = strlen(rest + 12);
-            if (a >= b && !strcmp(fqdn + a - b, rest + 12))
-                return true;
-        } else if (fqdn && !strncmp(rest, "fqdn ", 5) && !strcmp(rest + 5, fqdn)) {
-            return true;
-        }
     }
     return false;
 }
 
 static bool identities(const struct end *from, const struct end *to, const struct why *why)
 {
-    const char *fqdn = config_value(from->ike, "identity local fqdn");
-    const char *text = config_value(from->ike, "identity local address");
-    uint32_t address = from->source;
-    if (text)
-        lab_parse_ip(text, &address);
-    if (takes_identity(to->ike, fqdn, address))
+    const struct identity id = identity_of(from);
+    if (takes_identity(to->ike, &id))
         return true;
-    char *shown = fqdn ? lab_strdup(fqdn) : lab_ip(address);
+    char *shown = id.name ? lab_strdup(id.name) : lab_ip(id.address);
     no(why, "IKEv2: the %s's profile matches no remote identity %s, which is what the %s calls itself",
        to->name, shown, from->name);
     free(shown);

@@ -64,23 +64,37 @@ static void check_outside(ist_checking *c, const char *path)
                        ist_checking_text(c, path));
 }
 
+// What an endpoint calls itself in IKE.
+static void check_identity(ist_checking *c, const char *path)
+{
+    const char *text = ist_checking_text(c, path), *type = text ? ist_dmvpn_identity_type(text) : NULL;
+    if (text && !type)
+        ist_wrong_hint(
+            c, path, "a distinguished name (`CN=...`) would be a certificate's, and here is a pre-shared key",
+            "%s is no IKE identity: neither an address, nor a name (hub.example.net), nor a user's "
+            "(hub@example.net)",
+            *text ? text : "\"\"");
+    else if (type && strcmp(type, "address") == 0)
+        ist_check_unicast(c, path);
+}
+
 static void check_addresses(ist_checking *c)
 {
-    static const char *const unicast[] = {"ike_profile.local_identity", "DmvpnIp", "public_address",
-                                          "private_address", "nhrp.HubTunnelIP"};
+    static const char *const unicast[] = {"DmvpnIp", "public_address", "private_address", "nhrp.HubTunnelIP"};
     char path[64];
     for (size_t i = 0; i < sizeof unicast / sizeof *unicast; i++)
         ist_check_unicast(c, unicast[i]);
     check_outside(c, "ike_profile.remote_peer_ip");
+    check_identity(c, "ike_profile.local_identity");
     for (size_t i = 0; i < json_array_size(ist_checking_at(c, "ike_profile.remote_identities")); i++) {
         snprintf(path, sizeof path, "ike_profile.remote_identities[%zu]", i);
-        ist_check_unicast(c, path);
+        check_identity(c, path);
     }
     for (size_t i = 0; i < json_array_size(ist_checking_at(c, "hubs")); i++) {
         snprintf(path, sizeof path, "hubs[%zu].tunnel_address", i);
         ist_check_unicast(c, path);
         snprintf(path, sizeof path, "hubs[%zu].identity", i);
-        ist_check_unicast(c, path);
+        check_identity(c, path);
         snprintf(path, sizeof path, "hubs[%zu].address", i);
         check_outside(c, path);
     }
@@ -259,19 +273,47 @@ static void check_private_key(ist_checking *c)
     ist_free(hint);
 }
 
+// A hub for which the pre-shared key is not would never prove itself with it.
+static void check_within_keyring(ist_checking *c, const char *path)
+{
+    uint32_t hub, start, mask;
+    if (!ipv4_at(c, path, &hub) || !ipv4_at(c, "ike_keyring_peer.ip_range.start", &start) ||
+        !ipv4_at(c, "ike_keyring_peer.ip_range.end", &mask) || !((hub ^ start) & mask))
+        return;
+    ist_wrong_hint(c, path, "0.0.0.0 with mask 0.0.0.0 means any peer; one range has to hold every hub",
+                   "hub %s is outside of the peers that the pre-shared key is for: %s with mask %s "
+                   "(`ike_keyring_peer.ip_range`)",
+                   ist_checking_text(c, path), ist_checking_text(c, "ike_keyring_peer.ip_range.start"),
+                   ist_checking_text(c, "ike_keyring_peer.ip_range.end"));
+}
+
+static void check_keyring(ist_checking *c)
+{
+    const char *end = ist_checking_text(c, "ike_keyring_peer.ip_range.end");
+    uint32_t mask;
+    check_word(c, "ike_keyring_peer.pre-shared-key", 127, "IKEv2");
+    if (end && (ist_ipv4_parse(end, &mask) != IST_OK || (~mask & (~mask + 1)) != 0)) {
+        ist_wrong_hint(
+            c, "ike_keyring_peer.ip_range.end",
+            "in spite of its name it is the mask that belongs to `start`: 0.0.0.0 with 0.0.0.0 means any",
+            "%s is no mask", end);
+        return;
+    }
+    if (!ist_dmvpn_is_hub(ist_checking_inputs(c)) && ist_is_known(c, "mode"))
+        check_within_keyring(c, "ike_profile.remote_peer_ip");
+    for (size_t i = 0; i < json_array_size(ist_checking_at(c, "hubs")); i++) {
+        char path[64];
+        snprintf(path, sizeof path, "hubs[%zu].address", i);
+        check_within_keyring(c, path);
+    }
+}
+
 void ist_dmvpn_check(ist_checking *c)
 {
     static const char *const names[] = {"name",    "ssh.user", "ssh.host", "ssh_key",
                                         "profile", "vpc_id",   "ami"};
     check_needed(c);
-    check_word(c, "ike_keyring_peer.pre-shared-key", 127, "IKEv2");
-    const char *end = ist_checking_text(c, "ike_keyring_peer.ip_range.end");
-    uint32_t mask;
-    if (end && (ist_ipv4_parse(end, &mask) != IST_OK || (~mask & (~mask + 1)) != 0))
-        ist_wrong_hint(
-            c, "ike_keyring_peer.ip_range.end",
-            "in spite of its name it is the mask that belongs to `start`: 0.0.0.0 with 0.0.0.0 means any",
-            "%s is no mask", end);
+    check_keyring(c);
     check_word(c, "nhrp.key", 8, "NHRP");
     check_addresses(c);
     check_tunnel(c);

@@ -1,6 +1,8 @@
 // What the role's inputs mean, where they may be left out.
 #include <isthmus/dmvpn.h>
 
+#include <isthmus/schema.h>
+
 #include <string.h>
 
 int ist_dmvpn_is_hub(const json_t *inputs)
@@ -16,6 +18,22 @@ int ist_dmvpn_is_static(const json_t *inputs)
 const char *ist_dmvpn_where(const json_t *inputs)
 {
     return ist_json_str_or(inputs, "where", "vpc");
+}
+
+const char *ist_dmvpn_identity_type(const char *identity)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+                      rest[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+    const char *at = strchr(identity, '@'), *name = at ? at + 1 : identity;
+    uint32_t address;
+    if (ist_ipv4_parse(identity, &address) == IST_OK)
+        return "address";
+    // Neither the user nor the name is empty, and a name is no number: 10.0.0.256 is an address that is none.
+    if (strlen(identity) > 255 || (at && strspn(identity, rest) != (size_t)(at - identity)) ||
+        at == identity || !*name || strspn(name, rest) != strlen(name) || !strpbrk(name, letters) ||
+        *name == '.' || *name == '-' || strstr(name, ".."))
+        return NULL;
+    return at ? "email" : "fqdn";
 }
 
 static void add_hub(json_t *hubs, const char *tunnel, const char *address, const char *identity)

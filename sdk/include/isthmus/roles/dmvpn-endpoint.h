@@ -36,11 +36,11 @@
     IST_DMVPN_ROW_("ike_profile", "object", NULL, (spoke), "The hub, as IKEv2 sees it."),                            \
     IST_DMVPN_ROW_("ike_profile.remote_peer_ip", "ipv4", NULL, (spoke),                                              \
                    "Address at which the hub is reached (NBMA)."),                                                   \
-    IST_DMVPN_ROW_("ike_profile.remote_identities", "list(ipv4)", "[]", 0,                                           \
-                   "Identities of the hub and of other spokes, where they are not remote_peer_ip (a hub behind "     \
-                   "NAT)."),                                                                                         \
-    IST_DMVPN_ROW_("ike_profile.local_identity", "ipv4", NULL, 0,                                                    \
-                   "What this endpoint calls itself; without it the outside interface's private address."),          \
+    IST_DMVPN_ROW_("ike_profile.remote_identities", "list(string)", "[]", 0,                                         \
+                   "Identities of the hub (the first) and of other spokes, where they are not their addresses: an "  \
+                   "address, a name (hub.example.net) or a user's (hub@example.net)."),                              \
+    IST_DMVPN_ROW_("ike_profile.local_identity", "string", NULL, 0,                                                  \
+                   "What this endpoint calls itself, as those; without it the outside interface's private address."),\
     IST_DMVPN_ROW_("DmvpnIp", "ipv4", NULL, IST_REQUIRED, "Tunnel address of this endpoint."),                       \
     IST_DMVPN_ROW_("DmvpnNetmask", "ipv4", NULL, IST_REQUIRED, "Mask of the tunnel network."),                       \
     IST_DMVPN_ROW_("nhrp", "object", NULL, IST_REQUIRED, "NHRP."),                                                   \
@@ -72,7 +72,7 @@
                    "More hubs beside the one of nhrp.HubTunnelIP and ike_profile.remote_peer_ip."),                  \
     IST_DMVPN_ROW_("hubs[].tunnel_address", "ipv4", NULL, IST_REQUIRED, "Its tunnel address."),                      \
     IST_DMVPN_ROW_("hubs[].address", "ipv4", NULL, IST_REQUIRED, "Address at which it is reached (NBMA)."),          \
-    IST_DMVPN_ROW_("hubs[].identity", "ipv4", NULL, 0, "Its IKE identity, where that is another."),                  \
+    IST_DMVPN_ROW_("hubs[].identity", "string", NULL, 0, "Its IKE identity, where that is another."),                \
     IST_DMVPN_ROW_("announce", "list(cidr)", "[]", 0,                                                                \
                    "Networks behind the endpoint that the others learn of; without it the private subnets."),        \
     IST_DMVPN_ROW_("routing", "enum(ospf|static)", "ospf", 0,                                                        \
@@ -109,7 +109,7 @@
     IST_DMVPN_ROW_("private_address", "ipv4", NULL, IST_FORCES_REPLACE,                                              \
                    "Of the inside interface; in a VPC host .10 without it."),                                        \
     IST_DMVPN_ROW_("outside_interface", "string", NULL, 0,                                                           \
-                   "Interface on which tunnels start; without it the one of public_address, or its own."),             \
+                   "Interface on which tunnels start; without it the one of public_address, or its own."),          \
     IST_DMVPN_ROW_("inside_interface", "string", NULL, 0,                                                            \
                    "Interface of the networks behind; without it the one of private_address, or the only other."),   \
     IST_DMVPN_ROW_("inside_network", "cidr", NULL, 0,                                                                \
