@@ -102,7 +102,7 @@ turn "identities" "s/remote_peer_ip: $HUB/remote_peer_ip: $HUB, local_identity: 
     ' identity local address 198.51.100.7' ' match identity remote address 10.1.0.9 255.255.255.255' \
     ' match identity remote address 10.1.0.8 255.255.255.255' "! match identity remote address $HUB"
 turn "identities by name" "s/remote_peer_ip: $HUB/remote_peer_ip: $HUB, local_identity: spoke.example.net, remote_identities: [$HUB, two@example.net]/" \
-    ' identity local fqdn spoke.example.net' ' match identity remote email two@example.net' "match identity remote address $HUB 255.255.255.255"
+    ' identity local fqdn spoke.example.net' ' match identity remote email two@example.net' " match identity remote address $HUB 255.255.255.255"
 ok "identities by name: verify passes" csr verify
 back "identities"
 hub='s/^DmvpnIp: .*/DmvpnIp: 10.250.0.1\nmode: hub/; /^ike_profile/d'
