@@ -185,6 +185,19 @@ static void remember_router(const struct csr *c, const struct device *d, json_t 
     json_object_set_new(data, "restore", restoring(d));
 }
 
+// A running OSPF process goes on under the router-id that it began with.
+static void tell_router_id(const struct csr *c, const struct device *d)
+{
+    for (size_t i = 0; i < d->diff.count; i++) {
+        const ist_ios_step *s = &d->diff.steps[i];
+        if (s->kind == IST_IOS_ADD && s->before && strncmp(s->before, "router-id ", 10) == 0)
+            ist_log(&c->env, IST_LOG_WARN,
+                    "OSPF goes by its old %s until `clear ip ospf process` restarts it, which takes its "
+                    "routes away for a moment",
+                    s->before);
+    }
+}
+
 static int32_t change(struct csr *c, struct device *d, ist_error *err)
 {
     char token[65];
@@ -210,6 +223,8 @@ static int32_t change(struct csr *c, struct device *d, ist_error *err)
     } else if (rc == IST_OK) {
         rc = read_back(c, false, &records, err);
     }
+    if (rc == IST_OK)
+        tell_router_id(c, d);
     if (rc == IST_OK)
         rc = ist_outcome(&c->env, R_CONFIG, records, err);
     else

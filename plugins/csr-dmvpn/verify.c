@@ -116,10 +116,12 @@ static struct check check_ipsec(const struct facts *f, const json_t *hub)
     json_t *one;
     const json_t *row = NULL;
     size_t i;
-    // After a rekey, or with several spokes, there is more than one: that which carries most.
+    // After a rekey, or with several spokes, there is more than one: that which carries most. Not somebody else's, of
+    // another interface.
     json_array_foreach(f->ipsec, i, one)
     {
-        if ((!peer || strcmp(ist_json_str_or(one, "peer", ""), peer) == 0) &&
+        if (strcmp(ist_json_str_or(one, "interface", ""), "Tunnel0") == 0 &&
+            (!peer || strcmp(ist_json_str_or(one, "peer", ""), peer) == 0) &&
             (!row || ist_json_int(one, "decaps", 0) > ist_json_int(row, "decaps", 0)))
             row = one;
     }

@@ -53,6 +53,14 @@ tests_fuzz_fuzz_ios_CFLAGS = $(FUZZ_CFLAGS)
 tests_fuzz_fuzz_ios_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_ios_LDADD = sdk/lib/libisthmus.la $(JANSSON_LIBS)
 
+# The session's own sources, so that its SSH is the fuzzer's.
+FUZZ_TARGETS += tests/fuzz/fuzz-terminal
+tests_fuzz_fuzz_terminal_SOURCES = %D%/fuzz-terminal.c sdk/lib/ios/burst.c sdk/lib/ios/change.c sdk/lib/ios/session.c \
+	sdk/lib/ios/stream.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_terminal_CFLAGS = $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_terminal_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_terminal_LDADD = sdk/lib/libisthmus.la $(JANSSON_LIBS)
+
 FUZZ_TARGETS += tests/fuzz/fuzz-kube
 tests_fuzz_fuzz_kube_SOURCES = %D%/fuzz-kube.c sdk/lib/kube/manifest.c sdk/lib/kube/manifest_compare.c sdk/lib/kube/manifest_check.c \
 	plugins/k8s-apply/manifest.c plugins/k8s-apply/compare.c \
@@ -84,7 +92,7 @@ tests_fuzz_fuzz_proto_LDADD = sdk/lib/libisthmus.la $(JANSSON_LIBS)
 if LAB
 FUZZ_TARGETS += tests/fuzz/fuzz-typing
 tests_fuzz_fuzz_typing_SOURCES = %D%/fuzz-typing.c sdk/lab/util.c sdk/lab/router/router.c sdk/lab/router/rules.c \
-	sdk/lab/router/grammar.c sdk/lab/router/config.c sdk/lab/router/session.c sdk/lab/router/typing.c sdk/lab/router/help.c \
+	sdk/lab/router/grammar.c sdk/lab/router/config.c sdk/lab/router/standing.c sdk/lab/router/session.c sdk/lab/router/typing.c sdk/lab/router/help.c \
 	sdk/lab/router/exec.c sdk/lab/router/show.c sdk/lab/router/system.c sdk/lab/router/tunnel.c sdk/lab/router/routes.c \
 	sdk/lab/router/acl.c $(FUZZ_DRIVER)
 tests_fuzz_fuzz_typing_CPPFLAGS = -D_GNU_SOURCE -I$(top_srcdir)/sdk/lab

@@ -167,7 +167,7 @@ sed -i 's/^ospf: {/ospf: {authentication: md5, authKey: DEADBEEF01234567, /' "$T
 ok "an OSPF key is set" csr apply
 hidden() { configure 'service password-encryption' >"$TMP/typed"; running && grep -qE 'md5 7 [0-9A-F]+$' "$TMP/now" && changes 0; }
 ok "shown as type 7 it is compared by meaning" hidden
-forged() { configure 'interface Tunnel0' 'ip ospf message-digest-key 1 md5 anotherkey' >"$TMP/typed"; changes 1 && csr apply && changes 0; }
+forged() { configure 'interface Tunnel0' 'no ip ospf message-digest-key 1' 'ip ospf message-digest-key 1 md5 anotherkey' >"$TMP/typed"; changes 1 && csr apply && changes 0; }
 ok "and another one is found" forged
 configure 'no service password-encryption' >"$TMP/typed"
 sed -i 's/authentication: md5, authKey: DEADBEEF01234567, //' "$TMP/in.yaml"

@@ -108,6 +108,7 @@ back "identities"
 hub='s/^DmvpnIp: .*/DmvpnIp: 10.250.0.1\nmode: hub/; /^ike_profile/d'
 turn "a hub" "$hub" ' match identity remote any' ' ip nhrp map multicast dynamic' ' ip nhrp redirect' \
     '!ip nhrp nhs' '!ip nhrp shortcut' ' router-id 10.250.0.1'
+ok "a hub: which router-id OSPF goes by is told" grep -q 'OSPF goes by its old router-id 10.250.0.9 until' "$TMP/apply.err"
 ok "a hub: that nobody has come is no failure" csr verify
 ok "a hub: it is said" check_is warn "next hop server answers" "0 spokes are registered, though IKEv2 is up with one"
 turn "a hub beside another" "$hub; \$ahubs: [{tunnel_address: 10.250.0.2, address: 203.0.113.2}]" \

@@ -38,6 +38,13 @@ no_line() { typed 'conf t' 'int tu9' 'no ip nhrp holdtime' end >/dev/null; hasnt
 ok "no takes away" no_line
 ok "a section goes whole" hasnt 'interface Tunnel9' 'conf t' 'no int tu9' end 'show running-config'
 ok "what is in use stays" has 'in use' 'conf t' 'crypto ikev2 proposal P' 'encryption aes-gcm-256' 'crypto ikev2 policy Q' 'proposal P' 'no crypto ikev2 proposal P' end
+ok "a prefix list has one entry a number" has 'Insertion failed - seq # exists: 5' 'conf t' 'ip prefix-list Q seq 5 permit 10.1.0.0/16' 'ip prefix-list Q seq 5 permit 10.2.0.0/16' end
+ok "and one a prefix" has 'Insertion failed - prefix-list entry exists: 5' 'conf t' 'ip prefix-list Q seq 10 permit 10.1.0.0/16' 'no ip prefix-list Q seq 5 permit 10.1.0.0/16' end
+ok "an OSPF key is not replaced" has 'OSPF: Key 3 already exists' 'conf t' 'int tu9' 'ip ospf message-digest-key 3 md5 one' 'ip ospf message-digest-key 3 md5 two' 'no ip ospf message-digest-key 3' end
+ok "a VRF takes the address with it" has 'address(es) removed due to enabling VRF V' 'conf t' 'int lo3' 'ip address 10.8.1.1 255.255.255.255' 'vrf forwarding V' 'no int lo3' end
+option() { has 'redistribute' 'conf t' 'router ospf 77' 'redistribute static subnets route-map X' 'no redistribute static subnets' 'do show running-config | include redistribute static' 'no router ospf 77' end && grep -qx ' redistribute static *' "$TMP/session"; }
+ok "an option is all that \`no redistribute\` takes" option
+ok "another router-id waits" has 'for this to take effect' 'conf t' 'router ospf 77' 'router-id 1.1.1.1' 'router-id 1.1.1.2' 'no router ospf 77' end
 paged() { typed 'show running-config' ' ' ' ' ' ' >"$TMP/session"; grep -q -- '--More--' "$TMP/session"; }
 ok "long outputs are paged" paged
 erased() { printf 'show verx\x7fsion\nexit\n' | connect "$TMP/key" -tt >"$TMP/session" 2>&1; grep -q 'Version 17' "$TMP/session"; }

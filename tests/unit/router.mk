@@ -4,6 +4,7 @@ if LAB
 check_PROGRAMS += tests/unit/router-alone
 tests_unit_router_alone_SOURCES = %D%/router-alone.c sdk/lab/util.c sdk/lab/timer.c sdk/lab/journal.c sdk/lab/fault.c \
 	sdk/lab/router/router.c sdk/lab/router/rules.c sdk/lab/router/grammar.c sdk/lab/router/config.c \
+	sdk/lab/router/standing.c \
 	sdk/lab/router/session.c sdk/lab/router/typing.c sdk/lab/router/help.c sdk/lab/router/exec.c sdk/lab/router/show.c sdk/lab/router/system.c sdk/lab/router/tunnel.c \
 	sdk/lab/router/routes.c sdk/lab/router/acl.c sdk/lab/router/sshd.c \
 	sdk/lab/host/machine.c sdk/lab/host/session.c sdk/lab/host/config.c sdk/lab/host/answers.c

@@ -221,6 +221,47 @@ static void what_stops_a_tunnel_of_ours_goes(void **state)
            wanted, &o, "interface Tunnel0\nno vrf forwarding V\nip address 10.0.0.9 255.255.255.0\nexit\n");
 }
 
+// IOS takes none of these over what stands: it goes directly before.
+static void what_a_line_cannot_replace_goes_before_it(void **state)
+{
+    (void)state;
+    const char *const owned[] = {"interface Tunnel0", "router ospf 10", "ip prefix-list A *", "route-map A *",
+                                 NULL};
+    ist_ios_diff_options o = {.size = sizeof o, .owned = owned};
+    expect("ip prefix-list A seq 5 permit 10.1.0.0/24\nip prefix-list A seq 10 permit 10.2.0.0/24\n"
+           "ip prefix-list B seq 5 permit 10.2.0.0/24\n",
+           "ip prefix-list A seq 5 permit 10.2.0.0/24\n", &o,
+           "no ip prefix-list A seq 5 permit 10.1.0.0/24\nno ip prefix-list A seq 10 permit 10.2.0.0/24\n"
+           "ip prefix-list A seq 5 permit 10.2.0.0/24\n");
+    expect("route-map A deny 10\nroute-map A permit 20\n",
+           "route-map A permit 10\n match ip address prefix-list A\n", &o,
+           "no route-map A deny 10\nroute-map A permit 10\nmatch ip address prefix-list A\nexit\n"
+           "no route-map A permit 20\n");
+    expect("route-map A permit 10\n match tag 1\n", "route-map A permit 10\n match tag 2\n", &o,
+           "route-map A permit 10\nno match tag 1\nmatch tag 2\nexit\n");
+    expect(
+        "interface Tunnel0\n ip ospf message-digest-key 1 md5 7 02050D480809\n",
+        "interface Tunnel0\n ip ospf message-digest-key 1 md5 \001other\001\n", &o,
+        "interface Tunnel0\nno ip ospf message-digest-key 1\nip ospf message-digest-key 1 md5 other\nexit\n");
+    expect(
+        "interface Tunnel0\n ip ospf message-digest-key 2 md5 cisco\n",
+        "interface Tunnel0\n ip ospf message-digest-key 1 md5 \001cisco\001\n", &o,
+        "interface Tunnel0\nno ip ospf message-digest-key 2\nip ospf message-digest-key 1 md5 cisco\nexit\n");
+}
+
+// An option alone is what `no redistribute` with one takes, and what a new line does not name stays.
+static void redistribution_is_said_anew(void **state)
+{
+    (void)state;
+    const char *const owned[] = {"router ospf 10", NULL};
+    ist_ios_diff_options o = {.size = sizeof o, .owned = owned};
+    expect("router ospf 10\n redistribute static subnets route-map A\n redistribute connected subnets\n"
+           " redistribute eigrp 7 metric 1 subnets\n",
+           "router ospf 10\n redistribute static subnets\n", &o,
+           "router ospf 10\nno redistribute connected\nno redistribute eigrp 7\nno redistribute static\n"
+           "redistribute static subnets\nexit\n");
+}
+
 static void defaults_are_known(void **state)
 {
     (void)state;
@@ -316,6 +357,12 @@ static void log_lines_are_no_errors_and_errors_are_found(void **state)
     size_t len = 0;
     assert_null(ist_ios_error_in("*Nov 22 10:00:00.1: %SYS-5-CONFIG_I: Configured from console\n", &len));
     assert_null(ist_ios_error_in("% OSPF: Warning: The password/key will be truncated\n", &len));
+    assert_null(
+        ist_ios_error_in("% OSPF: Reload or use \"clear ip ospf process\" command, for this to take effect\n"
+                         "% Interface Tunnel0 IPv4 disabled and address(es) removed due to disabling VRF V\n",
+                         &len));
+    assert_non_null(ist_ios_error_in("%Insertion failed - seq # exists: 5 permit 10.0.0.0/8\n", &len));
+    assert_non_null(ist_ios_error_in("OSPF: Key 1 already exists\n", &len));
     const char *error =
         ist_ios_error_in("  ip addres\n      ^\n% Invalid input detected at '^' marker.\n\n", &len);
     assert_non_null(error);
@@ -337,6 +384,8 @@ int main(void)
         cmocka_unit_test(what_another_run_named_otherwise_goes),
         cmocka_unit_test(a_new_number_takes_the_old_ones_place),
         cmocka_unit_test(what_stops_a_tunnel_of_ours_goes),
+        cmocka_unit_test(what_a_line_cannot_replace_goes_before_it),
+        cmocka_unit_test(redistribution_is_said_anew),
         cmocka_unit_test(defaults_are_known),
         cmocka_unit_test(a_transform_set_of_the_same_name_is_changed_in_place),
         cmocka_unit_test(secrets_are_compared_by_meaning),

@@ -235,7 +235,7 @@ static char *overlap(const struct line *section, const char *text)
 
 // ---- one line ----
 
-static void remove_matching(struct line *section, const char *prefix)
+void config_remove(struct line *section, const char *prefix)
 {
     for (size_t i = section->count; i-- > 0;) {
         if (begins(section->child[i]->text, prefix))
@@ -255,14 +255,32 @@ static char *negate(struct line *section, const struct match *m)
         free(off);
         return NULL;
     }
-    remove_matching(section, m->text);
+    say = standing_notice(section, m->text, config_find(section, m->text, 0) ? m->text : NULL, true);
+    char *left = standing_without(section, m->text);
+    if (left) {
+        config_remove(section, left);
+        insert(section, m->rule, left, m->key);
+    } else {
+        config_remove(section, m->text);
+    }
+    free(left);
+    return say;
+}
+
+// What the line takes the place of, NULL: nothing.
+static const char *before(const struct line *section, const struct match *m)
+{
+    for (size_t i = 0; i < section->count; i++) {
+        if (!strcmp(section->child[i]->key, m->key))
+            return section->child[i]->text;
+    }
     return NULL;
 }
 
 static struct line *set_line(struct line *section, const struct match *m)
 {
     char *off = lab_format("no %s", m->text);
-    remove_matching(section, off);
+    config_remove(section, off);
     free(off);
     if (m->rule->on)
         return NULL;
@@ -317,7 +335,14 @@ char *config_apply(struct line *section, const char *mode, const char *text, str
     if (!say)
         say = overlap(section, match->text);
     if (!say)
-        *into = set_line(section, match);
+        say = standing_refuses(section, match->text);
+    if (say)
+        return say;
+    say = standing_notice(section, match->text, before(section, match), false);
+    char *whole = standing_merged(section, match->text);
+    free(match->text);
+    match->text = whole;
+    *into = set_line(section, match);
     return say;
 }
 

@@ -75,6 +75,16 @@ void config_free(struct line *root);
 // removal), or what the device says about it (malloc'd, "% ..."). *match describes it in either case.
 char *config_apply(struct line *section, const char *mode, const char *text, struct match *match,
                    struct line **into);
+// Removes the lines that begin so.
+void config_remove(struct line *section, const char *prefix);
+// standing.c: what a line meets that stands already. Refused with these words (malloc'd), NULL: it is taken.
+char *standing_refuses(const struct line *section, const char *text);
+// The line together with what of the one that stands stays in effect; malloc'd.
+char *standing_merged(const struct line *section, const char *text);
+// What is left of a line when `text` is taken from it; malloc'd, NULL: nothing.
+char *standing_without(const struct line *section, const char *text);
+// What the device says of a line that it takes in place of `old` (NULL: nothing stood there); malloc'd or NULL.
+char *standing_notice(struct line *section, const char *text, const char *old, bool negated);
 // As it is kept in a file, as `show running-config` prints it (pre-shared keys as type 6 under `password encryption
 // aes`), as a person may see it. malloc'd.
 enum config_form { CONFIG_KEPT, CONFIG_SHOWN, CONFIG_REDACTED };

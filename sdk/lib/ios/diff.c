@@ -12,6 +12,8 @@ struct diffing {
     size_t room;
     const struct node *running, *wanted; // the roots
     bool cleared;                        // interfaces and processes that are not wanted are gone
+    const struct node **removed;         // what is gone by now
+    size_t removed_count;
 };
 
 static char *path_of(const struct node *node, const char *shown)
@@ -146,8 +148,7 @@ static bool is_kept(const struct diffing *d, const char *text)
 // What `no` takes of a line, where it is less than all of it; borrowed words of `text`.
 static size_t removal_length(const char *text)
 {
-    // The transforms of a set are no part of its name.
-    unsigned words = rules_begins(text, "crypto ipsec transform-set") ? 4 : 0;
+    unsigned words = rules_removal(text);
     size_t n = 0;
     for (unsigned i = 0; i < words && text[n]; i++) {
         n += strspn(text + n, " ");
@@ -156,13 +157,26 @@ static size_t removal_length(const char *text)
     return words ? n : strlen(text);
 }
 
+static bool is_removed(const struct diffing *d, const struct node *node)
+{
+    for (size_t i = 0; i < d->removed_count; i++) {
+        if (d->removed[i] == node)
+            return true;
+    }
+    return false;
+}
+
 static void remove_line(struct diffing *d, const struct node *node)
 {
     char *text, *shown;
+    if (is_removed(d, node))
+        return;
+    d->removed = ist_realloc(d->removed, d->removed_count + 1, sizeof(const struct node *));
+    d->removed[d->removed_count++] = node;
     if (rules_negated(node->text)) {
         text = ist_strdup(rules_negated(node->text));
         shown = ist_strdup(rules_negated(node->shown) ? rules_negated(node->shown) : "<secret>");
-    } else if (node->secret) {
+    } else if (node->secret && !rules_removal(node->text)) {
         // The words before the secret are enough, and nothing is said twice.
         const char *cut = strstr(node->shown, " <secret>");
         shown = ist_printf("no %.*s", (int)(cut ? cut - node->shown : 0), node->shown);
@@ -215,7 +229,8 @@ static bool loses_addresses(const struct node *running, const struct node *wante
 {
     for (size_t i = 0; owned && running && i < running->count; i++) {
         bool stays = false;
-        if (!rules_begins(running->child[i]->text, "vrf forwarding"))
+        if (!rules_begins(running->child[i]->text, "vrf forwarding") &&
+            !rules_begins(running->child[i]->text, "ip vrf forwarding"))
             continue;
         for (size_t k = 0; k < wanted->count; k++)
             stays = stays || strcmp(wanted->child[k]->text, running->child[i]->text) == 0;
@@ -248,6 +263,15 @@ static void enter_section(struct diffing *d, const struct node *same, const stru
         return;
     }
     step(d, IST_IOS_EXIT, "exit", "exit", wanted, NULL);
+}
+
+// What the device would refuse the wanted line for, or mix with it, goes directly before it.
+static void clear_the_way(struct diffing *d, const struct node *running, const struct node *wanted)
+{
+    for (size_t i = 0; running && i < running->count; i++) {
+        if (rules_stands_in_the_way(running->child[i]->shown, wanted->shown))
+            remove_line(d, running->child[i]);
+    }
 }
 
 // Commands that open a section even when nothing is wanted in it.
@@ -290,6 +314,8 @@ static void diff_section(struct diffing *d, const struct node *running, const st
             remove_sections(d, true);
         }
         const struct node *setting = same ? NULL : find_setting(running, w);
+        if (!same)
+            clear_the_way(d, running, w);
         if (opens_section(w))
             enter_section(d, same, setting, w, owned || (!w->parent->parent && is_owned(d, w->text)));
         else if (!same && !in_effect_unseen(running, w))
@@ -307,6 +333,7 @@ int32_t ist_ios_config_diff(const ist_ios_config *running, const ist_ios_config 
     if (!d.cleared)
         remove_sections(&d, true);
     remove_sections(&d, false);
+    ist_free(d.removed);
     return IST_OK;
 }
 

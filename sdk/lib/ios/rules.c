@@ -128,6 +128,57 @@ bool rules_same(const char *a, const char *b, unsigned words)
     return n == m && memcmp(a, b, n) == 0;
 }
 
+static bool same_word(const char *a, const char *b, unsigned index)
+{
+    a = skip_words(a, index);
+    b = skip_words(b, index);
+    size_t n = strcspn(a, " ");
+    return n && n == strcspn(b, " ") && memcmp(a, b, n) == 0;
+}
+
+// `redistribute static ...`, `redistribute ospf 10 ...`: how many words say what is redistributed.
+static unsigned redistributed(const char *text)
+{
+    const char *source = skip_words(text, 1), *number = skip_words(text, 2);
+    bool numbered = isdigit((unsigned char)*number) != 0;
+    return !rules_begins(text, "redistribute") || !*source ? 0 : numbered ? 3 : 2;
+}
+
+bool rules_stands_in_the_way(const char *running, const char *wanted)
+{
+    static const struct {
+        const char *head;
+        unsigned first, number, from; // words: a name, a number under it, where the rest begins
+    } entries[] = {
+        {"ip prefix-list", 2, 4, 5},             // ip prefix-list NAME seq N permit P
+        {"route-map", 1, 3, 4},                  // route-map NAME permit N
+        {"ip ospf message-digest-key", 2, 3, 0}, // ip ospf message-digest-key N md5 KEY
+    };
+    unsigned words = redistributed(wanted);
+    if (words)
+        return redistributed(running) == words && rules_same(running, wanted, words) &&
+               strcmp(running, wanted) != 0;
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+        unsigned from = entries[i].from;
+        if (!rules_begins(running, entries[i].head) || !rules_begins(wanted, entries[i].head) ||
+            !same_word(running, wanted, entries[i].first))
+            continue;
+        const char *rest = skip_words(wanted, from);
+        return same_word(running, wanted, entries[i].number) ||
+               (from && *rest && strcmp(skip_words(running, from), rest) == 0);
+    }
+    return false;
+}
+
+unsigned rules_removal(const char *text)
+{
+    // The transforms of a set are no part of its name, nor a key of its number. `no redistribute` with an option takes
+    // the option alone.
+    if (rules_begins(text, "crypto ipsec transform-set") || rules_begins(text, "ip ospf message-digest-key"))
+        return 4;
+    return redistributed(text);
+}
+
 // ---- defaults ----
 
 static bool listed(const char *text, const char *const *list)

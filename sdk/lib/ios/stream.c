@@ -132,11 +132,12 @@ static bool syntax_error(const char *line, size_t len)
 
 static bool config_error(const char *line, size_t len)
 {
-    static const char *const words[] = {
-        "Bad mask", "overlaps with", "Command rejected", "ERROR:", "not supported", "does not exist", NULL};
+    static const char *const words[] = {"Bad mask",      "overlaps with",  "Command rejected", "ERROR:",
+                                        "not supported", "does not exist", "already exists",   NULL};
     // Lines that begin with % and only inform.
     static const char *const harmless[] = {"Warning",
                                            "warning",
+                                           "WARNING",
                                            "Only classful networks",
                                            "% Generating",
                                            "%Generating",
@@ -144,6 +145,8 @@ static bool config_error(const char *line, size_t len)
                                            "Please write mem",
                                            "Not all config may be removed",
                                            "No matching route to delete",
+                                           "for this to take effect",    // a router-id
+                                           "address(es) removed due to", // a VRF
                                            NULL};
     size_t blank = 0;
     while (blank < len && (line[blank] == ' ' || line[blank] == '\t'))

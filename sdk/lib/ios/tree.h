@@ -27,6 +27,12 @@ bool rules_secret(const char *text, size_t *at, size_t *len, int *type);
 unsigned rules_key(const char *text);
 bool rules_default_on(const char *text); // shown only when it is off ("ip redirects")
 bool rules_hidden(const char *text);     // a default, accepted and not shown
+// Must `running` be taken away before a device takes `wanted`, which is meant to stand in its place? IOS refuses a second
+// entry of a prefix list with a number or a prefix that it has, and another key under a number that has one; it keeps
+// the clauses of a route-map entry and the options of `redistribute` that a new line does not name.
+bool rules_stands_in_the_way(const char *running, const char *wanted);
+// How much of a line its `no` form takes, 0: all of it.
+unsigned rules_removal(const char *text);
 // The first `words` words are the same (0: all).
 bool rules_same(const char *a, const char *b, unsigned words);
 bool rules_begins(const char *text, const char *prefix); // at a word's end
