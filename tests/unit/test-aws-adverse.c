@@ -306,6 +306,38 @@ static void of_several_errors_the_first_is_told(void **state)
     assert_string_equal(f->err.text, "InvalidVpcID.NotFound: a (request r)");
 }
 
+// Three pages that follow one another for ever.
+static void play_circle(void *arg, const struct httpd_request *rq, struct httpd_reply *reply)
+{
+    char text[512];
+    const char *given = strstr(rq->body, "NextToken=");
+    int *calls = arg;
+    const long last = given != NULL ? strtol(given + strlen("NextToken="), NULL, 10) : 0;
+    (*calls)++;
+    snprintf(text, sizeof(text),
+             "<DescribeVpcsResponse><vpcSet><item><vpcId>v</vpcId></item></vpcSet><nextToken>%ld</nextToken>"
+             "</DescribeVpcsResponse>",
+             last % 3 + 1);
+    reply->body = strdup(text);
+}
+
+static void pages_that_go_round_in_a_circle_are_left(void **state)
+{
+    struct fixture *f = *state;
+    int calls = 0;
+    json_t *items = NULL;
+    struct httpd *circle = httpd_start(play_circle, &calls, 0);
+    setenv("AWS_ENDPOINT_URL", httpd_url(circle), 1);
+    open_client(f);
+    assert_int_equal(ist_aws_query_all(f->aws, "ec2", "DescribeVpcs", NULL, "vpcSet", &items, &f->err),
+                     IST_ERR_LIMIT);
+    says(f, "the same pages come again");
+    close_client(f);
+    httpd_stop(circle);
+    assert_null(items);
+    assert_in_range(calls, 4, 10);
+}
+
 static void a_page_for_an_error_points_at_whoever_is_between(void **state)
 {
     static const int statuses[] = {302, 403, 407, 418};
@@ -319,6 +351,9 @@ static void a_page_for_an_error_points_at_whoever_is_between(void **state)
         assert_non_null(strstr(f->err.hint, "a proxy"));
         assert_int_equal(f->world.calls, 1);
     }
+    fail_with(&f->world, 1, 403, ""); // nor is there a colon with nothing behind it
+    assert_int_equal(describe(f), IST_ERR_REMOTE);
+    assert_string_equal(f->err.text, "HTTP 403");
 }
 
 static void no_error_holds_part_of_a_secret(void **state)
@@ -437,6 +472,7 @@ int main(void)
         CASE(nothing_is_no_answer_to_a_question),
         CASE(a_call_in_json_names_what_it_is_about),
         CASE(of_several_errors_the_first_is_told),
+        CASE(pages_that_go_round_in_a_circle_are_left),
         CASE(a_page_for_an_error_points_at_whoever_is_between),
         CASE(no_error_holds_part_of_a_secret),
         CASE(a_trace_ends_between_words),

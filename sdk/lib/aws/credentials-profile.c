@@ -71,10 +71,16 @@ static int32_t by_role(ist_aws *aws, const char *profile, int depth, struct aws_
     const char *duration = aws_profile_setting(aws, profile, "duration_seconds");
     if (token_file != NULL)
         return aws_from_web_identity(aws, token_file, role, session, c, err);
-    if (aws_profile_setting(aws, profile, "mfa_serial") != NULL)
-        return ist_fail(err, IST_ERR_DENIED, "AWS credentials",
-                        "profile %s wants a second factor (mfa_serial), for which nobody can be asked here",
-                        profile);
+    if (aws_profile_setting(aws, profile, "mfa_serial") != NULL) {
+        ist_fail(err, IST_ERR_DENIED, "AWS credentials",
+                 "profile %s wants a second factor (mfa_serial), for which nobody can be asked here",
+                 profile);
+        ist_hint(err,
+                 "put keys of a session into the environment: `aws configure export-credentials --profile "
+                 "%s --format env` asks for it and prints them",
+                 profile);
+        return IST_ERR_DENIED;
+    }
     struct aws_credentials base = {0};
     int32_t rc = base_of(aws, profile, depth, &base, err);
     if (rc != IST_OK)

@@ -186,8 +186,8 @@ static int32_t code_of(const char *code, const char *message, int status)
 int32_t aws_fault_fail(const struct aws_fault *fault, int status, const char *where, ist_error *err)
 {
     const int32_t code = code_of(fault->code, fault->message, status);
-    ist_fail(err, code, where, "%s: %s%s%s%s", fault->code, fault->message,
-             fault->request_id[0] != '\0' ? " (request " : "", fault->request_id,
+    ist_fail(err, code, where, "%s%s%s%s%s%s", fault->code, fault->message[0] != '\0' ? ": " : "",
+             fault->message, fault->request_id[0] != '\0' ? " (request " : "", fault->request_id,
              fault->request_id[0] != '\0' ? ")" : "");
     if (strcmp(fault->code, "OptInRequired") == 0)
         ist_hint(err, "subscribe to the product in the AWS Marketplace with this account, then try again");

@@ -27,6 +27,8 @@ int32_t ist_aws_query_all(ist_aws *aws, const char *service, const char *action,
                           const char *list, json_t **items, ist_error *err)
 {
     json_t *all = json_array(), *page_params = params != NULL ? json_copy((json_t *)params) : json_object();
+    // A token of before: where it comes again, the pages go round in a circle (Brent's algorithm).
+    char *mark = NULL;
     int32_t rc = IST_OK;
     for (int page = 0;; page++) {
         json_t *answer = NULL;
@@ -37,8 +39,11 @@ int32_t ist_aws_query_all(ist_aws *aws, const char *service, const char *action,
         if (json_is_array(found))
             json_array_extend(all, found);
         const char *parameter = NULL, *token = next_token(answer, &parameter);
-        const char *before = token != NULL ? ist_json_str(page_params, parameter) : NULL;
-        const int stuck = before != NULL && strcmp(before, token) == 0;
+        const int stuck = token != NULL && mark != NULL && strcmp(mark, token) == 0;
+        if (token != NULL && (page & (page + 1)) == 0) { // 1, 2, 4, 8 ... pages
+            ist_free(mark);
+            mark = ist_strdup(token);
+        }
         if (token != NULL)
             json_object_set_new(page_params, parameter, json_string(token));
         json_decref(answer);
@@ -46,11 +51,12 @@ int32_t ist_aws_query_all(ist_aws *aws, const char *service, const char *action,
             break;
         if (stuck || page + 1 >= MAX_PAGES || json_array_size(all) > MAX_ITEMS) {
             rc = ist_fail(err, IST_ERR_LIMIT, action,
-                          stuck ? "the same page comes again" : "the list does not end");
+                          stuck ? "the same pages come again" : "the list does not end");
             break;
         }
     }
     json_decref(page_params);
+    ist_free(mark);
     if (rc == IST_OK)
         *items = all;
     else

@@ -172,13 +172,14 @@ int32_t aws_xml_parse(const char *text, size_t len, int is_answer, const char *w
     const enum XML_Status status = XML_Parse(r->parser, text, (int)len, 1);
     if (r->refused != NULL)
         rc = ist_fail(err, IST_ERR_REMOTE, where, "the answer's XML is refused: %s", r->refused);
-    else if (status != XML_STATUS_OK || r->root == NULL)
+    else if (status != XML_STATUS_OK || r->root == NULL) {
         rc = ist_fail(err, IST_ERR_REMOTE, where, "the answer is no XML: line %lu: %s",
                       (unsigned long)XML_GetCurrentLineNumber(r->parser),
                       XML_ErrorString(XML_GetErrorCode(r->parser)));
-    else if (is_answer &&
-             (!ends_with(r->root_name, "Response") || strcmp(r->root_name, "Response") == 0 ||
-              strcmp(r->root_name, "ErrorResponse") == 0)) { // those are errors, and no list is empty for one
+        ist_hint(err, "a proxy, or another service, may have answered in the place of AWS");
+    } else if (is_answer && (!ends_with(r->root_name, "Response") || strcmp(r->root_name, "Response") == 0 ||
+                             strcmp(r->root_name, "ErrorResponse") ==
+                                 0)) { // those are errors, and no list is empty for one
         rc = ist_fail(err, IST_ERR_REMOTE, where, "the answer is none of AWS's but <%.60s>", r->root_name);
         ist_hint(err, "a proxy, or another service, may have answered in the place of AWS");
     }
