@@ -166,6 +166,7 @@ const char *const frr_change_script[] = {
     "\n",
     "stop_all() { # before the files that say how are gone\n",
     "    systemctl stop $UNITS\n",
+    "    systemctl reset-failed $UNITS 2>/dev/null # one that had to be killed\n",
     "    mkdir -p \"$D/tools\"\n",
     "    cp /usr/local/lib/isthmus-dmvpn/tunnel /usr/local/lib/isthmus-dmvpn/firewall \"$D/tools/\" 2>/dev/null\n",
     "    systemctl -q --no-reload disable $OURS 2>/dev/null\n",

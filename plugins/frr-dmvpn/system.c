@@ -158,9 +158,11 @@ static const char tunnel_unit[] =
          "[Install]\nWantedBy=multi-user.target\n";
 
 // What a charon that died left in the kernel would answer for nobody.
+// One that the other end tells it is leaving in the moment in which it is to stop itself (`close_action = start` has begun
+// anew by then) turns in circles and never stops (strongSwan 6.0.1): it takes two seconds else.
 static const char strongswan_dropin[] =
     HEAD "[Unit]\nWants=isthmus-dmvpn.service\nAfter=isthmus-dmvpn.service\nStartLimitIntervalSec=0\n"
-         "[Service]\nRestart=always\nRestartSec=1\n"
+         "[Service]\nRestart=always\nRestartSec=1\nTimeoutStopSec=10\n"
          "ExecStartPre=-/usr/sbin/ip xfrm state flush\nExecStartPre=-/usr/sbin/ip xfrm policy flush\n";
 
 // FRR comes before network.target and charon after network-online.target: to order one behind the other would be a cycle,

@@ -161,6 +161,7 @@ disarm() { # the two units stay for the next change, as long as ours do
 
 stop_all() { # before the files that say how are gone
     systemctl stop $UNITS
+    systemctl reset-failed $UNITS 2>/dev/null # one that had to be killed
     mkdir -p "$D/tools"
     cp /usr/local/lib/isthmus-dmvpn/tunnel /usr/local/lib/isthmus-dmvpn/firewall "$D/tools/" 2>/dev/null
     systemctl -q --no-reload disable $OURS 2>/dev/null
