@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+#define WHERE   "EKS add-on vpc-cni"
+#define POLL_MS 1000
+
 static char *addon_path(const struct step *s, const char *more)
 {
     char *name = ist_url_encode(ist_json_str_or(s->inputs, "name", ""), 0);
@@ -12,7 +15,7 @@ static char *addon_path(const struct step *s, const char *more)
     return path;
 }
 
-int32_t addon_find(struct step *s, json_t **addon, ist_error *err)
+static int32_t read_addon(struct step *s, json_t **addon, ist_error *err)
 {
     char *path = addon_path(s, "addons/vpc-cni");
     json_t *answer = NULL;
@@ -27,6 +30,36 @@ int32_t addon_find(struct step *s, json_t **addon, ist_error *err)
     else if (err != NULL)
         *err = failed;
     json_decref(answer);
+    return rc;
+}
+
+static int is_moving(const json_t *addon)
+{
+    static const char *const moving[] = {"CREATING", "UPDATING", "DELETING"};
+    const char *status = ist_json_str_or(addon, "status", "");
+    for (size_t i = 0; i < sizeof(moving) / sizeof(*moving); i++)
+        if (strcmp(status, moving[i]) == 0)
+            return 1;
+    return 0;
+}
+
+int32_t addon_find(struct step *s, json_t **addon, ist_error *err)
+{
+    const uint32_t operation = ist_operation_of(&s->env);
+    const int waits = operation == IST_OP_APPLY || operation == IST_OP_DESTROY;
+    const int64_t until = ist_now_ms(&s->env) + step_timeout(s);
+    int32_t rc = read_addon(s, addon, err);
+    while (rc == IST_OK && waits && is_moving(*addon)) {
+        const char *status = ist_json_str_or(*addon, "status", "?");
+        ist_progress(&s->env, WHERE ": %s", status);
+        rc = ist_now_ms(&s->env) >= until ? IST_ERR_TIMEOUT : ist_sleep_ms(&s->env, POLL_MS);
+        if (rc != IST_OK)
+            ist_fail(err, rc, WHERE, "%s while it was %s", ist_code_name(rc), status);
+        json_decref(*addon);
+        *addon = NULL;
+        if (rc == IST_OK)
+            rc = read_addon(s, addon, err);
+    }
     return rc;
 }
 
@@ -51,13 +84,14 @@ char *addon_value(const json_t *addon, const char *variable)
     return copy;
 }
 
-int32_t addon_configure(struct step *s, const json_t *values, ist_error *err)
+int32_t addon_configure(struct step *s, const json_t *addon, const json_t *values, ist_error *err)
 {
     char *text = ist_json_text(values);
-    // PRESERVE: what others set on the DaemonSet itself stays.
-    json_t *body = json_pack("{s:s, s:s}", "configurationValues", text, "resolveConflicts", "PRESERVE");
+    // PRESERVE: what others set on the DaemonSet itself stays. EKS does not promise that a role stays that is left out.
+    json_t *body = json_pack("{s:s, s:s, s:s*}", "configurationValues", text, "resolveConflicts", "PRESERVE",
+                             "serviceAccountRoleArn", ist_json_str(addon, "serviceAccountRoleArn"));
     char *path = addon_path(s, "addons/vpc-cni/update");
-    const int32_t rc = update_send(s, "EKS add-on vpc-cni", path, body, "addonName=vpc-cni", err);
+    const int32_t rc = update_send(s, WHERE, path, body, "addonName=vpc-cni", err);
     json_decref(body);
     ist_free(path);
     ist_free(text);
@@ -70,7 +104,7 @@ int32_t addon_set(struct step *s, const json_t *addon, const char *variable, con
     json_t *values = addon_configuration(addon);
     if (!json_is_object(values)) {
         json_decref(values);
-        return ist_fail(err, IST_ERR_REMOTE, "EKS add-on vpc-cni",
+        return ist_fail(err, IST_ERR_REMOTE, WHERE,
                         "its configuration is no JSON object: set %s there by hand", variable);
     }
     json_t *variables = json_object_get(values, "env");
@@ -82,7 +116,7 @@ int32_t addon_set(struct step *s, const json_t *addon, const char *variable, con
         json_object_set_new(variables, variable, json_string(value));
     else
         json_object_del(variables, variable);
-    const int32_t rc = addon_configure(s, values, err);
+    const int32_t rc = addon_configure(s, addon, values, err);
     json_decref(values);
     return rc;
 }

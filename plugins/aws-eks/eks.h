@@ -41,15 +41,17 @@ int32_t snat_destroy(struct step *s, ist_error *err);
 int32_t snat_verify(struct step *s, ist_error *err);
 
 // ---- addon.c: the VPC CNI as a managed add-on ----
-// *addon (new reference) is NULL when the cluster has it not as an add-on.
+// *addon (new reference) is NULL when the cluster has it not as an add-on. What writes waits for one that EKS is
+// changing: its configuration is not what runs, and a change of it would be refused.
 int32_t addon_find(struct step *s, json_t **addon, ist_error *err);
 // The variable in the add-on's own configuration. The caller's, NULL when it is not set there.
 char *addon_value(const json_t *addon, const char *variable);
 // Its configuration as an object (empty when it has none; NULL or another type when it holds something else). New
 // reference.
 json_t *addon_configuration(const json_t *addon);
-// Gives it this configuration, keeping what others set on the DaemonSet itself, and waits until that is done.
-int32_t addon_configure(struct step *s, const json_t *values, ist_error *err);
+// Gives it this configuration, keeping its role and what others set on the DaemonSet itself, and waits until that is
+// done.
+int32_t addon_configure(struct step *s, const json_t *addon, const json_t *values, ist_error *err);
 // Sets it (NULL: removes it), leaving all else, and waits until that is done.
 int32_t addon_set(struct step *s, const json_t *addon, const char *variable, const char *value,
                   ist_error *err);
@@ -65,11 +67,12 @@ int32_t netpolicy_verify(struct step *s, ist_error *err);
 void drain_tell(struct step *s, ist_error *err);
 
 // ---- update.c ----
-// Posts a change, with a token of its own, so that a lost answer is asked for again and nothing changed twice: it is no
-// intent's, which a later change of the same thing may have too. Waits until EKS has carried it out; `query` (may be NULL) says in its words what the update is of
-// ("addonName=vpc-cni").
+// Posts a change, under a token that the journal keeps, and waits until EKS has carried it out; `query` (may be NULL)
+// says in its words what the update is of ("addonName=vpc-cni").
 int32_t update_send(struct step *s, const char *what, const char *path, const json_t *body, const char *query,
                     ist_error *err);
+// What interrupted runs had asked for, and has come about since.
+int32_t update_forget(struct step *s, ist_error *err);
 
 // ---- manifests.c ----
 // The objects of all `apply_manifests`, in the order of applying: {from, object}. Every kind is served by the
@@ -84,6 +87,8 @@ int32_t version_check_step(const char *has, const char *wants, ist_error *err);
 int version_gone_since(const char *version, const char *api, const char *kind);
 
 // ---- objects.c: keeping them in the cluster ----
+// What is not there yet: is there a namespace for it, or will be, and would the server take it?
+int32_t objects_check(struct step *s, const json_t *wanted, ist_error *err);
 int32_t objects_plan(struct step *s, const json_t *wanted, ist_error *err);
 int32_t objects_apply(struct step *s, const json_t *wanted, ist_error *err);
 int32_t objects_destroy(struct step *s, ist_error *err);

@@ -31,6 +31,15 @@ static int32_t change(struct step *s, const struct made *made, const json_t *liv
     return rc;
 }
 
+// What may be asked for twice: a lost answer is followed by another try.
+static int32_t post_again(struct step *s, const char *path, const json_t *body, ist_error *err)
+{
+    int32_t rc = IST_ERR_NETWORK;
+    for (int tries = 0; tries < 3 && rc == IST_ERR_NETWORK; tries++)
+        rc = ist_aws_rest(s->aws, "eks", "POST", path, body, NULL, err);
+    return rc;
+}
+
 static int32_t change_tags(struct step *s, const struct made *made, const json_t *live, const char *arn,
                            ist_error *err)
 {
@@ -39,7 +48,7 @@ static int32_t change_tags(struct step *s, const struct made *made, const json_t
         return IST_OK;
     char *encoded = ist_url_encode(arn, 0), *path = ist_printf("/tags/%s", encoded);
     json_t *body = json_pack("{s:O}", "tags", json_object_get(made->body, "tags"));
-    const int32_t rc = ist_aws_rest(s->aws, "eks", "POST", path, body, NULL, err);
+    const int32_t rc = post_again(s, path, body, err);
     json_decref(body);
     ist_free(path);
     ist_free(encoded);
@@ -106,37 +115,76 @@ static const struct made_field entry_fields[] = {
     {"_policy", NULL, "string", MADE_SETTING},
 };
 
+// "": none is asked for, where one was given.
+static int is_none(const json_t *policy)
+{
+    return json_is_string(policy) && *json_string_value(policy) == '\0';
+}
+
+// The policy that an earlier run gave it. Borrowed; NULL: none that is known.
+static json_t *given_policy(const struct step *s, const struct made *made)
+{
+    return ist_json_at(step_record(s, made->resource), "policy");
+}
+
+// The policy that counts: one of ours that is not wanted any more, the wanted one, the first of all. Others that somebody
+// gave it besides are no difference.
 static int32_t read_entry(struct step *s, const struct made *made, json_t *live, ist_error *err)
 {
     char *path = ist_printf("%s/access-policies", made->path);
     json_t *answer = NULL;
     const int32_t rc = ist_aws_rest(s->aws, "eks", "GET", path, NULL, &answer, err);
     ist_free(path);
-    const json_t *wanted = json_object_get(made->body, "_policy");
-    json_t *policy;
+    json_t *wanted = json_object_get(made->body, "_policy"), *given = given_policy(s, made), *policy;
+    json_t *found = NULL; // borrowed
     size_t i;
     json_array_foreach(json_object_get(answer, "associatedAccessPolicies"), i, policy)
     {
         json_t *arn = json_object_get(policy, "policyArn");
-        if (i == 0 || json_equal(arn, wanted)) // others that somebody gave it besides are no difference
-            json_object_set(live, "_policy", arn);
+        const int stale = given != NULL && json_equal(arn, given) && !json_equal(arn, wanted);
+        if (found == NULL || stale || (json_equal(arn, wanted) && !json_equal(found, given)))
+            found = arn;
     }
+    // None is wanted: what others gave it besides is none of ours.
+    if (is_none(wanted) && !json_equal(found, given))
+        found = wanted;
+    if (found != NULL)
+        json_object_set(live, "_policy", found);
     json_decref(answer);
     return rc;
 }
 
-// The policy is given by a call of its own, which has no token and needs none: twice is as good as once.
+static int32_t give_policy(struct step *s, const char *path, json_t *policy, ist_error *err)
+{
+    json_t *body = json_pack("{s:O, s:{s:s}}", "policyArn", policy, "accessScope", "type", "cluster");
+    const int32_t rc = post_again(s, path, body, err);
+    json_decref(body);
+    return rc;
+}
+
+static int32_t take_policy(struct step *s, const char *path, const char *policy, ist_error *err)
+{
+    char *encoded = ist_url_encode(policy, 0), *whole = ist_printf("%s/%s", path, encoded);
+    ist_error failed = {0};
+    const int32_t rc = ist_aws_rest(s->aws, "eks", "DELETE", whole, NULL, NULL, &failed);
+    ist_free(whole);
+    ist_free(encoded);
+    if (rc != IST_OK && rc != IST_ERR_NOT_FOUND && err != NULL)
+        *err = failed;
+    return rc == IST_ERR_NOT_FOUND ? IST_OK : rc;
+}
+
+// Policies are given and taken by calls of their own, which have no token and need none: twice is as good as once. What
+// this step gave before and is not asked for any more is taken away: who was to have less has less then.
 static int32_t finish_entry(struct step *s, const struct made *made, const json_t *live, ist_error *err)
 {
-    json_t *policy = json_object_get(made->body, "_policy");
-    if (policy == NULL || json_equal(policy, json_object_get(live, "_policy")))
-        return IST_OK;
+    json_t *policy = json_object_get(made->body, "_policy"), *given = given_policy(s, made);
     char *path = ist_printf("%s/access-policies", made->path);
-    json_t *body = json_pack("{s:O, s:{s:s}}", "policyArn", policy, "accessScope", "type", "cluster");
-    int32_t rc = IST_ERR_NETWORK;
-    for (int tries = 0; tries < 3 && rc == IST_ERR_NETWORK; tries++)
-        rc = ist_aws_rest(s->aws, "eks", "POST", path, body, NULL, err);
-    json_decref(body);
+    int32_t rc = IST_OK;
+    if (policy != NULL && !is_none(policy) && !json_equal(policy, json_object_get(live, "_policy")))
+        rc = give_policy(s, path, policy, err);
+    if (rc == IST_OK && policy != NULL && json_is_string(given) && !json_equal(policy, given))
+        rc = take_policy(s, path, json_string_value(given), err);
     ist_free(path);
     return rc;
 }
@@ -198,9 +246,11 @@ static int32_t update_addon(struct step *s, const struct made *made, const json_
 {
     static const char *const names[] = {"addonVersion", "serviceAccountRoleArn"};
     char *query = ist_printf("addonName=%s", strrchr(made->path, '/') + 1);
-    // What this step or somebody else set in its configuration stays.
-    const int32_t rc = change(s, made, live, "update", json_pack("{s:s}", "resolveConflicts", "PRESERVE"),
-                              names, 2, query, err);
+    // What this step or somebody else set in its configuration stays; EKS does not promise that a
+    // role stays that is left out.
+    json_t *body = json_pack("{s:s, s:s*}", "resolveConflicts", "PRESERVE", "serviceAccountRoleArn",
+                             ist_json_str(live, "serviceAccountRoleArn"));
+    const int32_t rc = change(s, made, live, "update", body, names, 2, query, err);
     ist_free(query);
     return rc;
 }

@@ -284,9 +284,12 @@ int32_t made_plan(struct step *s, ist_error *err)
 
 // ---- apply ----
 
+// With the access policy that was given, if any.
 static json_t *record_data(const struct made *made)
 {
-    return json_pack("{s:s, s:s}", "path", made->path, "noun", made->kind->noun);
+    const char *policy = ist_json_str_or(made->body, "_policy", "");
+    return json_pack("{s:s, s:s, s:s*}", "path", made->path, "noun", made->kind->noun, "policy",
+                     *policy != '\0' ? policy : NULL);
 }
 
 // The tag marks it: a run that takes up where this one ended knows it for its own.
@@ -358,6 +361,17 @@ static int32_t finish(struct step *s, const struct made *made, ist_error *err)
     return rc;
 }
 
+// By what it is now: what was waited for may have been the very change.
+static int32_t update_one(struct step *s, const struct made *made, ist_error *err)
+{
+    json_t *live = NULL;
+    int32_t rc = read_live(s, made, &live, err);
+    if (rc == IST_OK && live != NULL)
+        rc = made->kind->update(s, made, live, err);
+    json_decref(live);
+    return rc;
+}
+
 static int32_t apply_one(struct step *s, const struct made *made, ist_error *err)
 {
     struct verdict v;
@@ -378,7 +392,7 @@ static int32_t apply_one(struct step *s, const struct made *made, ist_error *err
     if (rc == IST_OK && v.action != 0)
         rc = finish(s, made, err);
     if (rc == IST_OK && v.action == IST_UPDATE && made->kind->update != NULL)
-        rc = made->kind->update(s, made, v.live, err);
+        rc = update_one(s, made, err);
     if (rc == IST_OK && v.action != 0 && ours)
         rc = ist_outcome(&s->env, made->resource, record_data(made), err);
     json_decref(v.live);

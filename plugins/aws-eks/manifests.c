@@ -29,17 +29,27 @@ static int32_t read_one(const struct step *s, const char *name, const char **fro
     return rc;
 }
 
-// Does one of them define this kind?
-static int is_defined(const json_t *objects, const json_t *object)
+// Does one of them define this kind? *namespaced (may be NULL) is set when it does.
+static int is_defined(const json_t *objects, const json_t *object, int *namespaced)
 {
     const json_t *entry;
     size_t i;
     json_array_foreach(objects, i, entry)
     {
-        if (ist_manifest_defines(json_object_get(entry, "object"), object, NULL))
+        if (ist_manifest_defines(json_object_get(entry, "object"), object, namespaced))
             return 1;
     }
     return 0;
+}
+
+// The namespace that it goes to.
+static void settle_namespace(json_t *object, int namespaced)
+{
+    json_t *metadata = json_object_get(object, "metadata");
+    if (!namespaced)
+        json_object_del(metadata, "namespace");
+    else if (ist_json_str(object, "metadata.namespace") == NULL)
+        json_object_set_new(metadata, "namespace", json_string("default"));
 }
 
 // Finds out what serves the object, and gives it the namespace that it goes to.
@@ -47,11 +57,14 @@ static int32_t resolve(struct step *s, const json_t *objects, json_t *entry, ist
 {
     json_t *object = json_object_get(entry, "object");
     const char *api = ist_json_str(object, "apiVersion"), *kind = ist_json_str(object, "kind");
-    ist_kube_kind found;
+    ist_kube_kind found = {0};
     ist_error failed = {0};
+    int namespaced = 0;
     const int32_t rc = ist_kube_kind_of(s->kube, api, kind, &found, &failed);
-    if (rc == IST_ERR_NOT_FOUND && is_defined(objects, object))
+    if (rc == IST_ERR_NOT_FOUND && is_defined(objects, object, &namespaced)) {
+        settle_namespace(object, namespaced);
         return IST_OK;
+    }
     if (rc == IST_ERR_NOT_FOUND) {
         ist_fail(err, IST_ERR_INPUT, ist_json_str(entry, "from"),
                  "this Kubernetes (%s) does not serve %s of %s, as %s needs",
@@ -66,19 +79,46 @@ static int32_t resolve(struct step *s, const json_t *objects, json_t *entry, ist
             *err = failed;
         return rc;
     }
-    if (found.namespaced && ist_json_str(object, "metadata.namespace") == NULL)
-        json_object_set_new(json_object_get(object, "metadata"), "namespace", json_string("default"));
+    settle_namespace(object, found.namespaced);
     return IST_OK;
+}
+
+// Kinds of Kubernetes' own that stand in no namespace, as far as manifests have them.
+static int is_clusters(const char *kind)
+{
+    static const char *const kinds[] = {"Namespace",
+                                        "ClusterRole",
+                                        "ClusterRoleBinding",
+                                        "CustomResourceDefinition",
+                                        "PriorityClass",
+                                        "StorageClass",
+                                        "CSIDriver",
+                                        "PersistentVolume",
+                                        "APIService",
+                                        "IngressClass",
+                                        "RuntimeClass",
+                                        "MutatingWebhookConfiguration",
+                                        "ValidatingWebhookConfiguration",
+                                        "ValidatingAdmissionPolicy",
+                                        "ValidatingAdmissionPolicyBinding"};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+        if (strcmp(kind, kinds[i]) == 0)
+            return 1;
+    return 0;
 }
 
 // Of a cluster that is still to be made: what no such Kubernetes serves.
 static int32_t foresee(const struct step *s, const json_t *objects, const json_t *entry, ist_error *err)
 {
-    const json_t *object = json_object_get(entry, "object");
+    json_t *object = json_object_get(entry, "object");
     const char *api = ist_json_str_or(object, "apiVersion", ""), *kind = ist_json_str_or(object, "kind", "");
     const char *version = step_input(s, "version");
     const int since = version_gone_since(version, api, kind);
-    if (since == 0 || is_defined(objects, object))
+    int namespaced = 1;
+    const int defined = is_defined(objects, object, &namespaced);
+    if (!namespaced || is_clusters(kind)) // some write a namespace there, which says nothing
+        json_object_del(json_object_get(object, "metadata"), "namespace");
+    if (since == 0 || defined)
         return IST_OK;
     ist_fail(err, IST_ERR_INPUT, ist_json_str(entry, "from"),
              "Kubernetes does not serve %s of %s since 1.%d, as %s needs, and the cluster is to be %s", kind,

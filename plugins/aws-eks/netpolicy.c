@@ -103,6 +103,11 @@ static int is_off(const struct engine *e)
     return e->addon != NULL ? !is_configured(e) : !(agent_is_on(e) && controller_is_on(e));
 }
 
+static int is_auto_mode(const struct step *s)
+{
+    return ist_json_bool(s->cluster, "computeConfig.enabled", 0);
+}
+
 static int is_wanted(const struct step *s)
 {
     return strcmp(ist_json_str_or(s->inputs, "network_policy", ""), "vpc-cni") == 0;
@@ -114,7 +119,7 @@ static int32_t check_fits(const struct step *s, const struct engine *e, ist_erro
 {
     const char *version = ist_json_str_or(s->cluster, "version", "");
     const char *minor = strchr(version, '.');
-    if (ist_json_bool(s->cluster, "computeConfig.enabled", 0)) {
+    if (is_auto_mode(s)) {
         ist_fail(err, IST_ERR_CONFLICT, "network_policy",
                  "EKS Auto Mode ignores the settings of the VPC CNI");
         ist_hint(err, "set `networkPolicy` in the NodeClass instead");
@@ -197,7 +202,7 @@ static int32_t set_on_addon(struct step *s, const struct engine *e, int on, ist_
                         "its configuration is no JSON object: set " ADDON_KEY " there by hand");
     }
     json_object_set_new(values, ADDON_KEY, json_string(on ? "true" : "false"));
-    const int32_t rc = addon_configure(s, values, err);
+    const int32_t rc = addon_configure(s, e->addon, values, err);
     json_decref(values);
     return rc;
 }
@@ -208,9 +213,10 @@ static int32_t set(struct step *s, const struct engine *e, int on, ist_error *er
     int32_t rc = e->addon == NULL         ? set_on_daemonset(s, e, on, err)
                  : is_configured(e) == on ? IST_OK
                                           : set_on_addon(s, e, on, err);
-    if (rc == IST_OK && e->addon != NULL && on) { // what the add-on left there as it was
+    if (rc == IST_OK && e->addon != NULL) { // what the add-on left there as it was
         rc = engine_of(s, &then, err);
-        if (rc == IST_OK && !(agent_is_on(&then) && controller_is_on(&then)))
+        if (rc == IST_OK && then.daemonset != NULL &&
+            (agent_is_on(&then) != on || controller_is_on(&then) != on))
             rc = set_on_daemonset(s, &then, on, err);
         engine_free(&then);
     }
@@ -350,9 +356,27 @@ static int32_t bare_nodes(struct step *s, const json_t *daemonset, const char *c
     return rc;
 }
 
+// EKS Auto Mode has the agent in its nodes' own system, and no DaemonSet: the controller's switch is what counts.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/auto-net-pol.html
+static int32_t verify_auto_mode(struct step *s, const char *title, ist_error *err)
+{
+    struct engine now = {0};
+    const int32_t rc = get(s, "v1", "ConfigMap", NAMESPACE, SETTINGS, &now.settings, err);
+    if (rc == IST_OK && controller_is_on(&now))
+        ist_check(&s->env, title, IST_PASS, "by the nodes of EKS Auto Mode");
+    else if (rc == IST_OK)
+        ist_check(&s->env, title, IST_WARN,
+                  "nobody enforces them: " SETTING " is not \"true\" in ConfigMap " NAMESPACE "/" SETTINGS
+                  ", as EKS Auto Mode wants it");
+    engine_free(&now);
+    return rc;
+}
+
 int32_t netpolicy_verify(struct step *s, ist_error *err)
 {
     static const char title[] = "network policies are enforced";
+    if (is_auto_mode(s))
+        return verify_auto_mode(s, title, err);
     json_t *daemonset = NULL;
     const char *container;
     char *bare = NULL;

@@ -125,12 +125,118 @@ static int32_t refuse_foreign(const json_t *object, const struct state *state, i
     return rc;
 }
 
+// ---- what is not there yet ----
+
+// Does one of the manifests bring this namespace?
+static int is_brought(const json_t *wanted, const char *ns)
+{
+    json_t *entry;
+    size_t i;
+    json_array_foreach((json_t *)wanted, i, entry)
+    {
+        const json_t *object = json_object_get(entry, "object");
+        if (strcmp(ist_json_str_or(object, "kind", ""), "Namespace") == 0 &&
+            strcmp(ist_json_str_or(object, "metadata.name", ""), ns) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static int32_t refuse_nowhere(const struct step *s, const json_t *entry, ist_error *err)
+{
+    const json_t *object = json_object_get(entry, "object");
+    char *title = title_of(object);
+    const int32_t rc = ist_fail(err, IST_ERR_INPUT, ist_json_str_or(entry, "from", "manifests"),
+                                "%s: there is no namespace %s, neither in cluster %s nor in the manifests",
+                                title, ns_of(object), ist_json_str_or(s->inputs, "name", "?"));
+    ist_hint(err, "make it, or name a manifest with it in `apply_manifests`");
+    ist_free(title);
+    return rc;
+}
+
+// Of a cluster that is still to be made, or an object of a kind that a definition is about to bring: its namespace.
+static int32_t check_namespace(struct step *s, const json_t *wanted, const json_t *entry, ist_error *err)
+{
+    static const char *const always[] = {"default", "kube-system", "kube-public", "kube-node-lease"};
+    const char *ns = ns_of(json_object_get(entry, "object"));
+    json_t *live = NULL;
+    if (ns == NULL || is_brought(wanted, ns))
+        return IST_OK;
+    for (size_t i = 0; i < sizeof(always) / sizeof(*always); i++)
+        if (strcmp(ns, always[i]) == 0)
+            return IST_OK;
+    ist_error failed = {0};
+    int32_t rc = s->kube != NULL ? ist_kube_get(s->kube, "v1", "Namespace", NULL, ns, &live, &failed)
+                                 : IST_ERR_NOT_FOUND;
+    json_decref(live);
+    if (rc == IST_ERR_NOT_FOUND)
+        return refuse_nowhere(s, entry, err);
+    if (rc == IST_ERR_DENIED) // who may not look into namespaces may still write in this one
+        return IST_OK;
+    if (rc != IST_OK && err != NULL)
+        *err = failed;
+    return rc;
+}
+
+// A dry run tells what the server would refuse while nothing is changed yet.
+static int32_t check_missing(struct step *s, const char *owner, const json_t *wanted, const json_t *entry,
+                             ist_error *err)
+{
+    const json_t *object = json_object_get(entry, "object");
+    const char *ns = ns_of(object);
+    ist_kube_kind kind;
+    if (s->kube == NULL || ist_kube_kind_of(s->kube, ist_json_str_or(object, "apiVersion", ""),
+                                            ist_json_str_or(object, "kind", ""), &kind, NULL) != IST_OK)
+        return check_namespace(s, wanted, entry, err);
+    json_t *with_mark = marked(object, owner);
+    ist_error failed = {0};
+    int32_t rc = ist_kube_apply_dry(s->kube, with_mark, NULL, &failed);
+    json_decref(with_mark);
+    if (rc == IST_ERR_NOT_FOUND && ns != NULL)
+        return is_brought(wanted, ns) ? IST_OK : refuse_nowhere(s, entry, err);
+    if (rc == IST_OK)
+        return IST_OK;
+    if (failed.hint[0] == '\0')
+        ist_hint(&failed, "it stands in %s", ist_json_str_or(entry, "from", "a manifest"));
+    if (err != NULL)
+        *err = failed;
+    return rc;
+}
+
+int32_t objects_check(struct step *s, const json_t *wanted, ist_error *err)
+{
+    char *owner = ist_kube_owner(&s->env);
+    json_t *entry;
+    size_t i;
+    int32_t rc = IST_OK;
+    json_array_foreach((json_t *)wanted, i, entry)
+    {
+        json_t *live = NULL;
+        ist_error failed = {0};
+        if (rc != IST_OK)
+            break;
+        rc = s->kube != NULL ? live_of(s, json_object_get(entry, "object"), &live, &failed)
+                             : IST_ERR_NOT_FOUND;
+        json_decref(live);
+        if (rc == IST_ERR_NOT_FOUND)
+            rc = check_missing(s, owner, wanted, entry, err);
+        else if (rc != IST_OK && err != NULL)
+            *err = failed;
+    }
+    ist_free(owner);
+    return rc;
+}
+
 // ---- plan ----
 
-static int32_t plan_object(struct step *s, const char *owner, const json_t *object, ist_error *err)
+static int32_t plan_object(struct step *s, const char *owner, const json_t *wanted, const json_t *entry,
+                           ist_error *err)
 {
+    const json_t *object = json_object_get(entry, "object");
     struct state state;
     int32_t rc = look(s, owner, object, &state, err);
+    if (rc == IST_OK && state.live == NULL)
+        rc = check_missing(s, owner, wanted, entry, err);
     if (rc != IST_OK)
         return rc;
     char *title = title_of(object);
@@ -160,7 +266,7 @@ int32_t objects_plan(struct step *s, const json_t *wanted, ist_error *err)
     json_array_foreach((json_t *)wanted, i, entry)
     {
         if (rc == IST_OK)
-            rc = plan_object(s, owner, json_object_get(entry, "object"), err);
+            rc = plan_object(s, owner, wanted, entry, err);
     }
     json_array_foreach((json_t *)recorded_list(s), i, id)
     {

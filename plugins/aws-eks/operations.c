@@ -110,11 +110,15 @@ struct parts {
     int32_t (*objects)(struct step *s, const json_t *wanted, ist_error *err);
 };
 
-static int32_t reload(struct step *s, json_t **wanted, ist_error *err)
+static int32_t reload(struct step *s, json_t **wanted, int check, ist_error *err)
 {
     json_t *objects = NULL;
-    const int32_t rc = manifests_load(s, &objects, err);
-    if (rc == IST_OK) {
+    int32_t rc = manifests_load(s, &objects, err);
+    if (rc == IST_OK && check)
+        rc = objects_check(s, objects, err);
+    if (rc != IST_OK) {
+        json_decref(objects);
+    } else {
         json_decref(*wanted);
         *wanted = objects;
     }
@@ -140,8 +144,11 @@ static int32_t over_parts(const ist_host *host, ist_call *call, const struct par
     ist_error err = {0};
     json_t *wanted = NULL;
     int32_t rc = begin(&s, host, call, &err);
+    const int applies = ist_operation_of(&s.env) == IST_OP_APPLY; // plan looks at each object anyway
     if (rc == IST_OK) // all that could refuse a manifest comes before any change
         rc = manifests_load(&s, &wanted, &err);
+    if (rc == IST_OK && applies)
+        rc = objects_check(&s, wanted, &err);
     if (rc == IST_OK)
         rc = parts->made(&s, &err);
     const int coming = rc == IST_OK && !creates(&s) && cluster_is_coming(&s);
@@ -151,7 +158,7 @@ static int32_t over_parts(const ist_host *host, ist_call *call, const struct par
         rc = cluster_check(&s, &err);
     if (rc == IST_OK && (creates(&s) || coming) &&
         s.kube != NULL) // what serves them could not be asked before
-        rc = reload(&s, &wanted, &err);
+        rc = reload(&s, &wanted, applies, &err);
     if (rc == IST_OK) {
         const ist_kept_file file = file_of(&s);
         rc = parts->file(&s.env, s.recorded, &file, &err);
@@ -162,6 +169,8 @@ static int32_t over_parts(const ist_host *host, ist_call *call, const struct par
         rc = parts->policy(&s, &err);
     if (rc == IST_OK)
         rc = parts->objects(&s, wanted, &err);
+    if (rc == IST_OK && applies)
+        rc = update_forget(&s, &err);
     if (rc == IST_OK)
         rc = cluster_outputs(&s, &err);
     json_decref(wanted);
@@ -229,6 +238,10 @@ static int32_t drain(struct step *s, ist_error *err)
     json_t *data = json_pack("{s:s}", "cluster", ist_json_str_or(s->inputs, "name", ""));
     size_t found = 0;
     int32_t rc = ist_kube_drain(s->kube, step_timeout(s), &found, err);
+    if (rc == IST_OK && step_record(s, RESOURCE_DRAINED) != NULL) { // again, since somebody was still let in
+        json_decref(data);
+        return IST_OK;
+    }
     if (rc == IST_OK)
         rc = ist_intent(&s->env, RESOURCE_DRAINED, json_incref(data), token, err);
     if (rc == IST_OK)
@@ -246,24 +259,34 @@ static int32_t end_drain(struct step *s, ist_error *err)
                : IST_OK;
 }
 
+// Load balancers go before all else: a controller that takes them away may come from a manifest. The settings of a
+// cluster that goes itself are not put back, for which its nodes would have to be in order.
+static int32_t empty(struct step *s, ist_error *err)
+{
+    ist_error fault = {0};
+    const int ours = is_ours(s);
+    int32_t rc = cluster_check(s, err);
+    if (rc == IST_OK && ours)
+        rc = in_cluster(s, drain(s, &fault), &fault, err);
+    if (rc == IST_OK)
+        rc = in_cluster(s, objects_destroy(s, &fault), &fault, err);
+    if (rc == IST_OK && !ours)
+        rc = in_cluster(s, netpolicy_destroy(s, &fault), &fault, err);
+    if (rc == IST_OK && !ours)
+        rc = in_cluster(s, snat_destroy(s, &fault), &fault, err);
+    return rc == IST_OK && ours ? forget(s, err) : rc;
+}
+
 int32_t eks_destroy(const ist_host *host, ist_call *call)
 {
     struct step s;
-    ist_error err = {0}, fault = {0};
+    ist_error err = {0};
     int32_t rc = begin(&s, host, call, &err);
     // One that this step made and that never came up holds nothing either.
     if (rc == IST_OK && (s.cluster == NULL || (creates(&s) && s.kube == NULL))) {
         rc = forget(&s, &err);
     } else if (rc == IST_OK) {
-        rc = cluster_check(&s, &err);
-        if (rc == IST_OK)
-            rc = in_cluster(&s, objects_destroy(&s, &fault), &fault, &err);
-        if (rc == IST_OK)
-            rc = in_cluster(&s, netpolicy_destroy(&s, &fault), &fault, &err);
-        if (rc == IST_OK)
-            rc = in_cluster(&s, snat_destroy(&s, &fault), &fault, &err);
-        if (rc == IST_OK && is_ours(&s) && step_record(&s, RESOURCE_DRAINED) == NULL)
-            rc = in_cluster(&s, drain(&s, &fault), &fault, &err);
+        rc = empty(&s, &err);
     }
     if (rc == IST_OK) {
         rc = made_destroy(&s, &err);
@@ -272,6 +295,8 @@ int32_t eks_destroy(const ist_host *host, ist_call *call)
     }
     if (rc == IST_OK)
         rc = end_drain(&s, &err);
+    if (rc == IST_OK)
+        rc = update_forget(&s, &err);
     if (rc == IST_OK)
         rc = ist_kept_file_destroy(&s.env, s.recorded, RESOURCE_FILE, &err);
     return end(&s, rc, &err);

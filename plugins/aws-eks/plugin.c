@@ -119,7 +119,8 @@ static const char *const permissions[] = {
     "eks:CreateNodegroup", "eks:DescribeNodegroup", "eks:DeleteNodegroup", "eks:UpdateNodegroupConfig",
     "eks:UpdateNodegroupVersion", "eks:CreateAddon", "eks:DeleteAddon", "eks:CreateAccessEntry",
     "eks:DescribeAccessEntry", "eks:DeleteAccessEntry", "eks:ListAssociatedAccessPolicies",
-    "eks:AssociateAccessPolicy", "eks:TagResource", "iam:PassRole", "ec2:DescribeInstanceTypeOfferings",
+    "eks:AssociateAccessPolicy", "eks:DisassociateAccessPolicy", "eks:TagResource", "ec2:DescribeSubnets",
+    "iam:PassRole", "ec2:DescribeInstanceTypeOfferings",
     // EKS looks for its own role for node groups, and makes it before the first of an account, in the caller's name.
     "iam:GetRole", "iam:CreateServiceLinkedRole", NULL};
 

@@ -148,6 +148,7 @@ static int32_t wanted_of(struct step *s, struct snat *wanted, ist_error *err)
 // Where the variable is set, and to what.
 struct current {
     json_t *addon; // NULL: on the DaemonSet
+    char *version; // of the VPC CNI, as the add-on or the image tells it
     char *value;   // where it is set for good: the add-on's configuration, else the DaemonSet; NULL: not set
     char
         *live; // on the DaemonSet, which counts: an add-on leaves there what somebody else has set (PRESERVE)
@@ -158,6 +159,7 @@ static void current_free(struct current *c)
     json_decref(c->addon);
     ist_free(c->value);
     ist_free(c->live);
+    ist_free(c->version);
     *c = (struct current){0};
 }
 
@@ -177,8 +179,12 @@ static int32_t current_of(struct step *s, const char *variable, struct current *
     if (found.addon != NULL)
         found.value = addon_value(found.addon, variable);
     rc = daemonset_of(s, &daemonset, err);
-    if (rc == IST_OK)
+    if (rc == IST_OK) {
         found.live = daemonset_value(daemonset, variable);
+        found.version =
+            ist_strdup(found.addon != NULL ? ist_json_str_or(found.addon, "addonVersion", "")
+                                           : ist_json_str_or(container_of(daemonset), "image", ""));
+    }
     if (found.value == NULL && found.live != NULL)
         found.value = ist_strdup(found.live);
     json_decref(daemonset);
@@ -212,6 +218,52 @@ static int32_t check_public_nodes(const struct step *s, ist_error *err)
     }
     json_decref(nodes);
     return rc;
+}
+
+// Nodes that are still to be made: each gets a public address where its subnet gives one to all.
+static int32_t check_public_subnets(const struct step *s, ist_error *err)
+{
+    json_t *params = json_object(), *ids = json_array(), *group, *subnet, *answer = NULL;
+    size_t i, k;
+    int32_t rc = IST_OK;
+    json_array_foreach(json_object_get(s->inputs, "node_groups"), i, group)
+    {
+        json_t *own = json_object_get(group, "subnets");
+        json_array_extend(ids, json_array_size(own) > 0 ? own : json_object_get(s->inputs, "subnets"));
+    }
+    json_array_foreach(ids, i, subnet)
+    {
+        for (k = json_array_size(ids); --k > i;)
+            if (json_equal(subnet, json_array_get(ids, k)))
+                json_array_remove(ids, k);
+    }
+    json_object_set(params, "SubnetId", ids);
+    if (json_array_size(ids) > 0)
+        rc = ist_aws_query(s->aws, "ec2", "DescribeSubnets", params, &answer, err);
+    json_array_foreach(json_object_get(answer, "subnetSet"), i, subnet)
+    {
+        if (rc != IST_OK || strcmp(ist_json_str_or(subnet, "mapPublicIpOnLaunch", ""), "true") != 0)
+            continue;
+        rc = ist_fail(err, IST_ERR_CONFLICT, "SNAT",
+                      "nodes in %s get public addresses: without SNAT their pods would lose the internet",
+                      ist_json_str_or(subnet, "subnetId", "?"));
+        ist_hint(err, "name private subnets for `node_groups`, or set `exclude_snat_cidrs` to the prefixes "
+                      "on premises, or `enable_snat: true`");
+    }
+    json_decref(answer);
+    json_decref(params);
+    json_decref(ids);
+    return rc;
+}
+
+static int32_t check_prefixes(const struct snat *wanted, const struct current *now, ist_error *err)
+{
+    if (strcmp(wanted->variable, EXCLUDED) != 0 || now->version == NULL || knows_prefixes(now->version))
+        return IST_OK;
+    ist_fail(err, IST_ERR_CONFLICT, "SNAT",
+             "the VPC CNI of this cluster (%s) cannot leave prefixes out: 1.6 and later can", now->version);
+    ist_hint(err, "update the VPC CNI first, or set `enable_snat: false` to switch SNAT off altogether");
+    return IST_ERR_CONFLICT;
 }
 
 static int32_t check_auto_mode(const struct step *s, ist_error *err)
@@ -255,7 +307,12 @@ int32_t snat_plan(struct step *s, ist_error *err)
         rc = check_auto_mode(s, err);
         if (rc == IST_OK)
             rc = current_of(s, wanted.variable, &now, err);
+        if (rc == IST_OK)
+            rc = check_prefixes(&wanted, &now, err);
     }
+    if (rc == IST_OK && wanted.variable != NULL && strcmp(wanted.variable, EXTERNAL) == 0 &&
+        ist_json_bool(s->inputs, "create", 0))
+        rc = check_public_subnets(s, err);
     const int same = wanted.value != NULL && is_set_to(&now, wanted.value);
     if (rc == IST_OK && stale != NULL) {
         plan_stale(s, stale, &wanted);
@@ -303,23 +360,33 @@ static int32_t wait_rollout(struct step *s, ist_error *err)
     return rc;
 }
 
+// What the add-on has left on the DaemonSet, because somebody (or an earlier run of ours) had set it there: set to what
+// is wanted, and where nothing is, taken away if it is still ours.
+static int32_t set_beside_addon(struct step *s, const char *variable, const char *value, const char *ours,
+                                ist_error *err)
+{
+    json_t *daemonset = NULL;
+    int32_t rc = daemonset_of(s, &daemonset, err);
+    char *live = rc == IST_OK ? daemonset_value(daemonset, variable) : NULL;
+    const int differs = value != NULL ? live == NULL || strcmp(live, value) != 0
+                                      : live != NULL && ours != NULL && strcmp(live, ours) == 0;
+    if (rc == IST_OK && differs)
+        rc = set_on_daemonset(s, variable, value, err);
+    json_decref(daemonset);
+    ist_free(live);
+    return rc;
+}
+
 // By the add-on where there is one; what it has left on the DaemonSet as somebody else set it is set there too.
 static int32_t set_by_addon(struct step *s, const struct current *now, const char *variable,
                             const char *value, ist_error *err)
 {
-    json_t *daemonset = NULL;
-    char *configured = addon_value(now->addon, variable), *live = NULL;
+    char *configured = addon_value(now->addon, variable);
     const int as_wanted = value != NULL && configured != NULL && strcmp(configured, value) == 0;
     int32_t rc = as_wanted ? IST_OK : addon_set(s, now->addon, variable, value, err);
-    if (rc == IST_OK && value != NULL)
-        rc = daemonset_of(s, &daemonset, err);
-    if (daemonset != NULL)
-        live = daemonset_value(daemonset, variable);
-    if (rc == IST_OK && value != NULL && (live == NULL || strcmp(live, value) != 0))
-        rc = set_on_daemonset(s, variable, value, err);
-    json_decref(daemonset);
+    if (rc == IST_OK)
+        rc = set_beside_addon(s, variable, value, configured, err);
     ist_free(configured);
-    ist_free(live);
     return rc;
 }
 
@@ -368,6 +435,8 @@ static int32_t set_wanted(struct step *s, const struct snat *wanted, const json_
     int32_t rc = check_auto_mode(s, err); // a plan could not look into a cluster that was not there yet
     if (rc == IST_OK)
         rc = current_of(s, wanted->variable, &now, err);
+    if (rc == IST_OK)
+        rc = check_prefixes(wanted, &now, err);
     const int same = is_set_to(&now, wanted->value);
     if (rc == IST_OK && !same && strcmp(wanted->variable, EXTERNAL) == 0)
         rc = check_public_nodes(s, err);

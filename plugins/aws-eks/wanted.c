@@ -107,6 +107,10 @@ static int32_t add_entry(struct step *s, struct made_list *list, const json_t *e
         json_decref(body);
         return rc;
     }
+    char *resource = ist_printf("%s %s", made_entry.noun, ist_json_str_or(body, "principalArn", ""));
+    if (policy == NULL && ist_json_str(step_record(s, resource), "policy") != NULL)
+        json_object_set_new(body, "_policy", json_string("")); // the one that was given goes
+    ist_free(resource);
     set_tags(s, body);
     add(s, list, &made_entry, "access-entries", ist_json_str_or(body, "principalArn", ""), body);
     return IST_OK;

@@ -23,6 +23,7 @@ private_cidrs: [10.0.11.0/24, 10.0.12.0/24]
 END
 ok "a VPC of our own" run aws-vpc apply
 subnets=$(jq -c '[.outputs.private_subnets[].id]' "$TMP/json")
+public=$(jq -c '[.outputs.public_subnets[].id]' "$TMP/json")
 cat >"$TMP/extra.yaml" <<END
 apiVersion: v1
 kind: ConfigMap
@@ -58,6 +59,10 @@ sed '/^subnets/d' "$TMP/right.yaml" >"$TMP/aws-eks.yaml"
 ok "so is a cluster without subnets" refuses "two or more" aws-eks plan
 sed 's/count: 2/count: 2, instance_types: [t3.medium, c9.large]/' "$TMP/right.yaml" >"$TMP/aws-eks.yaml"
 ok "so is an instance type that EC2 does not have" refuses "EC2 has no instance type c9.large in us-west-2" aws-eks plan
+sed "s/count: 2/count: 2, subnets: $public/" "$TMP/right.yaml" >"$TMP/aws-eks.yaml"
+ok "so are nodes in public subnets, whose pods would be cut off without SNAT" refuses "nodes in $(jq -r '.[0]' <<<"$public") get public addresses" aws-eks plan
+echo "exclude_snat_cidrs: [10.1.0.0/16]" >>"$TMP/aws-eks.yaml"
+ok "which they are not where prefixes are left out" run aws-eks plan
 cat >"$TMP/old.yaml" <<END
 apiVersion: apiextensions.k8s.io/v1beta1
 kind: CustomResourceDefinition
@@ -70,6 +75,9 @@ ok "in apply too, before anything is made" refuses "since 1.22" aws-eks apply
 sed "s#^apply_manifests.*#apply_manifests: [http://127.0.0.1:9/gone.yaml]#" "$TMP/right.yaml" >"$TMP/aws-eks.yaml"
 ok "so is one that cannot be had" refuses "manifest_overrides" aws-eks apply
 ok "of which nothing came" test "$(lab log --output jsonl | jq -r 'select(.write and (.action | startswith("eks:"))) | .action' | wc -l)" = 0
+sed 's/namespace: kube-system/namespace: nowhere/' "$TMP/extra.yaml" >"$TMP/lost.yaml"
+sed "s#^apply_manifests.*#apply_manifests: [$TMP/lost.yaml]#" "$TMP/right.yaml" >"$TMP/aws-eks.yaml"
+ok "so is a namespace that no new cluster has" refuses "there is no namespace nowhere" aws-eks plan
 cp "$TMP/right.yaml" "$TMP/aws-eks.yaml"
 
 # ---- made ----
@@ -89,16 +97,24 @@ ok "source NAT is off" test "$(kubectl --kubeconfig "$TMP/own.kubeconfig" get ds
 # ---- changed, by the file and by hand ----
 inputs 3 '[198.51.100.0/24, 203.0.113.0/24]' >"$TMP/aws-eks.yaml"
 ok "a changed count and access are updates" plan aws-eks "update cluster own, update node group workers"
-lab faults add service='^aws$' action='^eks:UpdateClusterConfig$' effect=cut-after >/dev/null
 lab faults add service='^aws$' action='^eks:DescribeNodegroup$' effect=answer skip=2 "body=$(aws eks describe-nodegroup --cluster-name own --nodegroup-name workers |
     jq -c '.nodegroup |= (.status = "CREATE_FAILED" | .health = {issues: [{code: "AsgInstanceLaunchFailures", message: "no capacity in us-west-2a"}]})')" >/dev/null
+lose() { # lose CALL...: the answer to each, once
+    local call
+    for call in "$@"; do
+        lab faults add service='^aws$' action="^eks:$call$" effect=cut-after >/dev/null
+    done
+}
+lose UpdateClusterConfig
 ok "a node group that fails says why" refuses "node group workers: it is CREATE_FAILED: no capacity in us-west-2a" aws-eks apply
 lab faults clear >/dev/null
-lab faults add service='^aws$' action='^eks:UpdateNodegroupConfig$' effect=cut-after >/dev/null
-ok "which apply makes, though an answer is lost" run aws-eks apply
+lose UpdateNodegroupConfig
+ok "which apply makes, though the answers are lost" run aws-eks apply
 lab faults clear >/dev/null
 lost() { lab log --output jsonl | jq -r 'select(.service == "aws") | "\(.action) \(.status == 0)"' | grep "^eks:Update.*Config" | sort | uniq -c | xargs; }
 ok "each update whose answer is lost is asked for once more" test "$(lost)" = "1 eks:UpdateClusterConfig false 1 eks:UpdateClusterConfig true 1 eks:UpdateNodegroupConfig false 1 eks:UpdateNodegroupConfig true"
+updates() { aws eks list-updates --name own "$@" --query 'length(updateIds)' --output text; }
+ok "which makes one of each" test "$(updates) $(updates --nodegroup-name workers)" = "1 1"
 ok "three nodes" test "$(kubectl --kubeconfig "$TMP/own.kubeconfig" get nodes -o name | wc -l)" = 3
 ok "and nothing more to do" plan aws-eks ""
 aws eks update-nodegroup-config --cluster-name own --nodegroup-name workers --scaling-config desiredSize=1 >/dev/null
@@ -124,6 +140,39 @@ ok "so is one back" refuses "takes none back to an earlier version" aws-eks plan
 version 1
 ok "the next one is an update" plan aws-eks "update cluster own, update node group others"
 cp "$TMP/kept.yaml" "$TMP/aws-eks.yaml"
+
+sed -i 's/team: network/team: cloud/' "$TMP/aws-eks.yaml"
+sed -i "s/^create: true/create: true\nversion: \"1.$((${HAS#1.} + 1))\"/" "$TMP/aws-eks.yaml"
+cp "$TMP/aws-eks.yaml" "$TMP/kept.yaml"
+from=$(updates)
+lose UpdateClusterVersion UpdateNodegroupVersion TagResource
+ok "with another tag it is made, though the answers are lost" run aws-eks apply
+lab faults clear >/dev/null
+ok "by one update of each" test "$(($(updates) - from)) $(updates --nodegroup-name others)" = "1 1"
+ok "and nothing is left to do" plan aws-eks ""
+
+# ---- who may do less has less ----
+USER=arn:aws:iam::123456789012:role/k8s-ccp-user
+policies() { aws eks list-associated-access-policies --cluster-name own --principal-arn "$USER" --query 'associatedAccessPolicies[].policyArn' --output text | sed 's#[^ \t]*/##g' | xargs; }
+aws eks associate-access-policy --cluster-name own --principal-arn "$USER" --access-scope type=cluster \
+    --policy-arn arn:aws:eks::aws:cluster-access-policy/AmazonEKSEditPolicy >/dev/null
+ok "a policy that somebody else gave is no difference" plan aws-eks ""
+sed -i 's/AmazonEKSClusterAdminPolicy/AmazonEKSViewPolicy/' "$TMP/aws-eks.yaml"
+ok "another policy is an update" plan aws-eks "update access entry $USER"
+lab faults add service='^aws$' action='^eks:DisassociateAccessPolicy$' effect=deny >/dev/null
+ok "a refusal to take the one before names the call" refuses "EKS DELETE /clusters/own/access-entries/" aws-eks apply
+lab faults clear >/dev/null
+ok "which is still to be done then" plan aws-eks "update access entry $USER"
+ok "apply gives the one and takes the other" run aws-eks apply
+ok "leaving others'" test "$(policies)" = "AmazonEKSEditPolicy AmazonEKSViewPolicy"
+ok "with nothing left to do" plan aws-eks ""
+sed -i 's/, policy: AmazonEKSViewPolicy//' "$TMP/aws-eks.yaml"
+ok "none at all is an update" plan aws-eks "update access entry $USER"
+ok "which takes it" run aws-eks apply
+ok "and leaves others'" test "$(policies)" = AmazonEKSEditPolicy
+ok "and then is none" plan aws-eks ""
+cp "$TMP/kept.yaml" "$TMP/aws-eks.yaml"
+ok "it is given again" run aws-eks apply
 
 # ---- one that is there already ----
 mv "$TMP/aws-eks.state" "$TMP/kept.state"
@@ -169,7 +218,7 @@ for call in CreateCluster CreateAccessEntry AssociateAccessPolicy CreateNodegrou
     lab faults add service=aws action="^eks:$call$" effect=cut-after >/dev/null
 done
 ok "each creating call loses its answer once, and all is made" run aws-eks apply
-ok "each was lost" test "$(lab log --output jsonl | jq -r 'select(.status == 0 and .service == "aws") | .action' | grep -c '^eks:\(Create\|Associate\)')" = 5
+ok "each was lost" test "$(lab log --output jsonl | jq -r 'select(.status == 0 and .service == "aws") | .action' | grep -cE '^eks:(Create|Associate)')" = 5
 ok "one cluster" test "$(aws eks list-clusters --query 'length(clusters)' --output text)" = 1
 ok "nothing is left to do" plan aws-eks ""
 lab faults clear >/dev/null

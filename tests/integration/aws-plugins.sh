@@ -86,6 +86,27 @@ END
 sed 's/^data.*/data: {a: "2"}/' "$TMP/extra.yaml" | head -4 >"$TMP/again.yaml"
 : >"$TMP/empty.yaml"
 of() { printf 'name: aws\nrole_arn_name: k8s-ccp-user\napply_manifests: [%s]\n' "$1" >"$TMP/aws-eks.yaml"; }
+cat >"$TMP/lost.yaml" <<END
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: first, namespace: default}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: lost, namespace: nowhere}
+END
+of "$TMP/lost.yaml"
+ok "aws-eks: a namespace that is nowhere is refused in plan" refuses "ConfigMap nowhere/lost: there is no namespace nowhere, neither in cluster aws nor in the manifests" aws-eks plan
+ok "aws-eks: and in apply" refuses "there is no namespace nowhere" aws-eks apply
+cat >"$TMP/lost.yaml" <<END
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: bad, namespace: default}
+spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: c}}, spec: {containers: [{name: x, image: y}]}}}
+END
+ok "aws-eks: so is what the server would not take" refuses "does not match template" aws-eks plan
+ok "aws-eks: and in apply" refuses "does not match template" aws-eks apply
+ok "aws-eks: before anything was changed, too" test "$(writes)" = "$before"
 of "$TMP/extra.yaml, $TMP/again.yaml"
 ok "aws-eks: an object that two manifests hold is refused" refuses "ConfigMap kube-system/extra stands twice: here, and in $TMP/extra.yaml" aws-eks plan
 of "$TMP/empty.yaml"
@@ -156,6 +177,10 @@ IMAGE=$(k get ds -n kube-system aws-node -o jsonpath='{.spec.template.spec.conta
 k set image -n kube-system ds/aws-node aws-node="${IMAGE%:*}:v1.5.7" >/dev/null
 old_cni() { run aws-eks plan && jq -e '.changes[0].fields[0].field == "AWS_VPC_K8S_CNI_EXTERNALSNAT"' "$TMP/json"; }
 ok "aws-eks: a VPC CNI that cannot leave prefixes out gets SNAT off altogether" old_cni
+printf 'name: aws\nrole_arn_name: k8s-ccp-user\nexclude_snat_cidrs: [10.1.0.0/16]\n' >"$TMP/aws-eks.yaml"
+ok "aws-eks: and is refused where prefixes are asked for" refuses "(${IMAGE%:*}:v1.5.7) cannot leave prefixes out" aws-eks plan
+ok "aws-eks: in apply too" refuses "cannot leave prefixes out" aws-eks apply
+own >"$TMP/aws-eks.yaml"
 k set image -n kube-system ds/aws-node aws-node="$IMAGE" >/dev/null
 ok "aws-eks: nobody enforces policies" enforced_is "fail: the agent of the VPC CNI is not switched on"
 ok "aws-eks: the networks on premises are given, and how is not said" plan aws-eks "create create"
@@ -199,6 +224,10 @@ with "enable_snat: true" "network_policy: vpc-cni"
 ok "aws-eks: and where policies were" refuses "set \`networkPolicy\` in the NodeClass" aws-eks plan
 with "enable_snat: true"
 ok "aws-eks: which is all that it minds" plan aws-eks ""
+ok "aws-eks: there nobody enforces policies until the controller does" enforced_is "warn: nobody enforces them: enable-network-policy-controller is not \"true\" in ConfigMap kube-system/amazon-vpc-cni, as EKS Auto Mode wants it"
+k patch configmap amazon-vpc-cni -n kube-system --type merge -p '{"data":{"enable-network-policy-controller":"true"}}' >/dev/null
+ok "aws-eks: and then its nodes do" enforced_is "pass: by the nodes of EKS Auto Mode"
+k patch configmap amazon-vpc-cni -n kube-system --type merge -p '{"data":{"enable-network-policy-controller":"false"}}' >/dev/null
 lab faults clear >/dev/null
 with "exclude_snat_cidrs: [10.1.0.0/16]" "kubeconf_file: $TMP/cfg/aws.yaml"
 says 2 '.cluster.status = "FAILED" | .cluster.health = {issues: [{code: "Other", message: "no subnet has room"}]}'
@@ -228,11 +257,15 @@ ok "aws-eks: which prefixes do not do" plan aws-eks create
 lab faults clear >/dev/null
 base | sed 's#, .*extra.yaml##' >"$TMP/aws-eks.yaml"
 
-aws eks create-addon --cluster-name aws --addon-name vpc-cni --configuration-values '{"env":{"WARM_IP_TARGET":"3"}}' >/dev/null
+ADDON_ROLE=arn:aws:iam::123456789012:role/k8s-node-instance-role
+aws eks create-addon --cluster-name aws --addon-name vpc-cni --service-account-role-arn "$ADDON_ROLE" --configuration-values '{"env":{"WARM_IP_TARGET":"3"}}' >/dev/null
 active() { [ "$(aws eks describe-addon --cluster-name aws --addon-name vpc-cni --query addon.status --output text)" = ACTIVE ]; }
 eventually active
 values() { aws eks describe-addon --cluster-name aws --addon-name vpc-cni --query addon.configurationValues --output text; }
-ok "aws-eks: apply where the VPC CNI is an add-on" run aws-eks apply
+lab faults add service='^aws$' action='^eks:UpdateAddon$' effect=cut-after >/dev/null
+ok "aws-eks: apply where the VPC CNI is an add-on, though the answer is lost" run aws-eks apply
+lab faults clear >/dev/null
+ok "aws-eks: by one update" test "$(aws eks list-updates --name aws --addon-name vpc-cni --query 'length(updateIds)' --output text)" = 1
 ok "aws-eks: sets SNAT there, and keeps the rest" test "$(values | jq -c .env)" = '{"AWS_VPC_K8S_CNI_EXTERNALSNAT":"true","WARM_IP_TARGET":"3"}'
 ok "aws-eks: a second plan is empty with it" plan aws-eks ""
 k set env ds/aws-node -n kube-system AWS_VPC_K8S_CNI_EXTERNALSNAT=false >/dev/null
@@ -248,7 +281,7 @@ ok "aws-eks: policies by the add-on" run aws-eks apply
 ok "aws-eks: are asked for in its configuration, beside the rest" test "$(values | jq -c '[.enableNetworkPolicy, .env.WARM_IP_TARGET]')" = '["true","3"]'
 ok "aws-eks: and enforced on every node" enforced_is "pass: by aws-eks-nodeagent, ready on each of 2 nodes"
 ok "aws-eks: a second plan is empty with them" plan aws-eks ""
-aws eks update-addon --cluster-name aws --addon-name vpc-cni --resolve-conflicts PRESERVE --configuration-values \
+aws eks update-addon --cluster-name aws --addon-name vpc-cni --resolve-conflicts PRESERVE --service-account-role-arn "$ADDON_ROLE" --configuration-values \
     "$(values | jq -c '.enableNetworkPolicy = "false"')" >/dev/null
 eventually active
 ok "aws-eks: switched off in the add-on is the only change" plan aws-eks update
@@ -258,8 +291,16 @@ k patch ds -n kube-system aws-node -p '{"spec":{"template":{"spec":{"containers"
 ok "aws-eks: an agent that somebody switched off beside the add-on is the only change" plan aws-eks update
 ok "aws-eks: which apply mends there" run aws-eks apply
 ok "aws-eks: and is enforced again" enforced_is "pass: by aws-eks-nodeagent, ready on each of 2 nodes"
+k set env ds/aws-node -c aws-node -n kube-system AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS=10.9.0.0/16 >/dev/null
+ok "aws-eks: prefixes that somebody set beside the add-on are the only change" plan aws-eks update
+ok "aws-eks: which apply mends too" run aws-eks apply
+ok "aws-eks: exactly so" test "$(snat AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS)" = 10.1.0.0/16,192.168.0.0/16
 ok "aws-eks: destroy with the add-on's policies" run aws-eks destroy
 ok "aws-eks: leaves them off, and the rest" test "$(values | jq -c '[.enableNetworkPolicy, .env.WARM_IP_TARGET]')" = '["false","3"]'
+left() { k get ds,configmap -n kube-system -o yaml | grep -e EXCLUDE_SNAT -e 'policy.*true'; }
+none_left() { ! left; }
+ok "aws-eks: and nothing of ours where the add-on leaves what others set" none_left
+ok "aws-eks: with the role that the add-on had" test "$(aws eks describe-addon --cluster-name aws --addon-name vpc-cni --query addon.serviceAccountRoleArn --output text)" = "$ADDON_ROLE"
 
 # ---- aws-vpc ----
 echo "name_prefix: aws" >"$TMP/aws-vpc.yaml"

@@ -28,15 +28,6 @@ json_t *eks_shown(const json_t *object)
     return copy;
 }
 
-json_t *eks_update(const char *type)
-{
-    char *id = lab_id("", 32);
-    json_t *answer = json_pack("{s{ss ss ss si s[] s[]}}", "update", "id", id, "status", "InProgress", "type",
-                               type, "createdAt", (int)time(NULL), "params", "errors");
-    free(id);
-    return answer;
-}
-
 bool eks_made_before(struct aws_call *c, const struct eks_parts *p, const json_t *object, const char *what,
                      bool *refused)
 {
@@ -104,24 +95,37 @@ static json_t *describe_addon(struct aws_call *c, const struct eks_parts *p)
     return addon ? json_pack("{so}", "addon", eks_shown(addon)) : NULL;
 }
 
-// configurationValues is a JSON string, and the service judges it.
-static bool take_configuration(struct aws_call *c, json_t *addon, const json_t *body)
+// configurationValues is a JSON string, and the service judges it. *why (malloc'd): what runs by it is otherwise by
+// somebody's hand, which `resolve` does not let it pass over.
+static bool take_configuration(struct aws_call *c, json_t *addon, const json_t *body, char **why)
 {
     json_t *value = json_object_get(body, "configurationValues");
     if (!value)
-        return true;
+        value = json_object_get(addon, "configurationValues");
     json_t *parsed = json_is_string(value) ? json_loads(json_string_value(value), 0, NULL) : NULL;
-    bool good = json_is_object(parsed) || (json_is_string(value) && !*json_string_value(value));
+    bool good = !value || json_is_object(parsed) || (json_is_string(value) && !*json_string_value(value));
     struct lab_cluster *api = lab_kube_find(c->lab, aws_text(addon, "clusterName"));
-    if (good)
-        json_object_set(addon, "configurationValues", value);
     if (good && api && aws_is(addon, "addonName", "vpc-cni")) // EKS manages what runs by it
-        lab_kube_configure_cni(api, parsed);
+        *why = lab_kube_configure_cni(api, parsed, aws_text(body, "resolveConflicts"));
+    if (good && value && !*why)
+        json_object_set(addon, "configurationValues", value);
     json_decref(parsed);
     if (!good)
         aws_fail(c, 400, "InvalidParameterException",
                  "ConfigurationValue provided in request is not supported");
     return good;
+}
+
+// The words are the service's own.
+#define CONFLICT                                                                                             \
+    "Conflicts found when trying to apply. Will not continue due to resolve conflicts mode. Conflicts: %s"
+
+static void fails_to_be_made(json_t *addon, const char *why)
+{
+    json_object_set_new(addon, "status", json_string("CREATE_FAILED"));
+    json_object_set_new(addon, "health",
+                        json_pack("{s[{ss so}]}", "issues", "code", "ConfigurationConflict", "message",
+                                  json_sprintf(CONFLICT, why)));
 }
 
 static json_t *create_addon(struct aws_call *c, const struct eks_parts *p)
@@ -140,10 +144,16 @@ static json_t *create_addon(struct aws_call *c, const struct eks_parts *p)
                               "status", "ACTIVE", "addonVersion", "v1.16.4-eksbuild.2", "addonArn", arn,
                               "health", "issues", "tags", "createdAt", (int)time(NULL));
     free(arn);
-    if (!take_configuration(c, addon, p->body)) {
+    char *why = NULL;
+    if (!take_configuration(c, addon, p->body, &why)) {
         json_decref(addon);
         return NULL;
     }
+    if (why)
+        fails_to_be_made(addon, why);
+    free(why);
+    if (json_object_get(p->body, "serviceAccountRoleArn"))
+        json_object_set(addon, "serviceAccountRoleArn", json_object_get(p->body, "serviceAccountRoleArn"));
     json_object_set_new(addon, "_token", json_string(aws_text(p->body, "clientRequestToken")));
     if (json_object_get(p->body, "tags"))
         json_object_set(addon, "tags", json_object_get(p->body, "tags"));
@@ -151,12 +161,22 @@ static json_t *create_addon(struct aws_call *c, const struct eks_parts *p)
     return json_pack("{so}", "addon", eks_shown(addon));
 }
 
+// A role that is left out is taken away: EKS promises nothing else, and so a client must not count on more.
 static json_t *update_addon(struct aws_call *c, const struct eks_parts *p)
 {
-    json_t *addon = find_addon(c, p);
-    if (!addon || !take_configuration(c, addon, p->body))
+    json_t *addon = find_addon(c, p), *role = json_object_get(p->body, "serviceAccountRoleArn");
+    char *why = NULL;
+    if (!addon || !take_configuration(c, addon, p->body, &why))
         return NULL;
-    return eks_update("AddonUpdate");
+    if (role && !why)
+        json_object_set(addon, "serviceAccountRoleArn", role);
+    else if (!why)
+        json_object_del(addon, "serviceAccountRoleArn");
+    char *text = why ? lab_format(CONFLICT, why) : NULL;
+    json_t *answer = eks_update(c, p, "AddonUpdate", p->item, "ConfigurationConflict", text);
+    free(text);
+    free(why);
+    return answer;
 }
 
 static json_t *delete_addon(struct aws_call *c, const struct eks_parts *p)
@@ -168,13 +188,6 @@ static json_t *delete_addon(struct aws_call *c, const struct eks_parts *p)
     json_object_set_new(json_object_get(answer, "addon"), "status", json_string("DELETING"));
     json_object_del(addons_of(c, p), p->item);
     return answer;
-}
-
-static json_t *describe_update(struct aws_call *c, const struct eks_parts *p)
-{
-    return eks_cluster(c, p->cluster) ? json_pack("{s{ss ss ss s[]}}", "update", "id", p->item, "status",
-                                                  "Successful", "type", "AddonUpdate", "errors")
-                                      : NULL;
 }
 
 // ---- routes: the parts of a path that must be there ----
@@ -192,7 +205,8 @@ static const struct {
     {"DELETE", "clusters", NULL, NULL, 1, "DeleteCluster", eks_delete_cluster, true},
     {"POST", "clusters", "update-config", NULL, 2, "UpdateClusterConfig", eks_update_config, true},
     {"POST", "clusters", "updates", NULL, 2, "UpdateClusterVersion", eks_update_version, true},
-    {"GET", "clusters", "updates", NULL, 3, "DescribeUpdate", describe_update, false},
+    {"GET", "clusters", "updates", NULL, 2, "ListUpdates", eks_list_updates, false},
+    {"GET", "clusters", "updates", NULL, 3, "DescribeUpdate", eks_describe_update, false},
     {"GET", "clusters", "node-groups", NULL, 2, "ListNodegroups", eks_list_groups, false},
     {"POST", "clusters", "node-groups", NULL, 2, "CreateNodegroup", eks_create_group, true},
     {"GET", "clusters", "node-groups", NULL, 3, "DescribeNodegroup", eks_describe_group, false},
@@ -207,6 +221,8 @@ static const struct {
      eks_list_policies, false},
     {"POST", "clusters", "access-entries", "access-policies", 4, "AssociateAccessPolicy", eks_add_policy,
      true},
+    {"DELETE", "clusters", "access-entries", "access-policies", 5, "DisassociateAccessPolicy",
+     eks_remove_policy, true},
     {"GET", "clusters", "addons", NULL, 2, "ListAddons", list_addons, false},
     {"POST", "clusters", "addons", NULL, 2, "CreateAddon", create_addon, true},
     {"GET", "clusters", "addons", NULL, 3, "DescribeAddon", describe_addon, false},
@@ -219,12 +235,12 @@ enum { ROUTES = sizeof routes / sizeof *routes };
 // Returns how many parts follow the root, which is the caller's to free.
 static int split(char *path, struct eks_parts *p, char **root)
 {
-    char *rest = path, *part, **into[] = {&p->cluster, &p->kind, &p->item, &p->verb};
+    char *rest = path, *part, **into[] = {&p->cluster, &p->kind, &p->item, &p->verb, &p->last};
     int depth = 0;
     strsep(&rest, "/"); // before the first slash
     part = strsep(&rest, "/");
     *root = lab_strdup(part ? part : "");
-    while (depth < 4 && (part = strsep(&rest, "/"))) {
+    while (depth < 5 && (part = strsep(&rest, "/"))) {
         if (*part)
             *into[depth++] = lab_decode(part, strlen(part));
     }
@@ -257,6 +273,7 @@ static void free_parts(struct eks_parts *p)
     free(p->kind);
     free(p->item);
     free(p->verb);
+    free(p->last);
     json_decref(p->body);
 }
 
@@ -311,37 +328,11 @@ static bool may(struct aws_call *c, const struct eks_parts *p, int route)
            aws_may(c, "EKS", "EKS:TagResource");
 }
 
-// What an update with this token was answered before, or NULL; a token that comes back with another request is refused.
-// Borrowed. They go with their cluster.
-static json_t *updated_before(struct aws_call *c, const struct eks_parts *p, const char *token, bool *refused)
-{
-    const json_t *updates = json_object_get(aws_get(c, "cluster", p->cluster), "_updates"),
-                 *known = json_object_get(updates, token);
-    *refused = known &&
-               (!aws_is(known, "path", p->rq->path) || !json_equal(json_object_get(known, "body"), p->body));
-    if (*refused)
-        aws_fail(c, 400, "InvalidParameterException",
-                 "The client request token was used before, with other parameters");
-    return *refused ? NULL : json_object_get(known, "answer");
-}
-
 // Carries an update out, but once for each token. New reference, NULL: refused.
 static json_t *update_once(struct aws_call *c, const struct eks_parts *p, int route)
 {
-    const char *token = aws_text(p->body, "clientRequestToken");
-    json_t *cluster = aws_get(c, "cluster", p->cluster);
-    bool refused = false;
-    json_t *answer = *token ? updated_before(c, p, token, &refused) : NULL;
-    if (refused || answer)
-        return json_incref(answer);
-    answer = routes[route].fn(c, p);
-    if (!answer || !*token || !cluster)
-        return answer;
-    if (!json_object_get(cluster, "_updates"))
-        json_object_set_new(cluster, "_updates", json_object());
-    json_object_set_new(json_object_get(cluster, "_updates"), token,
-                        json_pack("{ss sO sO}", "path", p->rq->path, "body", p->body, "answer", answer));
-    return answer;
+    json_t *before = eks_updated_before(c, p);
+    return before || c->status ? before : routes[route].fn(c, p);
 }
 
 void aws_eks_act(struct aws_call *c, const struct lab_request *rq, struct lab_reply *reply)

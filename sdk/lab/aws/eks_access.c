@@ -88,6 +88,23 @@ json_t *eks_add_policy(struct aws_call *c, const struct eks_parts *p)
                      "associatedAccessPolicy", policy);
 }
 
+json_t *eks_remove_policy(struct aws_call *c, const struct eks_parts *p)
+{
+    json_t *entry = find_entry(c, p), *policies = json_object_get(entry, "_policies"), *policy;
+    size_t i;
+    if (!entry)
+        return NULL;
+    json_array_foreach(policies, i, policy)
+    {
+        if (aws_is(policy, "policyArn", p->last)) {
+            json_array_remove(policies, i);
+            return json_object();
+        }
+    }
+    return aws_fail(c, 404, "ResourceNotFoundException",
+                    "The specified policyArn is not associated with the access entry.");
+}
+
 // The object that an ARN names: cluster/NAME, nodegroup/NAME/GROUP/..., addon/NAME/ADDON/...
 static json_t *tagged(struct aws_call *c, const char *arn)
 {

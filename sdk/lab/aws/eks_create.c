@@ -150,7 +150,7 @@ json_t *eks_update_config(struct aws_call *c, const struct eks_parts *p)
         if (value)
             json_object_set(json_object_get(cluster, "resourcesVpcConfig"), names[i], value);
     }
-    return eks_update("EndpointAccessUpdate");
+    return eks_update(c, p, "EndpointAccessUpdate", "", NULL, NULL);
 }
 
 json_t *eks_update_version(struct aws_call *c, const struct eks_parts *p)
@@ -165,5 +165,5 @@ json_t *eks_update_version(struct aws_call *c, const struct eks_parts *p)
                         "Unsupported Kubernetes minor version update from %s to %s",
                         aws_text(cluster, "version"), version);
     json_object_set_new(cluster, "version", json_string(version));
-    return eks_update("VersionUpdate");
+    return eks_update(c, p, "VersionUpdate", "", NULL, NULL);
 }

@@ -230,7 +230,7 @@ json_t *eks_scale_group(struct aws_call *c, const struct eks_parts *p)
         json_object_update(json_object_get(group, "scalingConfig"), wanted);
         scale(c->lab, eks_cluster(c, p->cluster), group, desired(group));
     }
-    return eks_update("ConfigUpdate");
+    return eks_update(c, p, "ConfigUpdate", p->item, NULL, NULL);
 }
 
 json_t *eks_group_version(struct aws_call *c, const struct eks_parts *p)
@@ -239,5 +239,5 @@ json_t *eks_group_version(struct aws_call *c, const struct eks_parts *p)
     if (!group)
         return NULL;
     json_object_set(group, "version", json_object_get(cluster, "version"));
-    return eks_update("VersionUpdate");
+    return eks_update(c, p, "VersionUpdate", p->item, NULL, NULL);
 }

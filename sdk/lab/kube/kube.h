@@ -22,8 +22,10 @@ struct lab_cluster *lab_kube_create(struct lab *lab, const struct lab_cluster_sp
 void lab_kube_delete(struct lab *lab, const char *name);
 void lab_kube_add_node(struct lab_cluster *cluster, const char *name, const char *address);
 void lab_kube_remove_node(struct lab_cluster *cluster, const char *name); // and with it what ran there
-// EKS's managed add-on vpc-cni: its configuration ({env, enableNetworkPolicy}; NULL: the defaults) is what runs.
-void lab_kube_configure_cni(struct lab_cluster *cluster, const json_t *values);
+// EKS's managed add-on vpc-cni: its configuration ({env, enableNetworkPolicy}; NULL: the defaults) is applied by the field
+// manager "eks". What others have set otherwise stays with `resolve` PRESERVE, is taken from them with OVERWRITE, and with
+// anything else nothing is applied: then the answer says what is in the way (malloc'd), which else is NULL.
+char *lab_kube_configure_cni(struct lab_cluster *cluster, const json_t *values, const char *resolve);
 struct lab_cluster *lab_kube_find(struct lab *lab, const char *name);
 const char *lab_kube_url(const struct lab_cluster *cluster);
 // The admin kubeconfig's text with the certificate inline: what the container platform hands out on premises.

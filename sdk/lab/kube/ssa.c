@@ -283,6 +283,11 @@ static void remove_path(const char *kind, json_t *value, const char *field, cons
     free(element);
 }
 
+void kube_fields_remove(const char *kind, json_t *object, const char *path)
+{
+    remove_path(kind, object, "", path);
+}
+
 // Does any manager, the writer by what he sent now, own what `path` names or something in it?
 static bool somebody_owns_below(const json_t *managers, const char *path)
 {

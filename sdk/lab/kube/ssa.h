@@ -36,5 +36,7 @@ void kube_fields_add(json_t *set, const char *path);           // "" is left out
 char *kube_fields_join(const char *path, const char *element); // malloc'd
 json_t *kube_fields_of_v1(const json_t *fields_v1);            // new reference
 json_t *kube_fields_to_v1(const json_t *set);                  // new reference
+// Removes what a path names from an object (a deep copy of one's own) of this kind (ssa.c).
+void kube_fields_remove(const char *kind, json_t *object, const char *path);
 
 #endif

@@ -1,5 +1,6 @@
 // What a cluster has in kube-system from the start: its CNI.
 #include "ctl.h"
+#include "ssa.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,24 +12,21 @@ static void make(struct lab_cluster *cluster, const char *plural, json_t *object
     json_decref(kube_make(cluster, plural, object));
 }
 
-static void make_daemons(struct lab_cluster *cluster, const char *name, json_t *containers)
+// New reference.
+static json_t *daemons_of(const char *name, json_t *containers)
 {
-    json_decref(kube_make(cluster, "serviceaccounts",
-                          json_pack("{s{ss ss}}", "metadata", "name", name, "namespace", "kube-system")));
-    make(cluster, "daemonsets",
-         json_pack("{s{ss ss s{ss}} s{s{s{ss}} s{s{s{ss}} s{sb ss ss s[{ss}] so}}}}", "metadata", "name",
-                   name, "namespace", "kube-system", "labels", "k8s-app", name, "spec", "selector",
-                   "matchLabels", "k8s-app", name, "template", "metadata", "labels", "k8s-app", name, "spec",
-                   "hostNetwork", true, "priorityClassName", "system-node-critical", "serviceAccountName",
-                   name, "tolerations", "operator", "Exists", "containers", containers));
+    return json_pack("{ss ss s{ss ss s{ss}} s{s{s{ss}} s{s{s{ss}} s{sb ss ss s[{ss}] so}}}}", "apiVersion",
+                     "apps/v1", "kind", "DaemonSet", "metadata", "name", name, "namespace", "kube-system",
+                     "labels", "k8s-app", name, "spec", "selector", "matchLabels", "k8s-app", name,
+                     "template", "metadata", "labels", "k8s-app", name, "spec", "hostNetwork", true,
+                     "priorityClassName", "system-node-critical", "serviceAccountName", name, "tolerations",
+                     "operator", "Exists", "containers", containers);
 }
 
-static json_t *env(const char *const (*pairs)[2], size_t n)
+static void make_account(struct lab_cluster *cluster, const char *name)
 {
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{ss ss}", "name", pairs[i][0], "value", pairs[i][1]));
-    return list;
+    make(cluster, "serviceaccounts",
+         json_pack("{s{ss ss}}", "metadata", "name", name, "namespace", "kube-system"));
 }
 
 static const char *const pairs[][2] = {{"AWS_VPC_CNI_NODE_PORT_SUPPORT", "true"},
@@ -50,21 +48,105 @@ static json_t *agent_arguments(bool on)
                      on ? "--enable-network-policy=true" : "--enable-network-policy=false");
 }
 
-// The VPC CNI as a new EKS cluster has it: source NAT on, network policies off.
-static void amazon_vpc_cni(struct lab_cluster *cluster)
+// The variables of its container, by the add-on's configuration (NULL: the defaults). New reference.
+static json_t *variables_of(const json_t *values)
+{
+    json_t *wanted = json_object_get(values, "env"), *all = json_object(), *value, *list = json_array();
+    const char *name;
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        json_object_set_new(all, pairs[i][0], json_string(pairs[i][1]));
+    json_object_update(all, wanted);
+    json_object_foreach(all, name, value)
+        json_array_append_new(list, json_pack("{ss sO}", "name", name, "value", value));
+    json_decref(all);
+    return list;
+}
+
+static bool enforces(const json_t *values)
+{
+    return strcmp(kube_text(values, "enableNetworkPolicy"), "true") == 0;
+}
+
+static json_t *cni_daemons(const json_t *values)
 {
     json_t *node =
-        json_pack("{ss ss s[{si ss}] so}", "name", "aws-node", "image",
+        json_pack("{ss ss s[{si ss ss}] so}", "name", "aws-node", "image",
                   "602401143452.dkr.ecr.us-west-2.amazonaws.com/amazon-k8s-cni:v1.18.1", "ports",
-                  "containerPort", 61678, "name", "metrics", "env", env(pairs, sizeof pairs / sizeof *pairs));
+                  "containerPort", 61678, "name", "metrics", "protocol", "TCP", "env", variables_of(values));
     json_t *agent =
         json_pack("{ss ss so}", "name", "aws-eks-nodeagent", "image",
                   "602401143452.dkr.ecr.us-west-2.amazonaws.com/amazon/aws-network-policy-agent:v1.1.1",
-                  "args", agent_arguments(false));
-    make(cluster, "configmaps",
-         json_pack("{s{ss ss} s{ss}}", "metadata", "name", "amazon-vpc-cni", "namespace", "kube-system",
-                   "data", "enable-network-policy-controller", "false"));
-    make_daemons(cluster, "aws-node", json_pack("[oo]", node, agent));
+                  "args", agent_arguments(enforces(values)));
+    return daemons_of("aws-node", json_pack("[oo]", node, agent));
+}
+
+static json_t *cni_settings(const json_t *values)
+{
+    return json_pack("{ss ss s{ss ss} s{ss}}", "apiVersion", "v1", "kind", "ConfigMap", "metadata", "name",
+                     "amazon-vpc-cni", "namespace", "kube-system", "data", "enable-network-policy-controller",
+                     enforces(values) ? "true" : "false");
+}
+
+// ---- EKS applies: what others own is taken from them, left to them, or a refusal ----
+
+// Without the fields that others have set otherwise.
+static void leave_theirs(const struct kube_call *call, const json_t *live, json_t *applied)
+{
+    const struct kube_writer writer = {.kind = kube_text(applied, "kind"),
+                                       .api_version = kube_text(applied, "apiVersion"),
+                                       .manager = call->manager,
+                                       .subresource = ""};
+    json_t *conflicts = NULL, *kept = json_incref((json_t *)live), *conflict;
+    size_t i;
+    json_decref(kube_apply(&writer, kept, applied, &conflicts));
+    json_array_foreach(conflicts, i, conflict)
+        kube_fields_remove(writer.kind, applied, kube_text(conflict, "field"));
+    json_decref(conflicts);
+    json_decref(kept);
+}
+
+// Takes the object. What is in the way (malloc'd), or NULL.
+static char *eks_applies(struct lab_cluster *cluster, const char *plural, json_t *applied,
+                         const char *resolve, bool dry_run)
+{
+    const struct kube_call call = {.cluster = cluster,
+                                   .resource = kube_resource(cluster, plural),
+                                   .ns = kube_ns(applied),
+                                   .name = kube_name(applied),
+                                   .sub = "",
+                                   .manager = "eks",
+                                   .dry_run = dry_run,
+                                   .force = strcmp(resolve, "OVERWRITE") == 0};
+    char *key = lab_format("%s/%s", call.ns, call.name), *why = NULL;
+    const json_t *live = kube_object_at(cluster, plural, key);
+    json_t *error = NULL;
+    if (live && strcmp(resolve, "PRESERVE") == 0)
+        leave_theirs(&call, live, applied);
+    json_decref(kube_apply_object(&call, applied, &error));
+    if (error)
+        why = lab_format("%s %s - %s", kube_text(applied, "kind"), call.name, kube_text(error, "message"));
+    json_decref(error);
+    json_decref(applied);
+    free(key);
+    return why;
+}
+
+char *lab_kube_configure_cni(struct lab_cluster *cluster, const json_t *values, const char *resolve)
+{
+    char *why = NULL;
+    for (int pass = 0; pass < 2 && !why; pass++) { // all of it or nothing
+        why = eks_applies(cluster, "daemonsets", cni_daemons(values), resolve, pass == 0);
+        if (!why)
+            why = eks_applies(cluster, "configmaps", cni_settings(values), resolve, pass == 0);
+    }
+    return why;
+}
+
+// The VPC CNI as a new EKS cluster has it: source NAT on, network policies off.
+static void amazon_vpc_cni(struct lab_cluster *cluster)
+{
+    make_account(cluster, "aws-node");
+    free(lab_kube_configure_cni(cluster, NULL, "OVERWRITE"));
 }
 
 static json_t *ip_pool(const char *name, const char *cidr, bool disabled)
@@ -106,8 +188,10 @@ static void calico(struct lab_cluster *cluster)
     }
     make(cluster, "ippools", ip_pool("default-ipv4-ippool", cluster->pod_cidr, false));
     calico_snat(cluster, false);
-    make_daemons(cluster, "calico-node",
-                 json_pack("[{ss ss}]", "name", "calico-node", "image", "docker.io/calico/node:v3.27.3"));
+    make_account(cluster, "calico-node");
+    make(cluster, "daemonsets",
+         daemons_of("calico-node",
+                    json_pack("[{ss ss}]", "name", "calico-node", "image", "docker.io/calico/node:v3.27.3")));
 }
 
 // The variables of the VPC CNI's container, without the one (and without the narrower choice), which is then set.
@@ -134,44 +218,6 @@ static void amazon_snat(struct lab_cluster *cluster, bool on)
     }
     if (daemons)
         kube_put(cluster, "daemonsets", daemons);
-}
-
-void lab_kube_configure_cni(struct lab_cluster *cluster, const json_t *values)
-{
-    json_t *daemons = json_deep_copy(kube_object_at(cluster, "daemonsets", "kube-system/aws-node")),
-           *settings = json_deep_copy(kube_object_at(cluster, "configmaps", "kube-system/amazon-vpc-cni")),
-           *container, *value, *wanted = json_object_get(values, "env");
-    bool policies = strcmp(kube_text(values, "enableNetworkPolicy"), "true") == 0;
-    const char *name;
-    size_t i, k;
-    json_array_foreach(kube_path(daemons, "spec.template.spec.containers"), i, container)
-    {
-        if (strcmp(kube_text(container, "name"), "aws-node") != 0) {
-            json_object_set_new(container, "args", agent_arguments(policies));
-            continue;
-        }
-        json_t *variables = json_array();
-        for (k = 0; k < sizeof pairs / sizeof *pairs; k++) {
-            const char *is = json_string_value(json_object_get(wanted, pairs[k][0]));
-            json_array_append_new(variables,
-                                  json_pack("{ss ss}", "name", pairs[k][0], "value", is ? is : pairs[k][1]));
-        }
-        json_object_foreach(wanted, name, value)
-        {
-            for (k = 0; k < sizeof pairs / sizeof *pairs && strcmp(pairs[k][0], name) != 0; k++)
-                ;
-            if (k == sizeof pairs / sizeof *pairs)
-                json_array_append_new(variables, json_pack("{ss sO}", "name", name, "value", value));
-        }
-        json_object_set_new(container, "env", variables);
-    }
-    if (daemons)
-        kube_put(cluster, "daemonsets", daemons);
-    if (settings) {
-        json_object_set_new(json_object_get(settings, "data"), "enable-network-policy-controller",
-                            json_string(policies ? "true" : "false"));
-        kube_put(cluster, "configmaps", settings);
-    }
 }
 
 void kube_system_snat(struct lab_cluster *cluster, bool on)
