@@ -105,11 +105,7 @@ static ist_field *fields_of(const json_t *list, size_t *count)
 
 static bool has_operation(const json_t *descriptor, const char *name)
 {
-    size_t i;
-    json_t *item;
-    json_array_foreach(json_object_get(descriptor, "operations"), i,
-                       item) if (!strcmp(json_string_value(item), name)) return true;
-    return false;
+    return ist_json_has(json_object_get(descriptor, "operations"), name);
 }
 
 struct plugin_info *plugin_info_new(const json_t *d, const char *path, const char *build_id)

@@ -65,14 +65,7 @@ static const json_t *agent_of(const struct engine *e)
 
 static int agent_is_on(const struct engine *e)
 {
-    json_t *arg;
-    size_t i;
-    json_array_foreach(json_object_get(agent_of(e), "args"), i, arg)
-    {
-        if (json_is_string(arg) && strcmp(json_string_value(arg), SWITCH "true") == 0)
-            return 1;
-    }
-    return 0;
+    return ist_json_has(json_object_get(agent_of(e), "args"), SWITCH "true");
 }
 
 static int controller_is_on(const struct engine *e)

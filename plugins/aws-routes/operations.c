@@ -37,18 +37,6 @@ const char *step_recorded_eni(const struct step *s, const char *resource)
     return text_of(s, s->env.host->get(record_of(s, resource), "data"), "eni");
 }
 
-static void add_once(json_t *list, const char *text)
-{
-    json_t *item;
-    size_t i;
-    json_array_foreach(list, i, item)
-    {
-        if (strcmp(json_string_value(item), text) == 0)
-            return;
-    }
-    json_array_append_new(list, json_string(text));
-}
-
 // Nodes, pods and whatever else is named, in one spelling.
 static void add_cidr(json_t *cidrs, const json_t *value)
 {
@@ -56,9 +44,9 @@ static void add_cidr(json_t *cidrs, const json_t *value)
     if (!json_is_string(value) || json_string_length(value) == 0)
         return;
     if (ist_type_normalise("cidr", value, &normal, NULL) == IST_OK)
-        add_once(cidrs, json_string_value(normal));
+        ist_json_add(cidrs, json_string_value(normal));
     else
-        add_once(cidrs, json_string_value(value)); // the check says what is wrong with it
+        ist_json_add(cidrs, json_string_value(value)); // the check says what is wrong with it
     json_decref(normal);
 }
 
@@ -110,12 +98,12 @@ static json_t *ids_of(const struct step *s, const char *input, const char *kind)
     json_array_foreach(json_object_get(s->inputs, input), i, id)
     {
         if (json_is_string(id))
-            add_once(ids, json_string_value(id));
+            ist_json_add(ids, json_string_value(id));
     }
     for (i = 0; i < s->env.host->count(recorded(s)); i++) {
         char *holder = resource_holder(s->env.host->key_at(recorded(s), i), kind);
         if (holder != NULL)
-            add_once(ids, holder);
+            ist_json_add(ids, holder);
         ist_free(holder);
     }
     return ids;

@@ -26,14 +26,7 @@ static int32_t refuse_several(const char *address, const json_t *found, ist_erro
 // One that was recorded and is asked for no more may be anywhere.
 static int is_asked_for(const struct step *s, const char *table)
 {
-    json_t *id;
-    size_t i;
-    json_array_foreach(json_object_get(s->inputs, "route_tables"), i, id)
-    {
-        if (json_is_string(id) && strcmp(json_string_value(id), table) == 0)
-            return 1;
-    }
-    return 0;
+    return ist_json_has(json_object_get(s->inputs, "route_tables"), table);
 }
 
 // AWS takes no route from a table of one VPC to an interface of another.

@@ -324,18 +324,6 @@ static json_t *ids_of_type(const json_t *list, const char *type)
     return ids;
 }
 
-static int holds(const json_t *ids, const char *id)
-{
-    json_t *item;
-    size_t i;
-    json_array_foreach((json_t *)ids, i, item)
-    {
-        if (strcmp(json_string_value(item), id) == 0)
-            return 1;
-    }
-    return 0;
-}
-
 static void release_table(ist_aws *aws, const json_t *table, const json_t *subnets, const json_t *own)
 {
     json_t *association;
@@ -343,7 +331,7 @@ static void release_table(ist_aws *aws, const json_t *table, const json_t *subne
     json_array_foreach(json_object_get(table, "associationSet"), i, association)
     {
         const char *id = ist_json_str_or(association, "routeTableAssociationId", "");
-        if (holds(own, id) || !holds(subnets, ist_json_str_or(association, "subnetId", "")))
+        if (ist_json_has(own, id) || !ist_json_has(subnets, ist_json_str_or(association, "subnetId", "")))
             continue;
         json_t *params = json_pack("{s:s}", "AssociationId", id);
         (void)ist_aws_query(aws, "ec2", "DisassociateRouteTable", params, NULL, NULL);

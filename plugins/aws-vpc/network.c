@@ -80,18 +80,6 @@ static int by_name_then_address(const void *a, const void *b)
     return (x->net.address > y->net.address) - (x->net.address < y->net.address);
 }
 
-static void add_once(json_t *list, const char *text)
-{
-    json_t *item;
-    size_t i;
-    json_array_foreach(list, i, item)
-    {
-        if (strcmp(json_string_value(item), text) == 0)
-            return;
-    }
-    json_array_append_new(list, json_string(text));
-}
-
 static void sort_out(struct network *n, const json_t *subnets)
 {
     const size_t count = json_array_size(subnets);
@@ -114,7 +102,7 @@ static void sort_out(struct network *n, const json_t *subnets)
         const int public = is_public(items[i].table);
         const char *table = ist_json_str(items[i].table, "routeTableId");
         if (table != NULL)
-            add_once(public ? n->public_tables : n->private_tables, table);
+            ist_json_add(public ? n->public_tables : n->private_tables, table);
         json_array_append_new(public ? n->public_subnets : n->private_subnets, items[i].subnet);
     }
     json_decref(tables);
@@ -136,7 +124,7 @@ static void groups_by_name(const json_t *groups, const char *part, json_t *found
     json_array_foreach((json_t *)groups, i, group)
     {
         if (contains(ist_json_str(group, "groupName"), part) || contains(ist_aws_tag(group, "Name"), part))
-            add_once(found, ist_json_str_or(group, "groupId", ""));
+            ist_json_add(found, ist_json_str_or(group, "groupId", ""));
     }
 }
 
@@ -159,7 +147,7 @@ static void groups_of_interface(const json_t *interface, json_t *found)
     size_t i;
     json_array_foreach(json_object_get(interface, "groupSet"), i, group)
     {
-        add_once(found, ist_json_str_or(group, "groupId", ""));
+        ist_json_add(found, ist_json_str_or(group, "groupId", ""));
     }
 }
 
@@ -198,7 +186,7 @@ static void groups_by_cluster(const json_t *groups, json_t *found)
     json_array_foreach((json_t *)groups, i, group)
     {
         if (ist_aws_tag(group, "aws:eks:cluster-name") != NULL)
-            add_once(found, ist_json_str_or(group, "groupId", ""));
+            ist_json_add(found, ist_json_str_or(group, "groupId", ""));
     }
 }
 
@@ -218,7 +206,7 @@ static int32_t read_pods(ist_aws *aws, const char *vpc_id, json_t *groups, json_
         if (strcmp(ist_json_str_or(interface, "status", ""), "available") == 0)
             continue;
         groups_of_interface(interface, groups);
-        add_once(subnets, ist_json_str_or(interface, "subnetId", ""));
+        ist_json_add(subnets, ist_json_str_or(interface, "subnetId", ""));
     }
     json_decref(interfaces);
     json_decref(params);

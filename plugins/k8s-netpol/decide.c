@@ -4,6 +4,7 @@
 #include "pipeline.h"
 
 #include <isthmus/alloc.h>
+#include <isthmus/json.h>
 
 #include <string.h>
 
@@ -87,12 +88,7 @@ static int withheld(void *arg, const struct ip *ip)
 
 static int kept_for_ever(const struct model *model, size_t cluster)
 {
-    size_t i;
-    const json_t *name;
-    json_array_foreach(json_object_get(model->inputs, "keep_forever"), i,
-                       name) if (strcmp(json_string_value(name), model->clusters->items[cluster].name) ==
-                                 0) return 1;
-    return 0;
+    return ist_json_has(json_object_get(model->inputs, "keep_forever"), model->clusters->items[cluster].name);
 }
 
 // 1: may be written for as far as meshes go; else why nothing is.

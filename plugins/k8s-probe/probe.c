@@ -4,6 +4,7 @@
 #include "check.h"
 
 #include <isthmus/check.h>
+#include <isthmus/json.h>
 
 #include <string.h>
 
@@ -71,11 +72,7 @@ static int index_of(const ist_clusters *clusters, const char *name, size_t len, 
 
 static int is_chosen(const json_t *names, const char *name)
 {
-    size_t i;
-    const json_t *entry;
-    json_array_foreach(names, i, entry) if (strcmp(json_string_value(entry) ? json_string_value(entry) : "",
-                                                   name) == 0) return 1;
-    return json_array_size(names) == 0;
+    return json_array_size(names) == 0 || ist_json_has(names, name);
 }
 
 static int32_t read_pair(struct probe *probe, const char *text, ist_error *err)

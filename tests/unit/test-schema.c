@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <isthmus/alloc.h>
+#include <isthmus/json.h>
 #include <isthmus/schema.h>
 #include <isthmus/yaml.h>
 
@@ -365,6 +366,20 @@ static void yaml_text_reads_back_the_same(void **state)
     json_decref(back);
 }
 
+static void a_list_of_texts_is_a_set(void **state)
+{
+    (void)state;
+    json_t *list = json_pack("[s, i, n]", "a", 1);
+    ist_json_add(list, "a");
+    assert_int_equal(json_array_size(list), 3);
+    ist_json_add(list, "b");
+    assert_int_equal(json_array_size(list), 4);
+    assert_true(ist_json_has(list, "b"));
+    assert_false(ist_json_has(list, ""));
+    assert_false(ist_json_has(NULL, "a"));
+    json_decref(list);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -382,6 +397,7 @@ int main(void)
         cmocka_unit_test(yaml_refuses_what_is_not_plain_data),
         cmocka_unit_test(yaml_streams_leave_out_empty_documents),
         cmocka_unit_test(yaml_text_reads_back_the_same),
+        cmocka_unit_test(a_list_of_texts_is_a_set),
     };
     return cmocka_run_group_tests_name("types and YAML", tests, NULL, NULL);
 }

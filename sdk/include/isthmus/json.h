@@ -25,6 +25,10 @@ IST_EXPORT const char *ist_json_str_or(const json_t *json, const char *path, con
 IST_EXPORT int64_t ist_json_int(const json_t *json, const char *path, int64_t otherwise);
 IST_EXPORT int ist_json_bool(const json_t *json, const char *path, int otherwise);
 
+// A list of texts as a set; what is no list is an empty one, and entries of other kinds are passed over.
+IST_EXPORT int ist_json_has(const json_t *list, const char *text);
+IST_EXPORT void ist_json_add(json_t *list, const char *text); // once
+
 #ifdef __cplusplus
 }
 #endif

@@ -106,3 +106,21 @@ int ist_json_bool(const json_t *json, const char *path, int otherwise)
     const json_t *at = ist_json_at(json, path);
     return json_is_boolean(at) ? json_is_true(at) : otherwise;
 }
+
+int ist_json_has(const json_t *list, const char *text)
+{
+    size_t i;
+    const json_t *item;
+    json_array_foreach(list, i, item)
+    {
+        if (json_is_string(item) && strcmp(json_string_value(item), text) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+void ist_json_add(json_t *list, const char *text)
+{
+    if (!ist_json_has(list, text))
+        json_array_append_new(list, json_string(text));
+}

@@ -10,9 +10,7 @@ bool vm_is_lost(const ist_dmvpn_vm *c, const char *logical)
     bool found = false;
     json_array_foreach(json_object_get(c->seen, "lost"), i, one) found =
         found || strcmp(ist_json_str_or(one, "logical", ""), logical) == 0;
-    json_array_foreach(json_object_get(c->seen, "replaces"), i, one) found =
-        found || strcmp(json_string_value(one), logical) == 0;
-    return found;
+    return found || ist_json_has(json_object_get(c->seen, "replaces"), logical);
 }
 
 // Will there be another instance, fresh from its image?

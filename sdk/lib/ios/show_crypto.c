@@ -1,6 +1,8 @@
 // show crypto ikev2 sa [detail] and show crypto ipsec sa [detail].
 #include "words.h"
 
+#include <isthmus/json.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,14 +159,8 @@ static void count(json_t *one, const char *key, const char *text, const char *la
 static void setting(json_t *one, const char *text)
 {
     char value[MAX_WORD];
-    if (!enclosed(text, "{", ",}", value))
-        return;
-    json_t *all = json_object_get(one, "settings");
-    for (size_t i = 0; i < json_array_size(all); i++) {
-        if (strcmp(json_string_value(json_array_get(all, i)), value) == 0)
-            return;
-    }
-    json_array_append_new(all, json_string(value));
+    if (enclosed(text, "{", ",}", value))
+        ist_json_add(json_object_get(one, "settings"), value);
 }
 
 static void direction(struct ipsec *s, const char *text)
