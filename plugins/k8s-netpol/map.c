@@ -121,11 +121,5 @@ static int32_t run(const struct session *session, ist_error *err)
 
 int32_t policy_map(const ist_host *host, ist_call *call, const ist_value *args)
 {
-    struct session session;
-    ist_error err = {0};
-    int32_t rc = session_open(&session, host, call, args, 0, &err);
-    if (rc == IST_OK)
-        rc = run(&session, &err);
-    session_close(&session);
-    return rc == IST_OK ? rc : ist_report(&(ist_env){host, call}, &err);
+    return session_command(host, call, args, 0, run);
 }

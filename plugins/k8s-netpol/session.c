@@ -226,8 +226,8 @@ static void see(void *arg, size_t cluster, const json_t *object)
         mirrored_slice(session->mirrored, cluster, object, 0);
 }
 
-int32_t session_open(struct session *session, const ist_host *host, ist_call *call, const ist_value *args,
-                     uint32_t flags, ist_error *err)
+static int32_t session_open(struct session *session, const ist_host *host, ist_call *call,
+                            const ist_value *args, uint32_t flags, ist_error *err)
 {
     size_t i;
     json_t *warning;
@@ -257,7 +257,7 @@ int32_t session_open(struct session *session, const ist_host *host, ist_call *ca
     return rc;
 }
 
-void session_close(struct session *session)
+static void session_close(struct session *session)
 {
     world_free(session->world);
     json_decref(session->warnings);
@@ -266,7 +266,18 @@ void session_close(struct session *session)
     mirrored_free(session->mirrored);
     ist_free(session->cnis);
     json_decref(session->args);
-    *session = (struct session){0};
+}
+
+int32_t session_command(const ist_host *host, ist_call *call, const ist_value *args, uint32_t flags,
+                        int32_t (*run)(const struct session *session, ist_error *err))
+{
+    struct session session;
+    ist_error err = {0};
+    int32_t rc = session_open(&session, host, call, args, flags, &err);
+    if (rc == IST_OK)
+        rc = run(&session, &err);
+    session_close(&session);
+    return rc == IST_OK ? rc : ist_report(&(ist_env){host, call}, &err);
 }
 
 // ---- telling

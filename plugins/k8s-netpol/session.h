@@ -39,11 +39,10 @@ struct session {
 
 #define SESSION_WRITES 1u // reads what policies that are written depend on, too
 
-// Reads everything: the clusters of --cluster, or those of the step's inputs. The caller ends it with session_close() in
-// any case. Warnings are logged.
-int32_t session_open(struct session *session, const ist_host *host, ist_call *call, const ist_value *args,
-                     uint32_t flags, ist_error *err);
-void session_close(struct session *session);
+// A command: reads everything (the clusters of --cluster, or those of the step's inputs), logs the warnings, and has
+// `run` do what is asked. Its error is reported.
+int32_t session_command(const ist_host *host, ist_call *call, const ist_value *args, uint32_t flags,
+                        int32_t (*run)(const struct session *session, ist_error *err));
 
 const char *session_option(const struct session *session,
                            const char *name); // the last value; NULL: not given
