@@ -11,10 +11,11 @@ in_ns() { local ns=$1; shift; ip netns exec "$WORLD-$ns" "$@"; }
 beside() { setpriv --pdeathsig KILL ip netns exec "$WORLD-$1" "${@:2}" & }
 
 world_up() {
-    local ns name wan gw nat lan near far pod
+    local ns pid name wan gw nat lan near far pod
     # What a run that was killed has left behind: names alone, for its programs ended with it.
     for ns in $(ip netns list | grep -oE '^ist[0-9]+-(inet|onprem|vpc2?)'); do
-        ended "$(echo "$ns" | grep -oE '[0-9]+')" && ip netns del "$ns"
+        pid=${ns#ist}
+        ended "${pid%%-*}" && ip netns del "$ns"
     done
     for ns in inet onprem vpc vpc2; do
         ip netns add "$WORLD-$ns" && ip -n "$WORLD-$ns" link set lo up || return 1
