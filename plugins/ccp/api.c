@@ -127,6 +127,12 @@ static int32_t login_v2(struct ccp *ccp, int *status, ist_error *err)
     return rc;
 }
 
+// There is no such login here.
+static int is_missing(int status)
+{
+    return status == 404 || status == 405 || status == 410;
+}
+
 static int32_t login(struct ccp *ccp, ist_error *err)
 {
     int status3 = 0, status2 = 0;
@@ -138,10 +144,19 @@ static int32_t login(struct ccp *ccp, ist_error *err)
         rc = login_v2(ccp, &status2, err);
     if (rc != IST_OK || ccp->token != NULL)
         return rc;
-    const int status = status2 != 0 ? status2 : status3;
-    const char *where = status2 != 0 ? "CCP POST " LOGIN_2 : "CCP POST " LOGIN_3;
+    // Version 2 missing says nothing about a version 3 that is there, and the other way round.
+    const int second = status2 != 0 && (!is_missing(status2) || is_missing(status3));
+    const int status = second ? status2 : status3;
+    const char *where = second ? "CCP POST " LOGIN_2 : "CCP POST " LOGIN_3;
+    // It may pass, as any other defect of the platform: who waits for a cluster goes on waiting.
     if (status >= 500)
-        return ist_fail(err, IST_ERR_REMOTE, where, "the login answered with status %d", status);
+        return ist_fail(err, IST_ERR_NETWORK, where, "the login answered with status %d", status);
+    if (is_missing(status)) {
+        rc = ist_fail(err, IST_ERR_REMOTE, where,
+                      "the login answered with status %d, and " LOGIN_3 " did too", status);
+        ist_hint(err, "is `url` the address of a container platform?");
+        return rc;
+    }
     rc = ist_fail(err, IST_ERR_DENIED, where, "user %s was not let in (status %d)", ccp->username, status);
     ist_hint(err, "check the inputs `username` and `password`");
     return rc;

@@ -10,16 +10,18 @@
 #define SETTLE_MS 5000
 #define CREATIONS 3
 
+typedef int32_t finder(struct step *s, ist_error *err);
+
 // Looks for the cluster by name for as long as a call whose answer was lost may need to show.
-static int32_t settle(struct step *s, ist_error *err)
+static int32_t settle(struct step *s, finder *find, ist_error *err)
 {
     const int64_t until = ist_now_ms(&s->env) + SETTLE_MS;
     for (;;) {
-        int32_t rc = step_find_cluster(s, err);
+        int32_t rc = find(s, err);
         if (rc != IST_OK || s->cluster != NULL || ist_now_ms(&s->env) >= until)
             return rc;
         ist_progress(&s->env, "EKS cluster %s: looking whether it was begun", step_name(s));
-        rc = ist_sleep_ms(&s->env, 1000);
+        rc = ist_sleep_ms(&s->env, ist_poll_ms(&s->env, 1000));
         if (rc != IST_OK)
             return ist_fail(err, rc, step_name(s), "%s", ist_code_name(rc));
     }
@@ -46,7 +48,7 @@ static int32_t post_cluster(struct step *s, const json_t *body, int earlier, ist
     }
     ist_log(&s->env, IST_LOG_WARN, "%s: no clear answer (%s): looking whether it was begun", failed.where,
             failed.text);
-    rc = settle(s, err);
+    rc = settle(s, step_find_cluster, err);
     if (rc == IST_OK && s->cluster == NULL) {
         if (err != NULL)
             *err = failed;
@@ -166,7 +168,8 @@ static int32_t resize(struct step *s, ist_error *err)
 {
     char *encoded = ist_url_encode(ist_json_str_or(s->cluster, "id", ""), 0);
     char *path = ist_printf("/v3/clusters/%s/", encoded);
-    json_t *body = json_pack("{s:I}", "worker_count", (json_int_t)ist_json_int(s->inputs, "worker_count", 2));
+    json_t *body = json_pack("{s:I}", "worker_count",
+                             (json_int_t)ist_json_int(s->inputs, "worker_count", DESIRED_WORKERS));
     json_t *answer = NULL;
     const int32_t rc = ccp_call(&s->ccp, "PATCH", path, body, &answer, err);
     json_decref(answer);
@@ -203,7 +206,7 @@ static int32_t apply_cluster(struct step *s, ist_error *err)
 {
     int32_t rc = step_find_cluster(s, err);
     if (rc == IST_OK && s->cluster == NULL && step_is_unsettled(s))
-        rc = settle(s, err);
+        rc = settle(s, step_find_cluster, err);
     if (rc == IST_OK)
         rc = s->cluster == NULL ? create(s, err) : act(s, err);
     if (rc != IST_OK)
@@ -248,11 +251,11 @@ static int32_t destroy_cluster(struct step *s, ist_error *err)
     if (json_object_get(s->recorded, CLUSTER) == NULL)
         return IST_OK;
     if (found == NULL && name != NULL) { // begun, and whether it came to be was never learnt
-        rc = settle(s, err);
+        rc = settle(s, step_find_recorded, err);
         const char *late = ist_json_str(s->cluster, "id");
         found = rc == IST_OK && late != NULL ? ist_strdup(late) : NULL;
     } else if (found != NULL) {
-        rc = step_find_cluster(s, err);
+        rc = step_find_recorded(s, err);
     }
     if (rc == IST_OK && found != NULL)
         rc = delete_cluster(s, found, err);

@@ -6,8 +6,8 @@
 #include <regex.h>
 #include <string.h>
 
-#define POLL_FIRST_MS 400
-#define POLL_MAX_MS   10000
+#define POLL_FIRST_MS 2000
+#define POLL_MAX_MS   15000
 #define SHOWS_MS      60000 // so soon a cluster that is to be deleted says so
 
 static int has_text(const json_t *object, const char *key, const char *text)
@@ -223,8 +223,17 @@ int32_t ccp_kubeconfig(struct ccp *ccp, const char *name, char **kubeconfig, ist
 
 int ccp_is_passing(const char *status)
 {
+    static const char *const ends[] = {"ING", "IN_PROGRESS"};
+    static const char *const settled[] = {"WARNING", "MISSING"}; // that end so, and pass by nobody's doing
     const size_t len = strlen(status);
-    return len > 3 && strcmp(status + len - 3, "ING") == 0;
+    int passing = 0;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        const size_t n = strlen(ends[i]);
+        passing = passing || (len > n && strcmp(status + len - n, ends[i]) == 0);
+    }
+    for (size_t i = 0; i < sizeof(settled) / sizeof(settled[0]); i++)
+        passing = passing && strcmp(status, settled[i]) != 0;
+    return passing;
 }
 
 static char *path_of(const char *id)
@@ -274,7 +283,7 @@ int32_t ccp_wait_ready(struct ccp *ccp, const char *id, const char *name, int64_
 {
     char *path = path_of(id);
     json_t *last = NULL;
-    int64_t pause = POLL_FIRST_MS;
+    int64_t pause = ist_poll_ms(&ccp->env, POLL_FIRST_MS);
     const int64_t until = ist_now_ms(&ccp->env) + timeout_ms;
     int32_t rc = IST_AGAIN;
     while (rc == IST_AGAIN)
@@ -300,7 +309,7 @@ int32_t ccp_wait_gone(struct ccp *ccp, const char *id, const char *name, int64_t
 {
     char *path = path_of(id);
     json_t *last = NULL;
-    int64_t pause = POLL_FIRST_MS;
+    int64_t pause = ist_poll_ms(&ccp->env, POLL_FIRST_MS);
     const int64_t from = ist_now_ms(&ccp->env);
     ist_error failed = {0};
     int32_t rc = IST_AGAIN;

@@ -5,6 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *desired_type(const json_t *inputs)
+{
+    const char *given = ist_json_str_or(inputs, "instance_type", "");
+    return *given != '\0' ? given : DESIRED_TYPE;
+}
+
 json_t *desired_body(const json_t *inputs, const char *region, const char *provider, const char *role_arn,
                      const char *ami)
 {
@@ -13,8 +19,8 @@ json_t *desired_body(const json_t *inputs, const char *region, const char *provi
     json_t *body =
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:{s:O?, s:O?, s:O?}}", "name",
                   ist_json_str_or(inputs, "name", ""), "type", "eks", "region", region, "provider", provider,
-                  "access_role_arn", role_arn, "instance_type", ist_json_str_or(inputs, "instance_type", ""),
-                  "worker_count", (json_int_t)ist_json_int(inputs, "worker_count", 2), "vpc_sizing", "subnet",
+                  "access_role_arn", role_arn, "instance_type", desired_type(inputs), "worker_count",
+                  (json_int_t)ist_json_int(inputs, "worker_count", DESIRED_WORKERS), "vpc_sizing", "subnet",
                   json_object_get(subnet, "cidr"), "public_subnets", json_object_get(subnet, "publicCidrs"),
                   "private_subnets", json_object_get(subnet, "privateCidrs"));
     json_object_set_new(body, "ssh_keys", keys != NULL ? json_incref(keys) : json_array());

@@ -6,6 +6,11 @@
 
 #include <isthmus/aws.h>
 
+// Of a cluster that is ordered, where the inputs say nothing. To one that is there, saying nothing is no wish.
+#define DESIRED_TYPE    "t2.large"
+#define DESIRED_WORKERS 2
+
+const char *desired_type(const json_t *inputs); // EC2 instance type of the nodes of a new cluster; borrowed
 // The body of the creating call. ami may be NULL: the platform's own. New reference.
 json_t *desired_body(const json_t *inputs, const char *region, const char *provider, const char *role_arn,
                      const char *ami);

@@ -16,9 +16,8 @@ static void plan_fields(const struct step *s, const char *role_arn)
 
 static int32_t check_type(const struct step *s, ist_aws *aws, ist_error *err)
 {
-    json_t *types = json_pack("[s*]", step_input(s, "instance_type"));
-    const int32_t rc =
-        json_array_size(types) > 0 ? ist_aws_check_instance_types(aws, types, "instance_type", err) : IST_OK;
+    json_t *types = json_pack("[s]", desired_type(s->inputs));
+    const int32_t rc = ist_aws_check_instance_types(aws, types, "instance_type", err);
     json_decref(types);
     return rc;
 }

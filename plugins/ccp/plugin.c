@@ -1,4 +1,5 @@
 // ccp: an EKS cluster by way of the Cisco Container Platform, and the kubeconfigs of its tenant clusters.
+#include "desired.h"
 #include "operations.h"
 
 #include <isthmus/check.h>
@@ -40,9 +41,10 @@ static const ist_field inputs[] = {
        "Name of the IAM role that may use the cluster, or a part of its ARN that no other has."),
     IN("aws_role_arn", "string", NULL, IST_FORCES_REPLACE,
        "ARN of that role, for people who may not list the account's roles."),
-    IN("ssh_keys", "list(string)", "[]", IST_FORCES_REPLACE, "EC2 key pairs of the nodes."),
-    IN("instance_type", "string", "t2.large", IST_FORCES_REPLACE, "EC2 instance type of the nodes."),
-    IN("worker_count", "int", "2", 0, "How many nodes."),
+    IN("ssh_keys", "list(string)", NULL, IST_FORCES_REPLACE, "EC2 key pairs of the nodes; without it none."),
+    IN("instance_type", "string", NULL, IST_FORCES_REPLACE,
+       "EC2 instance type of the nodes; without it " DESIRED_TYPE ", or what a cluster has that is there."),
+    IN("worker_count", "int", NULL, 0, "How many nodes; without it 2, or as many as there are."),
     IN("ami", "string", NULL, IST_FORCES_REPLACE,
        "Image of the nodes; without it, the newest of Amazon's for EKS."),
     IN("timeout", "duration", "40m", 0, "How long the platform may take to make or delete the cluster."),

@@ -69,11 +69,10 @@ static int32_t find_region(struct step *s, ist_error *err)
     return rc;
 }
 
-int32_t step_find_cluster(struct step *s, ist_error *err)
+static int32_t find(struct step *s, const char *id, const char *name, ist_error *err)
 {
     json_t *found = NULL;
-    const int32_t rc =
-        ccp_find(&s->ccp, ist_json_str(step_record(s), "id"), step_name(s), "eks", &found, err);
+    const int32_t rc = ccp_find(&s->ccp, id, name, "eks", &found, err);
     if (rc != IST_OK && rc != IST_ERR_NOT_FOUND)
         return rc;
     json_decref(s->cluster);
@@ -81,6 +80,17 @@ int32_t step_find_cluster(struct step *s, ist_error *err)
     if (found != NULL && ist_json_str(found, "kubeconfig") != NULL)
         ccp_hide_kubeconfig(&s->env, ist_json_str(found, "kubeconfig"));
     return IST_OK;
+}
+
+int32_t step_find_cluster(struct step *s, ist_error *err)
+{
+    return find(s, ist_json_str(step_record(s), "id"), step_name(s), err);
+}
+
+int32_t step_find_recorded(struct step *s, ist_error *err)
+{
+    const char *id = ist_json_str(step_record(s), "id");
+    return find(s, id, id == NULL ? ist_json_str(step_record(s), "name") : NULL, err);
 }
 
 int32_t step_begin(struct step *s, const ist_host *host, ist_call *call, ist_error *err)

@@ -35,6 +35,9 @@ int32_t step_open_aws(const struct step *s, ist_aws **aws, ist_error *err);
 int32_t step_find_role(const struct step *s, ist_aws *aws, char **arn, ist_error *err);
 // Looks for the cluster: s->cluster is NULL when there is none.
 int32_t step_find_cluster(struct step *s, ist_error *err);
+// The same for what the journal holds, whatever the inputs say by now: by its id, or by the name of a creation whose
+// outcome was never learnt. Another cluster that has its name meanwhile is not taken for it.
+int32_t step_find_recorded(struct step *s, ist_error *err);
 // The kubeconfigs of the clusters on premises. quiet: one that is not there is left out.
 int32_t step_find_on_prem(struct step *s, int quiet, ist_error *err);
 void step_on_prem_outputs(const struct step *s);

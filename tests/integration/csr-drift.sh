@@ -80,10 +80,9 @@ ok "tags that others add are theirs" extra
 aws_ec2 delete-tags --resources "$(output instance_id)" "$GROUP" --tags Key=cost >/dev/null
 
 # ---- the instance ----
-state_is() { aws ec2 wait "instance-$1" --instance-ids "$(output instance_id)"; }
-halt() { aws_ec2 stop-instances --instance-ids "$(output instance_id)" && state_is stopped; }
-start() { aws_ec2 start-instances --instance-ids "$(output instance_id)" && state_is running; }
-kill_it() { aws_ec2 terminate-instances --instance-ids "$(output instance_id)" && state_is terminated; }
+halt() { aws_ec2 stop-instances --instance-ids "$(output instance_id)" && becomes stopped "$(output instance_id)"; }
+start() { aws_ec2 start-instances --instance-ids "$(output instance_id)" && becomes running "$(output instance_id)"; }
+kill_it() { aws_ec2 terminate-instances --instance-ids "$(output instance_id)" && becomes terminated "$(output instance_id)"; }
 resize() { halt && aws_ec2 modify-instance-attribute --instance-id "$(output instance_id)" --instance-type Value=t3.medium && start; }
 drift 1 "another size" "Router.InstanceType" resize
 data() { halt && aws_ec2 modify-instance-attribute --instance-id "$(output instance_id)" --attribute userData --value "$(printf 'hostname other' | base64)" && start; }

@@ -19,11 +19,17 @@ status_is() { [ "$(cfn describe-stacks --stack-name aws-csr --query 'Stacks[0].S
 calls() { lab log --output jsonl | grep -c "\"action\": *\"$1\""; }
 with() { cp "$TMP/plain.yaml" "$TMP/in.yaml" && printf '%s\n' "$@" >>"$TMP/in.yaml"; } # further inputs
 fault() { lab faults add service=aws "$@" >/dev/null; }
+has() { # has NUMBER TEXT ACTION [KEY=VALUE...]: so often the answer holds it
+    [ "$(ec2 "${@:3}" | grep -oF "$2" | wc -l)" = "$1" ] && return 0
+    cat "$TMP/answer"
+    return 1
+}
 one_of_each() {
-    [ "$(aws ec2 describe-instances --filters Name=instance-state-name,Values=pending,running,stopping,stopped --query 'length(Reservations[])' --output text)" = 1 ] &&
-        [ "$(aws ec2 describe-addresses --query 'length(Addresses)' --output text)" = 1 ] &&
-        [ "$(aws ec2 describe-network-interfaces --query "length(NetworkInterfaces[?starts_with(Description,'DMVPN router')])" --output text)" = 2 ] &&
-        [ "$(aws ec2 describe-security-groups --filters Name=description,Values='DMVPN router' --query 'length(SecurityGroups)' --output text)" = 1 ]
+    has 1 '<instanceState>' DescribeInstances Filter.1.Name=instance-state-name Filter.1.Value.1=pending Filter.1.Value.2=running \
+        Filter.1.Value.3=stopping Filter.1.Value.4=stopped &&
+        has 1 '<allocationId>' DescribeAddresses &&
+        has 2 '<description>DMVPN router, ' DescribeNetworkInterfaces &&
+        has 1 '<groupDescription>DMVPN router<' DescribeSecurityGroups
 }
 
 # ---- the image ----
@@ -129,6 +135,9 @@ surprise() { # surprise MESSAGE CHANGES: refused, the change set is gone, nothin
         [ "$(calls CloudFormation:ExecuteChangeSet)" = "$executed" ]
 }
 ok "a change set that would remove something is deleted" surprise "Inside: the change set would Remove it" "$(change Modify Group False)$(change Remove Inside '')"
+fault effect=status status=400 code=LimitExceeded action=ExecuteChangeSet times=1
+unexecuted() { fails apply && told LimitExceeded && left_over; }
+ok "so is one that cannot be executed" unexecuted
 ok "so is one that would replace what is only changed" surprise "Group: the change set would Modify it by a replacement" "$(change Modify Group True)"
 ok "and one that would do less" surprise "Group: the plan is to Modify it, and the change set would not" ""
 lab faults clear >/dev/null
@@ -154,6 +163,9 @@ csr apply >"$TMP/out" 2>&1
 ssh-keygen -y -f "$ISTHMUS_ROUTER_KEY" >"$TMP/other.pub"
 ok "there is another key pair" aws ec2 import-key-pair --key-name other-key --public-key-material "fileb://$TMP/other.pub"
 WAS="$(output id | grep eni) $(output nbma_address)" OLD=$(output instance_id)
+image() { aws ec2 describe-instances --instance-ids "$(output instance_id)" --query 'Reservations[0].Instances[0].ImageId' --output text; }
+IMAGE=$(image)
+with 'image: Cisco-C8K-*' # of which a new router would be made
 sed -i 's/^ssh_key: .*/ssh_key: other-key/' "$TMP/in.yaml"
 ok "another key pair" csr plan
 ok "replaces the instance" shows '"action": "replace"'
@@ -161,10 +173,12 @@ ok "and says so" shows "its instance is replaced, interfaces and address stay"
 ok "apply makes it" csr apply
 stayed() { [ "$(output id | grep eni) $(output nbma_address)" = "$WAS" ] && [ "$(output instance_id)" != "$OLD" ]; }
 ok "they stayed" stayed
+same_image() { [ "$(image)" = "$IMAGE" ]; }
+ok "and so did its image: another was not in the plan" same_image
 ok "one of each" one_of_each
 ok "the plan is empty" changes 0
 ok "and the router works" csr verify
-cp "$TMP/in.yaml" "$TMP/plain.yaml"
+grep -v '^image: ' "$TMP/in.yaml" >"$TMP/plain.yaml"
 
 # ---- what cannot be had costs nothing that works ----
 instance() { [ "$(output instance_id)" = "$OLD" ] && csr verify; }
@@ -184,12 +198,32 @@ ok "apply makes it" csr apply
 ok "one of each" one_of_each
 ok "the plan is empty" changes 0
 with 'private_address: 10.0.109.13'
-ok "both interfaces at once" csr apply
+fault effect=status code=OptInRequired 'action=CloudFormation/EC2:RunInstances' times=1
+ok "an image to which nobody is subscribed any more: where to do that" optin
+ok "both interfaces at once, after that" csr apply
 ok "one of each" one_of_each
 ok "the plan is empty" changes 0
 ok "and the router works" csr verify
 with
 csr apply >"$TMP/out" 2>&1
+
+# ---- what somebody else puts into the stack ----
+cfn get-template --stack-name aws-csr --query TemplateBody --output json >"$TMP/template"
+sed -i "0,/\"Resources\": *{/s//&\"Extra\": {\"Type\": \"AWS::EC2::SecurityGroup\", \"Properties\": {\"GroupDescription\": \"theirs\", \"VpcId\": \"$VPC\"}},/" "$TMP/template"
+theirs() { cfn update-stack --stack-name aws-csr --template-body "file://$TMP/template" && eventually status_is UPDATE_COMPLETE; }
+ok "a group more" theirs
+MARK=$(cfn describe-stacks --stack-name aws-csr --query "Stacks[0].Tags[?Key=='isthmus-token']|[0].Value")
+fault effect=answer 'action=^CloudFormation:DescribeStacks$' times=2 "body=<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackId>aws-csr</StackId><StackName>aws-csr</StackName><StackStatus>UPDATE_IN_PROGRESS</StackStatus><Tags><member><Key>isthmus-token</Key><Value>$MARK</Value></member></Tags></member></Stacks></DescribeStacksResult></DescribeStacksResponse>"
+touched() { fails apply && told 'somebody else changed the stack; it is UPDATE_COMPLETE now' && has 1 '<groupDescription>theirs<' DescribeSecurityGroups; }
+ok "while they are at it apply waits, and does nothing then that nobody saw" touched
+lab faults clear >/dev/null
+ok "the plan" csr plan
+ok "is one field" [ "$(fields)" = 1 ]
+ok "which is named" shows Extra.Type
+ok "apply takes it out" csr apply
+ok "and nothing else" has 0 '<groupDescription>theirs<' DescribeSecurityGroups
+ok "one of each" one_of_each
+ok "the plan is empty" changes 0
 
 # ---- a stack cannot be renamed ----
 OLD=$(output instance_id)
@@ -219,12 +253,12 @@ lost() { # lost ACTION command...: what the command did is mended in one go, tho
 }
 id() { output instance_id; }
 resize() { # by hand
-    aws ec2 stop-instances --instance-ids "$(id)" && aws ec2 wait instance-stopped --instance-ids "$(id)" &&
+    aws ec2 stop-instances --instance-ids "$(id)" && becomes stopped "$(id)" &&
         aws ec2 modify-instance-attribute --instance-id "$(id)" --instance-type Value=c5.large && aws ec2 start-instances --instance-ids "$(id)" &&
-        aws ec2 wait instance-running --instance-ids "$(id)"
+        becomes running "$(id)"
 }
 aws_untag() { with 'tags: {a: b}' && csr apply && aws ec2 delete-tags --resources "$(id)" --tags Key=a; }
-lost StartInstances eval 'aws ec2 stop-instances --instance-ids "$(id)" && aws ec2 wait instance-stopped --instance-ids "$(id)"'
+lost StartInstances eval 'aws ec2 stop-instances --instance-ids "$(id)" && becomes stopped "$(id)"'
 lost AuthorizeSecurityGroupIngress aws ec2 revoke-security-group-ingress --group-id "$GROUP" --ip-permissions 'IpProtocol=50,IpRanges=[{CidrIp=0.0.0.0/0}]'
 lost RevokeSecurityGroupIngress aws ec2 authorize-security-group-ingress --group-id "$GROUP" --ip-permissions 'IpProtocol=47,IpRanges=[{CidrIp=0.0.0.0/0}]'
 lost AuthorizeSecurityGroupEgress aws ec2 revoke-security-group-egress --group-id "$GROUP" --ip-permissions 'IpProtocol=-1,IpRanges=[{CidrIp=0.0.0.0/0}]'
@@ -246,6 +280,16 @@ lose_address() {
         aws ec2 release-address --allocation-id "$(aws ec2 describe-addresses --query 'Addresses[0].AllocationId' --output text)"
 }
 ok "the Elastic IP is released" lose_address
+fault effect=status code=AddressLimitExceeded 'action=CloudFormation/EC2:AllocateAddress' times=1
+no_address() { fails apply && told 'Address (AWS::EC2::EIP): AddressLimitExceeded'; }
+ok "and there is no other" no_address
+ok "the stack is UPDATE_ROLLBACK_COMPLETE" status_is UPDATE_ROLLBACK_COMPLETE
+ok "plan is not held up by a router that has no address" csr plan
+ok "and names what is missing" shows Association.NetworkInterfaceId
+ok "apply makes it" csr apply
+ok "one of each" one_of_each
+ok "the plan is empty" changes 0
+ok "the Elastic IP is released" lose_address
 fault effect=status code=InternalError 'action=CloudFormation/EC2:AssociateAddress' times=1
 fault effect=status code=InternalError 'action=CloudFormation/EC2:ReleaseAddress' times=1
 first_failed() { fails apply && told "Association (AWS::EC2::EIPAssociation)"; }
@@ -255,7 +299,8 @@ ok "the stack is UPDATE_ROLLBACK_FAILED" status_is UPDATE_ROLLBACK_FAILED
 ok "plan says so" csr plan
 ok "and what is done about it" shows "it is UPDATE_ROLLBACK_FAILED: its rollback is continued"
 fault effect=status code=InternalError 'action=CloudFormation/EC2:ReleaseAddress' times=1
-again_failed() { fails apply && told 'Address (AWS::EC2::EIP)' && told 'mend what it names and apply again, or `destroy`'; }
+SKIP='cloudformation continue-update-rollback --stack-name aws-csr --resources-to-skip Address'
+again_failed() { fails apply && told 'Address (AWS::EC2::EIP)' && told 'mend what it names and apply again' && told "\`aws $SKIP\`" && told '`destroy`, which removes'; }
 ok "which may fail too: what failed, and what else can be done" again_failed
 lab faults clear >/dev/null
 fault effect=cut-after action=ContinueUpdateRollback times=1
@@ -264,6 +309,19 @@ lab faults clear >/dev/null
 ok "one of each" one_of_each
 ok "the plan is empty" changes 0
 ok "and the router works" csr verify
+
+ok "the Elastic IP is released once more" lose_address
+fault effect=status code=InternalError 'action=CloudFormation/EC2:AssociateAddress' times=1
+fault effect=status code=InternalError 'action=CloudFormation/EC2:ReleaseAddress' times=1
+ok "apply fails as before" fails apply
+lab faults clear >/dev/null
+# shellcheck disable=SC2086 # words
+skipped() { aws $SKIP && eventually status_is UPDATE_ROLLBACK_COMPLETE; }
+ok "what cannot be taken back is left out by the command that was named" skipped
+aws ec2 release-address --allocation-id "$(aws ec2 describe-addresses --query 'Addresses[?AssociationId==null]|[0].AllocationId' --output text)" # nobody's now
+ok "apply mends it" csr apply
+ok "one of each" one_of_each
+ok "the plan is empty" changes 0
 
 # ---- deletions that are refused, or fail ----
 protect() { aws cloudformation update-termination-protection "--$1" --stack-name aws-csr >/dev/null; }
@@ -292,14 +350,26 @@ fault effect=answer status=400 action=DeleteStack times=1 'body=<ErrorResponse><
 asked=$(calls CloudFormation:DeleteStack)
 ok "a stack that somebody changes: destroy waits until it is done, and goes on" csr destroy
 ok "by asking a second time" [ $(($(calls CloudFormation:DeleteStack) - asked)) = 2 ]
-none() { [ "$(aws ec2 describe-addresses --query 'length(Addresses)' --output text)" = 0 ] && ! cfn describe-stacks --stack-name aws-csr; }
+gone() { ! query cloudformation DescribeStacks StackName=aws-csr; }
+none() { has 0 '<allocationId>' DescribeAddresses && gone; }
 ok "and nothing is left" none
 lab faults clear >/dev/null
 
 # ---- a creation that could not even be rolled back, and one that was never begun ----
 fault effect=status code=InternalError 'action=CloudFormation/EC2:AssociateAddress' times=1
 fault effect=status code=InternalError 'action=CloudFormation/EC2:ReleaseAddress' times=1
-ok "a creation fails" fails apply
+event() { printf '<member><StackName>aws-csr</StackName><EventId>%s</EventId><LogicalResourceId>%s</LogicalResourceId><ResourceType>AWS::%s</ResourceType><ResourceStatus>%s</ResourceStatus><ResourceStatusReason>%s</ResourceStatusReason></member>' "$@"; }
+EVENTS=$(event 9 aws-csr CloudFormation::Stack ROLLBACK_IN_PROGRESS 'The following resource(s) failed to create: [Inside, Outside, Address].'
+    event 8 Router EC2::Instance CREATE_FAILED 'Resource creation cancelled'
+    event 7 Address EC2::EIP CREATE_FAILED 'The maximum number of addresses has been reached.'
+    event 6 Inside EC2::NetworkInterface CREATE_FAILED 'Resource creation cancelled'
+    event 5 Outside EC2::NetworkInterface CREATE_FAILED 'a spot that was cancelled: the address is in use'
+    event 4 Group EC2::SecurityGroup CREATE_COMPLETE ''
+    event 3 aws-csr CloudFormation::Stack CREATE_IN_PROGRESS 'User Initiated'
+    event 2 Group EC2::SecurityGroup CREATE_FAILED 'long ago')
+fault effect=answer action=DescribeStackEvents times=1000 "body=<DescribeStackEventsResponse><DescribeStackEventsResult><StackEvents>$EVENTS</StackEvents></DescribeStackEventsResult></DescribeStackEventsResponse>"
+several() { fails apply && told 'Outside (AWS::EC2::NetworkInterface): a spot that was cancelled: the address is in use'; }
+ok "a creation of which several resources fail: the first is named" several
 lab faults clear >/dev/null
 ok "the stack is ROLLBACK_FAILED" status_is ROLLBACK_FAILED
 ok "plan says so" csr plan
@@ -307,7 +377,10 @@ ok "and makes it anew" shows "it is ROLLBACK_FAILED"
 ok "apply does" csr apply
 ok "one of each" one_of_each
 ok "the plan is empty" changes 0
-ok "destroy" csr destroy
+fault effect=cut-before action=DeleteStack times=1
+ok "destroy, though its request never arrives" csr destroy
+ok "and nothing is left" none
+lab faults clear >/dev/null
 fault effect=status status=400 code=LimitExceeded action=ExecuteChangeSet
 ok "nothing can be executed" fails apply
 lab faults clear >/dev/null
@@ -326,7 +399,7 @@ TABLE=$(aws ec2 create-route-table --vpc-id "$VPC" --query RouteTable.RouteTable
 } >"$TMP/conf/p.yaml"
 isthmus() { XDG_STATE_HOME=$TMP/xdg timeout 120 "$ISTHMUS" -C "$TMP/conf" "$@"; }
 ok "router and routes" isthmus apply p --yes
-ok "the router's stack is deleted by hand" eval 'cfn delete-stack --stack-name aws-csr && cfn wait stack-delete-complete --stack-name aws-csr'
+ok "the router's stack is deleted by hand" eval 'cfn delete-stack --stack-name aws-csr && eventually gone'
 ok "one apply makes both anew" eval 'isthmus apply p --yes >"$TMP/told" 2>&1'
 ok "saying why" grep -q "what it led to is gone" "$TMP/told"
 ok "the plan is empty" isthmus plan p --detailed-exitcode

@@ -3,6 +3,7 @@
 #   make_vpc                the walk-through's subnets; inputs in $TMP/in.yaml
 #   csr OP [OPTIONS]        one operation, its JSON in $TMP/OP.json, the record kept in $TMP/rec.json
 #   router COMMAND...       one exec command on the launched router, by ssh
+#   becomes STATE ID        waits until an instance is running, stopped ...
 #   typed LINE...           lines typed into a session with it
 
 make_vpc() {
@@ -65,6 +66,9 @@ check_is() { # check_is RESULT NAME [EVIDENCE]
     cat "$TMP/verify.json"
     return 1
 }
+# The waiters of the aws command look every 15 or 30 seconds, which is too seldom for a lab.
+instance_is() { ec2 DescribeInstances "InstanceId.1=$2" | grep -q "<name>$1</name>"; } # instance_is STATE ID
+becomes() { within 300 instance_is "$@"; }
 address() { tr -d ' ",' <"$TMP/rec.json" | sed -n 's/^nbma_address://p' | head -1; }
 ssh_router() {
     timeout 30 ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \

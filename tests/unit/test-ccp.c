@@ -21,9 +21,12 @@ struct world {
     json_t *clusters;    // array
     int polls_to_ready;  // so many looks say CREATING
     const char *settled; // READY
-    int v2_only;         // no version 3 login; 2: and version 2's answers with a header
-    int sessions;        // logins so far; the token is "session-N"
-    int expire_at_poll;  // the session ends at this look; 0: never
+    int v2_only;     // no version 3 login; 2: and version 2's answers with a header; 3: nor that of version 2
+    int logins_down; // so many logins are answered with 500
+    int then_down;   // so many after the session has ended
+    const char *making; // the status before `settled`
+    int sessions;       // logins so far; the token is "session-N"
+    int expire_at_poll; // the session ends at this look; 0: never
     int polls;
     struct cancel *cancel; // at the second look
     int lose_create;       // 1: after acting, 2: before
@@ -48,7 +51,12 @@ static void say(struct httpd_reply *reply, json_t *body)
 static void play_login(struct world *w, const struct httpd_request *rq, struct httpd_reply *reply, int v3)
 {
     static char header[128];
-    if (v3 && w->v2_only) {
+    if (w->logins_down > 0) {
+        w->logins_down--;
+        reply->status = 500;
+        return;
+    }
+    if ((v3 && w->v2_only) || w->v2_only == 3) {
         reply->status = 404;
         return;
     }
@@ -94,7 +102,7 @@ static void play_create(struct world *w, const struct httpd_request *rq, struct 
     char id[32];
     snprintf(id, sizeof(id), "cluster-%d", w->posts);
     json_object_set_new(cluster, "id", json_string(id));
-    json_object_set_new(cluster, "status", json_string("CREATING"));
+    json_object_set_new(cluster, "status", json_string(w->making));
     json_array_append(w->clusters, cluster);
     json_decref(w->last_post);
     w->last_post = body;
@@ -139,6 +147,7 @@ static void play_one(struct world *w, const struct httpd_request *rq, struct htt
             cancel_now(w->cancel);
         if (w->polls == w->expire_at_poll) {
             w->sessions++; // the one that the client has is good no more
+            w->logins_down = w->then_down;
             reply->status = 401;
             return;
         }
@@ -211,6 +220,8 @@ static int setup(void **state)
     struct fixture *f = calloc(1, sizeof(*f));
     f->world.clusters = json_array();
     f->world.settled = "READY";
+    f->world.making = "CREATING";
+    setenv("ISTHMUS_POLL_MS", "20", 1);
     f->world.polls_to_ready = 1;
     f->server = httpd_start(handler, &f->world, 0);
     setenv("AWS_ENDPOINT_URL", httpd_url(f->server), 1);
@@ -296,6 +307,31 @@ static void a_platform_of_version_2_is_logged_in_to(void **state)
     assert_int_equal(fakehost_converge(f->host), IST_OK);
     f->world.v2_only = 2;
     assert_int_equal(fakehost_changes(f->host), 0);
+}
+
+static void a_login_that_fails_while_waiting_is_tried_again(void **state)
+{
+    struct fixture *f = *state;
+    f->world.making = "CREATE_IN_PROGRESS";
+    f->world.polls_to_ready = 3;
+    f->world.expire_at_poll = 2;
+    assert_int_equal(fakehost_run(f->host, IST_OP_OBSERVE), IST_OK);
+    f->world.logins_down = 2; // of both versions
+    assert_int_equal(fakehost_run(f->host, IST_OP_OBSERVE), IST_ERR_NETWORK);
+    assert_string_equal(error_text(f), "the login answered with status 500");
+    f->world.logins_down = 0;
+    f->world.then_down = 2;
+    assert_int_equal(fakehost_converge(f->host), IST_OK);
+    assert_int_equal(f->world.posts, 1);
+}
+
+static void what_is_no_platform_is_not_said_to_refuse_the_user(void **state)
+{
+    struct fixture *f = *state;
+    f->world.v2_only = 3;
+    assert_int_equal(fakehost_run(f->host, IST_OP_OBSERVE), IST_ERR_REMOTE);
+    assert_non_null(strstr(error_text(f), "status 404"));
+    assert_non_null(strstr(f->host->solo->report.error.hint, "a container platform?"));
 }
 
 static void a_certificate_is_verified_against_what_was_named(void **state)
@@ -493,15 +529,18 @@ static void cancel_while_creating_leaves_what_a_resume_finds(void **state)
 static void a_settled_state_that_is_not_ready_is_told_as_it_came(void **state)
 {
     struct fixture *f = *state;
-    f->world.settled = "QUOTA_EXCEEDED";
+    f->world.settled = "WARNING"; // ends as what passes does
     assert_int_equal(fakehost_converge(f->host), IST_ERR_REMOTE);
+    assert_non_null(strstr(error_text(f), "reports the cluster as WARNING"));
+    f->world.settled = "QUOTA_EXCEEDED";
+    assert_int_equal(fakehost_run(f->host, IST_OP_APPLY), IST_ERR_REMOTE);
     assert_non_null(strstr(error_text(f), "QUOTA_EXCEEDED"));
     assert_non_null(strstr(f->host->solo->report.error.hint, "orders it anew"));
     assert_int_equal(fakehost_changes(f->host), 1);
     assert_string_equal(change(f, 0, "action"), "replace");
     f->world.settled = "READY";
     assert_int_equal(fakehost_run(f->host, IST_OP_APPLY), IST_OK);
-    assert_int_equal(f->world.deletes, 1);
+    assert_int_equal(f->world.deletes, 2);
     assert_int_equal(json_array_size(f->world.clusters), 1);
 }
 
@@ -532,10 +571,43 @@ static void a_cluster_that_agrees_is_adopted_and_never_destroyed(void **state)
     assert_int_equal(f->world.posts + f->world.deletes + f->world.patches, 0);
 }
 
+static void what_the_inputs_do_not_say_is_no_difference(void **state)
+{
+    struct fixture *f = *state;
+    add_foreign(f, 7);
+    json_t *theirs = json_array_get(f->world.clusters, 0);
+    json_object_set_new(theirs, "instance_type", json_string("t2.small"));
+    json_object_del(f->host->inputs, "instance_type");
+    json_object_del(f->host->inputs, "ssh_keys");
+    assert_int_equal(fakehost_changes(f->host), 0);
+    set_input(f, "instance_type", json_string("m5.large"));
+    assert_int_equal(fakehost_run(f->host, IST_OP_PLAN), IST_ERR_CONFLICT);
+    assert_non_null(strstr(error_text(f), "instance_type is \"t2.small\" and should be \"m5.large\""));
+}
+
+static void another_cluster_of_the_name_outlives_a_destroy(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(fakehost_converge(f->host), IST_OK);
+    json_array_clear(f->world.clusters); // somebody deleted ours, and made one of its name
+    add_foreign(f, 2);
+    assert_int_equal(fakehost_run(f->host, IST_OP_DESTROY), IST_OK);
+    assert_true(fakehost_hides(f->host, "goes without a look for its load balancers"));
+    assert_int_equal(json_array_size(f->world.clusters), 1);
+    // One that may have been begun goes by the name it was begun with, not by that of today's inputs.
+    json_object_set_new(f->host->solo->recorded, "cluster", json_pack("{s:s}", "status", "intent"));
+    forget_outcome(f);
+    json_object_set_new(json_array_get(f->world.clusters, 0), "name", json_string("other"));
+    set_input(f, "name", json_string("other"));
+    assert_int_equal(fakehost_run(f->host, IST_OP_DESTROY), IST_OK);
+    assert_int_equal(json_array_size(f->world.clusters), 1);
+}
+
 static void a_cluster_that_differs_is_refused_with_the_differences(void **state)
 {
     struct fixture *f = *state;
     add_foreign(f, 7);
+    set_input(f, "worker_count", json_integer(2));
     assert_int_equal(fakehost_changes(f->host), -1);
     assert_int_equal(f->host->solo->report.code, IST_ERR_CONFLICT);
     assert_non_null(strstr(error_text(f), "worker_count is 7 and should be 2"));
@@ -716,6 +788,8 @@ int main(void)
         CASE(a_session_that_ends_while_waiting_is_renewed),
         CASE(a_cookie_that_ends_while_waiting_is_renewed),
         CASE(a_platform_of_version_2_is_logged_in_to),
+        CASE(a_login_that_fails_while_waiting_is_tried_again),
+        CASE(what_is_no_platform_is_not_said_to_refuse_the_user),
         CASE(a_certificate_is_verified_against_what_was_named),
         CASE(a_wrong_password_is_refused_without_telling_it),
         CASE(providers_that_fit_are_listed_when_there_are_several),
@@ -732,6 +806,8 @@ int main(void)
         CASE(a_settled_state_that_is_not_ready_is_told_as_it_came),
         CASE(a_cluster_that_breaks_after_it_was_handed_out_is_not_deleted),
         CASE(a_cluster_that_agrees_is_adopted_and_never_destroyed),
+        CASE(what_the_inputs_do_not_say_is_no_difference),
+        CASE(another_cluster_of_the_name_outlives_a_destroy),
         CASE(a_cluster_that_differs_is_refused_with_the_differences),
         CASE(a_cluster_of_another_provider_is_refused_by_its_name),
         CASE(the_number_of_workers_changes_in_place_and_networks_do_not),

@@ -24,6 +24,9 @@ IST_EXPORT const char *ist_environment(const ist_env *env, const char *name);
 
 // Waiting. All return IST_OK, IST_ERR_CANCELLED or IST_ERR_TIMEOUT (the operation's deadline).
 IST_EXPORT int32_t ist_sleep_ms(const ist_env *env, int64_t ms);
+// The first pause between two looks at what somebody else makes (CloudFormation, a container platform): usual_ms, or what
+// the environment's ISTHMUS_POLL_MS says, where that somebody is a simulator and done in no time.
+IST_EXPORT int64_t ist_poll_ms(const ist_env *env, int64_t usual_ms);
 // Waits for poll(2) events on fd, at most `ms` (-1: the deadline only); IST_AGAIN when that passed first.
 IST_EXPORT int32_t ist_wait_fd(const ist_env *env, int fd, short events, int64_t ms);
 IST_EXPORT int64_t ist_now_ms(const ist_env *env);       // monotonic

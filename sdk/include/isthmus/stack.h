@@ -41,6 +41,8 @@ IST_EXPORT const char *ist_stack_output(const json_t *stack, const char *key); /
 // *stack is a new reference.
 IST_EXPORT int32_t ist_stack_wait(const ist_env *env, ist_aws *aws, const char *name_or_id,
                                   int64_t timeout_ms, json_t **stack, ist_error *err);
+// 1: the last thing that was begun with the stack was begun by somebody else. (0 also where its events cannot be read.)
+IST_EXPORT int32_t ist_stack_is_touched(ist_aws *aws, const char *name_or_id);
 // Makes the stack, or changes it to this template. A stack of this name with another token is IST_ERR_CONFLICT.
 // A stack that never worked is removed and made anew; an update that rolled back is IST_ERR_REMOTE with the first
 // failed resource and its reason. Idempotent under one token and template. A change set that is not what `before`

@@ -155,8 +155,29 @@ static json_t *update_stack(struct aws_call *c)
     return json_pack("{sO}", "StackId", json_object_get(stack, "StackId"));
 }
 
+// What failed stays as it is, whatever that is: the stack takes it for done. False after aws_fail().
+static bool skip_resources(struct aws_call *c, json_t *stack)
+{
+    const json_t *list = aws_list(c, "ResourcesToSkip");
+    json_t *name;
+    size_t i;
+    json_array_foreach((json_t *)(uintptr_t)list, i, name)
+    {
+        json_t *record = json_object_get(json_object_get(stack, "_resources"), json_string_value(name));
+        if (!strstr(aws_text(record, "ResourceStatus"), "_FAILED")) {
+            aws_fail(c, 400, "ValidationError", "Resource [%s] cannot be skipped: it did not fail",
+                     json_string_value(name));
+            return false;
+        }
+        json_object_del(record, "_fresh");
+        json_object_set_new(record, "ResourceStatus", json_string("UPDATE_COMPLETE"));
+    }
+    return true;
+}
+
 static json_t *continue_rollback(struct aws_call *c)
 {
+    const char *token = aws_str(c, "ClientRequestToken");
     json_t *stack = call_stack(c);
     if (!stack)
         return NULL;
@@ -164,6 +185,9 @@ static json_t *continue_rollback(struct aws_call *c)
         return aws_fail(c, 400, "ValidationError",
                         "Stack:%s is in %s state and can not continue its rollback.",
                         aws_text(stack, "StackId"), aws_text(stack, "StackStatus"));
+    if (!skip_resources(c, stack))
+        return NULL;
+    json_object_set_new(stack, "_token", json_string(token ? token : ""));
     cfn_set_status(stack, "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated");
     cfn_resume(c->lab, stack);
     return json_object();

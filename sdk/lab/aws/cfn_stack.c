@@ -342,6 +342,19 @@ static void step_cleanup(struct lab *lab, json_t *stack)
     free(why);
 }
 
+// What was left out of the rollback and is not in the template of before is the stack's no more; it stays where it is.
+static void forget_skipped(json_t *stack)
+{
+    json_t *wanted = json_object_get(json_object_get(stack, "_template"), "Resources"), *record;
+    const char *logical;
+    void *next;
+    json_object_foreach_safe(json_object_get(stack, "_resources"), next, logical, record)
+    {
+        if (!json_object_get(wanted, logical))
+            json_object_del(json_object_get(stack, "_resources"), logical);
+    }
+}
+
 static void step_update_back(struct lab *lab, json_t *stack)
 {
     json_t *record = last_record(stack, true), *old, *before = json_object_get(stack, "_before");
@@ -365,6 +378,7 @@ static void step_update_back(struct lab *lab, json_t *stack)
         json_object_set(json_object_get(stack, "_resources"), aws_text(old, "LogicalResourceId"), old);
     json_array_clear(json_object_get(stack, "_obsolete"));
     json_object_update(stack, before);
+    forget_skipped(stack);
     cfn_set_status(stack, "UPDATE_ROLLBACK_COMPLETE", NULL);
 }
 

@@ -57,6 +57,7 @@ void ist_dmvpn_vm_free(ist_dmvpn_vm *c)
     if (!c)
         return;
     forget_what_was_seen(c);
+    ist_free(c->keep);
     ist_aws_free(c->aws);
     ist_free(c);
 }
@@ -80,7 +81,7 @@ static char *address_in(const ist_dmvpn_vm *c, const char *input, const char *ci
 static const char *kept_image(const ist_dmvpn_vm *c)
 {
     const char *wanted = vm_input(c, "ami"), *running = ist_json_str(c->seen, "instance.ami");
-    if (!running || !*running || strcmp(ist_dmvpn_vm_state(c), "lost") == 0)
+    if (!running || !*running || c->image_gone || strcmp(ist_dmvpn_vm_state(c), "lost") == 0)
         return NULL;
     return !wanted || strcmp(wanted, running) == 0 ? running : NULL;
 }
@@ -103,7 +104,10 @@ static int32_t read_parameter(ist_dmvpn_vm *c, const char *name, char **ami, ist
 
 static void remember_image(ist_dmvpn_vm *c, const char *id, const json_t *image)
 {
-    c->ami = ist_strdup(id);
+    char *ami = ist_strdup(id);
+    ist_free(c->ami);
+    ist_free(c->product);
+    c->ami = ami;
     c->product = ist_strdup(ist_json_str_or(ist_json_at(image, "productCodes[0]"), "productCode", ""));
 }
 
@@ -160,6 +164,7 @@ static int32_t choose_image(ist_dmvpn_vm *c, ist_error *err)
         c->user_data_base64 = ist_strdup(data);
         return IST_OK;
     }
+    kept = kept ? kept : c->keep;
     if (!kept && !given && parameter)
         rc = read_parameter(c, parameter, &read, err);
     if (rc == IST_OK)
@@ -219,6 +224,30 @@ static void name_it(ist_dmvpn_vm *c)
     c->stack = ist_strdup(begun ? begun : c->name);
 }
 
+// An instance that is to be made anew needs its image once more. Where that is gone, it gets what a first one would.
+static int32_t check_kept_image(ist_dmvpn_vm *c, ist_error *err)
+{
+    char *name = NULL;
+    ist_error failed = {0};
+    int32_t rc = find_image(c, c->ami, &name, &failed);
+    ist_free(name);
+    if (rc != IST_ERR_NOT_FOUND) {
+        if (rc != IST_OK && err)
+            *err = failed;
+        return rc;
+    }
+    ist_log(c->env, IST_LOG_WARN,
+            "the image %s of the instance that is replaced is no more: another is taken", c->ami);
+    ist_free(c->user_data_base64);
+    c->user_data_base64 = NULL;
+    c->image_gone = true;
+    rc = choose_image(c, err);
+    if (rc != IST_OK)
+        return rc;
+    fill_vm(c);
+    return ist_router_vm_compare(&c->vm, c->seen, err);
+}
+
 int32_t ist_dmvpn_vm_prepare(ist_dmvpn_vm *c, ist_error *err)
 {
     forget_what_was_seen(c);
@@ -232,7 +261,9 @@ int32_t ist_dmvpn_vm_prepare(ist_dmvpn_vm *c, ist_error *err)
     if (rc != IST_OK)
         return rc;
     fill_vm(c);
-    return ist_router_vm_compare(&c->vm, c->seen, err);
+    rc = ist_router_vm_compare(&c->vm, c->seen, err);
+    return rc == IST_OK && json_object_get(c->seen, "replaces") && !c->product ? check_kept_image(c, err)
+                                                                               : rc;
 }
 
 void ist_dmvpn_vm_recall(ist_dmvpn_vm *c, const json_t *observed)

@@ -25,7 +25,9 @@ struct ist_dmvpn_vm {
     json_t *network; // {public_address, private_address}
     const char *inside[VM_INSIDE_MAX];
     char *stack, *name, *user_data, *ami, *user_data_base64;
-    char *product; // code of the image in the AWS Marketplace, "" without one; NULL: it was not looked for
+    char *keep;      // the image with which the instance that was let go of is made anew; NULL: none
+    bool image_gone; // the one that the instance runs cannot be had any more
+    char *product;   // code of the image in the AWS Marketplace, "" without one; NULL: it was not looked for
 };
 
 const char *vm_input(const ist_dmvpn_vm *c, const char *path);        // NULL when absent or empty

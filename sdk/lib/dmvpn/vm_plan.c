@@ -22,6 +22,22 @@ int ist_dmvpn_vm_comes_fresh(const ist_dmvpn_vm *c)
            (strcmp(state, "differs") == 0 && !json_object_get(c->seen, "instance"));
 }
 
+// What was changed by hand is mended, or its address, its interface or its group is changed: that may be the way to it.
+static bool mends_way(const ist_dmvpn_vm *c)
+{
+    static const char *const pieces[] = {"Address.", "Association.", "Group.", "Outside."};
+    json_t *one;
+    size_t i;
+    bool found = strcmp(ist_dmvpn_vm_state(c), "drifted") == 0;
+    json_array_foreach(json_object_get(c->seen, "differs"), i, one)
+    {
+        const char *field = ist_json_str_or(one, "field", "");
+        for (size_t p = 0; p < sizeof pieces / sizeof *pieces; p++)
+            found = found || strncmp(field, pieces[p], strlen(pieces[p])) == 0;
+    }
+    return found;
+}
+
 // machine: the stack tells them; what of it is gone will have another value.
 void ist_dmvpn_vm_set_outputs(const ist_dmvpn_vm *c, int machine)
 {
@@ -45,9 +61,10 @@ void ist_dmvpn_vm_set_outputs(const ist_dmvpn_vm *c, int machine)
 
 int ist_dmvpn_vm_apply_would_help(const ist_dmvpn_vm *c, int64_t code)
 {
-    const bool unreachable = code == IST_ERR_NETWORK || code == IST_ERR_TIMEOUT;
+    const bool unreachable =
+        code == IST_ERR_NETWORK || code == IST_ERR_TIMEOUT || (c && !ist_dmvpn_vm_address(c));
     return c && (vm_is_unsettled(c, IST_DMVPN_CONFIG) || !vm_record(c, IST_DMVPN_CONFIG) ||
-                 (unreachable && strcmp(ist_dmvpn_vm_state(c), "drifted") == 0));
+                 (unreachable && mends_way(c)));
 }
 
 static void plan_creation(ist_dmvpn_vm *c, const char *reason)

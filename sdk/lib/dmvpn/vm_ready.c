@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define WAIT_STATE_MS (5 * 60 * 1000)
+#define STATE_POLL_MS 3000
 
 static int32_t forget(ist_dmvpn_vm *c, const char *resource, ist_error *err)
 {
@@ -123,7 +124,7 @@ static int32_t start_instance(ist_dmvpn_vm *c, ist_error *err)
         ist_progress(c->env, "instance %s: %s", id, state);
         if (rc == IST_OK && ist_now_ms(c->env) > until)
             rc = ist_fail(err, IST_ERR_TIMEOUT, id, "the instance is still %s", state);
-        if (rc == IST_OK && (rc = ist_sleep_ms(c->env, 1000)) != IST_OK)
+        if (rc == IST_OK && (rc = ist_sleep_ms(c->env, ist_poll_ms(c->env, STATE_POLL_MS))) != IST_OK)
             ist_fail(err, rc, id, "waiting for the instance was %s", ist_code_name(rc));
         if (rc == IST_OK)
             rc = ist_dmvpn_vm_prepare(c, err);
@@ -133,12 +134,31 @@ static int32_t start_instance(ist_dmvpn_vm *c, ist_error *err)
     return rc;
 }
 
+// What somebody else did to the stack meanwhile is in no plan that anybody saw, nor is what would be done about it.
+static int32_t refuse_touched(ist_dmvpn_vm *c, const char *id, ist_error *err)
+{
+    int32_t rc = ist_dmvpn_vm_prepare(c, err);
+    const char *state = rc == IST_OK ? ist_dmvpn_vm_state(c) : "";
+    if (rc != IST_OK || strcmp(state, "ready") == 0 || strcmp(state, "absent") == 0 ||
+        strcmp(state, "busy") == 0 || !ist_stack_is_touched(c->aws, id))
+        return rc;
+    rc = ist_fail(
+        err, IST_ERR_CONFLICT, c->stack,
+        "somebody else changed the stack; it is %s now, and what is to be done about that was not planned",
+        ist_json_str_or(c->seen, "stack.status", "?"));
+    ist_hint(err, "plan again");
+    return rc;
+}
+
 static int32_t wait_for_stack(ist_dmvpn_vm *c, ist_error *err)
 {
     json_t *stack = NULL;
-    int32_t rc =
-        ist_stack_wait(c->env, c->aws, ist_json_str_or(c->seen, "stack.id", c->stack), 0, &stack, err);
+    char *id = ist_strdup(ist_json_str_or(c->seen, "stack.id", c->stack));
+    int32_t rc = ist_stack_wait(c->env, c->aws, id, 0, &stack, err);
     json_decref(stack);
+    if (rc == IST_OK)
+        rc = refuse_touched(c, id, err);
+    ist_free(id);
     return rc == IST_ERR_NOT_FOUND ? IST_OK : rc;
 }
 
@@ -149,8 +169,11 @@ static int32_t advance(ist_dmvpn_vm *c, const char *state, ist_error *err)
         return wait_for_stack(c, err);
     if (strcmp(state, "halfway") == 0)
         return ist_stack_roll_back(c->env, c->aws, ist_json_str_or(c->seen, "stack.id", c->stack), 0, err);
-    if (strcmp(state, "lost") == 0 || strcmp(state, "replaced") == 0)
+    if (strcmp(state, "lost") == 0 || strcmp(state, "replaced") == 0) {
+        ist_free(c->keep);
+        c->keep = ist_strdup(c->ami); // that of the plan, whichever is the newest by then
         return release(c, err);
+    }
     if (strcmp(state, "stopped") == 0)
         return start_instance(c, err);
     if (strcmp(state, "drifted") == 0)

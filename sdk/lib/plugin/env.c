@@ -32,6 +32,14 @@ const char *ist_environment(const ist_env *env, const char *name)
     return value && *value ? value : NULL;
 }
 
+int64_t ist_poll_ms(const ist_env *env, int64_t usual_ms)
+{
+    const char *text = ist_environment(env, "ISTHMUS_POLL_MS");
+    char *end = NULL;
+    const long long given = text ? strtoll(text, &end, 10) : 0;
+    return text && !*end && given > 0 && given < 3600000 ? given : usual_ms;
+}
+
 int64_t ist_now_ms(const ist_env *env)
 {
     return env && env->host ? env->host->now_ms(env->call) : clock_of(CLOCK_MONOTONIC);

@@ -31,7 +31,7 @@ static void name_set(struct change *ch, const json_t *stack)
                    ist_json_str_or(now, "LastUpdatedTime", ""), ist_json_str_or(now, "ChangeSetId", ""));
     EVP_Digest(text, strlen(text), digest, &len, EVP_sha256(), NULL);
     ist_free(text);
-    memcpy(ch->set, "isthmus-", 9);
+    memcpy(ch->set, STACK_OURS, sizeof STACK_OURS);
     for (size_t i = 0; i < 16; i++) {
         ch->set[8 + 2 * i] = "0123456789abcdef"[digest[i] >> 4];
         ch->set[9 + 2 * i] = "0123456789abcdef"[digest[i] & 15];
@@ -115,7 +115,7 @@ static bool is_executed(const json_t *set)
 // Waits until the change set can be executed. *nothing: it would change nothing. *set is a new reference.
 static int32_t wait_set(struct change *ch, bool *nothing, json_t **set, ist_error *err)
 {
-    int64_t until = ist_now_ms(ch->env) + 5 * 60 * 1000, pause = STACK_POLL_MS;
+    int64_t until = ist_now_ms(ch->env) + 5 * 60 * 1000, pause = ist_poll_ms(ch->env, STACK_POLL_MS);
     *nothing = false;
     for (;;) {
         json_t *now = NULL;
@@ -132,9 +132,9 @@ static int32_t wait_set(struct change *ch, bool *nothing, json_t **set, ist_erro
         *nothing = failed && says_no_change(reason);
         if (failed && !*nothing)
             rc = ist_fail(err, IST_ERR_REMOTE, ch->c->name, "its change set failed: %s", reason);
-        if (failed)
+        if (*nothing)
             delete_set(ch);
-        else
+        else if (!failed)
             rc = stack_pause(ch->env, &pause, until, ch->c->name, status, err);
         json_decref(now);
         if (failed || rc != IST_OK)
@@ -192,8 +192,6 @@ static int32_t check_set(struct change *ch, const json_t *set, const json_t *sta
     int32_t rc = ist_json_parse(ch->c->template_body, strlen(ch->c->template_body), ch->c->name, &after, err);
     if (rc == IST_OK)
         rc = stack_check_changes(set, ch->create ? none : ch->c->before, after, tags, err);
-    if (rc != IST_OK)
-        delete_set(ch);
     if (rc == IST_ERR_CONFLICT)
         ist_hint(err, "the change set was deleted and nothing was changed: plan again");
     json_decref(after);
@@ -209,18 +207,50 @@ static bool never_worked(const char *status)
            strcmp(status, "ROLLBACK_FAILED") == 0 || strcmp(status, "DELETE_FAILED") == 0;
 }
 
+// What cannot be taken back can be left as it is, by a person who has looked at it.
+static void tell_ways_out(ist_aws *aws, const char *name, ist_error *err)
+{
+    json_t *params = json_pack("{ss}", "StackName", name), *answer = NULL, *one;
+    ist_buf failed = {.max = 1024};
+    size_t i;
+    (void)ist_aws_query(aws, "cloudformation", "DescribeStackResources", params, &answer, NULL);
+    json_array_foreach(json_object_get(answer, "StackResources"), i, one)
+    {
+        if (stack_ends_with(ist_json_str_or(one, "ResourceStatus", ""), "_FAILED"))
+            ist_buf_printf(&failed, " %s", ist_json_str_or(one, "LogicalResourceId", ""));
+    }
+    if (failed.len > 0)
+        ist_hint(
+            err,
+            "mend what it names and apply again; or leave it out of the rollback, and apply mends it: `aws "
+            "cloudformation continue-update-rollback --stack-name %s --resources-to-skip%s`; or `destroy`, "
+            "which removes the stack as it is",
+            name, failed.data);
+    else
+        ist_hint(err, "mend what it names and apply again, or `destroy`, which removes the stack as it is");
+    ist_buf_free(&failed);
+    json_decref(params);
+    json_decref(answer);
+}
+
 int32_t ist_stack_roll_back(const ist_env *env, ist_aws *aws, const char *name, int64_t timeout_ms,
                             ist_error *err)
 {
-    json_t *params = json_pack("{ss}", "StackName", name), *stack = NULL;
+    json_t *params = stack_request(name), *stack = NULL;
     ist_log(env, IST_LOG_WARN, "stack %s is UPDATE_ROLLBACK_FAILED: its rollback is continued", name);
-    int32_t rc = ist_aws_query(aws, "cloudformation", "ContinueUpdateRollback", params, NULL, err);
+    ist_error failed = {0};
+    const int32_t asked =
+        ist_aws_query(aws, "cloudformation", "ContinueUpdateRollback", params, NULL, &failed);
     json_decref(params);
-    if (rc == IST_OK || rc == IST_ERR_NETWORK) // whether a lost call was done shows at once
-        rc = ist_stack_wait(env, aws, name, timeout_ms, &stack, err);
-    if (rc == IST_OK && strcmp(stack_status(stack), "UPDATE_ROLLBACK_FAILED") == 0) {
+    // Whether a call was done whose answer was lost shows at once.
+    int32_t rc = ist_stack_wait(env, aws, name, timeout_ms, &stack, err);
+    if (rc == IST_OK && asked != IST_OK && strcmp(stack_status(stack), "UPDATE_ROLLBACK_FAILED") == 0) {
+        rc = asked;
+        if (err)
+            *err = failed;
+    } else if (rc == IST_OK && strcmp(stack_status(stack), "UPDATE_ROLLBACK_FAILED") == 0) {
         rc = stack_tell_failure(aws, name, "UPDATE_ROLLBACK_FAILED", err);
-        ist_hint(err, "mend what it names and apply again, or `destroy`, which removes the stack as it is");
+        tell_ways_out(aws, ist_json_str_or(stack, "StackName", name), err);
     }
     json_decref(stack);
     return rc;
@@ -286,11 +316,28 @@ int32_t ist_stack_check_template(const char *name, const char *body, ist_error *
                           len, TEMPLATE_MAX);
 }
 
+// Executes the change set if it is what was planned. *nothing: there is nothing to do. One that is not executed is
+// deleted, unless whether it was cannot be told.
+static int32_t carry_out(struct change *ch, const json_t *stack, bool *nothing, ist_error *err)
+{
+    json_t *set = NULL;
+    int32_t rc = wait_set(ch, nothing, &set, err);
+    if (rc == IST_OK && !*nothing && !is_executed(set)) {
+        rc = check_set(ch, set, stack, err);
+        if (rc == IST_OK)
+            rc = execute_set(ch, err);
+    }
+    if (rc != IST_OK && rc != IST_ERR_NETWORK)
+        delete_set(ch);
+    json_decref(set);
+    return rc;
+}
+
 int32_t ist_stack_apply(const ist_env *env, ist_aws *aws, const ist_stack_change *c, char **id,
                         ist_error *err)
 {
     struct change ch = {.env = env, .aws = aws, .c = c};
-    json_t *stack = NULL, *set = NULL;
+    json_t *stack = NULL;
     bool nothing = false;
     int32_t rc = ist_stack_check_template(c->name, c->template_body, err);
     if (rc == IST_OK)
@@ -300,17 +347,11 @@ int32_t ist_stack_apply(const ist_env *env, ist_aws *aws, const ist_stack_change
         rc = create_set(&ch, err);
     }
     if (rc == IST_OK)
-        rc = wait_set(&ch, &nothing, &set, err);
-    if (rc == IST_OK && !nothing && !is_executed(set)) {
-        rc = check_set(&ch, set, stack, err);
-        if (rc == IST_OK)
-            rc = execute_set(&ch, err);
-    }
+        rc = carry_out(&ch, stack, &nothing, err);
     if (rc == IST_OK && nothing)
         *id = ist_strdup(ist_json_str_or(stack, "StackId", c->name));
     else if (rc == IST_OK)
         rc = finish(&ch, id, err);
-    json_decref(set);
     json_decref(stack);
     return rc;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define WAIT_STOPPED_MS (5 * 60 * 1000)
+#define STATE_POLL_MS   3000
 
 void router_vm_note(json_t *drift, const char *field, const char *before, const char *after, json_t *mend)
 {
@@ -16,9 +17,13 @@ void router_vm_note(json_t *drift, const char *field, const char *before, const 
         drift, json_pack("{ss ss ss so}", "field", field, "before", before, "after", after, "mend", mend));
 }
 
-// Something of the stack that does not exist any more: no call of EC2 brings it back under its id.
+// Something of the stack that does not exist any more: no call of EC2 brings it back under its id. What the template does
+// not have (it was left out of a rollback) is no part of the stack, and is made by the next change set.
 static void lose(json_t *seen, const char *logical, const char *id, const char *why)
 {
+    const json_t *template = ist_json_at(seen, "template.Resources");
+    if (json_object_size(template) > 0 && !json_object_get(template, logical))
+        return;
     json_array_append_new(json_object_get(seen, "lost"),
                           json_pack("{ss ss ss}", "logical", logical, "id", id, "why", why));
 }
@@ -268,7 +273,7 @@ static int32_t stop(const ist_env *env, ist_aws *aws, const char *id, ist_error 
         ist_free(state);
         if (done || rc != IST_OK)
             break;
-        if ((rc = ist_sleep_ms(env, 500)) != IST_OK)
+        if ((rc = ist_sleep_ms(env, ist_poll_ms(env, STATE_POLL_MS))) != IST_OK)
             ist_fail(err, rc, id, "waiting for the instance was %s", ist_code_name(rc));
     }
     json_decref(params);

@@ -37,6 +37,20 @@ static void differences(json_t *list, const char *logical, json_t *before, json_
     }
 }
 
+// Of which type a resource is, and whether it is to be there at all: what others put into the stack leaves it.
+static void type_differences(json_t *list, json_t *was, json_t *wanted)
+{
+    json_t *resource;
+    const char *logical;
+    json_object_foreach(was, logical, resource)
+    {
+        json_t *before = json_object_get(resource, "Type"),
+               *after = json_object_get(json_object_get(wanted, logical), "Type");
+        if (!after || !json_equal(before, after))
+            differ(list, logical, "Type", before, after);
+    }
+}
+
 // What of that which stands is made anew by the change of a property; then the instance is too: it stands on all the rest.
 // New reference, an array of logical names.
 static json_t *replaced(const json_t *before, const json_t *after)
@@ -75,6 +89,7 @@ int32_t ist_router_vm_compare(const ist_router_vm *vm, json_t *seen, ist_error *
     json_object_foreach(json_object_get(wanted, "Resources"), logical, resource)
         differences(list, logical, json_object_get(json_object_get(was, logical), "Properties"),
                     json_object_get(resource, "Properties"));
+    type_differences(list, was, json_object_get(wanted, "Resources"));
     differences(list, "Tags", ist_json_at(seen, "stack.tags"), (json_t *)vm->tags);
     json_t *anew = replaced(json_object_get(seen, "template"), wanted);
     if (json_array_size(anew) > 0 && ist_json_at(seen, "template.Resources.Router"))

@@ -2,16 +2,27 @@
 #include "stack_internal.h"
 
 #include <isthmus/alloc.h>
+#include <isthmus/crypto.h>
 
 #include <string.h>
 
 #define POLL_MAX_MS     10000
 #define DEFAULT_TIMEOUT (20 * 60 * 1000)
 
-static bool ends_with(const char *text, const char *end)
+bool stack_ends_with(const char *text, const char *end)
 {
     size_t a = strlen(text), b = strlen(end);
     return a >= b && strcmp(text + a - b, end) == 0;
+}
+
+json_t *stack_request(const char *name)
+{
+    char once[33];
+    ist_random_hex(16, once);
+    char *token = ist_printf(STACK_OURS "%s", once);
+    json_t *params = json_pack("{ss ss}", "StackName", name, "ClientRequestToken", token);
+    ist_free(token);
+    return params;
 }
 
 const char *stack_status(const json_t *stack)
@@ -81,6 +92,23 @@ static bool begins_work(const json_t *event)
            strcmp(reason, "User Initiated") == 0;
 }
 
+int32_t ist_stack_is_touched(ist_aws *aws, const char *name_or_id)
+{
+    json_t *events = events_of(aws, name_or_id, NULL), *event;
+    size_t i;
+    bool theirs = false;
+    json_array_foreach(events, i, event)
+    {
+        if (!begins_work(event))
+            continue;
+        theirs =
+            strncmp(ist_json_str_or(event, "ClientRequestToken", ""), STACK_OURS, strlen(STACK_OURS)) != 0;
+        break;
+    }
+    json_decref(events);
+    return theirs;
+}
+
 // Tells what has happened since the event `*last` (owned by the caller; NULL: since the work began).
 static void tell_events(const ist_env *env, ist_aws *aws, const char *name, char **last)
 {
@@ -130,6 +158,12 @@ static char *name_in(const char *name_or_id)
     return ist_strndup(at, strcspn(at, "/"));
 }
 
+// What was given up because something else had failed: "Resource creation cancelled", "Resource update cancelled".
+static bool is_cancelled(const char *reason)
+{
+    return strncmp(reason, "Resource ", 9) == 0 && stack_ends_with(reason, " cancelled");
+}
+
 // Who uses a group that could not be deleted.
 static void tell_users(ist_aws *aws, const json_t *event, ist_error *err)
 {
@@ -152,8 +186,8 @@ int32_t stack_tell_failure(ist_aws *aws, const char *name_or_id, const char *sta
     json_array_foreach(events, i, event)
     {
         const char *reason = ist_json_str_or(event, "ResourceStatusReason", "");
-        if (ends_with(ist_json_str_or(event, "ResourceStatus", ""), "_FAILED") &&
-            !strstr(reason, "cancelled") &&
+        if (stack_ends_with(ist_json_str_or(event, "ResourceStatus", ""), "_FAILED") &&
+            !is_cancelled(reason) &&
             strcmp(ist_json_str_or(event, "ResourceType", ""), "AWS::CloudFormation::Stack") != 0)
             first = event;
         if (begins_work(event))
@@ -194,13 +228,14 @@ int32_t stack_pause(const ist_env *env, int64_t *pause, int64_t until, const cha
 int32_t ist_stack_is_busy(const char *status)
 {
     // A stack under review is not under way: it waits for somebody to execute its change set.
-    return ends_with(status, "_IN_PROGRESS") && strcmp(status, "REVIEW_IN_PROGRESS") != 0;
+    return stack_ends_with(status, "_IN_PROGRESS") && strcmp(status, "REVIEW_IN_PROGRESS") != 0;
 }
 
 int32_t ist_stack_wait(const ist_env *env, ist_aws *aws, const char *name, int64_t timeout_ms, json_t **stack,
                        ist_error *err)
 {
-    int64_t until = ist_now_ms(env) + (timeout_ms ? timeout_ms : DEFAULT_TIMEOUT), pause = STACK_POLL_MS;
+    int64_t until = ist_now_ms(env) + (timeout_ms ? timeout_ms : DEFAULT_TIMEOUT),
+            pause = ist_poll_ms(env, STACK_POLL_MS);
     char *last = NULL;
     int32_t rc;
     for (;;) {
@@ -230,7 +265,7 @@ int32_t ist_stack_wait(const ist_env *env, ist_aws *aws, const char *name, int64
 // IST_AGAIN: not while an update is under way.
 static int32_t send_delete(ist_aws *aws, const char *name_or_id, ist_error *err)
 {
-    json_t *params = json_pack("{ss}", "StackName", name_or_id);
+    json_t *params = stack_request(name_or_id);
     ist_error failed = {0};
     int32_t rc = ist_aws_query(aws, "cloudformation", "DeleteStack", params, NULL, &failed);
     json_decref(params);

@@ -6,8 +6,14 @@
 
 #include <stdbool.h>
 
-#define STACK_POLL_MS 300 // the first pause; each is longer than the one before
+#define STACK_POLL_MS 2000 // the usual first pause; each is longer than the one before
 
+#define STACK_OURS                                                                                           \
+    "isthmus-" // so begin the tokens of what we ask for, and the events that come of it bear them
+
+bool stack_ends_with(const char *text, const char *end);
+json_t *
+stack_request(const char *name); // parameters: the stack's name, and a token of this request; a new reference
 const char *stack_status(const json_t *stack); // borrowed, "" for NULL
 // Fails with the first resource of the last operation that failed, and its reason.
 int32_t stack_tell_failure(ist_aws *aws, const char *name, const char *status, ist_error *err);

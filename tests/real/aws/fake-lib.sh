@@ -51,6 +51,7 @@ start_fake() {
     fake_runs "$moto" || fake_runs "$moto" || fake_runs "$moto" || skip_all "aws-fake does not start: $(tail -1 "$TMP/fake.log")"
     export AWS_ENDPOINT_URL=http://127.0.0.1:$FAKE_PORT AWS_REGION=us-west-2 AWS_DEFAULT_REGION=us-west-2
     export AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=secretexample AWS_EC2_METADATA_DISABLED=true
+    export ISTHMUS_POLL_MS=100 # what it makes is there at once
     unset AWS_CA_BUNDLE AWS_PROFILE AWS_SESSION_TOKEN
 }
 
