@@ -209,7 +209,9 @@ void cli_man(FILE *to)
         "applied; 130 interrupted.\n"
         ".SH ENVIRONMENT\n.TP\nISTHMUS_STATE\nthe state file.\n.TP\nISTHMUS_PLUGIN_PATH\nfolders with "
         "plugins,\n"
-        "separated by colons.\n.TP\nNO_COLOR\nno colours.\n"
+        "separated by colons.\n.TP\nISTHMUS_POLL_MS\nmilliseconds before the first second look at what "
+        "AWS or a container\nplatform is making, where a simulator stands in for them.\n"
+        ".TP\nNO_COLOR\nno colours.\n"
         ".SH FILES\n.TP\n\\&./conf.d, /etc/isthmus/conf.d, " IST_DATADIR "/conf.d\n"
         "the configuration: the first of these folders that is there.\n",
         to);
