@@ -39,7 +39,7 @@ tests_unit_test_aws_endpoints_LDADD = sdk/lib/libisthmus.la $(UNIT_LIBS) $(SSL_L
 
 check_PROGRAMS += tests/unit/test-ccp
 UNIT_TESTS += tests/unit/test-ccp
-tests_unit_test_ccp_SOURCES = %D%/test-ccp.c %D%/httpd.c %D%/httpd.h
+tests_unit_test_ccp_SOURCES = %D%/test-ccp.c %D%/ccp-world.c %D%/ccp-world.h %D%/httpd.c %D%/httpd.h
 tests_unit_test_ccp_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/core -I$(top_srcdir)/tests/unit
 tests_unit_test_ccp_CFLAGS = $(UNIT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_ccp_LDADD = tests/unit/libfakehost.la $(UNIT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
