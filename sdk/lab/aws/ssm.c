@@ -6,13 +6,13 @@
 
 static json_t *parameters(struct aws_call *c, const char *action, const json_t *in);
 
-static const struct {
+static const struct json_service {
     const char *prefix, *label; // of the header, and in the journal
     json_t *(*act)(struct aws_call *c, const char *action, const json_t *in);
 } services[] = {{"AmazonSSM.", "SSM", parameters}, {"ServiceQuotasV20190624.", "ServiceQuotas", aws_quotas}};
 
-// The index of the service that the header names, and what it is to do; -1: none of these.
-static int service_of(const struct lab_request *rq, const char **action)
+// The service that the header names, and in *action what it is to do; NULL: none of these.
+static const struct json_service *service_of(const struct lab_request *rq, const char **action)
 {
     const char *target = lab_header(rq, "X-Amz-Target");
     for (size_t i = 0; target && i < sizeof services / sizeof *services; i++) {
@@ -20,22 +20,22 @@ static int service_of(const struct lab_request *rq, const char **action)
         if (strncmp(target, services[i].prefix, len) != 0)
             continue;
         *action = target + len;
-        return (int)i;
+        return &services[i];
     }
-    return -1;
+    return NULL;
 }
 
 bool aws_ssm_handles(const struct lab_request *rq)
 {
     const char *action;
-    return service_of(rq, &action) >= 0;
+    return service_of(rq, &action) != NULL;
 }
 
 void aws_ssm_identify(struct lab_request *rq)
 {
-    const char *action;
-    const int at = service_of(rq, &action);
-    rq->action = lab_format("%s:%s", services[at].label, action);
+    const char *action = "";
+    const struct json_service *service = service_of(rq, &action);
+    rq->action = lab_format("%s:%s", service ? service->label : "SSM", action);
     rq->write = strncmp(action, "Get", 3) != 0;
 }
 
@@ -69,11 +69,11 @@ static json_t *parameters(struct aws_call *c, const char *action, const json_t *
 
 void aws_ssm_act(struct aws_call *c, const struct lab_request *rq, struct lab_reply *reply)
 {
-    const char *action;
-    const int at = service_of(rq, &action);
+    const char *action = "";
+    const struct json_service *service = service_of(rq, &action);
     json_t *in = json_loadb(rq->body ? rq->body : "", rq->body ? rq->body_len : 0, 0, NULL), *answer = NULL;
-    if (json_is_object(in))
-        answer = services[at].act(c, action, in);
+    if (service && json_is_object(in))
+        answer = service->act(c, action, in);
     else
         aws_fail(c, 400, "SerializationException", "The body is no JSON object");
     if (answer)
