@@ -6,11 +6,10 @@ start_fake
 
 count_vpcs() { aws ec2 describe-vpcs --query 'length(Vpcs)' --output text; }
 before=$(count_vpcs)
-# How many there are of each; but for NAT gateways, their addresses and interfaces: moto's CloudFormation deletes none.
+# How many there are of each; but for gateways, their addresses and interfaces: moto's CloudFormation deletes none.
 world() {
     aws ec2 describe-subnets --query 'length(Subnets)'
     aws ec2 describe-route-tables --query 'length(RouteTables)'
-    aws ec2 describe-internet-gateways --query 'length(InternetGateways)'
     aws ec2 describe-security-groups --query 'length(SecurityGroups)'
     aws ec2 describe-managed-prefix-lists --query 'length(PrefixLists)'
     aws cloudformation describe-stacks --query 'length(Stacks)'
