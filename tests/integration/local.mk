@@ -3,7 +3,7 @@
 INTEGRATION_TESTS += %D%/lab-net.sh %D%/stars-drift-cloud.sh %D%/stars-drift-router.sh %D%/stars-drift-kube.sh %D%/stars-ownership.sh %D%/stars-destroy.sh
 include tests/integration/router.mk
 INTEGRATION_TESTS += %D%/aws-permissions.sh %D%/aws-pipelines.sh %D%/aws-scale.sh %D%/aws-eks-create.sh %D%/aws-plugins.sh %D%/stars.sh %D%/stars-frr.sh %D%/stars-stretched.sh
-TORTURE_TESTS += %D%/stars-kills.sh %D%/stars-faults.sh
+TORTURE_TESTS += %D%/stars-kills.sh %D%/stars-faults.sh %D%/stars-frr-kills.sh
 
 # The lab itself, by real clients.
 INTEGRATION_TESTS += %D%/lab-up.sh %D%/lab-ccp.sh %D%/lab-aws.sh %D%/lab-cfn.sh %D%/lab-faults.sh %D%/lab-kube.sh %D%/lab-kube-net.sh
