@@ -301,6 +301,38 @@ left() { k get ds,configmap -n kube-system -o yaml | grep -e EXCLUDE_SNAT -e 'po
 none_left() { ! left; }
 ok "aws-eks: and nothing of ours where the add-on leaves what others set" none_left
 ok "aws-eks: with the role that the add-on had" test "$(aws eks describe-addon --cluster-name aws --addon-name vpc-cni --query addon.serviceAccountRoleArn --output text)" = "$ADDON_ROLE"
+# Killed while EKS carries an update out, which shows the configuration before it until the end.
+mkdir "$TMP/killed"
+cat >"$TMP/killed/one.yaml" <<END
+pipelines:
+  one:
+    steps:
+      eks:
+        plugin: aws-eks
+        with: {name: aws, role_arn_name: k8s-ccp-user, onPremCidr: 10.1.0.0/16}
+END
+OLD=$(aws eks describe-addon --cluster-name aws --addon-name vpc-cni | jq -c .)
+addon_updates() { aws eks list-updates --name aws --addon-name vpc-cni --query 'length(updateIds)' --output text; }
+posts() { lab log --output jsonl | grep -c '"eks:UpdateAddon"'; }
+update_is_followed() { lab log --output jsonl | tail -n "+$FROM" | grep -q eks:DescribeUpdate; }
+known=$(addon_updates)
+asked=$(posts)
+FROM=$(($(lab log --output jsonl | wc -l) + 1))
+lab faults add service='^aws$' action='^eks:DescribeUpdate$' effect=answer times=0 'body={"update":{"id":"x","status":"InProgress","errors":[]}}' >/dev/null
+"$ISTHMUS" -C "$TMP/killed" apply --yes >"$TMP/out" 2>&1 &
+killed=$!
+eventually update_is_followed
+kill -9 $killed
+wait $killed 2>/dev/null
+lab faults clear >/dev/null
+k set env ds/aws-node -c aws-node -n kube-system AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS- >/dev/null
+lab faults add service='^aws$' action='^eks:DescribeAddon$' effect=answer times=0 "body=$OLD" >/dev/null
+ok "aws-eks: a run that was killed in the middle of an update goes on" timeout 100 "$ISTHMUS" -C "$TMP/killed" apply --yes
+lab faults clear >/dev/null
+ok "aws-eks: asking for the same once more" test "$(($(posts) - asked))" = 2
+ok "aws-eks: which makes no second update" test "$(($(addon_updates) - known))" = 1
+ok "aws-eks: and leaves nothing to do" timeout 100 "$ISTHMUS" -C "$TMP/killed" plan --detailed-exitcode
+ok "aws-eks: and goes" timeout 100 "$ISTHMUS" -C "$TMP/killed" destroy --yes
 
 # ---- aws-vpc ----
 echo "name_prefix: aws" >"$TMP/aws-vpc.yaml"
