@@ -127,7 +127,11 @@ static int32_t plan_config(struct csr *c, const json_t *router, ist_error *err)
         plan_commands(c, csr_record(c, R_CONFIG) || c->place == CSR_VPC ? IST_UPDATE : IST_CREATE, NULL,
                       commands);
     } else if (csr_is_unsettled(c, R_CONFIG) || !csr_record(c, R_CONFIG)) {
-        plan_commands(c, IST_UPDATE, "an earlier run ended before it was confirmed and saved", NULL);
+        const bool begun = c->place == CSR_VPC || csr_is_unsettled(c, R_CONFIG);
+        plan_commands(c, IST_UPDATE,
+                      begun ? "an earlier run ended before it was confirmed and saved"
+                            : "it is configured so already: it is saved, and taken over",
+                      NULL);
     }
     return IST_OK;
 }

@@ -137,7 +137,9 @@ static int32_t plan_host(const struct frr *f, const json_t *observed, ist_error 
         return ist_dmvpn_why_unseen(observed, &frr_kind, err);
     plan_differences(f, differences);
     if (json_array_size(differences) == 0 && (frr_is_unsettled(f, R_CONFIG) || !frr_record(f, R_CONFIG)))
-        ist_change(&f->env, IST_UPDATE, R_CONFIG, "an earlier run ended before it was confirmed");
+        ist_change(&f->env, IST_UPDATE, R_CONFIG,
+                   f->vm || frr_is_unsettled(f, R_CONFIG) ? "an earlier run ended before it was confirmed"
+                                                          : "it is configured so already: it is taken over");
     else if (json_array_size(differences) == 0 && *ist_json_str_or(observed, "pending", ""))
         ist_change(&f->env, IST_UPDATE, R_CONFIG, "a change of somebody else is not confirmed");
     return IST_OK;

@@ -26,11 +26,11 @@ static const char *const tools[] = {
 // The lab's own, and what is the machine's.
 static const char *const ours[] = {"systemctl",  "ip",         "sysctl", "modprobe", "sync", "apt-get",
                                    "journalctl", "cloud-init", "sudo",   "id",       "stat", "lab-boot"};
-static const char *const theirs[] = {"sh",     "base64",   "cat",     "chmod", "chown", "cmp",   "cp",
-                                     "cut",    "date",     "dirname", "echo",  "env",   "false", "flock",
-                                     "setsid", "grep",     "head",    "ln",    "ls",    "mkdir", "mv",
-                                     "printf", "readlink", "rm",      "rmdir", "sed",   "sleep", "sort",
-                                     "tail",   "test",     "touch",   "tr",    "true",  "uname", "wc"};
+static const char *const theirs[] = {
+    "sh",      "base64", "cat",   "chmod", "chown",  "cmp",      "cp",   "cut",   "date",
+    "dirname", "echo",   "env",   "false", "flock",  "setsid",   "grep", "head",  "ln",
+    "ls",      "md5sum", "mkdir", "mv",    "printf", "readlink", "rm",   "rmdir", "sed",
+    "sleep",   "sort",   "tail",  "test",  "touch",  "tr",       "true", "uname", "wc"};
 
 // ---- the folder ----
 

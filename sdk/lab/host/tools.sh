@@ -250,13 +250,30 @@ swanctl() {
     *) no "swanctl $*: not of the lab's host" ;;
     esac
 }
-vtysh() {
-    case ${2:-} in
-    "show ip nhrp cache json") answer frr nhrp ;;
-    "show ip ospf neighbor json") answer frr neighbors ;;
-    "show ip route json") answer frr routes ;;
-    *) no "% Unknown command: ${2:-}" ;;
-    esac
+vtysh() { # vtysh -c COMMAND...: what it answers, and what a person changes of what runs, which no file says
+    local section='' file=$S/loaded/frr/frr.conf
+    [ -e $S/active/frr.service ] || no "failed to connect to any daemons."
+    while [ "${1:-}" = -c ] && [ $# -gt 1 ]; do
+        case $2 in
+        "show ip nhrp cache json") answer frr nhrp ;;
+        "show ip ospf neighbor json") answer frr neighbors ;;
+        "show ip route json") answer frr routes ;;
+        "show daemons") echo " mgmtd zebra ospfd watchfrr staticd nhrpd" ;;
+        "show running-config")
+            printf 'Building configuration...\n\nCurrent configuration:\n!\nfrr version 10.3\nhostname %s\n' "$(cat /etc/hostname 2>/dev/null)"
+            grep -v '^! ' "$file"
+            echo end
+            ;;
+        "configure terminal") section=: ;;
+        "interface "* | "router "*) section=$2 ;;
+        "no "*) [ "$section" ] && sed -i "/^$section\$/,/^exit/{/^ ${2#no }\$/d}" "$file" ;;
+        *)
+            [ "$section" ] || no "% Unknown command: $2"
+            sed -i "/^$section\$/a\\ $2" "$file"
+            ;;
+        esac
+        shift 2
+    done
 }
 journalctl() {
     case " $* " in *strongswan*) cat $S/told/charon ;; *frr*) cat $S/told/frr ;; esac
