@@ -14,6 +14,7 @@ struct rule {
     long skip;    // matching calls that still pass
     long times;   // strikes left; -1: for ever
     long hits;
+    bool writes; // strikes only what writes
     bool active; // a cleared rule stays in memory: a call that waits may still hold it
     struct lab_fault fault;
 };
@@ -59,6 +60,10 @@ static char *set_key(struct rule *rule, const char **patterns, const char *key, 
     } else if (!strcmp(key, "status")) {
         why = number(key, value, 100, &n);
         rule->fault.status = (int)n;
+    } else if (!strcmp(key, "calls")) {
+        rule->writes = !strcmp(value, "writes");
+        if (!rule->writes && strcmp(value, "all") != 0)
+            why = lab_format("calls=%s: wanted all or writes", value);
     } else if (!strcmp(key, "code")) {
         rule->fault.code = value;
     } else if (!strcmp(key, "body")) {
@@ -74,9 +79,9 @@ static char *set_key(struct rule *rule, const char **patterns, const char *key, 
                            "expired-token, reload, deny, answer",
                            value);
     } else {
-        why = lab_format(
-            "unknown key %s: a rule has service, action, skip, times, effect, delay, status, code, body",
-            key);
+        why = lab_format("unknown key %s: a rule has service, action, calls, skip, times, effect, delay, "
+                         "status, code, body",
+                         key);
     }
     return why;
 }
@@ -159,8 +164,15 @@ static bool fits(const struct rule *rule, const char *service)
 
 const struct lab_fault *lab_fault_take(struct lab *lab, const char *service, const char *action)
 {
+    return lab_fault_take_call(lab, service, action, true);
+}
+
+const struct lab_fault *lab_fault_take_call(struct lab *lab, const char *service, const char *action,
+                                            bool writes)
+{
     for (struct rule *rule = lab->faults->first; rule; rule = rule->next) {
-        if (!waits(rule) || !fits(rule, service) || regexec(&rule->service, service, 0, NULL, 0) != 0 ||
+        if (!waits(rule) || !fits(rule, service) || (rule->writes && !writes) ||
+            regexec(&rule->service, service, 0, NULL, 0) != 0 ||
             regexec(&rule->action, action ? action : "", 0, NULL, 0) != 0)
             continue;
         if (rule->skip > 0) {

@@ -165,6 +165,9 @@ struct lab_fault {
 };
 bool lab_fault_waits(struct lab *lab, const char *effect); // is a rule of this effect still to strike?
 const struct lab_fault *lab_fault_take(struct lab *lab, const char *service, const char *action);
+// The same for a call that writes, or does not: a rule may be for those that write alone.
+const struct lab_fault *lab_fault_take_call(struct lab *lab, const char *service, const char *action,
+                                            bool writes);
 
 // ---- modules: each starts with an empty world and adds to lab->env ----
 int lab_aws_start(struct lab *lab);

@@ -24,6 +24,7 @@ static const char usage[] =
     "A fault rule: effect=status|delay|cut-before|cut-after|throttle|stale|expired-token|reload|deny|answer\n"
     "  service=REGEX action=REGEX  which calls, as `log` shows them (all when left out)\n"
     "  skip=N times=N              let N pass first; strike N times (1; 0 for ever)\n"
+    "  calls=writes                only calls that write\n"
     "  delay=MS status=N code=NAME body=TEXT what the effect does\n"
     "A cluster's switches: snat=on|off|hidden (a pod's address towards other networks: taken by the CNI's "
     "settings,\n"

@@ -9,7 +9,7 @@ serve_aws
 ours() { lab log --output jsonl | jq -r "select(.write and .service == \"aws\" and .method != \"ASKS\" and .status == $1) | .action"; }
 write_calls() { ours 200; }
 lose_each() {
-    while read -r action; do lab faults add service='^aws$' "action=^$action\$" effect=cut-after times=1; done <"$TMP/made" >"$TMP/out"
+    while read -r action; do lab faults add service='^aws$' "action=^$action\$" effect=cut-after calls=writes; done <"$TMP/made" >"$TMP/out"
 }
 lost_each() { ours 0; }
 lab snapshot >"$TMP/whole"

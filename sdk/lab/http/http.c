@@ -192,7 +192,7 @@ static bool call(struct listener *l, struct lab_request *rq, struct lab_reply *r
     struct lab *lab = l->lab;
     if (l->service.identify)
         l->service.identify(lab, l->service.self, rq);
-    const struct lab_fault *fault = lab_fault_take(lab, l->service.name, rq->action);
+    const struct lab_fault *fault = lab_fault_take_call(lab, l->service.name, rq->action, rq->write);
     bool cut = is(fault, "cut-before");
     if (is(fault, "delay")) {
         for (int64_t until = lab_mono_ms() + fault->delay_ms; !lab->stopping && lab_mono_ms() < until;) {
