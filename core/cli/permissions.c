@@ -8,20 +8,56 @@
 #include <stdlib.h>
 #include <string.h>
 
+// "a,b" as ["a", "b"]; new reference
+static json_t *words(const char *text)
+{
+    json_t *list = json_array();
+    while (*text) {
+        size_t len = strcspn(text, ",");
+        json_array_append_new(list, json_stringn(text, len));
+        text += len + (text[len] == ',');
+    }
+    return list;
+}
+
+static json_t *statement(json_t *actions) // takes them
+{
+    return json_pack("{s:s,s:o,s:s}", "Effect", "Allow", "Action", actions, "Resource", "*");
+}
+
+// "ACTION if KEY=VALUE,VALUE": allowed where the key has one of the values alone. NULL: no such line.
+static json_t *conditional(const char *line)
+{
+    const char *condition = strstr(line, " if "), *values = condition ? strchr(condition, '=') : NULL;
+    if (!values)
+        return NULL;
+    char *key = ist_strndup(condition + 4, (size_t)(values - condition - 4));
+    json_t *found = statement(json_pack("[o]", json_stringn(line, (size_t)(condition - line))));
+    json_object_set_new(found, "Condition", json_pack("{s:{s:o}}", "StringEquals", key, words(values + 1)));
+    ist_free(key);
+    return found;
+}
+
 // Lines that are no actions of AWS are for --rbac.
 int permissions_policy(const struct plugin_info *info)
 {
-    json_t *actions = json_array(), *line;
+    json_t *actions = json_array(), *statements = json_array(), *line, *more;
     size_t i;
-    json_array_foreach(info->permissions, i, line) if (!strchr(json_string_value(line), ' '))
-        json_array_append(actions, line);
+    json_array_foreach(info->permissions, i, line)
+    {
+        if (!strchr(json_string_value(line), ' '))
+            json_array_append(actions, line);
+        else if ((more = conditional(json_string_value(line))))
+            json_array_append_new(statements, more);
+    }
     if (json_array_size(actions) == 0) { // IAM takes no policy without an action
         fprintf(stderr, "error: %s names no permissions in AWS\n", info->name);
         json_decref(actions);
+        json_decref(statements);
         return 1;
     }
-    json_t *policy = json_pack("{s:s,s:[{s:s,s:o,s:s}]}", "Version", "2012-10-17", "Statement", "Effect",
-                               "Allow", "Action", actions, "Resource", "*");
+    json_array_insert_new(statements, 0, statement(actions));
+    json_t *policy = json_pack("{s:s,s:o}", "Version", "2012-10-17", "Statement", statements);
     json_dumpf(policy, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(policy);
@@ -58,18 +94,6 @@ static bool grant_parse(const char *line, struct grant *grant)
     if (!strcmp(word, "named"))
         grant->name = ist_strdup(last);
     return true;
-}
-
-// "get,list" as [get, list]
-static json_t *words(const char *text)
-{
-    json_t *list = json_array();
-    while (*text) {
-        size_t len = strcspn(text, ",");
-        json_array_append_new(list, json_stringn(text, len));
-        text += len + (text[len] == ',');
-    }
-    return list;
 }
 
 // The document of the role that the grant belongs to; made when it is the first. Borrowed.

@@ -120,9 +120,10 @@ static const char *const permissions[] = {
     "eks:UpdateNodegroupVersion", "eks:CreateAddon", "eks:DeleteAddon", "eks:CreateAccessEntry",
     "eks:DescribeAccessEntry", "eks:DeleteAccessEntry", "eks:ListAssociatedAccessPolicies",
     "eks:AssociateAccessPolicy", "eks:DisassociateAccessPolicy", "eks:TagResource", "ec2:DescribeSubnets",
-    "iam:PassRole", "ec2:DescribeInstanceTypeOfferings",
+    "iam:PassRole if iam:PassedToService=eks.amazonaws.com", "ec2:DescribeInstanceTypeOfferings",
     // EKS looks for its own role for node groups, and makes it before the first of an account, in the caller's name.
-    "iam:GetRole", "iam:CreateServiceLinkedRole", NULL};
+    "iam:GetRole",
+    "iam:CreateServiceLinkedRole if iam:AWSServiceName=eks.amazonaws.com,eks-nodegroup.amazonaws.com", NULL};
 
 IST_CHECKED_PLAN(checked_plan, eks_check, eks_plan)
 

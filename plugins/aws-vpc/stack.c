@@ -237,7 +237,9 @@ static int32_t judge(ist_aws *aws, const json_t *inputs, const json_t *recorded,
     } else if (record_of(recorded) == NULL ||
                (is_unsettled(recorded) &&
                 !ist_stack_is_of(v->stack, ist_json_str(record_of(recorded), "token")))) {
-        rc = ist_fail(err, IST_ERR_CONFLICT, name, "a stack of this name exists that Isthmus did not make");
+        rc = ist_stack_refuse(name, ist_aws_tag(v->stack, IST_STACK_TOKEN_TAG),
+                              "give another `name`, or take its VPC as it is by `id` instead of `create`",
+                              err);
     } else if (strcmp(status, "REVIEW_IN_PROGRESS") == 0) {
         v->reason = "an earlier run was interrupted here";
     } else if (!is_standing(status) && ist_stack_is_busy(status)) {

@@ -154,6 +154,15 @@ exits 1 "a plugin without clusters has no roles" "$ISTHMUS" plugin show aws-vpc 
 says "names no permissions in clusters" "and it says so"
 exits 0 "--iam-policy prints what it may do in AWS" "$ISTHMUS" plugin show aws-vpc --iam-policy
 says '"ec2:DescribeVpcs"' "action by action"
+passed() { "$ISTHMUS" plugin show aws-eks --iam-policy | grep -A12 iam:PassRole | tr -d ' \n' | grep -F '"Condition":{"StringEquals":{"iam:PassedToService":["eks.amazonaws.com"]}}'; }
+ok "roles may be passed to the service that takes them, and to no other" passed
+fits() { # of all that a managed policy may hold: 6,144 characters without white space
+    local name
+    for name in $("$ISTHMUS" plugin list | awk '{ print $1 }'); do
+        [ "$("$ISTHMUS" plugin show "$name" --iam-policy 2>/dev/null | tr -d ' \n' | wc -c)" -le 6144 ] || { echo "$name"; return 1; }
+    done
+}
+ok "each policy is one that IAM takes as it is" fits
 exits 1 "a plugin that asks AWS for nothing has no policy" "$ISTHMUS" plugin show k8s-svcmirror --iam-policy
 says "names no permissions in AWS" "and it says that, too"
 

@@ -3,8 +3,9 @@
 # destroy leaves the lab as it was, and apply right after makes everything anew.
 # shellcheck disable=SC2016
 . "$(dirname "$0")/lib.sh"
-command -v jq >/dev/null || skip_all "jq is missing"
+command -v jq >/dev/null && command -v aws >/dev/null && command -v kubectl >/dev/null || skip_all "jq, aws or kubectl is missing"
 start_lab
+serve_aws
 
 lab snapshot >"$TMP/before"
 ok "validate" isthmus validate stars
@@ -29,6 +30,34 @@ says "client -> frontend -> backend" "shows the picture"
 ok "a second apply" isthmus apply stars --yes
 unchanged() { lab snapshot >"$TMP/now" && diff "$TMP/applied" "$TMP/now"; }
 ok "changes nothing" unchanged
+
+# ---- what its scripts look for in AWS, and what it types, by the commands of people ----
+by_name() { aws ec2 "$1" --filters "Name=tag:Name,Values=$2" --query "$3" --output text; }
+ok "aws sees the role that the file names" eval 'aws iam list-roles --query "Roles[].Arn" --output text | grep -q k8s-ccp-user'
+ok "the cluster" test "$(aws eks describe-cluster --name aws --query cluster.status --output text)" = ACTIVE
+VPC=$(by_name describe-vpcs '*aws*' 'Vpcs[].VpcId')
+ok "one VPC by its name" eval '[[ $VPC == vpc-* && $VPC != *[[:space:]]* ]]'
+ok "its subnets by theirs" test "$(by_name describe-subnets '*public-subnet1,*private-subnet1,*private-subnet2,*private-subnet3' 'length(Subnets)')" = 4
+ok "the stack of the router" test "$(aws cloudformation describe-stacks --stack-name aws-csr --query 'Stacks[0].StackStatus' --output text)" = CREATE_COMPLETE
+eni() { aws ec2 describe-network-interfaces --filters "Name=private-ip-address,Values=$1" --query "NetworkInterfaces[0].$2" --output text; }
+ok "its interfaces, at .10 of the first subnets, of which the private one forwards" test "$(eni 10.0.106.10 SourceDestCheck) $(eni 10.0.109.10 SourceDestCheck)" = "True False"
+ok "the Elastic IP" test "$(aws ec2 describe-addresses --query "Addresses[?NetworkInterfaceId=='$(eni 10.0.106.10 NetworkInterfaceId)']|length(@)" --output text)" = 1
+leads() { by_name describe-route-tables '*private-route-table*' "length(RouteTables[].Routes[?DestinationCidrBlock=='$1' && NetworkInterfaceId=='$(eni 10.0.109.10 NetworkInterfaceId)'][])"; }
+ok "three private tables that lead both networks to it" test "$(leads 10.1.0.0/16) $(leads 192.168.0.0/16)" = "3 3"
+lets_in() { aws ec2 describe-security-groups --filters "Name=group-name,Values=*worker group*" --query "length(SecurityGroups[].IpPermissions[?IpProtocol=='-1'].IpRanges[][?CidrIp=='$1'][])" --output text; }
+ok "and the workers' group that lets both in" test "$(lets_in 10.1.0.0/16) $(lets_in 192.168.0.0/16)" = "1 1"
+export KUBECONFIG=$ISTHMUS_CFG/ccp-kubeconfig.yaml:$ISTHMUS_CFG/aws-kubeconfig.yaml
+contexts() { [ "$(kubectl config get-contexts -o name | sort | paste -sd' ')" = "aws ccp" ]; }
+ok "kubectl has the contexts aws and ccp" contexts
+ok "ccp has the Services of stars, and those of the other cluster" kubectl --context ccp get svc -n stars frontend backend
+ok "the client's too" kubectl --context ccp get svc -n client client
+if old_aws; then
+    skip "and management-ui an address in aws" "this aws asks AWS's own STS"
+else
+    ui() { kubectl get svc management-ui -n management-ui --context aws -o wide && [ -n "$(kubectl get svc management-ui -n management-ui --context aws -o jsonpath='{.status.loadBalancer.ingress[0].hostname}')" ]; }
+    ok "and management-ui an address in aws" ui
+fi
+unset KUBECONFIG
 
 # ---- secrets ----
 # The walk-through's own and the lab's, in raw, percent and base64 form, in whatever is left on the disk or said.

@@ -287,7 +287,8 @@ typedef struct ist_plugin {
     // in.
     uint32_t record_version;
     // The least permissions this plugin needs, printed by `isthmus plugin show NAME`; may be NULL. For
-    // --iam-policy: "ec2:DescribeVpcs"; for --rbac: "ROLE: GROUP/RESOURCE VERB,VERB" with a ROLE that people give
+    // --iam-policy: "ec2:DescribeVpcs", behind it " if KEY=VALUE,VALUE" where IAM is to ask that too
+    // ("iam:PassRole if iam:PassedToService=eks.amazonaws.com"); for --rbac: "ROLE: GROUP/RESOURCE VERB,VERB" with a ROLE that people give
     // to a cluster ("source", "target"), and no GROUP/ for the core group: "source: services get,list,watch"; behind it
     // " in NAMESPACE" for one namespace alone, or " named NAME" for one object.
     const char *const *permissions; // ended by NULL

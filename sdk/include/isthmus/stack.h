@@ -36,6 +36,8 @@ IST_EXPORT int32_t ist_stack_check_template(const char *name, const char *body, 
 IST_EXPORT int32_t ist_stack_find(ist_aws *aws, const char *name_or_id, json_t **stack, ist_error *err);
 // 1: its tag says so, or it has none yet, since its creation was begun and never executed.
 IST_EXPORT int32_t ist_stack_is_of(const json_t *stack, const char *token);
+// It is not: IST_ERR_CONFLICT, with what can be done. token: the tag that it has, or NULL; way_out: beside that.
+IST_EXPORT int32_t ist_stack_refuse(const char *name, const char *token, const char *way_out, ist_error *err);
 IST_EXPORT const char *ist_stack_output(const json_t *stack, const char *key); // borrowed, NULL when absent
 // Waits until nothing is under way, and tells the stack's events as progress. IST_ERR_NOT_FOUND when it is gone.
 // *stack is a new reference.

@@ -188,8 +188,7 @@ int32_t ist_dmvpn_vm_check_ownership(const ist_dmvpn_vm *c, ist_error *err)
     bool review = strcmp(ist_json_str_or(c->seen, "stack.status", ""), "REVIEW_IN_PROGRESS") == 0;
     if (record && ((token && tag && strcmp(token, tag) == 0) || (review && !tag)))
         return IST_OK;
-    return ist_fail(err, IST_ERR_CONFLICT, c->stack,
-                    "a stack of this name exists that this step did not make");
+    return ist_stack_refuse(c->stack, tag, "give another `name`", err);
 }
 
 int32_t ist_dmvpn_vm_plan_creation(ist_dmvpn_vm *c, ist_error *err)

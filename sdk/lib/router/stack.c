@@ -59,6 +59,21 @@ int32_t ist_stack_is_of(const json_t *stack, const char *token)
     return token && tag && strcmp(tag, token) == 0;
 }
 
+int32_t ist_stack_refuse(const char *name, const char *token, const char *way_out, ist_error *err)
+{
+    const int32_t rc =
+        ist_fail(err, IST_ERR_CONFLICT, name, "a stack of this name exists that this step did not make");
+    if (token != NULL)
+        ist_hint(err,
+                 "its tag " IST_STACK_TOKEN_TAG
+                 " says that Isthmus made it: with the state of then it is this "
+                 "step's again; without it, %s, or `aws cloudformation delete-stack --stack-name %s`",
+                 way_out, name);
+    else
+        ist_hint(err, "%s", way_out);
+    return rc;
+}
+
 const char *ist_stack_output(const json_t *stack, const char *key)
 {
     json_t *output;
