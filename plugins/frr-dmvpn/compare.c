@@ -172,22 +172,16 @@ static bool compare_unit(json_t *list, const json_t *seen, const char *unit)
     return runs;
 }
 
-// What its units were to bring about and somebody has undone since.
-static void undone(json_t *list, const char *resource, const char *before, const char *after,
-                   const char *word)
-{
-    json_t *fields = difference(list, IST_UPDATE, resource, "it was undone by hand");
-    field(fields, "state", json_string(before), json_string(after));
-    json_object_set_new(json_array_get(list, json_array_size(list) - 1), "then", json_string(word));
-}
-
-// `good` is what a sound one shows.
+// What its units were to bring about and somebody has undone since. `good` is what a sound one shows.
 static void compare_state(json_t *list, const json_t *seen, const char *key, const char *resource,
                           const char *good, const char *word)
 {
     const char *is = ist_json_str_or(seen, key, "");
-    if (!strstr(is, good))
-        undone(list, resource, *is ? is : "absent", "present", word);
+    if (strstr(is, good))
+        return;
+    json_t *fields = difference(list, IST_UPDATE, resource, "it was undone by hand");
+    field(fields, "state", json_string(*is ? is : "absent"), json_string("present"));
+    json_object_set_new(json_array_get(list, json_array_size(list) - 1), "then", json_string(word));
 }
 
 json_t *frr_differences(const struct frr *f, const json_t *seen, const frr_files *files)
@@ -211,8 +205,6 @@ json_t *frr_differences(const struct frr *f, const json_t *seen, const frr_files
         compare_state(list, seen, "tunnel", "interface " FRR_TUNNEL, address, "tunnel");
         compare_state(list, seen, "filter", "packet filter", "stands", "firewall");
         compare_state(list, seen, "forwarding", "forwarding", "1", "tunnel");
-        if (strstr(ist_json_str_or(seen, "running", ""), "differs"))
-            undone(list, "running configuration of FRR", "not as it was left", "as its file", "frr");
         ist_free(address);
     }
     return list;

@@ -104,8 +104,7 @@ char *frr_last_lines(const char *text); // the last that say something, as one; 
 void frr_add_script(ist_buf *b, const char *const *lines);
 
 // look.c: how the host stands: {addresses, routes, pending, files: {path: {mode, owner, base64}}, units: {name: {enabled,
-// active}}, missing: [package], frr: version, tunnel: bool, filter: bool, running: "same",
-// "differs" (from what FRR had when a change was confirmed) or ""}. Texts of files may hold secrets. New reference.
+// active}}, missing: [package], frr: version, tunnel: bool, filter: bool}. Texts of files may hold secrets. New reference.
 int32_t frr_look(const struct frr *f, struct host *h, json_t **seen, ist_error *err);
 char *frr_decode(const char *base64, size_t *len); // the caller's (ist_free_secret)
 

@@ -81,8 +81,7 @@ static void take_line(json_t *seen, char *line)
     else if ((strcmp(w[0], "@addresses") == 0 || strcmp(w[0], "@routes") == 0) && n == 2)
         json_object_set_new(seen, w[0] + 1, decoded_json(w[1]));
     else if ((strcmp(w[0], "@tunnel") == 0 || strcmp(w[0], "@filter") == 0 || strcmp(w[0], "@frr") == 0 ||
-              strcmp(w[0], "@pending") == 0 || strcmp(w[0], "@forwarding") == 0 ||
-              strcmp(w[0], "@running") == 0) &&
+              strcmp(w[0], "@pending") == 0 || strcmp(w[0], "@forwarding") == 0) &&
              n == 2)
         json_object_set_new(seen, w[0] + 1, decoded_text(w[1]));
     else if (strcmp(w[0], "@end") == 0)

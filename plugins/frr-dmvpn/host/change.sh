@@ -7,8 +7,7 @@
 #   original  as they were before Isthmus first came: destroy goes back to it
 #   pending   the id of a change that is not confirmed
 #   packages  what was installed for it
-#   running   a sum of what FRR had when a change was confirmed
-# change.sh begin ID MINUTES [WORD...] | confirm ID | revert | destroy | running
+# change.sh begin ID MINUTES [WORD...] | confirm ID | revert | destroy
 set -u
 umask 077
 trap '' HUP PIPE
@@ -181,25 +180,6 @@ go_back() { # go_back DIR
     fi
 }
 
-# What FRR has, in any order: an NHS that is given anew comes last. Nothing where FRR does not answer.
-running() {
-    vtysh -c 'show running-config' 2>/dev/null | grep -vE '^(!|$|Building|Current|frr version|hostname)' >/run/isthmus-dmvpn.$$
-    [ ! -s /run/isthmus-dmvpn.$$ ] || sort /run/isthmus-dmvpn.$$ | md5sum
-    rm -f /run/isthmus-dmvpn.$$
-}
-
-# Read alone, also while a change is under way; what is just being given anew is there a moment later.
-if [ "${1:-}" = running ]; then
-    [ -s $D/running ] || exit 0
-    for again in 1 2; do
-        now=$(running)
-        [ "$now" != "$(cat $D/running)" ] || exec echo same
-        [ $again = 2 ] || sleep 1
-    done
-    [ -z "$now" ] || echo differs
-    exit 0
-fi
-
 # One at a time: the timer may come while a change is still being made.
 exec 9>/run/isthmus-dmvpn.lock && flock 9 || die "another change does not end"
 
@@ -209,7 +189,6 @@ begin)
     [ -d $D/original ] || save $D/original || die "what is there cannot be kept"
     save $D/backup || die "what is there cannot be kept"
     echo "$2" >$D/pending
-    [ ! -e $D/running ] || mv -f $D/running $D/running.before
     sync
     arm "$3" || die "the timer that takes the change back cannot be set"
     shift 3
@@ -218,16 +197,14 @@ begin)
     ;;
 confirm)
     [ "$(cat $D/pending 2>/dev/null)" = "$2" ] || die "that change is not pending: it was taken back"
-    running >$D/running
     rm -f $D/pending
     disarm
-    rm -rf $D/new $D/tools $D/running.before
+    rm -rf $D/new $D/tools
     ;;
 revert)
     [ -e $D/pending ] || exit 0
     # One that ended before it had saved all has changed nothing.
     [ ! -d $D/backup ] || go_back $D/backup || die "not everything could be taken back"
-    [ ! -e $D/running.before ] || mv -f $D/running.before $D/running
     rm -f $D/pending
     disarm
     ;;

@@ -28,5 +28,4 @@ done
 ip -4 -o addr show dev dmvpn0 2>/dev/null | tell tunnel
 { [ ! -x /usr/local/lib/isthmus-dmvpn/firewall ] || /usr/local/lib/isthmus-dmvpn/firewall check 2>&1 && echo stands; } | tell filter
 cat /proc/sys/net/ipv4/ip_forward | tell forwarding
-[ ! -x /var/lib/isthmus-dmvpn/change.sh ] || /var/lib/isthmus-dmvpn/change.sh running 2>/dev/null | tell running
 echo @end

@@ -233,10 +233,11 @@ on spoke2 'sed -i s/ecp256/modp2048/ /etc/swanctl/conf.d/isthmus.conf; swanctl -
 exits 2 "drift is seen" isthmus plan dmvpn --detailed-exitcode
 says '"! by hand" -> ""' "in a file"
 says 'mode: "644" -> "600"' "in who may read a secret"
-says "running configuration of FRR" "in what FRR has, and its file has not"
 wrong=()
 ok "another key of OSPF and another proposal, by hand: verify fails, and names each where it is" \
     named spoke "$OSPF_DIFFERS" "$PROPOSAL_DIFFERS" spoke2 "$PROPOSAL_DIFFERS" "$OSPF_DIFFERS"
+# FRR alone has that key, and not its file: the file is what drift is seen in.
+on spoke 'echo "! by hand" >>/etc/frr/frr.conf'
 ok "all that is mended" isthmus apply dmvpn --yes
 ok "so that pods reach each other again" until_so all_ways
 exits 0 "and nothing is left to do" isthmus plan dmvpn --detailed-exitcode
@@ -317,7 +318,6 @@ ok "the spoke is in the DMVPN by itself" until_so pings vpc 10.0.110.197 10.2.11
 echo "# a power cycle of the spoke, until it reaches the second hub: $((SECONDS - start)) s"
 ok "the hub too" until_so all_ways
 echo "# a power cycle of the hub, until all is well: $((SECONDS - start)) s"
-exits 0 "with nothing left to do" changed "${several[@]}" -- plan dmvpn --detailed-exitcode
 for name in hub spoke; do
     ok "the units of the $name have an order" refuses on "$name" 'journalctl -b -o cat --no-pager | grep "ordering cycle"'
 done
