@@ -12,17 +12,15 @@ struct step {
     ist_env env;
     json_t *inputs;
     ist_aws *aws;
-    json_t *
-        tables; // object: id -> {routes: {network: target}, local: [network], dead: {network: true}, count, lists, by_list,
-        // announced: {network: target}, vpc}; announced: by a gateway, and not in routes
-    json_t *
-        groups; // object: id -> {all: {network: description or null}, count, lists, by_list}; all: rules of all protocols
-    json_t *cidrs; // array of strings: every on-premises network, normalised, each once
-    json_t
-        *wanted; // object: the names of all resources that the inputs ask for; made when it is first needed
-    json_t
-        *quotas; // object: code -> what the account has; null: it is not told; made when it is first needed
-    char *eni;   // the next hop's interface; NULL until it is known
+    // object: id -> {routes: {network: target}, local: [network], dead: {network: true}, announced: {network: target}, vpc,
+    // count, lists, by_list}; announced: by a gateway, and not in routes
+    json_t *tables;
+    // object: id -> {all: {network: description or null}, count, lists, by_list}; all: rules of all protocols
+    json_t *groups;
+    json_t *cidrs;  // array of strings: every on-premises network, normalised, each once
+    json_t *wanted; // object: the names of all resources that the inputs ask for; made when it is first needed
+    json_t *quotas; // object: code -> what the account has; null: it is not told; made when it is first needed
+    char *eni;      // the next hop's interface; NULL until it is known
 };
 
 int step_is_recorded(const struct step *s, const char *resource);

@@ -57,11 +57,12 @@ int32_t ssh_wait(ist_ssh *ssh, const char *doing, ist_error *err)
 // ---- dialling ----
 
 static int32_t connect_one(const ist_env *env, const struct addrinfo *a, int64_t until, const char *where,
-                           int *fd, ist_error *err)
+                           int *fd, int *reset, ist_error *err)
 {
     int s = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), problem = 0, on = 1;
     socklen_t size = sizeof problem;
     int32_t rc = IST_ERR_NETWORK;
+    *reset = 0;
     if (s < 0)
         return ist_fail(err, IST_ERR_NETWORK, where, "socket: %s", strerror(errno));
     // A handshake is small packets that wait for each other: each would be held back for an acknowledgement.
@@ -80,12 +81,17 @@ static int32_t connect_one(const ist_env *env, const struct addrinfo *a, int64_t
     } else {
         rc = ist_fail(err, IST_ERR_NETWORK, where, "connect: %s", strerror(errno));
     }
+    *reset = problem == ECONNRESET;
     if (rc == IST_OK)
         *fd = s;
     else
         close(s);
     return rc;
 }
+
+// What listens there begins anew and lets go of whom it had not yet received: it takes the next.
+#define RESETS   3
+#define RESET_MS 300
 
 int32_t ssh_dial(const ist_env *env, const char *host, uint16_t port, int64_t until, const char *where,
                  int *fd, ist_error *err)
@@ -101,7 +107,12 @@ int32_t ssh_dial(const ist_env *env, const char *host, uint16_t port, int64_t un
     if (problem)
         return ist_fail(err, IST_ERR_NETWORK, where, "%s: %s", host, gai_strerror(problem));
     for (const struct addrinfo *a = list; a; a = a->ai_next) {
-        rc = connect_one(env, a, until, where, fd, err);
+        int reset = 1;
+        for (int tries = 0; reset && tries < RESETS; tries++) {
+            if (tries && ist_sleep_ms(env, RESET_MS) != IST_OK)
+                break;
+            rc = connect_one(env, a, until, where, fd, &reset, err);
+        }
         if (rc != IST_ERR_NETWORK)
             break;
     }
