@@ -17,10 +17,12 @@ struct step {
     json_t *tables;
     // object: id -> {all: {network: description or null}, count, lists, by_list}; all: rules of all protocols
     json_t *groups;
-    json_t *cidrs;  // array of strings: every on-premises network, normalised, each once
-    json_t *wanted; // object: the names of all resources that the inputs ask for; made when it is first needed
-    json_t *quotas; // object: code -> what the account has; null: it is not told; made when it is first needed
-    char *eni;      // the next hop's interface; NULL until it is known
+    json_t *cidrs; // array of strings: every on-premises network, normalised, each once
+    json_t
+        *wanted; // object: the names of all resources that the inputs ask for; made when it is first needed
+    json_t
+        *quotas; // object: code -> what the account has; null: it is not told; made when it is first needed
+    char *eni;   // the next hop's interface; NULL until it is known
 };
 
 int step_is_recorded(const struct step *s, const char *resource);
