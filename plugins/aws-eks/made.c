@@ -399,15 +399,32 @@ static int32_t apply_one(struct step *s, const struct made *made, ist_error *err
     return rc;
 }
 
+#define BEGUN_LOOKS 5
+#define BEGUN_MS    1000
+
+// One that an interrupted run was about to make: the call may have been under way when that run was killed, so that
+// "none" is believed only of several looks.
+static int32_t read_begun(struct step *s, const struct made *made, json_t **live, ist_error *err)
+{
+    int32_t rc = read_live(s, made, live, err);
+    for (int looks = 1; rc == IST_OK && *live == NULL && looks < BEGUN_LOOKS; looks++) {
+        rc = ist_sleep_ms(&s->env, ist_poll_ms(&s->env, BEGUN_MS));
+        rc = rc == IST_OK ? read_live(s, made, live, err)
+                          : ist_fail(err, rc, made->resource, "%s", ist_code_name(rc));
+    }
+    return rc;
+}
+
 // One recorded thing; what an interrupted run had only meant to make, and somebody else did, stays.
 static int32_t remove_recorded(struct step *s, const char *resource, const json_t *record, ist_error *err)
 {
     struct made made = {0};
     json_t *live = NULL;
+    const int unsettled = step_is_unsettled(s, resource);
     int32_t rc = made_of_record(resource, json_object_get(record, "data"), &made, err);
     if (rc == IST_OK)
-        rc = read_live(s, &made, &live, err);
-    if (rc == IST_OK && live != NULL && (!step_is_unsettled(s, resource) || is_begun(record, live)))
+        rc = unsettled ? read_begun(s, &made, &live, err) : read_live(s, &made, &live, err);
+    if (rc == IST_OK && live != NULL && (!unsettled || is_begun(record, live)))
         rc = delete_one(s, &made, err);
     if (rc == IST_OK)
         rc = ist_outcome(&s->env, resource, NULL, err);

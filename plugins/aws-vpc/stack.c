@@ -569,9 +569,10 @@ int32_t stack_destroy(const ist_env *env, ist_aws *aws, const json_t *inputs, co
         return IST_OK;
     char *name = stack_name(inputs, recorded);
     ist_error failed = {0};
-    int32_t rc = ist_stack_find(aws, name, &stack, &failed);
-    const int ours = ist_json_str(record_of(recorded), "data.id") != NULL ||
-                     ist_stack_is_of(stack, ist_json_str(record_of(recorded), "token"));
+    const char *id = ist_json_str(record_of(recorded), "data.id");
+    int32_t rc = id != NULL ? ist_stack_find(aws, name, &stack, &failed)
+                            : ist_stack_find_begun(env, aws, name, &stack, &failed);
+    const int ours = id != NULL || ist_stack_is_of(stack, ist_json_str(record_of(recorded), "token"));
     if (rc == IST_OK && ours)
         rc = remove_stack(env, aws, inputs, stack, err);
     else if (rc == IST_ERR_NOT_FOUND)

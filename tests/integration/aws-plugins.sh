@@ -335,6 +335,30 @@ ok "aws-eks: and leaves nothing to do" timeout 100 "$ISTHMUS" -C "$TMP/killed" p
 ok "aws-eks: and goes" timeout 100 "$ISTHMUS" -C "$TMP/killed" destroy --yes
 
 # ---- aws-vpc ----
+# Killed while its first call is under way, which acts only after destroy has looked for what there is.
+mkdir "$TMP/begun"
+cat >"$TMP/begun/one.yaml" <<END
+pipelines:
+  one:
+    steps:
+      vpc:
+        plugin: aws-vpc
+        with: {create: true, name: begun, cidr: 10.7.0.0/16, public_cidrs: [10.7.1.0/24, 10.7.2.0/24], private_cidrs: [10.7.3.0/24, 10.7.4.0/24]}
+END
+lab faults add action='^CloudFormation:CreateChangeSet$' effect=delay delay=1500 >/dev/null
+"$ISTHMUS" -C "$TMP/begun" apply --yes >"$TMP/out" 2>&1 &
+killed=$!
+under_way() { lab faults list | grep -q '"hits": 1'; }
+eventually under_way
+kill -9 $killed
+wait $killed 2>/dev/null
+lab faults clear >/dev/null
+begun() { aws cloudformation list-stacks --query "StackSummaries[?StackName=='begun-vpc'].StackStatus" --output text; }
+ok "aws-vpc: killed while its stack is begun, it is destroyed at once" env ISTHMUS_POLL_MS=1000 timeout 100 "$ISTHMUS" -C "$TMP/begun" destroy --yes
+was_begun() { [ -n "$(begun)" ]; }
+eventually was_begun
+ok "aws-vpc: and no stack comes afterwards" test "$(begun)" = DELETE_COMPLETE
+
 echo "name_prefix: aws" >"$TMP/aws-vpc.yaml"
 ok "aws-vpc: finds what the platform made" plan aws-vpc ""
 VPC=$(jq -r .outputs.vpc_id "$TMP/json")

@@ -34,6 +34,10 @@ IST_EXPORT int32_t ist_stack_check_template(const char *name, const char *body, 
 
 // The stack (DescribeStacks' member, a new reference). IST_ERR_NOT_FOUND: none, or deleted.
 IST_EXPORT int32_t ist_stack_find(ist_aws *aws, const char *name_or_id, json_t **stack, ist_error *err);
+// The same of one that an interrupted run was about to make: the call may have been under way when that run was killed,
+// so that "none" is believed only of several looks (one a second).
+IST_EXPORT int32_t ist_stack_find_begun(const ist_env *env, ist_aws *aws, const char *name, json_t **stack,
+                                        ist_error *err);
 // 1: its tag says so, or it has none yet, since its creation was begun and never executed.
 IST_EXPORT int32_t ist_stack_is_of(const json_t *stack, const char *token);
 // It is not: IST_ERR_CONFLICT, with what can be done. token: the tag that it has, or NULL; way_out: beside that.

@@ -26,7 +26,7 @@ int32_t ist_dmvpn_vm_remove(ist_dmvpn_vm *c, ist_error *err)
         rc = ist_router_vm_destroy(c->env, c->aws, id, err);
     } else if (name) {
         // Begun and not finished: ours if it bears the token of that intent.
-        rc = ist_stack_find(c->aws, name, &stack, err);
+        rc = ist_stack_find_begun(c->env, c->aws, name, &stack, err);
         if (rc == IST_OK && ist_stack_is_of(stack, ist_json_str(record, "token")))
             rc = ist_router_vm_destroy(c->env, c->aws, ist_json_str_or(stack, "StackId", name), err);
         else if (rc == IST_ERR_NOT_FOUND)

@@ -50,6 +50,22 @@ int32_t ist_stack_find(ist_aws *aws, const char *name, json_t **stack, ist_error
     return rc;
 }
 
+#define BEGUN_LOOKS 5
+#define BEGUN_MS    1000
+
+int32_t ist_stack_find_begun(const ist_env *env, ist_aws *aws, const char *name, json_t **stack,
+                             ist_error *err)
+{
+    int32_t rc = ist_stack_find(aws, name, stack, err);
+    for (int looks = 1; rc == IST_ERR_NOT_FOUND && looks < BEGUN_LOOKS; looks++) {
+        int32_t slept = ist_sleep_ms(env, ist_poll_ms(env, BEGUN_MS));
+        if (slept != IST_OK)
+            return ist_fail(err, slept, name, "%s", ist_code_name(slept));
+        rc = ist_stack_find(aws, name, stack, err);
+    }
+    return rc;
+}
+
 int32_t ist_stack_is_of(const json_t *stack, const char *token)
 {
     const char *tag = stack ? ist_aws_tag(stack, IST_STACK_TOKEN_TAG) : NULL;
