@@ -231,8 +231,12 @@ static int32_t check_kept_image(ist_dmvpn_vm *c, ist_error *err)
     ist_error failed = {0};
     int32_t rc = find_image(c, c->ami, &name, &failed);
     ist_free(name);
+    if (rc == IST_OK) {
+        fill_vm(c); // which borrows what was read of the image before
+        return IST_OK;
+    }
     if (rc != IST_ERR_NOT_FOUND) {
-        if (rc != IST_OK && err)
+        if (err)
             *err = failed;
         return rc;
     }
