@@ -40,7 +40,7 @@ pass_or_fail() { # pass_or_fail STATUS NAME
     else
         echo "not ok $CASES - $2"
         FAILED=$((FAILED + 1))
-        { grep -E '^(error|  hint)' "$TMP/out"; tail -40 "$TMP/out"; } 2>/dev/null | sed 's/^/# /'
+        { grep -E '^(error|  hint)' "$TMP/out"; tail -40 "$TMP/out"; } 2>/dev/null | sed -e 's/^/# /' -e '$a\'
     fi
 }
 
